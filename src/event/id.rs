@@ -1,0 +1,145 @@
+use std::{fmt, sync::Arc};
+
+use serde::de;
+
+/// The longest id, in bytes. Senders' ids are UUIDs and short prefixed strings; the bound keeps a store's keys small.
+const MAX_BYTES: usize = 255;
+
+/// An event's id: 1 to 255 bytes without control characters.
+///
+/// ```
+/// use tower_webhook::event::EventId;
+///
+/// let id = EventId::new("bb6531a2-5b13-4815-a83d-ed7a1fc70bd8")?;
+/// assert_eq!(id.as_str(), "bb6531a2-5b13-4815-a83d-ed7a1fc70bd8");
+///
+/// let refused = EventId::new("").unwrap_err();
+/// assert_eq!(refused.to_string(), "the event's id is empty; expected 1 to 255 bytes");
+/// # Ok::<(), tower_webhook::event::EventIdError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId(Arc<str>);
+
+impl EventId {
+    /// Takes an id after checking it.
+    ///
+    /// # Errors
+    /// The id is empty, longer than 255 bytes or holds a control character.
+    pub fn new(id: impl AsRef<str>) -> Result<Self, EventIdError> {
+        let id = id.as_ref();
+        if id.is_empty() {
+            return Err(EventIdError(Wrong::Empty));
+        }
+        if id.len() > MAX_BYTES {
+            return Err(EventIdError(Wrong::TooLong(id.len())));
+        }
+        if let Some(position) = id.chars().position(char::is_control) {
+            return Err(EventIdError(Wrong::Control(position)));
+        }
+        Ok(Self(id.into()))
+    }
+
+    /// The id as the sender wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for EventId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a text is no [`EventId`]. It does not repeat the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventIdError(Wrong);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wrong {
+    Empty,
+    TooLong(usize),
+    Control(usize),
+}
+
+impl fmt::Display for EventIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Wrong::Empty => f.write_str("the event's id is empty; expected 1 to 255 bytes"),
+            Wrong::TooLong(bytes) => write!(f, "the event's id has {bytes} bytes; expected 1 to 255"),
+            Wrong::Control(position) => {
+                write!(f, "the event's id has a control character at position {position}; expected none")
+            }
+        }
+    }
+}
+
+impl std::error::Error for EventIdError {}
+
+impl<'de> de::Deserialize<'de> for EventId {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(IdVisitor)
+    }
+}
+
+struct IdVisitor;
+
+impl IdVisitor {
+    /// serde's own message for a wrong type repeats the value; an id of the wrong type is part of a body.
+    fn refuse<E: de::Error>(what: &str) -> Result<EventId, E> {
+        Err(E::custom(format_args!("the event's id is {what}; expected a string of 1 to 255 bytes")))
+    }
+}
+
+impl<'de> de::Visitor<'de> for IdVisitor {
+    type Value = EventId;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string of 1 to 255 bytes")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<EventId, E> {
+        EventId::new(text).map_err(E::custom)
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<EventId, E> {
+        Self::refuse("a boolean")
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<EventId, E> {
+        Self::refuse("a number")
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<EventId, E> {
+        Self::refuse("a number")
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<EventId, E> {
+        Self::refuse("a number")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<EventId, E> {
+        Self::refuse("null")
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, _: A) -> Result<EventId, A::Error> {
+        Self::refuse("an array")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, _: A) -> Result<EventId, A::Error> {
+        Self::refuse("an object")
+    }
+}

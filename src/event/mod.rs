@@ -1,0 +1,65 @@
+//! What a sender tells: an [`Event`], and the [`Delivery`] that brought it.
+//!
+//! An event's [`id`](Event::id) is what deduplication goes by, its [`topic`](Event::topic) what handlers are chosen by, its
+//! [`fingerprint`](Event::fingerprint) what tells a second delivery of one event from two events that share an id by mistake.
+
+mod id;
+mod fingerprint;
+mod json;
+mod error;
+#[cfg(feature = "service")]
+mod delivery;
+
+#[cfg(feature = "service")]
+pub use delivery::{Claim, Delivery};
+pub use error::{EventError, EventErrorKind};
+pub use fingerprint::Fingerprint;
+pub use id::{EventId, EventIdError};
+pub use json::from_json;
+
+use std::time::SystemTime;
+
+/// An event of one sender, parsed from an authentic body.
+///
+/// `Clone` because an event reaches HTTP handlers through the request's extensions.
+///
+/// ```
+/// use tower_webhook::event::{Event, EventId};
+///
+/// #[derive(Clone, Debug)]
+/// struct Ping {
+///     id: EventId,
+///     kind: String,
+/// }
+///
+/// impl Event for Ping {
+///     fn id(&self) -> Option<&EventId> {
+///         Some(&self.id)
+///     }
+///     fn topic(&self) -> &str {
+///         &self.kind
+///     }
+/// }
+/// ```
+pub trait Event: Clone + Send + Sync + 'static {
+    /// The event's id, if the signature covers it.
+    ///
+    /// `None` where the sender puts its id outside the signed bytes (in an unsigned header, say): whoever captured one
+    /// request could replay it under new ids, so the digest of the signed bytes is the deduplication key there.
+    fn id(&self) -> Option<&EventId>;
+
+    /// The topic as the sender writes it.
+    fn topic(&self) -> &str;
+
+    /// When the event happened, by the sender's clock; `None` if it does not say or says it oddly.
+    fn time(&self) -> Option<SystemTime> {
+        None
+    }
+
+    /// What makes two deliveries the same event; `None` for the signed bytes.
+    ///
+    /// Name the facts that cannot differ between two deliveries of one event if the sender may format a re-sent body anew.
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        None
+    }
+}

@@ -1,0 +1,12 @@
+//! Receive webhooks.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod provider;
+pub mod store;
+pub mod event;
+pub mod signature;
+pub mod clock;
+mod trace;
+
+pub use provider::dwolla;

@@ -1,0 +1,9 @@
+//! Dwolla
+use http::HeaderName;
+use crate::signature::{Algorithm, Encoding, Scheme};
+/// scheme
+#[must_use]
+pub fn scheme() -> Scheme {
+    Scheme::new(HeaderName::from_static("x-request-signature-sha-256"), Algorithm::HmacSha256, Encoding::Hex)
+        .or_header(HeaderName::from_static("x-request-signature"))
+}

@@ -1,0 +1,95 @@
+//! Who sends: a [`Provider`] says how a sender signs, what its events are and how it delivers.
+//!
+//! To receive from a sender that is not here, implement [`Provider`]: a keyed [`Verifier`], a function from a body to your
+//! [`Event`], and the sender's [`DeliveryTerms`].
+
+mod terms;
+pub mod dwolla;
+
+pub use terms::DeliveryTerms;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::{
+    event::{Event, EventError},
+    signature::Verifier,
+};
+
+/// One sender, configured with the secrets shared with it.
+///
+/// ```
+/// use http::{HeaderMap, HeaderName};
+/// use std::time::Duration;
+/// use tower_webhook::{
+///     event::{Event, EventError, EventId, from_json},
+///     provider::{DeliveryTerms, Provider},
+///     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
+/// };
+///
+/// #[derive(Clone, serde::Deserialize)]
+/// struct Build {
+///     id: EventId,
+///     status: String,
+/// }
+///
+/// impl Event for Build {
+///     fn id(&self) -> Option<&EventId> {
+///         Some(&self.id)
+///     }
+///     fn topic(&self) -> &str {
+///         &self.status
+///     }
+/// }
+///
+/// struct BuildServer(Verifier);
+///
+/// impl BuildServer {
+///     fn new(secrets: &Secrets) -> Result<Self, SecretError> {
+///         let header = HeaderName::from_static("x-build-signature");
+///         Ok(Self(Verifier::new(&Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex), secrets)?))
+///     }
+/// }
+///
+/// impl Provider for BuildServer {
+///     type Event = Build;
+///
+///     fn name(&self) -> &str {
+///         "build-server"
+///     }
+///     fn verifier(&self) -> &Verifier {
+///         &self.0
+///     }
+///     fn event(&self, _: &HeaderMap, body: &bytes::Bytes) -> Result<Build, EventError> {
+///         from_json(body)
+///     }
+///     fn terms(&self) -> DeliveryTerms {
+///         DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(24 * 3600))
+///     }
+/// }
+///
+/// let provider = BuildServer::new(&Secrets::new("8f742231b10e8888abcd99yyyzzz85a5")?)?;
+/// let event = provider.event(&HeaderMap::new(), &bytes::Bytes::from_static(br#"{"id":"7","status":"passed"}"#))?;
+/// assert_eq!(event.topic(), "passed");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Provider: Send + Sync + 'static {
+    /// What this sender's bodies are.
+    type Event: Event;
+
+    /// The sender's name: the default namespace of its ids, and what logs call it.
+    fn name(&self) -> &str;
+
+    /// How the sender signs, keyed with its secrets.
+    fn verifier(&self) -> &Verifier;
+
+    /// Reads an event. Called with authentic bodies only; the headers are *not* covered by the signature unless the scheme says so.
+    ///
+    /// # Errors
+    /// The body is not an event. The sender is answered 400 and nothing is marked as seen, so a parser that was mended gets the
+    /// event with the sender's next attempt.
+    fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Self::Event, EventError>;
+
+    /// How the sender delivers.
+    fn terms(&self) -> DeliveryTerms;
+}

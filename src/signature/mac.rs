@@ -1,0 +1,69 @@
+//! The only file that knows which library computes a MAC.
+
+use hmac::{Hmac, KeyInit, Mac as _};
+use sha2::{Sha256, Sha512};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::Algorithm;
+
+/// The longest tag: HMAC-SHA512's.
+pub(super) const MAX_TAG: usize = 64;
+
+/// A MAC being computed. Cloning a keyed one saves the key schedule.
+#[derive(Clone)]
+pub(super) enum Mac {
+    Sha256(Hmac<Sha256>),
+    Sha512(Hmac<Sha512>),
+}
+
+impl Mac {
+    pub(super) fn keyed(algorithm: Algorithm, secret: &[u8]) -> Self {
+        // HMAC takes keys of every length (RFC 2104, section 2); the library's signature allows for MACs that do not.
+        #[expect(clippy::expect_used, reason = "an HMAC key has no invalid length")]
+        match algorithm {
+            Algorithm::HmacSha256 => Self::Sha256(Hmac::new_from_slice(secret).expect("any key length")),
+            Algorithm::HmacSha512 => Self::Sha512(Hmac::new_from_slice(secret).expect("any key length")),
+        }
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(mac) => mac.update(bytes),
+            Self::Sha512(mac) => mac.update(bytes),
+        }
+    }
+
+    pub(super) fn tag(self) -> Tag {
+        match self {
+            Self::Sha256(mac) => Tag::new(&mac.finalize().into_bytes()),
+            Self::Sha512(mac) => Tag::new(&mac.finalize().into_bytes()),
+        }
+    }
+}
+
+/// A tag of up to [`MAX_TAG`] bytes, the rest zero, as words: eight comparisons instead of 64.
+pub(super) struct Tag([u64; MAX_TAG / 8]);
+
+impl Tag {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        let mut words = [0; MAX_TAG / 8];
+        for (word, chunk) in words.iter_mut().zip(bytes.chunks(8)) {
+            let mut padded = [0; 8];
+            for (to, from) in padded.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            *word = u64::from_be_bytes(padded);
+        }
+        Self(words)
+    }
+
+    pub(super) fn to_bytes(&self, length: usize) -> Vec<u8> {
+        self.0.iter().flat_map(|word| word.to_be_bytes()).take(length).collect()
+    }
+}
+
+impl ConstantTimeEq for Tag {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.0.iter().zip(&other.0).fold(Choice::from(1), |equal, (ours, theirs)| equal & ours.ct_eq(theirs))
+    }
+}

@@ -1,0 +1,174 @@
+use std::{convert::Infallible, fmt};
+
+use zeroize::Zeroizing;
+
+/// The secrets shared with a sender: one, or several while one replaces another.
+///
+/// The first is the one to [`sign`](super::Scheme::sign) with; all are tried when verifying. Their memory is wiped when they are
+/// dropped, and `Debug` prints their number only.
+///
+/// ```
+/// use tower_webhook::signature::Secrets;
+///
+/// let one = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5")?;
+/// let rotating = Secrets::several(["the new one", "the one that goes"])?;
+/// assert_eq!(format!("{rotating:?}"), "Secrets(2)");
+///
+/// // what a file or a shell leaves at the end is found here, not in a night of 401s
+/// let error = Secrets::new("secret\n").unwrap_err();
+/// assert_eq!(error.to_string(), "the secret ends with whitespace; expected none around it: trim it where it is read");
+/// # Ok::<(), tower_webhook::signature::SecretError>(())
+/// ```
+#[derive(Clone)]
+pub struct Secrets(Vec<Zeroizing<Vec<u8>>>);
+
+impl Secrets {
+    /// One secret.
+    ///
+    /// # Errors
+    /// It is empty, blank, or has whitespace at an end.
+    pub fn new(secret: impl Into<Vec<u8>>) -> Result<Self, SecretError> {
+        Self::several([secret])
+    }
+
+    /// Several secrets, the current one first. All are valid for verifying.
+    ///
+    /// # Errors
+    /// There is none, or one of them is empty, blank or has whitespace at an end: the error tells which.
+    pub fn several<T: Into<Vec<u8>>>(secrets: impl IntoIterator<Item = T>) -> Result<Self, SecretError> {
+        // Into memory that is wiped first, so that a refusal leaves none of them behind.
+        let secrets: Vec<_> = secrets.into_iter().map(|secret| Zeroizing::new(secret.into())).collect();
+        if secrets.is_empty() {
+            return Err(SecretError::none());
+        }
+        for (index, secret) in secrets.iter().enumerate() {
+            if let Some(kind) = refuse(secret) {
+                return Err(SecretError { kind, position: (secrets.len() > 1).then_some(index) });
+            }
+        }
+        Ok(Self(secrets))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|secret| secret.as_slice())
+    }
+}
+
+fn refuse(secret: &[u8]) -> Option<SecretErrorKind> {
+    let blank = |text: &[u8]| text.is_ascii() && text.trim_ascii().is_empty();
+    // Whitespace beyond ASCII counts too: a no-break space comes with a copy from a web page.
+    let text = std::str::from_utf8(secret).ok();
+    if secret.is_empty() {
+        Some(SecretErrorKind::Empty)
+    } else if blank(secret) || text.is_some_and(|text| text.trim().is_empty()) {
+        Some(SecretErrorKind::Blank)
+    } else if secret.trim_ascii_start() != secret || text.is_some_and(|text| text.trim_start() != text) {
+        Some(SecretErrorKind::LeadingWhitespace)
+    } else if secret.trim_ascii_end() != secret || text.is_some_and(|text| text.trim_end() != text) {
+        Some(SecretErrorKind::TrailingWhitespace)
+    } else {
+        None
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({})", self.0.len())
+    }
+}
+
+impl TryFrom<&str> for Secrets {
+    type Error = SecretError;
+
+    fn try_from(secret: &str) -> Result<Self, SecretError> {
+        Self::new(secret)
+    }
+}
+
+impl TryFrom<String> for Secrets {
+    type Error = SecretError;
+
+    fn try_from(secret: String) -> Result<Self, SecretError> {
+        Self::new(secret)
+    }
+}
+
+impl<T: Into<Vec<u8>>, const N: usize> TryFrom<[T; N]> for Secrets {
+    type Error = SecretError;
+
+    fn try_from(secrets: [T; N]) -> Result<Self, SecretError> {
+        Self::several(secrets)
+    }
+}
+
+impl<T: Into<Vec<u8>>> TryFrom<Vec<T>> for Secrets {
+    type Error = SecretError;
+
+    fn try_from(secrets: Vec<T>) -> Result<Self, SecretError> {
+        Self::several(secrets)
+    }
+}
+
+/// Why secrets were refused. Its text repeats none of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretError {
+    kind: SecretErrorKind,
+    position: Option<usize>,
+}
+
+/// What was wrong with a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SecretErrorKind {
+    /// There is no secret at all.
+    None,
+    /// A secret of no bytes: everyone could sign with it.
+    Empty,
+    /// A secret of whitespace.
+    Blank,
+    /// Whitespace before the secret.
+    LeadingWhitespace,
+    /// Whitespace behind the secret, such as a file's last newline.
+    TrailingWhitespace,
+}
+
+impl SecretError {
+    pub(super) fn none() -> Self {
+        Self { kind: SecretErrorKind::None, position: None }
+    }
+
+    /// What was wrong.
+    #[must_use]
+    pub fn kind(&self) -> SecretErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind == SecretErrorKind::None {
+            return f.write_str("there is no secret; expected at least one");
+        }
+        match self.position {
+            None => f.write_str("the secret ")?,
+            Some(position) => write!(f, "secret {} of the list ", position.saturating_add(1))?,
+        }
+        f.write_str(match self.kind {
+            SecretErrorKind::None | SecretErrorKind::Empty => {
+                "is empty; expected the sender's: check the variable or file it is read from"
+            }
+            SecretErrorKind::Blank => "is blank; expected the sender's: check the variable or file it is read from",
+            SecretErrorKind::LeadingWhitespace => "begins with whitespace; expected none around it: trim it where it is read",
+            SecretErrorKind::TrailingWhitespace => "ends with whitespace; expected none around it: trim it where it is read",
+        })
+    }
+}
+
+impl std::error::Error for SecretError {}
+
+/// So that a constructor can take `impl TryInto<Secrets>` and be given `Secrets` themselves.
+impl From<Infallible> for SecretError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

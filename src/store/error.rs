@@ -1,0 +1,60 @@
+use std::{error::Error, fmt};
+
+/// Why a store could not answer. The layer then fails closed: no handler runs without a claim.
+///
+/// ```
+/// use tower_webhook::store::{StoreError, StoreErrorKind};
+///
+/// let error = StoreError::unavailable(std::io::Error::other("connection refused"));
+/// assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+/// assert_eq!(error.to_string(), "the store is unavailable: connection refused");
+/// ```
+#[derive(Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+/// What a failed store operation leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The store did not answer, or not with success: the operation *may* have been applied.
+    Unavailable,
+    /// The store has no room for another id: the operation was not applied.
+    Full,
+}
+
+impl StoreError {
+    /// The operation failed, and whether it was applied is not known.
+    pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: StoreErrorKind::Unavailable, source: source.into() }
+    }
+
+    /// There is no room, and the operation was not applied.
+    pub fn full(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: StoreErrorKind::Full, source: source.into() }
+    }
+
+    /// What the failed operation leaves behind.
+    #[must_use]
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            StoreErrorKind::Unavailable => "the store is unavailable",
+            StoreErrorKind::Full => "the store is full",
+        };
+        write!(f, "{what}: {}", self.source)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}

@@ -1,0 +1,6 @@
+/// stub
+#[derive(Debug)]
+pub struct MemoryStore;
+/// stub
+#[derive(Debug)]
+pub struct MemoryStoreBuilder;

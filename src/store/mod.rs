@@ -1,0 +1,196 @@
+//! What was seen: the contract of a deduplication store.
+//!
+//! A store keeps one [`Record`] per [`Key`] and applies each operation to it *atomically*; what an operation does is decided by
+//! the transition table in [`record`], never by the store:
+//!
+//! ```text
+//! ABSENT ──claim──▶ CLAIMED{token, generation, attempts, lease_until} ──complete──▶ DONE{outcome, at}
+//!                      │   ▲                                                          ▲
+//!                   release └─────claim────┐                                          │
+//!                      ▼                   │                                          │
+//!                    FREE{generation, attempts} ───────────complete(handled)──────────┘
+//! ```
+//!
+//! - `claim` succeeds where nothing is recorded, where the record is FREE, where the lease is over or the retention is, and for
+//!   the token that already holds it. It counts the attempt and raises the generation *before* the handler runs.
+//! - `renew` and `release` act only for the token that holds the claim.
+//! - `complete(Handled)` sets DONE from any state: the effect happened. `complete(Rejected)` is the holder's alone. DONE never goes
+//!   back before its retention is over.
+//! - The same id with another fingerprint changes nothing.
+//! - The store's own clock decides leases, never the application's.
+//!
+//! # How to write a store
+//! Implement [`IdempotencyStore`] so that each method is *one* atomic step, most simply by calling the methods of
+//! [`record::Record`] under a lock or in a transaction; then run the conformance suite against it
+//! (`store_suite!`, feature `test-util`). `examples/custom_store.rs` is a store in a page.
+
+pub mod record;
+mod key;
+mod error;
+#[cfg(feature = "memory")]
+mod memory;
+
+pub use error::{StoreError, StoreErrorKind};
+pub use key::Key;
+#[cfg(feature = "memory")]
+pub use memory::{MemoryStore, MemoryStoreBuilder};
+pub use record::{Claimed, Completion, Effect, Record, State};
+
+use std::{future::Future, time::Duration};
+
+use crate::event::Fingerprint;
+
+/// Remembers which events were claimed and which are done.
+///
+/// Every method is one atomic step on the record of `ticket.key`.
+///
+/// # Cancel safety
+/// The layer bounds each call with a timeout and drops the future when it strikes: the operation may then have been applied or
+/// not. A store must stay consistent either way. The layer releases a claim whose fate it does not know by its token.
+pub trait IdempotencyStore: Send + Sync + 'static {
+    /// Claims the event for the ticket's token, or says who has it.
+    ///
+    /// # Errors
+    /// The store did not answer or has no room. No handler runs.
+    fn claim(&self, ticket: &Ticket) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
+
+    /// Starts the lease anew, if the ticket's token holds the claim.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    fn renew(&self, ticket: &Ticket) -> impl Future<Output = Result<Effect, StoreError>> + Send;
+
+    /// Sets DONE: from any state if the event was handled, for the holder's token alone if it was rejected.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    fn complete(&self, ticket: &Ticket, completion: Completion) -> impl Future<Output = Result<Effect, StoreError>> + Send;
+
+    /// Sets FREE, if the ticket's token holds the claim.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    fn release(&self, ticket: &Ticket) -> impl Future<Output = Result<Effect, StoreError>> + Send;
+
+    /// The record of a key, if one is kept.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
+
+    /// Drops the record of a key, whatever its state, so that the next delivery runs again: what makes a sender's "redeliver" button
+    /// work. `Applied` if there was one.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    fn forget(&self, key: &Key) -> impl Future<Output = Result<Effect, StoreError>> + Send;
+}
+
+impl<S: IdempotencyStore> IdempotencyStore for std::sync::Arc<S> {
+    fn claim(&self, ticket: &Ticket) -> impl Future<Output = Result<Claimed, StoreError>> + Send {
+        S::claim(self, ticket)
+    }
+
+    fn renew(&self, ticket: &Ticket) -> impl Future<Output = Result<Effect, StoreError>> + Send {
+        S::renew(self, ticket)
+    }
+
+    fn complete(&self, ticket: &Ticket, completion: Completion) -> impl Future<Output = Result<Effect, StoreError>> + Send {
+        S::complete(self, ticket, completion)
+    }
+
+    fn release(&self, ticket: &Ticket) -> impl Future<Output = Result<Effect, StoreError>> + Send {
+        S::release(self, ticket)
+    }
+
+    fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send {
+        S::get(self, key)
+    }
+
+    fn forget(&self, key: &Key) -> impl Future<Output = Result<Effect, StoreError>> + Send {
+        S::forget(self, key)
+    }
+}
+
+/// What one run of one delivery claims with: the same ticket goes to `claim`, `renew`, `complete` and `release`.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_webhook::{event::{EventId, Fingerprint}, store::{Key, Ticket, Token}};
+///
+/// let ticket = Ticket {
+///     key: Key::new("dwolla", EventId::new("bb6531a2")?),
+///     token: Token::random(),
+///     fingerprint: Fingerprint::of(["customer_created"]),
+///     lease: Duration::from_secs(60),
+///     retention: Duration::from_secs(35 * 24 * 3600),
+///     retry_horizon: Duration::from_secs(72 * 3600),
+/// };
+/// assert_eq!(ticket.key.to_string(), "dwolla/bb6531a2");
+/// # Ok::<(), tower_webhook::event::EventIdError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores and their tests build tickets")]
+pub struct Ticket {
+    /// Which event.
+    pub key: Key,
+    /// Who claims.
+    pub token: Token,
+    /// What makes it the same event.
+    pub fingerprint: Fingerprint,
+    /// How long a claim holds without a renewal.
+    pub lease: Duration,
+    /// How long DONE is remembered, and FREE and an expired claim after that.
+    pub retention: Duration,
+    /// How long after DONE the sender retries by itself: a bounded store may drop an older DONE early rather than refuse a claim.
+    pub retry_horizon: Duration,
+}
+
+/// Tells one claimant from all others.
+///
+/// ```
+/// use tower_webhook::store::Token;
+///
+/// assert_ne!(Token::random(), Token::random());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Token([u8; 16]);
+
+impl Token {
+    /// A token that no other claim of any process has: 64 random bits for the process, then a count.
+    #[must_use]
+    pub fn random() -> Self {
+        use std::{
+            collections::hash_map::RandomState,
+            hash::BuildHasher,
+            sync::{
+                OnceLock,
+                atomic::{AtomicU64, Ordering},
+            },
+        };
+        static PROCESS: OnceLock<u64> = OnceLock::new();
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        // The standard library seeds its hash maps from the operating system's random numbers.
+        let process = *PROCESS.get_or_init(|| RandomState::new().hash_one("tower-webhook token"));
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self((u128::from(process) << 64 | u128::from(count)).to_be_bytes())
+    }
+
+    /// A token that a store kept.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes for a store to keep.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Token({})", hex::encode(self.0))
+    }
+}

@@ -1,0 +1,245 @@
+//! The transition table: what each operation makes of a record. Pure, so that every store decides alike and adds atomicity only.
+//!
+//! A store reads its record, asks the function of the operation, and writes what [`Change`] says, in one atomic step.
+//!
+//! ```
+//! use std::time::{Duration, SystemTime};
+//! use tower_webhook::{event::{EventId, Fingerprint}, store::{Claimed, Key, Ticket, Token, record}};
+//!
+//! let ticket = Ticket {
+//!     key: Key::new("dwolla", EventId::new("bb6531a2")?),
+//!     token: Token::random(),
+//!     fingerprint: Fingerprint::of(["customer_created"]),
+//!     lease: Duration::from_secs(60),
+//!     retention: Duration::from_secs(35 * 24 * 3600),
+//!     retry_horizon: Duration::from_secs(72 * 3600),
+//! };
+//! let now = SystemTime::UNIX_EPOCH;
+//!
+//! let first = record::claim(None, &ticket, now);
+//! assert_eq!(first.answer, Claimed::Acquired { generation: 1, attempts: 1 });
+//!
+//! let second = record::claim(first.write.as_ref(), &Ticket { token: Token::random(), ..ticket }, now);
+//! assert_eq!(second.answer, Claimed::InFlight { remaining: Duration::from_secs(60) });
+//! assert!(second.write.is_none());
+//! # Ok::<(), tower_webhook::event::EventIdError>(())
+//! ```
+
+use std::time::{Duration, SystemTime};
+
+use super::{Ticket, Token};
+use crate::event::Fingerprint;
+
+/// What a store keeps for a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores build records from their rows")]
+pub struct Record {
+    /// Where in its life the event is.
+    pub state: State,
+    /// What makes two deliveries this event.
+    pub fingerprint: Fingerprint,
+    /// When the record counts as absent.
+    pub expires: SystemTime,
+}
+
+/// Where in its life an event is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the states of the contract; a store matches them all")]
+pub enum State {
+    /// A handler runs, or its process died.
+    Claimed {
+        /// Who holds it.
+        token: Token,
+        /// Which claim of this record it is: a fencing token.
+        generation: u64,
+        /// How many claims there were, this one included.
+        attempts: u32,
+        /// When another may claim.
+        lease_until: SystemTime,
+    },
+    /// The last run failed; the next delivery runs again.
+    Free {
+        /// The last claim's.
+        generation: u64,
+        /// How many claims there were.
+        attempts: u32,
+    },
+    /// Finished.
+    Done {
+        /// How.
+        completion: Completion,
+        /// When.
+        at: SystemTime,
+    },
+}
+
+/// How an event was finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the outcomes of the contract; a store matches them all")]
+pub enum Completion {
+    /// The handler succeeded.
+    Handled,
+    /// The handler refused it for good.
+    Rejected,
+}
+
+/// What `claim` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the answers of the contract; the layer matches them all")]
+pub enum Claimed {
+    /// The ticket's token holds the claim: the handler may run.
+    Acquired {
+        /// Rises with each claim of this record.
+        generation: u64,
+        /// How many claims there were, this one included.
+        attempts: u32,
+    },
+    /// Another token holds it.
+    InFlight {
+        /// What is left of its lease.
+        remaining: Duration,
+    },
+    /// The event is finished.
+    Done(Completion),
+    /// The id belongs to another event.
+    Conflict,
+}
+
+/// What `renew`, `complete`, `release` and `forget` answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the answers of the contract; the layer matches them all")]
+pub enum Effect {
+    /// The record is now as asked.
+    Applied,
+    /// The record is not the ticket's to change (or, for `forget`, there is none). Nothing changed.
+    NotHeld,
+}
+
+/// What an operation does: the record to write, if it changes, and the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores take it apart")]
+pub struct Change<A> {
+    /// The new record; `None` to leave what there is.
+    pub write: Option<Record>,
+    /// What the store answers.
+    pub answer: A,
+}
+
+impl<A> Change<A> {
+    fn to(record: Record, answer: A) -> Self {
+        Self { write: Some(record), answer }
+    }
+
+    fn none(answer: A) -> Self {
+        Self { write: None, answer }
+    }
+}
+
+impl Record {
+    /// Whether the record counts as absent at this time.
+    #[must_use]
+    pub fn is_expired(&self, now: SystemTime) -> bool {
+        self.expires <= now
+    }
+
+    fn claimed(ticket: &Ticket, generation: u64, attempts: u32, now: SystemTime) -> Self {
+        let lease_until = later(now, ticket.lease);
+        Self {
+            state: State::Claimed { token: ticket.token, generation, attempts, lease_until },
+            fingerprint: ticket.fingerprint,
+            // An expired claim lives one retention: the attempts of a process that died are remembered.
+            expires: later(lease_until, ticket.retention),
+        }
+    }
+
+    /// The claim's generation and attempts, if this token holds it.
+    fn held_by(&self, ticket: &Ticket) -> Option<(u64, u32)> {
+        match self.state {
+            State::Claimed { token, generation, attempts, .. }
+                if token == ticket.token && self.fingerprint == ticket.fingerprint =>
+            {
+                Some((generation, attempts))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// `claim`: the only way to a handler.
+#[must_use]
+pub fn claim(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Change<Claimed> {
+    let acquire = |generation, attempts| {
+        Change::to(Record::claimed(ticket, generation, attempts, now), Claimed::Acquired { generation, attempts })
+    };
+    let Some(current) = current.filter(|record| !record.is_expired(now)) else {
+        return acquire(1, 1);
+    };
+    // Before all else: another event under this id must never read as a duplicate, nor take over a claim.
+    if current.fingerprint != ticket.fingerprint {
+        return Change::none(Claimed::Conflict);
+    }
+    match current.state {
+        State::Done { completion, .. } => Change::none(Claimed::Done(completion)),
+        // The same run asks again, because the first answer was lost: no new attempt.
+        State::Claimed { token, generation, attempts, .. } if token == ticket.token => acquire(generation, attempts),
+        State::Claimed { lease_until, .. } if lease_until > now => {
+            Change::none(Claimed::InFlight { remaining: lease_until.duration_since(now).unwrap_or_default() })
+        }
+        State::Claimed { generation, attempts, .. } | State::Free { generation, attempts } => {
+            acquire(generation.saturating_add(1), attempts.saturating_add(1))
+        }
+    }
+}
+
+/// `renew`: for the holder alone, also after its lease was over if nobody took the claim since.
+#[must_use]
+pub fn renew(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Change<Effect> {
+    match current.filter(|record| !record.is_expired(now)).and_then(|record| record.held_by(ticket)) {
+        Some((generation, attempts)) => Change::to(Record::claimed(ticket, generation, attempts, now), Effect::Applied),
+        None => Change::none(Effect::NotHeld),
+    }
+}
+
+/// `complete`: DONE from any state for a handled event, since its effect happened; for a rejected one by the holder alone.
+#[must_use]
+pub fn complete(current: Option<&Record>, ticket: &Ticket, completion: Completion, now: SystemTime) -> Change<Effect> {
+    let current = current.filter(|record| !record.is_expired(now));
+    let done = Record {
+        state: State::Done { completion, at: now },
+        fingerprint: ticket.fingerprint,
+        expires: later(now, ticket.retention),
+    };
+    match current {
+        // Another event took the id (this one was forgotten meanwhile): its record is not ours to finish.
+        Some(record) if record.fingerprint != ticket.fingerprint => Change::none(Effect::NotHeld),
+        // DONE stays as it was first written, so that completing twice does not extend its retention.
+        Some(Record { state: State::Done { completion: was, .. }, .. }) => {
+            Change::none(if *was == completion || completion == Completion::Handled { Effect::Applied } else { Effect::NotHeld })
+        }
+        _ if completion == Completion::Handled => Change::to(done, Effect::Applied),
+        Some(record) if record.held_by(ticket).is_some() => Change::to(done, Effect::Applied),
+        _ => Change::none(Effect::NotHeld),
+    }
+}
+
+/// `release`: FREE, for the holder alone. The attempts are kept.
+#[must_use]
+pub fn release(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Change<Effect> {
+    match current.filter(|record| !record.is_expired(now)).and_then(|record| record.held_by(ticket)) {
+        Some((generation, attempts)) => Change::to(
+            Record {
+                state: State::Free { generation, attempts },
+                fingerprint: ticket.fingerprint,
+                expires: later(now, ticket.retention),
+            },
+            Effect::Applied,
+        ),
+        None => Change::none(Effect::NotHeld),
+    }
+}
+
+/// Durations come from settings: a time past what the platform can say is as good as never.
+fn later(time: SystemTime, by: Duration) -> SystemTime {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    time.checked_add(by).unwrap_or_else(|| time.checked_add(CENTURY).unwrap_or(time))
+}
