@@ -77,7 +77,10 @@ impl MonotonicClock {
     /// Starts at the system's present time.
     #[must_use]
     pub fn new() -> Self {
-        Self { made_at: SystemTime::now(), since: Instant::now() }
+        Self {
+            made_at: SystemTime::now(),
+            since: Instant::now(),
+        }
     }
 }
 

@@ -81,7 +81,10 @@ impl fmt::Display for EventIdError {
             Wrong::Empty => f.write_str("the event's id is empty; expected 1 to 255 bytes"),
             Wrong::TooLong(bytes) => write!(f, "the event's id has {bytes} bytes; expected 1 to 255"),
             Wrong::Control(position) => {
-                write!(f, "the event's id has a control character at position {position}; expected none")
+                write!(
+                    f,
+                    "the event's id has a control character at position {position}; expected none"
+                )
             }
         }
     }
@@ -100,7 +103,9 @@ struct IdVisitor;
 impl IdVisitor {
     /// serde's own message for a wrong type repeats the value; an id of the wrong type is part of a body.
     fn refuse<E: de::Error>(what: &str) -> Result<EventId, E> {
-        Err(E::custom(format_args!("the event's id is {what}; expected a string of 1 to 255 bytes")))
+        Err(E::custom(format_args!(
+            "the event's id is {what}; expected a string of 1 to 255 bytes"
+        )))
     }
 }
 

@@ -30,12 +30,25 @@ const MAX_DEPTH: usize = 64;
 pub fn from_json<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, EventError> {
     let text = std::str::from_utf8(body).map_err(|error| {
         let at = error.valid_up_to();
-        EventError::new(EventErrorKind::Syntax, format!("the body is not UTF-8 from byte {at} on; expected JSON in UTF-8"))
+        EventError::new(
+            EventErrorKind::Syntax,
+            format!("the body is not UTF-8 from byte {at} on; expected JSON in UTF-8"),
+        )
     })?;
     match text.trim_start_matches([' ', '\t', '\r', '\n']).bytes().next() {
         Some(b'{') => {}
-        None => return Err(EventError::new(EventErrorKind::Syntax, "the body is empty; expected a JSON object")),
-        Some(_) => return Err(EventError::new(EventErrorKind::NotAnObject, "the body is not a JSON object; expected one")),
+        None => {
+            return Err(EventError::new(
+                EventErrorKind::Syntax,
+                "the body is empty; expected a JSON object",
+            ));
+        }
+        Some(_) => {
+            return Err(EventError::new(
+                EventErrorKind::NotAnObject,
+                "the body is not a JSON object; expected one",
+            ));
+        }
     }
     check_depth(body)?;
     serde_json::from_str(text).map_err(describe)
@@ -70,7 +83,10 @@ fn check_depth(body: &[u8]) -> Result<(), EventError> {
 fn describe(error: serde_json::Error) -> EventError {
     let (line, column) = (error.line(), error.column());
     if !error.is_data() {
-        return EventError::new(EventErrorKind::Syntax, format!("the body is not valid JSON at line {line} column {column}"));
+        return EventError::new(
+            EventErrorKind::Syntax,
+            format!("the body is not valid JSON at line {line} column {column}"),
+        );
     }
     let message = error.to_string();
     let ours = ["missing field `", "duplicate field `", "the event's "];

@@ -11,7 +11,7 @@ mod error;
 mod delivery;
 
 #[cfg(feature = "service")]
-pub use delivery::{Claim, Delivery};
+
 pub use error::{EventError, EventErrorKind};
 pub use fingerprint::Fingerprint;
 pub use id::{EventId, EventIdError};

@@ -24,13 +24,35 @@ pub struct SignatureError(Box<Reason>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Reason {
     Missing(Vec<HeaderName>),
-    Repeated { header: HeaderName, values: usize },
-    Empty { header: HeaderName },
-    Prefix { header: HeaderName, expected: HeaderValue },
-    Length { header: HeaderName, found: usize, expected: usize, algorithm: Algorithm, encoding: Encoding },
-    Sha1 { header: HeaderName, algorithm: Algorithm },
-    Encoding { header: HeaderName, encoding: Encoding },
-    Mismatch { secrets: usize },
+    Repeated {
+        header: HeaderName,
+        values: usize,
+    },
+    Empty {
+        header: HeaderName,
+    },
+    Prefix {
+        header: HeaderName,
+        expected: HeaderValue,
+    },
+    Length {
+        header: HeaderName,
+        found: usize,
+        expected: usize,
+        algorithm: Algorithm,
+        encoding: Encoding,
+    },
+    Sha1 {
+        header: HeaderName,
+        algorithm: Algorithm,
+    },
+    Encoding {
+        header: HeaderName,
+        encoding: Encoding,
+    },
+    Mismatch {
+        secrets: usize,
+    },
     Secret(SecretError),
 }
 
@@ -60,7 +82,10 @@ impl SignatureError {
     }
 
     pub(super) fn repeated(header: &HeaderName, values: usize) -> Self {
-        Self(Box::new(Reason::Repeated { header: header.clone(), values }))
+        Self(Box::new(Reason::Repeated {
+            header: header.clone(),
+            values,
+        }))
     }
 
     pub(super) fn empty(header: &HeaderName) -> Self {
@@ -68,20 +93,35 @@ impl SignatureError {
     }
 
     pub(super) fn prefix(header: &HeaderName, expected: &HeaderValue) -> Self {
-        Self(Box::new(Reason::Prefix { header: header.clone(), expected: expected.clone() }))
+        Self(Box::new(Reason::Prefix {
+            header: header.clone(),
+            expected: expected.clone(),
+        }))
     }
 
     pub(super) fn length(header: &HeaderName, found: usize, algorithm: Algorithm, encoding: Encoding) -> Self {
         let expected = encoding.length(algorithm);
-        Self(Box::new(Reason::Length { header: header.clone(), found, expected, algorithm, encoding }))
+        Self(Box::new(Reason::Length {
+            header: header.clone(),
+            found,
+            expected,
+            algorithm,
+            encoding,
+        }))
     }
 
     pub(super) fn sha1(header: &HeaderName, algorithm: Algorithm) -> Self {
-        Self(Box::new(Reason::Sha1 { header: header.clone(), algorithm }))
+        Self(Box::new(Reason::Sha1 {
+            header: header.clone(),
+            algorithm,
+        }))
     }
 
     pub(super) fn encoding(header: &HeaderName, encoding: Encoding) -> Self {
-        Self(Box::new(Reason::Encoding { header: header.clone(), encoding }))
+        Self(Box::new(Reason::Encoding {
+            header: header.clone(),
+            encoding,
+        }))
     }
 
     pub(super) fn mismatch(secrets: usize) -> Self {
@@ -113,12 +153,23 @@ impl fmt::Display for SignatureError {
                 }
                 f.write_str("; check that the request comes from the sender and that no proxy drops the header")
             }
-            Reason::Repeated { header, values } => write!(f, "{header} came {values} times; expected exactly one value"),
+            Reason::Repeated { header, values } => {
+                write!(f, "{header} came {values} times; expected exactly one value")
+            }
             Reason::Empty { header } => write!(f, "{header} is empty; expected a tag"),
             Reason::Prefix { header, expected } => {
-                write!(f, "{header} does not begin with {expected:?}; expected it before the tag")
-            },
-            Reason::Length { header, found, expected, algorithm, encoding } => write!(
+                write!(
+                    f,
+                    "{header} does not begin with {expected:?}; expected it before the tag"
+                )
+            }
+            Reason::Length {
+                header,
+                found,
+                expected,
+                algorithm,
+                encoding,
+            } => write!(
                 f,
                 "the tag in {header} has {found} characters; expected {expected} ({algorithm} in {encoding})"
             ),
@@ -127,7 +178,9 @@ impl fmt::Display for SignatureError {
                 "the tag in {header} has 40 hex digits, the length of a SHA-1 tag; expected {algorithm}: \
                  SHA-1 is not accepted, have the sender sign with {algorithm}"
             ),
-            Reason::Encoding { header, encoding } => write!(f, "the tag in {header} is not {encoding}; expected nothing else in it"),
+            Reason::Encoding { header, encoding } => {
+                write!(f, "the tag in {header} is not {encoding}; expected nothing else in it")
+            }
             Reason::Mismatch { secrets } => write!(
                 f,
                 "the tag matches none of the {secrets} secret(s); expected the body's own: check that the secret is the one \

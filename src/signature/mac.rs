@@ -64,6 +64,9 @@ impl Tag {
 
 impl ConstantTimeEq for Tag {
     fn ct_eq(&self, other: &Self) -> Choice {
-        self.0.iter().zip(&other.0).fold(Choice::from(1), |equal, (ours, theirs)| equal & ours.ct_eq(theirs))
+        self.0
+            .iter()
+            .zip(&other.0)
+            .fold(Choice::from(1), |equal, (ours, theirs)| equal & ours.ct_eq(theirs))
     }
 }

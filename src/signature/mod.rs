@@ -19,11 +19,7 @@ pub use error::{SignatureError, SignatureErrorKind};
 pub use scheme::{Algorithm, Encoding, Scheme, SchemeError};
 pub use secret::{SecretError, SecretErrorKind, Secrets};
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use http::HeaderMap;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
@@ -77,7 +73,12 @@ impl Verified {
 /// # Errors
 /// The signature is missing, malformed, doubled or wrong; [`SignatureError::kind`] tells which. The secrets are not of the form the
 /// scheme asks for.
-pub fn verify(scheme: &Scheme, secrets: &Secrets, headers: &HeaderMap, body: &[u8]) -> Result<Verified, SignatureError> {
+pub fn verify(
+    scheme: &Scheme,
+    secrets: &Secrets,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Verified, SignatureError> {
     verify_at(scheme, secrets, headers, body, SystemClock.now())
 }
 
@@ -152,7 +153,14 @@ impl Verifier {
         let first = macs.next().ok_or_else(SecretError::none)?;
         let rest = macs.collect();
         let shortest_secret = secrets.iter().map(<[u8]>::len).min().unwrap_or_default();
-        Ok(Self { keyed: Arc::new(Keyed { scheme: scheme.clone(), first, rest, shortest_secret }) })
+        Ok(Self {
+            keyed: Arc::new(Keyed {
+                scheme: scheme.clone(),
+                first,
+                rest,
+                shortest_secret,
+            }),
+        })
     }
 
     /// The scheme it was keyed for.
@@ -234,7 +242,12 @@ impl Verification {
     pub fn finish(self, now: SystemTime) -> Result<Verified, SignatureError> {
         // No scheme so far signs a time. It comes after the MAC, so that an unsigned time decides nothing.
         let _ = now;
-        let Self { claimed, first, rest, keyed } = self;
+        let Self {
+            claimed,
+            first,
+            rest,
+            keyed,
+        } = self;
         let secrets = 1 + rest.len();
         let mut matched = subtle::Choice::from(0);
         let mut position = 0_u64;

@@ -173,9 +173,15 @@ impl Scheme {
         let decoded = match self.encoding {
             // One text a tag: were capitals taken too, a changed header would still verify.
             Encoding::Hex if text.iter().any(u8::is_ascii_uppercase) => None,
-            Encoding::Hex => bytes.get_mut(..length).and_then(|bytes| hex::decode_to_slice(text, bytes).ok()),
+            Encoding::Hex => bytes
+                .get_mut(..length)
+                .and_then(|bytes| hex::decode_to_slice(text, bytes).ok()),
             // The strict alphabet with padding; trailing bits must be zero.
-            Encoding::Base64 => STANDARD.decode_slice(text, &mut bytes).ok().filter(|read| *read == length).map(drop),
+            Encoding::Base64 => STANDARD
+                .decode_slice(text, &mut bytes)
+                .ok()
+                .filter(|read| *read == length)
+                .map(drop),
         };
         match decoded {
             Some(()) => Ok(Tag::new(bytes.get(..length).unwrap_or_default())),
@@ -253,8 +259,13 @@ enum Wrong {
 impl fmt::Display for SchemeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Wrong::Bodies(found) => write!(f, "the signed content names {{body}} {found} times; expected exactly once"),
-            Wrong::Placeholder => f.write_str("the signed content has a brace outside {body}; expected text and {body} alone"),
+            Wrong::Bodies(found) => write!(
+                f,
+                "the signed content names {{body}} {found} times; expected exactly once"
+            ),
+            Wrong::Placeholder => {
+                f.write_str("the signed content has a brace outside {body}; expected text and {body} alone")
+            }
         }
     }
 }

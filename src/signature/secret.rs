@@ -37,13 +37,19 @@ impl Secrets {
     /// There is none, or one of them is empty, blank or has whitespace at an end: the error tells which.
     pub fn several<T: Into<Vec<u8>>>(secrets: impl IntoIterator<Item = T>) -> Result<Self, SecretError> {
         // Into memory that is wiped first, so that a refusal leaves none of them behind.
-        let secrets: Vec<_> = secrets.into_iter().map(|secret| Zeroizing::new(secret.into())).collect();
+        let secrets: Vec<_> = secrets
+            .into_iter()
+            .map(|secret| Zeroizing::new(secret.into()))
+            .collect();
         if secrets.is_empty() {
             return Err(SecretError::none());
         }
         for (index, secret) in secrets.iter().enumerate() {
             if let Some(kind) = refuse(secret) {
-                return Err(SecretError { kind, position: (secrets.len() > 1).then_some(index) });
+                return Err(SecretError {
+                    kind,
+                    position: (secrets.len() > 1).then_some(index),
+                });
             }
         }
         Ok(Self(secrets))
@@ -134,7 +140,10 @@ pub enum SecretErrorKind {
 
 impl SecretError {
     pub(super) fn none() -> Self {
-        Self { kind: SecretErrorKind::None, position: None }
+        Self {
+            kind: SecretErrorKind::None,
+            position: None,
+        }
     }
 
     /// What was wrong.
@@ -158,8 +167,12 @@ impl fmt::Display for SecretError {
                 "is empty; expected the sender's: check the variable or file it is read from"
             }
             SecretErrorKind::Blank => "is blank; expected the sender's: check the variable or file it is read from",
-            SecretErrorKind::LeadingWhitespace => "begins with whitespace; expected none around it: trim it where it is read",
-            SecretErrorKind::TrailingWhitespace => "ends with whitespace; expected none around it: trim it where it is read",
+            SecretErrorKind::LeadingWhitespace => {
+                "begins with whitespace; expected none around it: trim it where it is read"
+            }
+            SecretErrorKind::TrailingWhitespace => {
+                "ends with whitespace; expected none around it: trim it where it is read"
+            }
         })
     }
 }

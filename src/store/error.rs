@@ -28,12 +28,18 @@ pub enum StoreErrorKind {
 impl StoreError {
     /// The operation failed, and whether it was applied is not known.
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: StoreErrorKind::Unavailable, source: source.into() }
+        Self {
+            kind: StoreErrorKind::Unavailable,
+            source: source.into(),
+        }
     }
 
     /// There is no room, and the operation was not applied.
     pub fn full(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: StoreErrorKind::Full, source: source.into() }
+        Self {
+            kind: StoreErrorKind::Full,
+            source: source.into(),
+        }
     }
 
     /// What the failed operation leaves behind.

@@ -20,7 +20,10 @@ pub struct Key {
 impl Key {
     /// The key of one event.
     pub fn new(namespace: impl Into<Arc<str>>, id: EventId) -> Self {
-        Self { namespace: namespace.into(), id }
+        Self {
+            namespace: namespace.into(),
+            id,
+        }
     }
 
     /// The application's name for this stream of events.

@@ -64,7 +64,11 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// The store did not answer.
-    fn complete(&self, ticket: &Ticket, completion: Completion) -> impl Future<Output = Result<Effect, StoreError>> + Send;
+    fn complete(
+        &self,
+        ticket: &Ticket,
+        completion: Completion,
+    ) -> impl Future<Output = Result<Effect, StoreError>> + Send;
 
     /// Sets FREE, if the ticket's token holds the claim.
     ///
@@ -95,7 +99,11 @@ impl<S: IdempotencyStore> IdempotencyStore for std::sync::Arc<S> {
         S::renew(self, ticket)
     }
 
-    fn complete(&self, ticket: &Ticket, completion: Completion) -> impl Future<Output = Result<Effect, StoreError>> + Send {
+    fn complete(
+        &self,
+        ticket: &Ticket,
+        completion: Completion,
+    ) -> impl Future<Output = Result<Effect, StoreError>> + Send {
         S::complete(self, ticket, completion)
     }
 

@@ -44,7 +44,10 @@ pub struct Record {
 
 /// Where in its life an event is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the states of the contract; a store matches them all")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the states of the contract; a store matches them all"
+)]
 pub enum State {
     /// A handler runs, or its process died.
     Claimed {
@@ -75,7 +78,10 @@ pub enum State {
 
 /// How an event was finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "the outcomes of the contract; a store matches them all")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the outcomes of the contract; a store matches them all"
+)]
 pub enum Completion {
     /// The handler succeeded.
     Handled,
@@ -85,7 +91,10 @@ pub enum Completion {
 
 /// What `claim` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the answers of the contract; the layer matches them all")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the answers of the contract; the layer matches them all"
+)]
 pub enum Claimed {
     /// The ticket's token holds the claim: the handler may run.
     Acquired {
@@ -107,7 +116,10 @@ pub enum Claimed {
 
 /// What `renew`, `complete`, `release` and `forget` answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "the answers of the contract; the layer matches them all")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the answers of the contract; the layer matches them all"
+)]
 pub enum Effect {
     /// The record is now as asked.
     Applied,
@@ -127,7 +139,10 @@ pub struct Change<A> {
 
 impl<A> Change<A> {
     fn to(record: Record, answer: A) -> Self {
-        Self { write: Some(record), answer }
+        Self {
+            write: Some(record),
+            answer,
+        }
     }
 
     fn none(answer: A) -> Self {
@@ -145,7 +160,12 @@ impl Record {
     fn claimed(ticket: &Ticket, generation: u64, attempts: u32, now: SystemTime) -> Self {
         let lease_until = later(now, ticket.lease);
         Self {
-            state: State::Claimed { token: ticket.token, generation, attempts, lease_until },
+            state: State::Claimed {
+                token: ticket.token,
+                generation,
+                attempts,
+                lease_until,
+            },
             fingerprint: ticket.fingerprint,
             // An expired claim lives one retention: the attempts of a process that died are remembered.
             expires: later(lease_until, ticket.retention),
@@ -155,11 +175,12 @@ impl Record {
     /// The claim's generation and attempts, if this token holds it.
     fn held_by(&self, ticket: &Ticket) -> Option<(u64, u32)> {
         match self.state {
-            State::Claimed { token, generation, attempts, .. }
-                if token == ticket.token && self.fingerprint == ticket.fingerprint =>
-            {
-                Some((generation, attempts))
-            }
+            State::Claimed {
+                token,
+                generation,
+                attempts,
+                ..
+            } if token == ticket.token && self.fingerprint == ticket.fingerprint => Some((generation, attempts)),
             _ => None,
         }
     }
@@ -169,7 +190,10 @@ impl Record {
 #[must_use]
 pub fn claim(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Change<Claimed> {
     let acquire = |generation, attempts| {
-        Change::to(Record::claimed(ticket, generation, attempts, now), Claimed::Acquired { generation, attempts })
+        Change::to(
+            Record::claimed(ticket, generation, attempts, now),
+            Claimed::Acquired { generation, attempts },
+        )
     };
     let Some(current) = current.filter(|record| !record.is_expired(now)) else {
         return acquire(1, 1);
@@ -181,20 +205,29 @@ pub fn claim(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Chan
     match current.state {
         State::Done { completion, .. } => Change::none(Claimed::Done(completion)),
         // The same run asks again, because the first answer was lost: no new attempt.
-        State::Claimed { token, generation, attempts, .. } if token == ticket.token => acquire(generation, attempts),
-        State::Claimed { lease_until, .. } if lease_until > now => {
-            Change::none(Claimed::InFlight { remaining: lease_until.duration_since(now).unwrap_or_default() })
+        State::Claimed {
+            token,
+            generation,
+            attempts,
+            ..
+        } if token == ticket.token => acquire(generation, attempts),
+        State::Claimed { lease_until, .. } if lease_until > now => Change::none(Claimed::InFlight {
+            remaining: lease_until.duration_since(now).unwrap_or_default(),
+        }),
+        State::Claimed {
+            generation, attempts, ..
         }
-        State::Claimed { generation, attempts, .. } | State::Free { generation, attempts } => {
-            acquire(generation.saturating_add(1), attempts.saturating_add(1))
-        }
+        | State::Free { generation, attempts } => acquire(generation.saturating_add(1), attempts.saturating_add(1)),
     }
 }
 
 /// `renew`: for the holder alone, also after its lease was over if nobody took the claim since.
 #[must_use]
 pub fn renew(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Change<Effect> {
-    match current.filter(|record| !record.is_expired(now)).and_then(|record| record.held_by(ticket)) {
+    match current
+        .filter(|record| !record.is_expired(now))
+        .and_then(|record| record.held_by(ticket))
+    {
         Some((generation, attempts)) => Change::to(Record::claimed(ticket, generation, attempts, now), Effect::Applied),
         None => Change::none(Effect::NotHeld),
     }
@@ -213,9 +246,14 @@ pub fn complete(current: Option<&Record>, ticket: &Ticket, completion: Completio
         // Another event took the id (this one was forgotten meanwhile): its record is not ours to finish.
         Some(record) if record.fingerprint != ticket.fingerprint => Change::none(Effect::NotHeld),
         // DONE stays as it was first written, so that completing twice does not extend its retention.
-        Some(Record { state: State::Done { completion: was, .. }, .. }) => {
-            Change::none(if *was == completion || completion == Completion::Handled { Effect::Applied } else { Effect::NotHeld })
-        }
+        Some(Record {
+            state: State::Done { completion: was, .. },
+            ..
+        }) => Change::none(if *was == completion || completion == Completion::Handled {
+            Effect::Applied
+        } else {
+            Effect::NotHeld
+        }),
         _ if completion == Completion::Handled => Change::to(done, Effect::Applied),
         Some(record) if record.held_by(ticket).is_some() => Change::to(done, Effect::Applied),
         _ => Change::none(Effect::NotHeld),
@@ -225,7 +263,10 @@ pub fn complete(current: Option<&Record>, ticket: &Ticket, completion: Completio
 /// `release`: FREE, for the holder alone. The attempts are kept.
 #[must_use]
 pub fn release(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Change<Effect> {
-    match current.filter(|record| !record.is_expired(now)).and_then(|record| record.held_by(ticket)) {
+    match current
+        .filter(|record| !record.is_expired(now))
+        .and_then(|record| record.held_by(ticket))
+    {
         Some((generation, attempts)) => Change::to(
             Record {
                 state: State::Free { generation, attempts },
@@ -241,5 +282,6 @@ pub fn release(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Ch
 /// Durations come from settings: a time past what the platform can say is as good as never.
 fn later(time: SystemTime, by: Duration) -> SystemTime {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-    time.checked_add(by).unwrap_or_else(|| time.checked_add(CENTURY).unwrap_or(time))
+    time.checked_add(by)
+        .unwrap_or_else(|| time.checked_add(CENTURY).unwrap_or(time))
 }
