@@ -94,7 +94,8 @@ impl std::error::Error for EventIdError {}
 
 impl<'de> de::Deserialize<'de> for EventId {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(IdVisitor)
+        // `any`, so that a wrong type reaches the visitor: asked for a string, serde_json would word the refusal itself.
+        deserializer.deserialize_any(IdVisitor)
     }
 }
 

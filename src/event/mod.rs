@@ -11,7 +11,6 @@ mod error;
 mod delivery;
 
 #[cfg(feature = "service")]
-
 pub use error::{EventError, EventErrorKind};
 pub use fingerprint::Fingerprint;
 pub use id::{EventId, EventIdError};
