@@ -1,1 +1,149 @@
-//! stub
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::Event;
+
+/// An authentic event, with the request that brought it and the claim that lets this run handle it. Cheap to clone.
+///
+/// ```
+/// use tower_webhook::{Delivery, HandlerError, dwolla};
+///
+/// async fn settled(delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
+///     let event = delivery.event();
+///     println!("{} for the {}. time: {} bytes", event.topic(), delivery.claim().attempts(), delivery.body().len());
+///     Ok(())
+/// }
+/// ```
+pub struct Delivery<E>(Arc<Inner<E>>);
+
+struct Inner<E> {
+    event: E,
+    body: Bytes,
+    headers: HeaderMap,
+    claim: Claim,
+    secret: usize,
+}
+
+impl<E> Delivery<E> {
+    pub(crate) fn new(event: E, body: Bytes, headers: HeaderMap, claim: Claim, secret: usize) -> Self {
+        Self(Arc::new(Inner {
+            event,
+            body,
+            headers,
+            claim,
+            secret,
+        }))
+    }
+
+    /// The event.
+    #[must_use]
+    pub fn event(&self) -> &E {
+        &self.0.event
+    }
+
+    /// The event, by value.
+    #[must_use]
+    pub fn into_event(self) -> E
+    where
+        E: Clone,
+    {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => inner.event,
+            Err(shared) => shared.event.clone(),
+        }
+    }
+
+    /// The body as it was signed.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.0.body
+    }
+
+    /// The request's headers.
+    ///
+    /// # Security
+    /// Senders sign the body; what a header says was signed by nobody, unless the scheme names it.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// The claim under which this run handles the event.
+    #[must_use]
+    pub fn claim(&self) -> &Claim {
+        &self.0.claim
+    }
+
+    /// Which of the secrets the request was signed with, counted from 0 in the order they were given.
+    #[must_use]
+    pub fn secret(&self) -> usize {
+        self.0.secret
+    }
+}
+
+impl<E> Clone for Delivery<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// Topic, id and attempt: bodies and headers stay out of logs.
+impl<E: Event> fmt::Debug for Delivery<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("topic", &self.event().topic())
+            .field("id", &self.event().id())
+            .field("claim", self.claim())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the store granted this run.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    generation: u64,
+    attempts: u32,
+    lost: Arc<AtomicBool>,
+}
+
+impl Claim {
+    pub(crate) fn new(generation: u64, attempts: u32) -> Self {
+        Self {
+            generation,
+            attempts,
+            lost: Arc::default(),
+        }
+    }
+
+    /// Rises with each claim of this event: a fencing token. A system that remembers the highest it saw can refuse the writes
+    /// of a run whose lease was lost to another.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// How many times the event was claimed, this time included.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Whether the lease can no longer be taken for held: the store says so, or could not be asked for a whole lease. Another
+    /// process may be running this event; a handler that works for long should look before it acts.
+    #[must_use]
+    pub fn lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_lost(&self, lost: bool) {
+        self.lost.store(lost, Ordering::Release);
+    }
+}

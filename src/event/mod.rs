@@ -6,15 +6,18 @@
 mod id;
 mod fingerprint;
 mod json;
+mod pattern;
 mod error;
 #[cfg(feature = "service")]
 mod delivery;
 
 #[cfg(feature = "service")]
+pub use delivery::{Claim, Delivery};
 pub use error::{EventError, EventErrorKind};
 pub use fingerprint::Fingerprint;
 pub use id::{EventId, EventIdError};
 pub use json::from_json;
+pub use pattern::TopicPattern;
 
 use std::time::SystemTime;
 

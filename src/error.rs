@@ -1,0 +1,147 @@
+//! Why a delivery was not answered 2xx, and why a layer could not be built.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+/// Why a delivery was refused: in the response's extensions, for layers further out.
+///
+/// It holds no secret, tag or body. The [`reason`](Self::reason) is for operators: the sender sees a fixed text for each kind.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use http_body_util::Empty;
+/// use tower::ServiceExt as _;
+/// use tower_webhook::{MemoryStore, Rejection, RejectionKind, TopicRouter, WebhookLayer, dwolla::Dwolla};
+///
+/// let service = WebhookLayer::new(Dwolla::new("sshhhhhh").unwrap(), MemoryStore::new()).topics(TopicRouter::new());
+/// let unsigned = http::Request::post("/").body(Empty::<bytes::Bytes>::new()).unwrap();
+/// let response = service.oneshot(unsigned).await.unwrap();
+///
+/// let rejection = response.extensions().get::<Rejection>().unwrap();
+/// assert_eq!(rejection.kind(), RejectionKind::Signature);
+/// # });
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    kind: RejectionKind,
+    reason: Cow<'static, str>,
+    retry_after: Option<Duration>,
+}
+
+/// What a delivery was refused for. Each kind has one status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// 405: not a POST.
+    Method,
+    /// 415: the body is encoded; the signature is over the plain bytes.
+    Encoding,
+    /// 413: the body is larger than the limit.
+    TooLarge,
+    /// 408: the body did not arrive in time.
+    TooSlow,
+    /// 400: the body broke off.
+    BrokenBody,
+    /// 503: too many requests in flight, or too many unauthenticated bytes.
+    Overloaded,
+    /// 503: the layer is draining.
+    Draining,
+    /// 401: the signature is missing, malformed, doubled or wrong.
+    Signature,
+    /// 400: authentic, but not an event of this sender.
+    NotAnEvent,
+    /// 500: the id belongs to another event.
+    Conflict,
+    /// 503: another process runs this event.
+    InFlight,
+    /// 503: too many deliveries already wait for this event.
+    Waiting,
+    /// 503: the answer was due while the handler still ran. It runs on.
+    StillRunning,
+    /// 503: the store did not answer, or has no room.
+    Store,
+    /// 500, or 503 where it asks for a delay: the handler failed.
+    HandlerFailed,
+    /// 500: the handler panicked.
+    HandlerPanicked,
+    /// 503: the handler took longer than its cap and was cancelled.
+    HandlerTimeout,
+    /// 500: the HTTP service behind the layer answered neither 2xx, 4xx nor 5xx. Its 4xx and 5xx are forwarded as they are.
+    InnerAnswer,
+    /// The status of the first: a delivery that waited for another of the same event, which the HTTP service refused.
+    InnerRefused,
+}
+
+impl Rejection {
+    pub(crate) fn new(kind: RejectionKind, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            reason: reason.into(),
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+
+    /// What the delivery was refused for.
+    #[must_use]
+    pub fn kind(&self) -> RejectionKind {
+        self.kind
+    }
+
+    /// What exactly was wrong, for a log. A handler's own error is in it.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// How long the sender is asked to wait.
+    #[must_use]
+    pub fn retry_delay(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// Why a layer cannot be built: two settings contradict each other. The text names both, and what to change.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla};
+///
+/// let error = WebhookLayer::builder(Dwolla::new("sshhhhhh")?, MemoryStore::new())
+///     .retention(Duration::from_secs(60))
+///     .build()
+///     .unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "the retention (60s) is not longer than the sender's retry horizon (259200s) plus the handler cap (300s): \
+///      a late retry would run twice; expected more than 259500s",
+/// );
+/// # Ok::<(), tower_webhook::signature::SecretError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildError(Cow<'static, str>);
+
+impl BuildError {
+    pub(crate) fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BuildError {}

@@ -1,0 +1,137 @@
+use std::{error::Error, fmt, time::Duration};
+
+/// How a handler failed, and what should become of the event.
+///
+/// Any error turns into one that means *retry*: the event is released, and the sender, answered 500, sends it again. It is logged,
+/// never sent to the sender.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_webhook::HandlerError;
+///
+/// let retry: HandlerError = std::io::Error::other("the ledger is down").into();
+/// assert!(!retry.is_rejection());
+///
+/// let later = HandlerError::retry_after(Duration::from_secs(30), "the ledger is being moved");
+/// assert_eq!(later.retry_delay(), Some(Duration::from_secs(30)));
+///
+/// let never = HandlerError::reject("no such customer");
+/// assert!(never.is_rejection());
+/// assert_eq!(never.to_string(), "no such customer");
+/// ```
+#[derive(Debug)]
+pub struct HandlerError {
+    disposition: Disposition,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Disposition {
+    Retry(Option<Duration>),
+    Reject,
+}
+
+impl HandlerError {
+    /// The event should come again whenever the sender retries: the answer is 500.
+    pub fn retry(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            disposition: Disposition::Retry(None),
+            source: error.into(),
+        }
+    }
+
+    /// The event should come again, but not before this time has passed: the answer is 503 with `Retry-After`, rounded up to
+    /// whole seconds. Not every sender heeds it.
+    pub fn retry_after(delay: Duration, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            disposition: Disposition::Retry(Some(delay)),
+            source: error.into(),
+        }
+    }
+
+    /// The event must never come again: it is finished as rejected and the answer is 200.
+    pub fn reject(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            disposition: Disposition::Reject,
+            source: error.into(),
+        }
+    }
+
+    /// Whether the event is refused for good.
+    #[must_use]
+    pub fn is_rejection(&self) -> bool {
+        matches!(self.disposition, Disposition::Reject)
+    }
+
+    /// How long the sender is asked to wait, if it is.
+    #[must_use]
+    pub fn retry_delay(&self) -> Option<Duration> {
+        match self.disposition {
+            Disposition::Retry(delay) => delay,
+            Disposition::Reject => None,
+        }
+    }
+
+    /// The error that the handler ran into.
+    #[must_use]
+    pub fn source(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.source
+    }
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+/// Not for `HandlerError` itself, which therefore is no `Error`: the price of `?` on every error type.
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for HandlerError {
+    fn from(error: E) -> Self {
+        Self::retry(error)
+    }
+}
+
+/// Says what should become of the event when this result is an error.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_webhook::{HandlerError, ResultExt};
+///
+/// fn amount(text: &str) -> Result<u64, HandlerError> {
+///     text.parse::<u64>().reject()
+/// }
+/// assert!(amount("ten").unwrap_err().is_rejection());
+///
+/// let refused = Err::<(), _>("the ledger is down").retry_after(Duration::from_secs(30));
+/// assert_eq!(refused.unwrap_err().retry_delay(), Some(Duration::from_secs(30)));
+/// ```
+pub trait ResultExt<T> {
+    /// On an error: never again. See [`HandlerError::reject`].
+    ///
+    /// # Errors
+    /// This result's own, as a [`HandlerError`].
+    fn reject(self) -> Result<T, HandlerError>;
+
+    /// On an error: again, but not before this time has passed. See [`HandlerError::retry_after`].
+    ///
+    /// # Errors
+    /// This result's own, as a [`HandlerError`].
+    fn retry_after(self, delay: Duration) -> Result<T, HandlerError>;
+}
+
+impl<T, E: Into<HandlerError>> ResultExt<T> for Result<T, E> {
+    fn reject(self) -> Result<T, HandlerError> {
+        self.map_err(|error| HandlerError {
+            disposition: Disposition::Reject,
+            ..error.into()
+        })
+    }
+
+    fn retry_after(self, delay: Duration) -> Result<T, HandlerError> {
+        self.map_err(|error| HandlerError {
+            disposition: Disposition::Retry(Some(delay)),
+            ..error.into()
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! What you write: handlers, and how they fail.
+//!
+//! A handler is an async function of the event, of the whole [`Delivery`], or of either behind a state:
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower_webhook::{Delivery, HandlerError, ResultExt, TopicRouter, dwolla::{self, Topic}};
+//!
+//! #[derive(Clone)]
+//! struct Db;
+//! # impl Db { async fn book(&self, _: u64) -> Result<(), std::io::Error> { Ok(()) } }
+//!
+//! // any error: the event is released and the sender retries
+//! async fn verified(db: Db, event: dwolla::Event) -> Result<(), std::io::Error> {
+//!     db.book(1).await
+//! }
+//!
+//! // or say what should happen
+//! async fn settled(db: Db, delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
+//!     let amount: u64 = "100".parse().reject()?; // never again
+//!     db.book(amount).await.retry_after(Duration::from_secs(30))?; // again, but not at once
+//!     Ok(())
+//! }
+//!
+//! let topics = TopicRouter::with_state(Db)
+//!     .on(Topic::CustomerVerified, verified)
+//!     .on([Topic::TransferCompleted, Topic::TransferFailed], settled);
+//! assert_eq!(topics.topics().count(), 3);
+//! ```
+//!
+//! # Cancel safety
+//! A handler runs in a task of its own: a sender that hangs up does not cancel it. It is cancelled at an await point when the
+//! handler cap is reached, or when a drain runs out of time; its claim is then released, so that the event comes again.
+
+mod error;
+mod router;
+
+pub use error::{HandlerError, ResultExt};
+pub use router::{HandlerFuture, TopicRouter};
+
+use std::future::Future;
+
+use crate::event::{Delivery, Event};
+
+/// What a handler can take: the event, or the whole [`Delivery`].
+///
+/// ```
+/// use tower_webhook::{Delivery, HandlerError, dwolla, handler::FromDelivery};
+///
+/// struct Customer(String);
+///
+/// impl FromDelivery<dwolla::Event> for Customer {
+///     fn from_delivery(delivery: Delivery<dwolla::Event>) -> Result<Self, HandlerError> {
+///         let link = delivery.event().customer_href().ok_or_else(|| HandlerError::reject("no customer"))?;
+///         Ok(Customer(link.to_owned()))
+///     }
+/// }
+///
+/// async fn verified(customer: Customer) {
+///     println!("{} is verified", customer.0);
+/// }
+///
+/// let topics = tower_webhook::TopicRouter::new().on(dwolla::Topic::CustomerVerified, verified);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a handler of `{E}` events cannot take `{Self}`",
+    label = "not made from a delivery of `{E}`",
+    note = "a handler takes `{E}`, `Delivery<{E}>`, or a type that implements `FromDelivery<{E}>`; the state, if any, comes first"
+)]
+pub trait FromDelivery<E>: Sized + Send {
+    /// Takes what the handler wants out of a delivery.
+    ///
+    /// # Errors
+    /// What it wants is not there: the delivery ends as if the handler had returned this error.
+    fn from_delivery(delivery: Delivery<E>) -> Result<Self, HandlerError>;
+}
+
+impl<E: Event> FromDelivery<E> for E {
+    fn from_delivery(delivery: Delivery<E>) -> Result<Self, HandlerError> {
+        Ok(delivery.into_event())
+    }
+}
+
+impl<E: Event> FromDelivery<E> for Delivery<E> {
+    fn from_delivery(delivery: Delivery<E>) -> Result<Self, HandlerError> {
+        Ok(delivery)
+    }
+}
+
+/// An async function that handles events: `Fn(A)` or `Fn(S, A)`, where `S` is the router's state and `A` is [`FromDelivery`].
+///
+/// Implemented for functions and closures; `M` only tells the two shapes apart.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of `{E}` events with the state `{S}`",
+    label = "not a handler",
+    note = "a handler is `async fn(event: {E})` or `async fn(state: {S}, event: {E})`, with `Delivery<{E}>` in place of the event if you \
+            like; it returns `()` or `Result<(), any error>`, and its future is `Send`"
+)]
+pub trait Handler<E, S, M>: Clone + Send + Sync + 'static {
+    /// Handles one delivery.
+    fn call(&self, state: S, delivery: Delivery<E>) -> impl Future<Output = Result<(), HandlerError>> + Send;
+}
+
+impl<F, E, S, A, Fut> Handler<E, S, (A,)> for F
+where
+    F: Fn(A) -> Fut + Clone + Send + Sync + 'static,
+    E: Event,
+    S: Send,
+    A: FromDelivery<E>,
+    Fut: Future<Output: HandlerResult> + Send,
+{
+    async fn call(&self, _: S, delivery: Delivery<E>) -> Result<(), HandlerError> {
+        self(A::from_delivery(delivery)?).await.into_result()
+    }
+}
+
+impl<F, E, S, A, Fut> Handler<E, S, (S, A)> for F
+where
+    F: Fn(S, A) -> Fut + Clone + Send + Sync + 'static,
+    E: Event,
+    S: Send,
+    A: FromDelivery<E>,
+    Fut: Future<Output: HandlerResult> + Send,
+{
+    async fn call(&self, state: S, delivery: Delivery<E>) -> Result<(), HandlerError> {
+        self(state, A::from_delivery(delivery)?).await.into_result()
+    }
+}
+
+/// What a handler may return: `()`, or `Result<(), E>` with any error.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot return `{Self}`",
+    label = "neither `()` nor `Result<(), error>`",
+    note = "return `()` or `Result<(), E>` where `E` is any error type; for control over what the sender does, `HandlerError`"
+)]
+pub trait HandlerResult {
+    /// As one type.
+    ///
+    /// # Errors
+    /// The handler's own.
+    fn into_result(self) -> Result<(), HandlerError>;
+}
+
+impl HandlerResult for () {
+    fn into_result(self) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+impl<E: Into<HandlerError>> HandlerResult for Result<(), E> {
+    fn into_result(self) -> Result<(), HandlerError> {
+        self.map_err(Into::into)
+    }
+}

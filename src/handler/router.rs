@@ -1,0 +1,207 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tower::Service;
+
+use super::{Handler, HandlerError};
+use crate::event::{Delivery, Event, TopicPattern};
+
+type Erased<E, S> = Arc<dyn Fn(S, Delivery<E>) -> HandlerFuture + Send + Sync>;
+
+/// Hands each event to the handler of its topic.
+///
+/// A topic is looked up as the sender writes it, then by its beginning up to each dot, the longest first: a handler for `issues`
+/// gets `issues.opened` unless that has one of its own. A topic without a handler goes to the [`fallback`](Self::fallback); without
+/// one it is acknowledged and never claimed, so that a handler added later can still be fed by a redelivery.
+///
+/// ```
+/// use tower_webhook::{TopicRouter, dwolla::{self, Topic}};
+///
+/// async fn verified(event: dwolla::Event) {
+///     println!("{:?} is verified", event.customer_href());
+/// }
+///
+/// let topics = TopicRouter::new()
+///     .on(Topic::CustomerVerified, verified)
+///     .on([Topic::TransferCompleted, Topic::TransferFailed], async |event: dwolla::Event| println!("{}", event.topic()));
+///
+/// assert_eq!(topics.topics().collect::<Vec<_>>(), ["customer_verified", "transfer_completed", "transfer_failed"]);
+/// ```
+pub struct TopicRouter<E, S = ()> {
+    state: S,
+    routes: Arc<Routes<E, S>>,
+}
+
+struct Routes<E, S> {
+    topics: HashMap<String, Erased<E, S>>,
+    fallback: Option<Erased<E, S>>,
+}
+
+impl<E: Event> TopicRouter<E> {
+    /// A router whose handlers take the event alone.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_state(())
+    }
+}
+
+impl<E: Event> Default for TopicRouter<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: Event, S: Clone + Send + Sync + 'static> TopicRouter<E, S> {
+    /// A router whose handlers may take a clone of this state first.
+    #[must_use]
+    pub fn with_state(state: S) -> Self {
+        Self {
+            state,
+            routes: Arc::new(Routes {
+                topics: HashMap::new(),
+                fallback: None,
+            }),
+        }
+    }
+
+    /// Hands these topics to this handler.
+    ///
+    /// # Panics
+    /// A topic has a handler already, or is empty: two handlers for one topic are a mistake in the program, found when it starts.
+    #[must_use]
+    #[track_caller]
+    pub fn on<M>(mut self, topics: impl Into<TopicPattern>, handler: impl Handler<E, S, M>) -> Self {
+        let handler = erase(handler);
+        let routes = Arc::make_mut(&mut self.routes);
+        for topic in topics.into().topics() {
+            #[expect(clippy::panic, reason = "a mistake in the program, at start-up, as in axum's router")]
+            if topic.is_empty() {
+                panic!("a handler cannot be registered for the empty topic; for all other topics there is `fallback`");
+            }
+            #[expect(clippy::panic, reason = "a mistake in the program, at start-up, as in axum's router")]
+            if routes.topics.insert(topic.to_owned(), Arc::clone(&handler)).is_some() {
+                panic!("the topic `{topic}` already has a handler; expected one handler for each topic");
+            }
+        }
+        self
+    }
+
+    /// Hands every other topic to this handler.
+    ///
+    /// # Panics
+    /// There is a fallback already.
+    #[must_use]
+    #[track_caller]
+    pub fn fallback<M>(mut self, handler: impl Handler<E, S, M>) -> Self {
+        #[expect(clippy::panic, reason = "a mistake in the program, at start-up, as in axum's router")]
+        if Arc::make_mut(&mut self.routes)
+            .fallback
+            .replace(erase(handler))
+            .is_some()
+        {
+            panic!("the router already has a fallback; expected one");
+        }
+        self
+    }
+
+    fn handler(&self, topic: &str) -> Option<&Erased<E, S>> {
+        let mut begin = Some(topic);
+        while let Some(pattern) = begin {
+            if let Some(handler) = self.routes.topics.get(pattern) {
+                return Some(handler);
+            }
+            begin = pattern.rsplit_once('.').map(|(begin, _)| begin);
+        }
+        self.routes.fallback.as_ref()
+    }
+
+    /// Whether a handler, or the fallback, takes this topic.
+    #[must_use]
+    pub fn handles(&self, topic: &str) -> bool {
+        self.handler(topic).is_some()
+    }
+}
+
+impl<E, S> TopicRouter<E, S> {
+    /// The topics with a handler of their own, in alphabetical order.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        let mut topics: Vec<_> = self.routes.topics.keys().map(String::as_str).collect();
+        topics.sort_unstable();
+        topics.into_iter()
+    }
+}
+
+fn erase<E: Event, S: Send + 'static, M>(handler: impl Handler<E, S, M>) -> Erased<E, S> {
+    Arc::new(move |state, delivery| {
+        let handler = handler.clone();
+        HandlerFuture(Box::pin(async move { handler.call(state, delivery).await }))
+    })
+}
+
+/// An event goes in; the handler's result comes out. An event that no handler takes is `Ok`.
+impl<E: Event, S: Clone + Send + Sync + 'static> Service<Delivery<E>> for TopicRouter<E, S> {
+    type Response = ();
+    type Error = HandlerError;
+    type Future = HandlerFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), HandlerError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, delivery: Delivery<E>) -> HandlerFuture {
+        match self.handler(delivery.event().topic()) {
+            Some(handler) => handler(self.state.clone(), delivery),
+            None => HandlerFuture(Box::pin(std::future::ready(Ok(())))),
+        }
+    }
+}
+
+impl<E, S: Clone> Clone for TopicRouter<E, S> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            routes: Arc::clone(&self.routes),
+        }
+    }
+}
+
+impl<E, S> Clone for Routes<E, S> {
+    fn clone(&self) -> Self {
+        Self {
+            topics: self.topics.clone(),
+            fallback: self.fallback.clone(),
+        }
+    }
+}
+
+impl<E, S> fmt::Debug for TopicRouter<E, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TopicRouter")
+            .field("topics", &self.topics().collect::<Vec<_>>())
+            .field("fallback", &self.routes.fallback.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handler at work.
+pub struct HandlerFuture(Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Send>>);
+
+impl Future for HandlerFuture {
+    type Output = Result<(), HandlerError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for HandlerFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandlerFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+use std::{
+    error::Error as StdError,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+
+/// What is answered: nothing, a problem, or what the HTTP service behind the layer said.
+pub struct ResponseBody(Kind);
+
+enum Kind {
+    Ours(Full<Bytes>),
+    Inner(UnsyncBoxBody<Bytes, Box<dyn StdError + Send + Sync>>),
+}
+
+impl ResponseBody {
+    pub(crate) fn empty() -> Self {
+        Self(Kind::Ours(Full::default()))
+    }
+
+    pub(crate) fn full(text: String) -> Self {
+        Self(Kind::Ours(Full::from(text)))
+    }
+
+    pub(crate) fn inner<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
+    {
+        Self(Kind::Inner(body.map_err(Into::into).boxed_unsync()))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Box<dyn StdError + Send + Sync>;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.0 {
+            Kind::Ours(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Kind::Inner(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Ours(body) => body.is_end_stream(),
+            Kind::Inner(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Ours(body) => body.size_hint(),
+            Kind::Inner(body) => body.size_hint(),
+        }
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,274 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::WebhookLayer;
+use crate::{
+    clock::{Clock, SystemClock},
+    error::BuildError,
+    provider::Provider,
+    receive::Receiver,
+    store::IdempotencyStore,
+};
+
+/// What a layer goes by. Every number's origin is at the builder's method.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) namespace: Arc<str>,
+    pub(crate) answer_within: Duration,
+    pub(crate) store_timeout: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) renew_every: Duration,
+    pub(crate) handler_timeout: Duration,
+    pub(crate) body_limit: usize,
+    pub(crate) body_timeout: Duration,
+    pub(crate) most_requests: usize,
+    pub(crate) most_unauthenticated_bytes: usize,
+    pub(crate) most_waiting: usize,
+    pub(crate) retention: Duration,
+    pub(crate) retry_horizon: Duration,
+    pub(crate) max_event_age: Option<Duration>,
+}
+
+/// Settings for a [`WebhookLayer`]. What is not set has the default that its method names.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla};
+///
+/// let layer = WebhookLayer::builder(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5")?, MemoryStore::new())
+///     .namespace("payments")
+///     .handler_timeout(Duration::from_secs(60))
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "call `build`"]
+pub struct WebhookLayerBuilder<P, S> {
+    provider: P,
+    store: S,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+}
+
+impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
+    pub(super) fn new(provider: P, store: S) -> Self {
+        let terms = provider.terms();
+        let handler_timeout = Duration::from_secs(5 * 60);
+        let least_retention = terms
+            .retry_horizon()
+            .saturating_add(handler_timeout)
+            .saturating_add(Duration::from_secs(1));
+        let settings = Settings {
+            namespace: provider.name().into(),
+            answer_within: answer_within(terms.answer_limit()),
+            store_timeout: Duration::from_secs(2),
+            lease: Duration::from_secs(60),
+            renew_every: Duration::from_secs(20),
+            handler_timeout,
+            body_limit: terms.largest_body(),
+            body_timeout: Duration::from_secs(5),
+            most_requests: 1024,
+            most_unauthenticated_bytes: 64 * 1024 * 1024,
+            most_waiting: 256,
+            retention: terms.retention().max(least_retention),
+            retry_horizon: terms.retry_horizon(),
+            max_event_age: None,
+        };
+        Self {
+            provider,
+            store,
+            clock: Arc::new(SystemClock),
+            settings,
+        }
+    }
+
+    /// The application's name for this stream of events; by default the sender's name.
+    ///
+    /// Ids are unique within a namespace. Give each consuming application one of its own; endpoints that are signed with different
+    /// secrets while one replaces another share one, so that an event that comes to both is handled once.
+    pub fn namespace(mut self, namespace: impl Into<Arc<str>>) -> Self {
+        self.settings.namespace = namespace.into();
+        self
+    }
+
+    /// When the sender is answered at the latest, counted from the request's arrival; by default 2 s less than the sender waits.
+    pub fn answer_within(mut self, limit: Duration) -> Self {
+        self.settings.answer_within = limit;
+        self
+    }
+
+    /// How long one store operation may take; by default 2 s.
+    pub fn store_timeout(mut self, limit: Duration) -> Self {
+        self.settings.store_timeout = limit;
+        self
+    }
+
+    /// How long a claim holds without a renewal, and so how long an event rests after its process died; by default 60 s, renewed
+    /// every 20 s while the handler runs.
+    pub fn lease(mut self, lease: Duration, renew_every: Duration) -> Self {
+        self.settings.lease = lease;
+        self.settings.renew_every = renew_every;
+        self
+    }
+
+    /// The handler cap: a handler that runs longer is cancelled and its event released; by default 5 min.
+    pub fn handler_timeout(mut self, cap: Duration) -> Self {
+        self.settings.handler_timeout = cap;
+        self
+    }
+
+    /// The largest body, in bytes; the default is the sender's (Dwolla: 256 KiB).
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.settings.body_limit = bytes;
+        self
+    }
+
+    /// How long a body may take to arrive, all of it; by default 5 s.
+    pub fn body_timeout(mut self, limit: Duration) -> Self {
+        self.settings.body_timeout = limit;
+        self
+    }
+
+    /// How many requests may be in flight at once; by default 1,024. A request is in flight until it is answered.
+    pub fn max_in_flight(mut self, requests: usize) -> Self {
+        self.settings.most_requests = requests;
+        self
+    }
+
+    /// How many bytes of bodies may be held whose signature is not verified yet, all requests together; by default 64 MiB.
+    pub fn max_unauthenticated_bytes(mut self, bytes: usize) -> Self {
+        self.settings.most_unauthenticated_bytes = bytes;
+        self
+    }
+
+    /// How many deliveries may wait for another of the same event; by default 256. Further ones are answered 503.
+    pub fn max_waiting(mut self, deliveries: usize) -> Self {
+        self.settings.most_waiting = deliveries;
+        self
+    }
+
+    /// How long a finished event is remembered; the default is the sender's (Dwolla: 35 days).
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.settings.retention = retention;
+        self
+    }
+
+    /// Refuses events that are older than this with 400; off by default. It bounds the replay of captured requests where the
+    /// sender signs no time, and must exceed what the sender legally sends again.
+    pub fn max_event_age(mut self, age: Duration) -> Self {
+        self.settings.max_event_age = Some(age);
+        self
+    }
+
+    /// The clock for signed times and the age of events; by default the system's. Leases go by the store's own.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The layer.
+    ///
+    /// # Errors
+    /// Two settings contradict each other, or one can never work; the error names them and says what to change.
+    pub fn build(self) -> Result<WebhookLayer<P, S>, BuildError> {
+        self.check()?;
+        Ok(self.build_valid())
+    }
+
+    pub(super) fn build_valid(self) -> WebhookLayer<P, S> {
+        WebhookLayer::from_receiver(Receiver::new(self.provider, self.store, self.settings, self.clock))
+    }
+
+    fn check(&self) -> Result<(), BuildError> {
+        let settings = &self.settings;
+        let terms = self.provider.terms();
+        let refuse = |message: String| Err(BuildError::new(message));
+        if settings.namespace.is_empty()
+            || settings.namespace.len() > 255
+            || settings.namespace.chars().any(char::is_control)
+        {
+            return refuse(
+                "the namespace is empty, longer than 255 bytes or holds a control character; expected a short name"
+                    .into(),
+            );
+        }
+        for (name, value) in [
+            ("answer_within", settings.answer_within),
+            ("store_timeout", settings.store_timeout),
+            ("the renewal interval", settings.renew_every),
+            ("handler_timeout", settings.handler_timeout),
+            ("body_timeout", settings.body_timeout),
+        ] {
+            if value.is_zero() {
+                return refuse(format!("{name} is zero, so nothing could ever succeed; expected more"));
+            }
+        }
+        for (name, value) in [
+            ("body_limit", settings.body_limit),
+            ("max_in_flight", settings.most_requests),
+            ("max_unauthenticated_bytes", settings.most_unauthenticated_bytes),
+        ] {
+            if value == 0 {
+                return refuse(format!(
+                    "{name} is 0, so every delivery would be refused; expected more"
+                ));
+            }
+        }
+        if settings.most_unauthenticated_bytes < settings.body_limit {
+            return refuse(format!(
+                "max_unauthenticated_bytes ({}) is less than body_limit ({}): the largest body could never arrive; expected at least as much",
+                settings.most_unauthenticated_bytes, settings.body_limit
+            ));
+        }
+        if settings.answer_within > terms.answer_limit() {
+            return refuse(format!(
+                "answer_within ({}s) is longer than {} waits for an answer ({}s): it would retry what was handled; expected less",
+                settings.answer_within.as_secs_f64(),
+                self.provider.name(),
+                terms.answer_limit().as_secs_f64()
+            ));
+        }
+        if settings.renew_every.saturating_add(settings.store_timeout) >= settings.lease {
+            return refuse(format!(
+                "the lease ({}s) is not longer than its renewal interval ({}s) plus store_timeout ({}s): it could be lost while it is \
+                 renewed; expected a longer lease or an earlier renewal",
+                settings.lease.as_secs_f64(),
+                settings.renew_every.as_secs_f64(),
+                settings.store_timeout.as_secs_f64()
+            ));
+        }
+        let least = terms.retry_horizon().saturating_add(settings.handler_timeout);
+        if settings.retention <= least {
+            return refuse(format!(
+                "the retention ({}s) is not longer than the sender's retry horizon ({}s) plus the handler cap ({}s): a late retry would \
+                 run twice; expected more than {}s",
+                settings.retention.as_secs(),
+                terms.retry_horizon().as_secs(),
+                settings.handler_timeout.as_secs(),
+                least.as_secs()
+            ));
+        }
+        match settings.max_event_age {
+            Some(age) if age <= terms.longest_horizon() => refuse(format!(
+                "max_event_age ({}s) is not longer than the time after which {} may still send an event ({}s): a legal redelivery would \
+                 be refused; expected more",
+                age.as_secs(),
+                self.provider.name(),
+                terms.longest_horizon().as_secs()
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Two seconds for the way there and back; half of a limit too short for that.
+fn answer_within(limit: Duration) -> Duration {
+    limit.saturating_sub(Duration::from_secs(2)).max(limit / 2)
+}
+
+impl<P: Provider, S> fmt::Debug for WebhookLayerBuilder<P, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookLayerBuilder")
+            .field("sender", &self.provider.name())
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

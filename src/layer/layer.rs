@@ -1,0 +1,98 @@
+use std::{fmt, sync::Arc};
+
+use tower::Layer;
+
+use super::{Http, WebhookHandle, WebhookLayerBuilder, WebhookService};
+use crate::{handler::TopicRouter, provider::Provider, receive::Receiver, store::IdempotencyStore};
+
+/// Receives one sender's webhooks: verifies, parses, deduplicates, and hands events to topic handlers ([`topics`](Self::topics)) or to
+/// an HTTP service ([`Layer::layer`]). The [module page](crate::layer) has the order of decisions and where to put it.
+///
+/// Clones, and the services made from them, share one set of limits, one store and one [`handle`](Self::handle).
+///
+/// ```
+/// use tower_webhook::{MemoryStore, TopicRouter, WebhookLayer, dwolla::{self, Dwolla, Topic}};
+///
+/// async fn verified(event: dwolla::Event) {
+///     println!("{:?} is verified", event.customer_href());
+/// }
+///
+/// let webhooks = WebhookLayer::new(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5")?, MemoryStore::new())
+///     .topics(TopicRouter::new().on(Topic::CustomerVerified, verified));
+///
+/// let app: axum::Router = axum::Router::new().route_service("/webhooks/dwolla", webhooks);
+/// # Ok::<(), tower_webhook::signature::SecretError>(())
+/// ```
+pub struct WebhookLayer<P, S> {
+    receiver: Arc<Receiver<P, S>>,
+}
+
+impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
+    /// A layer with the defaults that the sender's terms give.
+    #[must_use]
+    pub fn new(provider: P, store: S) -> Self {
+        WebhookLayerBuilder::new(provider, store).build_valid()
+    }
+
+    /// A layer with settings of your own.
+    #[must_use]
+    pub fn builder(provider: P, store: S) -> WebhookLayerBuilder<P, S> {
+        WebhookLayerBuilder::new(provider, store)
+    }
+
+    pub(super) fn from_receiver(receiver: Receiver<P, S>) -> Self {
+        // Senders set no minimum, so a short secret is taken; but it can be guessed.
+        let shortest = receiver.provider.verifier().shortest_secret();
+        if shortest < 16 {
+            crate::trace::warn(format_args!(
+                "a secret of {} has {shortest} bytes; expected at least 16: have the sender use a longer one",
+                crate::trace::Brief(receiver.provider.name())
+            ));
+        }
+        Self {
+            receiver: Arc::new(receiver),
+        }
+    }
+
+    /// A service that hands each event to the handler of its topic. Give it a route of its own.
+    #[must_use]
+    pub fn topics<T>(&self, topics: TopicRouter<P::Event, T>) -> WebhookService<P, S, TopicRouter<P::Event, T>> {
+        WebhookService::new(Arc::clone(&self.receiver), topics)
+    }
+
+    /// To drain the layer when the process ends.
+    #[must_use]
+    pub fn handle(&self) -> WebhookHandle {
+        WebhookHandle::new(Arc::clone(&self.receiver.flights), self.receiver.settings.store_timeout)
+    }
+}
+
+/// The HTTP service gets the request with its whole body, and the [`Delivery`](crate::Delivery) in its extensions.
+///
+/// Its 2xx finishes the event, its 4xx and 5xx are forwarded and the event is released; a 3xx is answered as 500, since senders may
+/// never retry after a redirect. The event counts as handled when the response's headers are there: a body that fails later is no failure.
+impl<P, S, I> Layer<I> for WebhookLayer<P, S> {
+    type Service = WebhookService<P, S, Http<I>>;
+
+    fn layer(&self, inner: I) -> Self::Service {
+        WebhookService::new(Arc::clone(&self.receiver), Http::new(inner))
+    }
+}
+
+/// By hand: neither the sender nor the store need be `Clone`.
+impl<P, S> Clone for WebhookLayer<P, S> {
+    fn clone(&self) -> Self {
+        Self {
+            receiver: Arc::clone(&self.receiver),
+        }
+    }
+}
+
+impl<P: Provider, S> fmt::Debug for WebhookLayer<P, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookLayer")
+            .field("sender", &self.receiver.provider.name())
+            .field("settings", &self.receiver.settings)
+            .finish_non_exhaustive()
+    }
+}

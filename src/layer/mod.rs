@@ -1,0 +1,71 @@
+//! The layer: [`WebhookLayer`] makes a [`WebhookService`] out of a sender, a store, and your handlers.
+//!
+//! # Deciding
+//! For each request, in this order; the first that fails answers:
+//!
+//! 1. Draining? 503. Not POST: 405. A `Content-Encoding`: 415. No signature header, or not exactly one of exactly the scheme's form: 401.
+//!    A declared length over the limit: 413. No capacity: 503. *No byte of the body was read so far.*
+//! 2. The body is read under its limit (413) and one deadline (408), the MAC computed as it arrives. A wrong one: 401.
+//! 3. Authentic, but not an event: 400. A topic without a handler: 200, and nothing is recorded.
+//! 4. The store is asked for a claim. Done before: 200. Held elsewhere: 503 with `Retry-After`. The id of another event: 500. Store down: 503.
+//!    Running in this process: this request waits for that run and gives the same kind of answer.
+//! 5. The handler runs in a task of its own. Success: recorded as done, 200. Failure or panic: released, 500, or 503 if it asks for a delay.
+//!    Rejected for good: recorded, 200.
+//! 6. Is the answer due and the handler still at work? 503 with `Retry-After`; the handler goes on, and the sender's retry finds it done.
+//!
+//! Answers that are no success carry an RFC 9457 `application/problem+json` body, and a [`Rejection`](crate::Rejection) in the response's extensions.
+//!
+//! # Where to put it
+//! - On the webhook route alone: `route_service`, or `post(handler).layer(…)`. `Router::layer` would guard `/healthz` too, and answer 405 there.
+//! - Innermost. The signature is over the bytes that were sent: a decompression layer outside of this one breaks every signature, and so does
+//!   anything else that rewrites bodies.
+//! - With a header-read timeout set on the server: a request whose headers never end has not reached any layer yet.
+//! - axum's `DefaultBodyLimit` does not apply here; the layer's own limit does.
+//!
+//! # Example
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! use http::{Request, StatusCode};
+//! use http_body_util::Full;
+//! use tower::{Service as _, ServiceExt as _};
+//! use tower_webhook::{MemoryStore, TopicRouter, WebhookLayer, dwolla::{self, Dwolla, Topic}, signature::Secrets};
+//!
+//! async fn created(event: dwolla::Event) {
+//!     assert_eq!(event.topic(), &Topic::CustomerCreated);
+//! }
+//!
+//! let secrets = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
+//! let topics = TopicRouter::new().on(Topic::CustomerCreated, created);
+//! let mut service = WebhookLayer::new(Dwolla::new(secrets.clone()).unwrap(), MemoryStore::new()).topics(topics);
+//!
+//! let body = r#"{"id":"bb6531a2","topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}"#;
+//! let mut request = Request::post("/webhooks/dwolla").body(Full::from(body)).unwrap();
+//! request.headers_mut().extend(dwolla::scheme().sign(&secrets, body.as_bytes()).unwrap());
+//!
+//! let accepted = service.ready().await.unwrap().call(request.clone()).await.unwrap();
+//! assert_eq!(accepted.status(), StatusCode::OK);
+//!
+//! let tampered = request.map(|_| Full::from(body.replace("created", "deactivated")));
+//! let refused = service.ready().await.unwrap().call(tampered).await.unwrap();
+//! assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+//! # });
+//! ```
+
+#[expect(
+    clippy::module_inception,
+    reason = "the layer's folder has a file for each role, and one of them is the layer"
+)]
+mod layer;
+mod builder;
+mod service;
+mod future;
+mod body;
+mod drain;
+
+pub use body::ResponseBody;
+pub(crate) use builder::Settings;
+pub use builder::WebhookLayerBuilder;
+pub use drain::{DrainReport, Remaining, WebhookHandle};
+pub use future::ResponseFuture;
+pub use layer::WebhookLayer;
+pub use service::{Http, WebhookService};

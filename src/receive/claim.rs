@@ -1,0 +1,91 @@
+//! Step 4. No handler runs without what this file makes.
+
+use std::time::Duration;
+
+use http::request::Parts;
+use tokio::time::timeout;
+
+use super::{Outcome, Receiver, parse::Parsed};
+use crate::{
+    error::{Rejection, RejectionKind},
+    event::{Claim, Delivery, Event},
+    store::{Claimed as Answer, IdempotencyStore, StoreErrorKind, Ticket},
+};
+
+/// How long a sender is asked to wait when the store is out of reach.
+const STORE_RECOVERS: Duration = Duration::from_secs(5);
+
+/// An event that this run, and no other, may handle. Only this file makes one.
+pub(super) struct Claimed<E> {
+    pub(super) parts: Parts,
+    pub(super) delivery: Delivery<E>,
+    pub(super) ticket: Ticket,
+}
+
+/// An event that this run may not handle.
+pub(super) struct NotClaimed {
+    pub(super) outcome: Outcome,
+    /// The claim may have been applied all the same: to be released, once its answer is in or given up.
+    pub(super) unsure: Option<Ticket>,
+}
+
+impl NotClaimed {
+    fn sure(outcome: Outcome) -> Self {
+        Self { outcome, unsure: None }
+    }
+}
+
+impl<E: Event> Parsed<E> {
+    /// `keep_headers`: whether the request goes on to an HTTP service, which wants its headers too.
+    pub(super) async fn claim<P, S: IdempotencyStore>(
+        self,
+        receiver: &Receiver<P, S>,
+        keep_headers: bool,
+    ) -> Result<Claimed<E>, NotClaimed> {
+        let Self {
+            mut parts,
+            body,
+            event,
+            ticket,
+            verified,
+        } = self;
+        let answer = timeout(receiver.settings.store_timeout, receiver.store.claim(&ticket)).await;
+        let unavailable =
+            |reason: String| Outcome::Refused(Rejection::new(RejectionKind::Store, reason).retry_after(STORE_RECOVERS));
+        match answer {
+            Ok(Ok(Answer::Acquired { generation, attempts })) => {
+                let claim = Claim::new(generation, attempts);
+                let headers = if keep_headers {
+                    parts.headers.clone()
+                } else {
+                    std::mem::take(&mut parts.headers)
+                };
+                let delivery = Delivery::new(event, body, headers, claim, verified.secret());
+                Ok(Claimed {
+                    parts,
+                    delivery,
+                    ticket,
+                })
+            }
+            Ok(Ok(Answer::Done(completion))) => Err(NotClaimed::sure(Outcome::Duplicate(completion))),
+            Ok(Ok(Answer::InFlight { remaining })) => Err(NotClaimed::sure(Outcome::Refused(
+                Rejection::new(RejectionKind::InFlight, "another process runs this event").retry_after(remaining),
+            ))),
+            Ok(Ok(Answer::Conflict)) => Err(NotClaimed::sure(Outcome::Refused(Rejection::new(
+                RejectionKind::Conflict,
+                "the id is recorded for another event; expected ids that name one event each: check the sender's id field",
+            )))),
+            Ok(Err(error)) if error.kind() == StoreErrorKind::Full => {
+                Err(NotClaimed::sure(unavailable(error.to_string())))
+            }
+            Ok(Err(error)) => Err(NotClaimed {
+                outcome: unavailable(error.to_string()),
+                unsure: Some(ticket),
+            }),
+            Err(_) => Err(NotClaimed {
+                outcome: unavailable("the store did not answer a claim in time".to_owned()),
+                unsure: Some(ticket),
+            }),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The deliveries this process has between claim and settlement: who leads, who waits, and what a drain waits for.
+//!
+//! The first delivery of an event leads a flight: its task claims, handles and settles. Further deliveries of the same event
+//! wait for that flight's answer. A flight is over when the store is settled; only then can the next delivery claim.
+
+use std::{
+    collections::{HashMap, hash_map},
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use http::Response;
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, timeout_at},
+};
+
+use super::Outcome;
+use crate::{
+    error::{Rejection, RejectionKind},
+    event::Fingerprint,
+    layer::ResponseBody,
+    store::{Key, Ticket},
+};
+
+/// What tells flights apart. The fingerprint is part of it: another event under the same id must meet the store's conflict, not a
+/// stranger's answer.
+type Event = (Key, Fingerprint);
+
+#[derive(Debug)]
+pub(crate) struct Flights {
+    open: Mutex<Open>,
+    /// Told whenever a flight ends.
+    ended: Notify,
+    cancelled: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    flights: HashMap<Event, Arc<Flight>>,
+    draining: bool,
+}
+
+/// One event between claim and settlement.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    topic: String,
+    state: Mutex<FlightState>,
+    changed: Notify,
+    waiting: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct FlightState {
+    progress: Progress,
+    /// What an HTTP service answered: for the delivery that leads, alone.
+    response: Option<Response<ResponseBody>>,
+}
+
+#[derive(Clone, Debug)]
+enum Progress {
+    Running,
+    /// The handler has finished; the store is being told.
+    Finished(Outcome),
+    /// The answer may go out.
+    Answered(Outcome),
+}
+
+/// What a delivery is to its event's flight.
+pub(crate) enum Entry {
+    Lead(Lead),
+    Wait(Waiter),
+    Full,
+    Draining,
+}
+
+impl Flights {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            open: Mutex::default(),
+            ended: Notify::new(),
+            cancelled: watch::Sender::new(false),
+        })
+    }
+
+    pub(crate) fn enter(self: &Arc<Self>, ticket: &Ticket, topic: &str, most_waiting: usize) -> Entry {
+        let event = (ticket.key.clone(), ticket.fingerprint);
+        let mut open = lock(&self.open);
+        if open.draining {
+            return Entry::Draining;
+        }
+        match open.flights.entry(event.clone()) {
+            hash_map::Entry::Occupied(occupied) => match Waiter::new(Arc::clone(occupied.get()), most_waiting) {
+                Some(waiter) => Entry::Wait(waiter),
+                None => Entry::Full,
+            },
+            hash_map::Entry::Vacant(vacant) => {
+                let flight = vacant.insert(Arc::new(Flight {
+                    topic: topic.to_owned(),
+                    state: Mutex::new(FlightState {
+                        progress: Progress::Running,
+                        response: None,
+                    }),
+                    changed: Notify::new(),
+                    waiting: AtomicUsize::new(0),
+                }));
+                Entry::Lead(Lead {
+                    flights: Arc::clone(self),
+                    flight: Arc::clone(flight),
+                    event,
+                    over: false,
+                })
+            }
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        lock(&self.open).draining
+    }
+
+    /// From now on nothing enters.
+    pub(crate) fn close(&self) {
+        lock(&self.open).draining = true;
+    }
+
+    /// Waits until no flight is open.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if lock(&self.open).flights.is_empty() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Tells every flight to stop, and says which there are: key, topic, and whether the handler still runs.
+    pub(crate) fn cancel(&self) -> Vec<(Key, String, bool)> {
+        let remaining = lock(&self.open)
+            .flights
+            .iter()
+            .map(|((key, _), flight)| {
+                let running = matches!(lock(&flight.state).progress, Progress::Running);
+                (key.clone(), flight.topic.clone(), running)
+            })
+            .collect();
+        self.cancelled.send_replace(true);
+        remaining
+    }
+
+    /// Completes once a drain has run out of time.
+    pub(crate) async fn cancelled(&self) {
+        // The sender is `self`: it cannot be gone.
+        let _ = self.cancelled.subscribe().wait_for(|cancelled| *cancelled).await;
+    }
+}
+
+impl Flight {
+    /// Waits for the answer until the deadline. At the deadline a handler that has finished counts, though it is not settled.
+    async fn answer(&self, deadline: Instant) -> Option<Outcome> {
+        let answered = async {
+            loop {
+                let changed = self.changed.notified();
+                if let Progress::Answered(outcome) = &lock(&self.state).progress {
+                    return outcome.clone();
+                }
+                changed.await;
+            }
+        };
+        match timeout_at(deadline, answered).await {
+            Ok(outcome) => Some(outcome),
+            Err(_) => match &lock(&self.state).progress {
+                Progress::Running => None,
+                Progress::Finished(outcome) | Progress::Answered(outcome) => Some(outcome.clone()),
+            },
+        }
+    }
+
+    fn proceed(&self, progress: Progress) {
+        lock(&self.state).progress = progress;
+        self.changed.notify_waiters();
+    }
+}
+
+/// Leads a flight. Dropping it, by a panic of a store, say, ends the flight: nobody waits for ever.
+pub(crate) struct Lead {
+    flights: Arc<Flights>,
+    flight: Arc<Flight>,
+    event: Event,
+    over: bool,
+}
+
+impl Lead {
+    /// The call that waits for this flight.
+    pub(crate) fn call(&self) -> LeadCall {
+        LeadCall(Arc::clone(&self.flight))
+    }
+
+    /// The handler has finished; the store does not know yet.
+    pub(crate) fn finished(&self, outcome: Outcome, response: Option<Response<ResponseBody>>) {
+        let mut state = lock(&self.flight.state);
+        state.response = response;
+        state.progress = Progress::Finished(outcome);
+    }
+
+    /// Answers, though the flight goes on in the background.
+    pub(crate) fn answer(&self, outcome: Outcome) {
+        self.flight.proceed(Progress::Answered(outcome));
+    }
+
+    /// The store is settled: the next delivery may claim. The flight ends before the answer goes out, so that a retry which
+    /// follows on the answer's heels does not meet this flight again.
+    pub(crate) fn end(mut self, outcome: Outcome) {
+        self.leave();
+        self.answer(outcome);
+    }
+
+    fn leave(&mut self) {
+        if !mem::replace(&mut self.over, true) {
+            lock(&self.flights.open).flights.remove(&self.event);
+            self.flights.ended.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        self.leave();
+        let answered = matches!(lock(&self.flight.state).progress, Progress::Answered(_));
+        if !answered {
+            self.answer(Outcome::Refused(Rejection::new(
+                RejectionKind::Store,
+                "the delivery's task died; a store that panics?",
+            )));
+        }
+    }
+}
+
+/// The call whose delivery leads.
+pub(crate) struct LeadCall(Arc<Flight>);
+
+impl LeadCall {
+    /// The answer, with what an HTTP service said; `None` if the deadline came first.
+    pub(crate) async fn answer(self, deadline: Instant) -> Option<(Outcome, Option<Response<ResponseBody>>)> {
+        let outcome = self.0.answer(deadline).await?;
+        let response = lock(&self.0.state).response.take();
+        Some((outcome, response))
+    }
+}
+
+/// A delivery that waits for another of the same event.
+pub(crate) struct Waiter(Arc<Flight>);
+
+impl Waiter {
+    fn new(flight: Arc<Flight>, most: usize) -> Option<Self> {
+        let entered = flight.waiting.fetch_add(1, Ordering::AcqRel) < most;
+        let waiter = Self(flight); // gives the place back when dropped, now or later
+        entered.then_some(waiter)
+    }
+
+    pub(crate) async fn answer(&self, deadline: Instant) -> Option<Outcome> {
+        self.0.answer(deadline).await
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Nothing here can panic while it holds a lock, and a flight must end in any case.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

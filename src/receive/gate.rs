@@ -1,0 +1,98 @@
+//! What unauthenticated callers may take up, all together: requests and bytes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use crate::error::{Rejection, RejectionKind};
+
+#[derive(Clone, Debug)]
+pub(super) struct Gate(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    most_requests: usize,
+    most_bytes: usize,
+    requests: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Gate {
+    pub(super) fn new(most_requests: usize, most_bytes: usize) -> Self {
+        Self(Arc::new(Counts {
+            most_requests,
+            most_bytes,
+            requests: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+        }))
+    }
+
+    /// Lets a request in, if there is room for it and for what it says it will send. What it says takes no room: otherwise a few
+    /// hundred headers would close the door for everybody.
+    pub(super) fn enter(&self, expected: usize) -> Result<Place, Rejection> {
+        if self.0.bytes.load(Ordering::Relaxed).saturating_add(expected) > self.0.most_bytes {
+            return Err(self.no_bytes());
+        }
+        if !take(&self.0.requests, 1, self.0.most_requests) {
+            let most = self.0.most_requests;
+            return Err(Rejection::new(
+                RejectionKind::Overloaded,
+                format!("{most} requests are in flight; expected fewer"),
+            ));
+        }
+        Ok(Place {
+            gate: self.clone(),
+            bytes: 0,
+        })
+    }
+
+    fn no_bytes(&self) -> Rejection {
+        let most = self.0.most_bytes;
+        Rejection::new(
+            RejectionKind::Overloaded,
+            format!("unauthenticated bodies fill their {most} bytes; expected room"),
+        )
+    }
+}
+
+fn take(count: &AtomicUsize, amount: usize, most: usize) -> bool {
+    count
+        .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            now.checked_add(amount).filter(|sum| *sum <= most)
+        })
+        .is_ok()
+}
+
+/// A request's place, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    gate: Gate,
+    bytes: usize,
+}
+
+impl Place {
+    /// Counts bytes that have arrived.
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Rejection> {
+        if !take(&self.gate.0.bytes, bytes, self.gate.0.most_bytes) {
+            return Err(self.gate.no_bytes());
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        Ok(())
+    }
+
+    /// The sender is known: its bytes no longer count against strangers.
+    pub(super) fn authenticated(&mut self) {
+        self.gate
+            .0
+            .bytes
+            .fetch_sub(std::mem::take(&mut self.bytes), Ordering::AcqRel);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.authenticated();
+        self.gate.0.requests.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,291 @@
+//! Step 5. The handler at work: its lease renewed, its time capped, its panics caught.
+
+use std::{
+    error::Error as StdError,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, request::Parts};
+use http_body::Body;
+use http_body_util::Full;
+use tokio::time::{Instant, sleep, timeout};
+use tower::Service;
+
+use super::{Outcome, Receiver, claim::Claimed};
+use crate::{
+    error::{Rejection, RejectionKind},
+    event::{Claim, Delivery, Event},
+    handler::{HandlerError, TopicRouter},
+    layer::{Http, ResponseBody},
+    store::{Effect, IdempotencyStore, Ticket},
+};
+
+/// How long a sender is asked to wait after a handler was cancelled.
+const HANDLER_RECOVERS: Duration = Duration::from_secs(5);
+
+type Work = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+/// Who handles: topic handlers, or an HTTP service.
+pub(crate) trait Handle<E>: Clone + Send + 'static {
+    /// Whether it wants the request's headers besides the delivery's.
+    const FORWARDS: bool;
+
+    /// Whether it wants events of this topic.
+    fn wants(&self, topic: &str) -> bool;
+
+    /// Handles a delivery.
+    fn handle(self, parts: Parts, delivery: Delivery<E>) -> Work;
+}
+
+/// How a handler ended.
+pub(crate) enum Verdict {
+    Handled(Option<Response<ResponseBody>>),
+    Failed(HandlerError),
+    /// The HTTP service answered 4xx or 5xx.
+    Refused(Response<ResponseBody>),
+    /// The HTTP service answered what no sender should see.
+    Unusable(u16),
+}
+
+impl<E: Event, S: Clone + Send + Sync + 'static> Handle<E> for TopicRouter<E, S> {
+    const FORWARDS: bool = false;
+
+    fn wants(&self, topic: &str) -> bool {
+        self.handles(topic)
+    }
+
+    fn handle(mut self, _: Parts, delivery: Delivery<E>) -> Work {
+        Box::pin(async move {
+            match self.call(delivery).await {
+                Ok(()) => Verdict::Handled(None),
+                Err(error) => Verdict::Failed(error),
+            }
+        })
+    }
+}
+
+impl<E, I, R> Handle<E> for Http<I>
+where
+    E: Event,
+    I: Service<Request<Full<Bytes>>, Response = Response<R>, Error: Into<Box<dyn StdError + Send + Sync>>>
+        + Clone
+        + Send
+        + 'static,
+    I::Future: Send,
+    R: Body<Data = Bytes, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
+{
+    const FORWARDS: bool = true;
+
+    fn wants(&self, _: &str) -> bool {
+        true
+    }
+
+    fn handle(self, mut parts: Parts, delivery: Delivery<E>) -> Work {
+        let mut inner = self.into_inner();
+        Box::pin(async move {
+            if let Err(error) = poll_fn(|cx| inner.poll_ready(cx)).await {
+                return Verdict::Failed(HandlerError::retry(error));
+            }
+            let body = Full::new(delivery.body().clone());
+            parts.extensions.insert(delivery);
+            match inner.call(Request::from_parts(parts, body)).await {
+                Err(error) => Verdict::Failed(HandlerError::retry(error)),
+                Ok(response) => {
+                    let status = response.status();
+                    let response = response.map(ResponseBody::inner);
+                    if status.is_success() {
+                        Verdict::Handled(Some(response))
+                    } else if status.is_client_error() || status.is_server_error() {
+                        Verdict::Refused(response)
+                    } else {
+                        Verdict::Unusable(status.as_u16())
+                    }
+                }
+            }
+        })
+    }
+}
+
+/// A handler's end, on its way to the store. Only this file makes one.
+pub(super) struct Handled {
+    pub(super) ticket: Ticket,
+    pub(super) settlement: Settlement,
+    pub(super) outcome: Outcome,
+    pub(super) response: Option<Response<ResponseBody>>,
+}
+
+/// What the store is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settlement {
+    Handled,
+    Rejected,
+    Release,
+}
+
+impl<E: Event> Claimed<E> {
+    pub(super) async fn handle<P, S, H>(self, receiver: &Receiver<P, S>, handler: H) -> Handled
+    where
+        S: IdempotencyStore,
+        H: Handle<E>,
+    {
+        let Self {
+            parts,
+            delivery,
+            ticket,
+        } = self;
+        let claim = delivery.claim().clone();
+        let end = supervise(receiver, &ticket, &claim, move || handler.handle(parts, delivery)).await;
+        Handled::from_end(ticket, end)
+    }
+}
+
+enum End {
+    Verdict(Verdict),
+    Panicked,
+    TimedOut(Duration),
+    Drained,
+}
+
+/// Runs the work until it ends, the cap strikes or a drain cancels it. The lease is renewed meanwhile. When this returns, the work
+/// is dropped: nothing of it runs beside whatever the store is told next.
+async fn supervise<P, S: IdempotencyStore>(
+    receiver: &Receiver<P, S>,
+    ticket: &Ticket,
+    claim: &Claim,
+    work: impl FnOnce() -> Work,
+) -> End {
+    let Ok(mut work) = catch_unwind(AssertUnwindSafe(work)) else {
+        return End::Panicked;
+    };
+    let cap = receiver.settings.handler_timeout;
+    let end = {
+        let mut capped = pin!(sleep(cap));
+        let mut drained = pin!(receiver.flights.cancelled());
+        let mut renewing = pin!(renew(receiver, ticket, claim));
+        poll_fn(|cx| {
+            // The work first: a result is never thrown away for a timer that is due at the same moment.
+            match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+                Ok(Poll::Ready(verdict)) => return Poll::Ready(End::Verdict(verdict)),
+                Ok(Poll::Pending) => {}
+                Err(_) => return Poll::Ready(End::Panicked),
+            }
+            if drained.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(End::Drained);
+            }
+            if capped.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(End::TimedOut(cap));
+            }
+            let _ = renewing.as_mut().poll(cx);
+            Poll::Pending
+        })
+        .await
+    };
+    match catch_unwind(AssertUnwindSafe(|| drop(work))) {
+        Ok(()) => end,
+        Err(_) => match end {
+            // It had ended; what its remains do when dropped changes nothing.
+            End::Verdict(_) => end,
+            _ => End::Panicked,
+        },
+    }
+}
+
+/// Renews the lease for as long as it is polled.
+async fn renew<P, S: IdempotencyStore>(receiver: &Receiver<P, S>, ticket: &Ticket, claim: &Claim) {
+    let settings = &receiver.settings;
+    let mut held_since = Instant::now();
+    let mut pause = settings.renew_every;
+    loop {
+        sleep(pause).await;
+        let asked = Instant::now();
+        match timeout(settings.store_timeout, receiver.store.renew(ticket)).await {
+            Ok(Ok(Effect::Applied)) => {
+                held_since = asked;
+                pause = settings.renew_every;
+                claim.set_lost(false);
+            }
+            Ok(Ok(Effect::NotHeld)) => {
+                claim.set_lost(true);
+                crate::trace::warn(format_args!(
+                    "the lease of {} was lost to another run",
+                    crate::trace::Brief(ticket.key.id().as_str())
+                ));
+                return;
+            }
+            // The lease may still hold. Ask again soon; without an answer for a whole lease it counts as lost.
+            Ok(Err(_)) | Err(_) => {
+                pause = settings.renew_every.min(Duration::from_secs(1));
+                if held_since.elapsed() >= settings.lease {
+                    claim.set_lost(true);
+                }
+            }
+        }
+    }
+}
+
+impl Handled {
+    fn from_end(ticket: Ticket, end: End) -> Self {
+        let release = |kind, reason: String| {
+            (
+                Settlement::Release,
+                Outcome::Refused(Rejection::new(kind, reason)),
+                None,
+            )
+        };
+        let (settlement, outcome, response) = match end {
+            End::Verdict(Verdict::Handled(response)) => (Settlement::Handled, Outcome::Handled, response),
+            End::Verdict(Verdict::Failed(error)) if error.is_rejection() => {
+                (Settlement::Rejected, Outcome::Rejected(error.to_string()), None)
+            }
+            End::Verdict(Verdict::Failed(error)) => {
+                let mut rejection = Rejection::new(RejectionKind::HandlerFailed, error.to_string());
+                if let Some(delay) = error.retry_delay() {
+                    rejection = rejection.retry_after(delay);
+                }
+                (Settlement::Release, Outcome::Refused(rejection), None)
+            }
+            End::Verdict(Verdict::Refused(response)) => (
+                Settlement::Release,
+                Outcome::InnerRefused(response.status().as_u16()),
+                Some(response),
+            ),
+            End::Verdict(Verdict::Unusable(status)) => release(
+                RejectionKind::InnerAnswer,
+                format!(
+                    "the HTTP service answered {status}; expected 2xx, 4xx or 5xx: a sender may never retry after any other"
+                ),
+            ),
+            End::Panicked => release(RejectionKind::HandlerPanicked, "the handler panicked".to_owned()),
+            End::TimedOut(cap) => (
+                Settlement::Release,
+                Outcome::Refused(
+                    Rejection::new(
+                        RejectionKind::HandlerTimeout,
+                        format!("the handler was cancelled after its cap of {}s", cap.as_secs_f64()),
+                    )
+                    .retry_after(HANDLER_RECOVERS),
+                ),
+                None,
+            ),
+            End::Drained => (
+                Settlement::Release,
+                Outcome::Refused(
+                    Rejection::new(RejectionKind::Draining, "the handler was cancelled by a drain")
+                        .retry_after(HANDLER_RECOVERS),
+                ),
+                None,
+            ),
+        };
+        Self {
+            ticket,
+            settlement,
+            outcome,
+            response,
+        }
+    }
+}

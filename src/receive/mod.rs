@@ -1,0 +1,259 @@
+//! The life of a delivery, on one screen.
+//!
+//! ```text
+//! Request<B> ─read_body→ Received ─verify→ Authentic ─parse→ Parsed ─claim→ Claimed ─handle→ Handled ─settle→ Outcome ─respond→ Response
+//! ```
+//!
+//! Each step is a file, takes what the step before made and is the only one to make what it hands on: an unverified body cannot be
+//! parsed and an unclaimed event cannot be handled.
+
+mod gate;
+mod flight;
+mod read_body;
+mod verify;
+mod parse;
+mod claim;
+mod handle;
+mod settle;
+mod respond;
+
+pub(crate) use flight::Flights;
+pub(crate) use handle::Handle;
+#[cfg(feature = "axum")]
+pub(crate) use respond::missing_layer;
+
+use std::{error::Error as StdError, sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use http_body::Body;
+use tokio::time::Instant;
+
+use crate::{
+    clock::Clock,
+    error::{Rejection, RejectionKind},
+    event::Event,
+    layer::{ResponseBody, Settings},
+    provider::Provider,
+    store::{Completion, IdempotencyStore},
+    trace::{Level, Span},
+};
+use flight::{Entry, Lead};
+use parse::Parsed;
+use read_body::Limits;
+
+/// What all deliveries of one layer share.
+pub(crate) struct Receiver<P, S> {
+    pub(crate) provider: P,
+    pub(crate) store: S,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) flights: Arc<Flights>,
+    gate: gate::Gate,
+}
+
+impl<P, S> Receiver<P, S> {
+    pub(crate) fn new(provider: P, store: S, settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        let gate = gate::Gate::new(settings.most_requests, settings.most_unauthenticated_bytes);
+        Self {
+            provider,
+            store,
+            settings,
+            clock,
+            flights: Flights::new(),
+            gate,
+        }
+    }
+}
+
+/// How a delivery ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    Handled,
+    /// Finished before.
+    Duplicate(Completion),
+    /// No handler wants the topic.
+    Unhandled,
+    /// The handler refused it for good, for this reason.
+    Rejected(String),
+    /// The HTTP service answered this 4xx or 5xx.
+    InnerRefused(u16),
+    Refused(Rejection),
+}
+
+impl From<Rejection> for Outcome {
+    fn from(rejection: Rejection) -> Self {
+        Self::Refused(rejection)
+    }
+}
+
+/// From a request to its answer.
+pub(crate) async fn receive<P, S, H, B>(
+    receiver: Arc<Receiver<P, S>>,
+    handler: H,
+    request: Request<B>,
+) -> Response<ResponseBody>
+where
+    P: Provider,
+    S: IdempotencyStore,
+    H: Handle<P::Event>,
+    B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
+{
+    let started = Instant::now();
+    let span = Span::delivery(receiver.provider.name());
+    let outcome = match arrive(&receiver, &span, request, started).await {
+        Ok((parsed, place)) if handler.wants(parsed.event.topic()) => {
+            let (outcome, response) = await_flight(&receiver, &span, handler, parsed, started).await;
+            drop(place); // the request is in flight until here
+            return respond::respond(outcome, response);
+        }
+        Ok(_) => Outcome::Unhandled,
+        Err(rejection) => rejection.into(),
+    };
+    outcome.end(&span);
+    respond::respond(outcome, None)
+}
+
+/// Steps 1 to 3: whatever fails here has touched no store and runs nothing.
+async fn arrive<P, S, B>(
+    receiver: &Receiver<P, S>,
+    span: &Span,
+    request: Request<B>,
+    started: Instant,
+) -> Result<(Parsed<P::Event>, gate::Place), Rejection>
+where
+    P: Provider,
+    B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
+{
+    let settings = &receiver.settings;
+    if receiver.flights.is_draining() {
+        return Err(draining());
+    }
+    let limits = Limits {
+        bytes: settings.body_limit,
+        until: later(started, settings.body_timeout.min(settings.answer_within)),
+    };
+    let (received, mut place) =
+        read_body::read_body(request, receiver.provider.verifier(), &receiver.gate, limits).await?;
+    let now = receiver.clock.now();
+    let authentic = received.verify(now)?;
+    place.authenticated();
+    let parsed = authentic.parse(receiver, now)?;
+    span.identify(parsed.event.topic(), parsed.ticket.key.id().as_str());
+    Ok((parsed, place))
+}
+
+/// Steps 4 to 6 run in a task of their own, since a sender that hangs up must cancel nothing half-way; this waits for their answer.
+async fn await_flight<P, S, H>(
+    receiver: &Arc<Receiver<P, S>>,
+    span: &Span,
+    handler: H,
+    parsed: Parsed<P::Event>,
+    started: Instant,
+) -> (Outcome, Option<Response<ResponseBody>>)
+where
+    P: Provider,
+    S: IdempotencyStore,
+    H: Handle<P::Event>,
+{
+    let deadline = later(started, receiver.settings.answer_within);
+    let late = || {
+        Rejection::new(
+            RejectionKind::StillRunning,
+            "the answer was due before the handler had finished",
+        )
+    };
+    let refused = match receiver
+        .flights
+        .enter(&parsed.ticket, parsed.event.topic(), receiver.settings.most_waiting)
+    {
+        Entry::Lead(lead) => {
+            let call = lead.call();
+            let task = fly(Arc::clone(receiver), span.clone(), handler, parsed, lead);
+            tokio::spawn(span.follow(task));
+            // The task tells the log how it ended; here only whether the sender hears of it.
+            return call.answer(deadline).await.unwrap_or_else(|| {
+                let late = late().retry_after(LATER);
+                span.say(Level::Warn, format_args!("answered 503: {}", late.reason()));
+                (late.into(), None)
+            });
+        }
+        Entry::Wait(waiter) => match waiter.answer(deadline).await {
+            Some(outcome) => {
+                outcome.end(span);
+                return (outcome, None);
+            }
+            None => late().retry_after(LATER),
+        },
+        Entry::Full => {
+            Rejection::new(RejectionKind::Waiting, "too many deliveries wait for this event").retry_after(LATER)
+        }
+        Entry::Draining => draining(),
+    };
+    let outcome = Outcome::from(refused);
+    outcome.end(span);
+    (outcome, None)
+}
+
+/// How long a sender is asked to wait when its event is being handled here.
+const LATER: Duration = Duration::from_secs(5);
+
+/// The spawned task: claim, handle, settle.
+async fn fly<P, S, H>(receiver: Arc<Receiver<P, S>>, span: Span, handler: H, parsed: Parsed<P::Event>, lead: Lead)
+where
+    P: Provider,
+    S: IdempotencyStore,
+    H: Handle<P::Event>,
+{
+    match parsed.claim(&receiver, H::FORWARDS).await {
+        Ok(claimed) => {
+            span.attempt(claimed.delivery.claim().attempts());
+            let handled = claimed.handle(&receiver, handler).await;
+            handled.outcome.end(&span);
+            handled.settle(&receiver, lead).await;
+        }
+        Err(refused) => {
+            refused.outcome.end(&span);
+            match refused.unsure {
+                Some(ticket) => settle::release_unsure(&receiver, &ticket, lead, refused.outcome).await,
+                None => lead.end(refused.outcome),
+            }
+        }
+    }
+}
+
+fn draining() -> Rejection {
+    Rejection::new(RejectionKind::Draining, "the layer is draining").retry_after(LATER)
+}
+
+/// Durations come from settings; what no clock can say is a day away.
+fn later(time: Instant, by: Duration) -> Instant {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    time.checked_add(by)
+        .unwrap_or_else(|| time.checked_add(DAY).unwrap_or(time))
+}
+
+impl Outcome {
+    /// Into the log.
+    fn end(&self, span: &Span) {
+        let (level, outcome, reason) = match self {
+            Self::Handled => (Level::Info, "handled", ""),
+            Self::Duplicate(_) => (Level::Info, "duplicate", ""),
+            Self::Unhandled => (Level::Info, "unhandled", ""),
+            Self::Rejected(reason) => (Level::Warn, "rejected", reason.as_str()),
+            Self::InnerRefused(_) => (Level::Warn, "refused by the service", ""),
+            Self::Refused(rejection) => {
+                let level = match rejection.kind() {
+                    RejectionKind::Conflict
+                    | RejectionKind::Store
+                    | RejectionKind::HandlerFailed
+                    | RejectionKind::HandlerPanicked
+                    | RejectionKind::HandlerTimeout
+                    | RejectionKind::InnerAnswer => Level::Error,
+                    _ => Level::Warn,
+                };
+                (level, "refused", rejection.reason())
+            }
+        };
+        span.end(level, outcome, reason);
+    }
+}

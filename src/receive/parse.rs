@@ -1,0 +1,70 @@
+//! Step 3. From authentic bytes to an event and the ticket it is claimed with.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::request::Parts;
+use sha2::{Digest as _, Sha256};
+
+use super::{Receiver, verify::Authentic};
+use crate::{
+    error::{Rejection, RejectionKind},
+    event::{Event, EventId, Fingerprint},
+    provider::Provider,
+    signature::Verified,
+    store::{Key, Ticket, Token},
+};
+
+/// An event, with what its claim needs. Only this file makes one.
+pub(super) struct Parsed<E> {
+    pub(super) parts: Parts,
+    pub(super) body: Bytes,
+    pub(super) event: E,
+    pub(super) ticket: Ticket,
+    pub(super) verified: Verified,
+}
+
+impl Authentic {
+    pub(super) fn parse<P: Provider, S>(
+        self,
+        receiver: &Receiver<P, S>,
+        now: SystemTime,
+    ) -> Result<Parsed<P::Event>, Rejection> {
+        let Self { parts, body, verified } = self;
+        let settings = &receiver.settings;
+        let not_an_event = |reason: String| Rejection::new(RejectionKind::NotAnEvent, reason);
+        let event = receiver
+            .provider
+            .event(&parts.headers, &body)
+            .map_err(|error| not_an_event(error.to_string()))?;
+        if let (Some(most), Some(time)) = (settings.max_event_age, event.time()) {
+            if now.duration_since(time).is_ok_and(|age| age > most) {
+                return Err(not_an_event(format!(
+                    "the event is older than {}s, the oldest accepted",
+                    most.as_secs()
+                )));
+            }
+        }
+        let id = match event.id() {
+            Some(id) => id.clone(),
+            // An unsigned id could be a new one on every replay; the signed bytes cannot.
+            None => EventId::new(format!("sha256:{}", hex::encode(Sha256::digest(&body))))
+                .map_err(|error| not_an_event(error.to_string()))?,
+        };
+        let ticket = Ticket {
+            key: Key::new(settings.namespace.clone(), id),
+            token: Token::random(),
+            fingerprint: event.fingerprint().unwrap_or_else(|| Fingerprint::of([&body])),
+            lease: settings.lease,
+            retention: settings.retention,
+            retry_horizon: settings.retry_horizon,
+        };
+        Ok(Parsed {
+            parts,
+            body,
+            event,
+            ticket,
+            verified,
+        })
+    }
+}

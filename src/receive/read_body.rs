@@ -1,0 +1,214 @@
+//! Step 1. Everything here is done for whoever asks: nothing is known of the sender yet.
+
+use std::{error::Error as StdError, future::poll_fn, pin::pin};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{
+    HeaderMap, Method, Request,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH},
+    request::Parts,
+};
+use http_body::Body;
+use http_body_util::LengthLimitError;
+use tokio::time::Instant;
+
+use super::gate::{Gate, Place};
+use crate::{
+    error::{Rejection, RejectionKind},
+    signature::{Verification, Verifier},
+};
+
+/// Room for a first guess at a body's size. More is taken as bytes really arrive: a declared length costs its sender nothing.
+const FIRST_ROOM: usize = 16 * 1024;
+
+/// Frames without a byte in them that a body may have. They cost nothing to send and never reach a limit on bytes.
+const EMPTY_FRAMES: usize = 64;
+
+/// A whole body, read and fed to the MAC, but not yet believed.
+pub(super) struct Received {
+    pub(super) parts: Parts,
+    pub(super) body: Bytes,
+    pub(super) verification: Verification,
+}
+
+/// What a body may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) bytes: usize,
+    pub(super) until: Instant,
+}
+
+pub(super) async fn read_body<B>(
+    request: Request<B>,
+    verifier: &Verifier,
+    gate: &Gate,
+    limits: Limits,
+) -> Result<(Received, Place), Rejection>
+where
+    B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
+{
+    let (parts, body) = request.into_parts();
+    if parts.method != Method::POST {
+        return Err(Rejection::new(
+            RejectionKind::Method,
+            "the method is not POST; webhooks are posted",
+        ));
+    }
+    refuse_encoding(&parts.headers)?;
+    let mut verification = verifier
+        .begin(&parts.headers)
+        .map_err(|error| Rejection::new(RejectionKind::Signature, error.to_string()))?;
+    let expected = expected_length(&parts.headers, &body, limits.bytes)?;
+    let mut place = gate.enter(expected)?;
+
+    // Until here no byte of the body was read.
+    let mut body = pin!(body);
+    let mut collected = Collected {
+        first: Bytes::new(),
+        rest: BytesMut::new(),
+        expected,
+    };
+    let mut empty = 0;
+    let read = async {
+        loop {
+            let frame = match poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+                None => return Ok(()),
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => return Err(broken(error.into(), limits.bytes)),
+            };
+            let Ok(mut data) = frame.into_data() else { continue }; // trailers: unsigned, and nobody asks for them
+            let length = data.remaining();
+            if length == 0 {
+                empty += 1;
+                if empty > EMPTY_FRAMES {
+                    return Err(Rejection::new(
+                        RejectionKind::TooSlow,
+                        "the body consists of empty frames; expected bytes",
+                    ));
+                }
+                continue;
+            }
+            if length > limits.bytes.saturating_sub(collected.len()) {
+                return Err(too_large(limits.bytes));
+            }
+            place.take(length)?;
+            let data = data.copy_to_bytes(length); // no copy where the frame is `Bytes`, as hyper's are
+            verification.update(&data);
+            collected.push(data);
+            // A body whose frames are always ready would otherwise never let the deadline be looked at.
+            tokio::task::coop::consume_budget().await;
+        }
+    };
+    match tokio::time::timeout_at(limits.until, read).await {
+        Ok(result) => result?,
+        Err(_) => {
+            return Err(Rejection::new(
+                RejectionKind::TooSlow,
+                "the body did not arrive before its deadline",
+            ));
+        }
+    }
+    Ok((
+        Received {
+            parts,
+            body: collected.into_bytes(),
+            verification,
+        },
+        place,
+    ))
+}
+
+/// A layer that decodes bodies would change what was signed, and decoding before the signature is checked invites bombs.
+fn refuse_encoding(headers: &HeaderMap) -> Result<(), Rejection> {
+    let identity = |value: &http::HeaderValue| {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .all(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
+    };
+    if headers.get_all(CONTENT_ENCODING).iter().all(identity) {
+        Ok(())
+    } else {
+        Err(Rejection::new(
+            RejectionKind::Encoding,
+            "the body has a Content-Encoding; expected none: the signature is over plain bytes",
+        ))
+    }
+}
+
+/// How long the body says it is, if within the limit; what it says is never relied upon.
+fn expected_length<B: Body>(headers: &HeaderMap, body: &B, limit: usize) -> Result<usize, Rejection> {
+    let mut expected = body.size_hint().lower();
+    for value in headers.get_all(CONTENT_LENGTH) {
+        let digits = value.as_bytes().trim_ascii();
+        if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
+            // Digits that overflow are a length too: a large one.
+            let length = std::str::from_utf8(digits)
+                .ok()
+                .and_then(|digits| digits.parse().ok())
+                .unwrap_or(u64::MAX);
+            expected = expected.max(length);
+        }
+    }
+    match usize::try_from(expected) {
+        Ok(expected) if expected <= limit => Ok(expected),
+        _ => Err(too_large(limit)),
+    }
+}
+
+fn too_large(limit: usize) -> Rejection {
+    Rejection::new(
+        RejectionKind::TooLarge,
+        format!("the body is larger than the limit of {limit} bytes"),
+    )
+}
+
+/// A limit further out (tower-http's, say) shows as an error of the body.
+fn broken(error: Box<dyn StdError + Send + Sync>, limit: usize) -> Rejection {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(&*error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return too_large(limit);
+        }
+        cause = error.source();
+    }
+    Rejection::new(RejectionKind::BrokenBody, "the body broke off before its end")
+}
+
+/// A body as it arrives. One frame, which is usual, is kept as it is.
+struct Collected {
+    first: Bytes,
+    rest: BytesMut,
+    expected: usize,
+}
+
+impl Collected {
+    fn len(&self) -> usize {
+        self.first.len().saturating_add(self.rest.len())
+    }
+
+    fn push(&mut self, data: Bytes) {
+        if self.first.is_empty() && self.rest.is_empty() {
+            self.first = data;
+            return;
+        }
+        if self.rest.is_empty() {
+            let first = std::mem::take(&mut self.first);
+            self.rest.reserve(
+                self.expected
+                    .min(FIRST_ROOM)
+                    .max(first.len().saturating_add(data.len())),
+            );
+            self.rest.extend_from_slice(&first);
+        }
+        self.rest.extend_from_slice(&data);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.rest.is_empty() {
+            self.first
+        } else {
+            self.rest.freeze()
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Step 7. The only file that knows a status code: one table, one body for each kind.
+
+use std::time::Duration;
+
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode,
+    header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+
+use super::Outcome;
+use crate::{
+    error::{Rejection, RejectionKind},
+    layer::ResponseBody,
+};
+
+/// The answer of one kind: status, a name for programs, a sentence for operators.
+struct Answer(StatusCode, &'static str, &'static str);
+
+fn answer(rejection: &Rejection) -> Answer {
+    use RejectionKind as Kind;
+    match rejection.kind() {
+        Kind::Method => Answer(StatusCode::METHOD_NOT_ALLOWED, "method", "Webhooks are posted."),
+        Kind::Encoding => Answer(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "encoding",
+            "The body must come without Content-Encoding: the signature is over the plain bytes.",
+        ),
+        Kind::TooLarge => Answer(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "The body is larger than this endpoint takes.",
+        ),
+        Kind::TooSlow => Answer(
+            StatusCode::REQUEST_TIMEOUT,
+            "too-slow",
+            "The body did not arrive in time.",
+        ),
+        Kind::BrokenBody => Answer(
+            StatusCode::BAD_REQUEST,
+            "broken-body",
+            "The body broke off before its end.",
+        ),
+        Kind::Overloaded => Answer(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded",
+            "Too many requests are in flight. Send it again later.",
+        ),
+        Kind::Draining => Answer(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "draining",
+            "This instance is shutting down. Send it again later.",
+        ),
+        // One text for every cause: which check failed is what a forger would like to know.
+        Kind::Signature => Answer(
+            StatusCode::UNAUTHORIZED,
+            "signature",
+            "The signature could not be verified. The receiver's log says why.",
+        ),
+        Kind::NotAnEvent => Answer(
+            StatusCode::BAD_REQUEST,
+            "not-an-event",
+            "The body is authentic but not an event.",
+        ),
+        Kind::Conflict => Answer(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "conflict",
+            "The event's id is recorded for another event. The receiver's log says more.",
+        ),
+        Kind::InFlight => Answer(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "in-flight",
+            "The event is being handled by another instance. Send it again later.",
+        ),
+        Kind::Waiting => Answer(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "waiting",
+            "The event is being handled, and too many copies of it wait. Send it again later.",
+        ),
+        Kind::StillRunning => Answer(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "still-running",
+            "The event is being handled, longer than the answer may take. Send it again later.",
+        ),
+        Kind::Store => Answer(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store",
+            "The event could not be recorded. Send it again later.",
+        ),
+        Kind::HandlerFailed if rejection.retry_delay().is_some() => Answer(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "handler-failed",
+            "The event could not be handled yet. Send it again later.",
+        ),
+        Kind::HandlerFailed => Answer(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "handler-failed",
+            "The event could not be handled. Send it again.",
+        ),
+        Kind::HandlerPanicked => Answer(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "handler-panicked",
+            "The event could not be handled. Send it again.",
+        ),
+        Kind::HandlerTimeout => Answer(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "handler-timeout",
+            "The event took too long to handle. Send it again later.",
+        ),
+        Kind::InnerAnswer => Answer(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "inner-answer",
+            "The service behind this endpoint answered in a way that is not for senders. Send it again.",
+        ),
+        Kind::InnerRefused => Answer(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "inner-refused",
+            "The event could not be handled. Send it again.",
+        ),
+    }
+}
+
+/// The answer to a delivery.
+pub(super) fn respond(outcome: Outcome, response: Option<Response<ResponseBody>>) -> Response<ResponseBody> {
+    match outcome {
+        Outcome::Handled => response.unwrap_or_else(|| Response::new(ResponseBody::empty())),
+        Outcome::Duplicate(_) | Outcome::Rejected(_) | Outcome::Unhandled => Response::new(ResponseBody::empty()),
+        Outcome::InnerRefused(status) => match response {
+            Some(response) => response,
+            // A delivery that waited for the refused one: the same status, without its body.
+            None => {
+                let rejection = Rejection::new(
+                    RejectionKind::InnerRefused,
+                    format!("the HTTP service answered {status} to another delivery of the event"),
+                );
+                let mut response = refuse(rejection, None);
+                if let Ok(status) = StatusCode::from_u16(status) {
+                    *response.status_mut() = status;
+                }
+                response
+            }
+        },
+        Outcome::Refused(rejection) => {
+            // Only an authentic body gets this far: its sender may know what is wrong with it.
+            let detail = (rejection.kind() == RejectionKind::NotAnEvent).then(|| rejection.reason().to_owned());
+            refuse(rejection, detail)
+        }
+    }
+}
+
+fn refuse(rejection: Rejection, detail: Option<String>) -> Response<ResponseBody> {
+    let Answer(status, code, text) = answer(&rejection);
+    let mut response = Response::new(ResponseBody::full(problem(
+        status,
+        code,
+        detail.as_deref().unwrap_or(text),
+    )));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    match rejection.kind() {
+        RejectionKind::Method => drop(headers.insert(ALLOW, HeaderValue::from_static("POST"))),
+        RejectionKind::Encoding => drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
+        // RFC 9110 asks for a challenge with each 401.
+        RejectionKind::Signature => {
+            drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Webhook-Signature")))
+        }
+        _ => {}
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        retry_after(headers, rejection.retry_delay().unwrap_or(Duration::from_secs(1)));
+    }
+    response.extensions_mut().insert(rejection);
+    response
+}
+
+/// Whole seconds, rounded up, at least one: `Retry-After: 0` would mean at once.
+fn retry_after(headers: &mut HeaderMap, delay: Duration) {
+    let seconds = delay
+        .as_secs()
+        .saturating_add(u64::from(delay.subsec_nanos() > 0))
+        .max(1);
+    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+}
+
+/// An RFC 9457 problem. `about:blank` is the type, so the title is the status's own.
+fn problem(status: StatusCode, code: &str, detail: &str) -> String {
+    let problem = serde_json::json!({
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "code": code,
+        "detail": detail,
+    });
+    problem.to_string()
+}
+
+/// What an extractor answers that finds no delivery: the layer is not where it should be.
+#[cfg(feature = "axum")]
+pub(crate) fn missing_layer(detail: &str) -> Response<ResponseBody> {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    let mut response = Response::new(ResponseBody::full(problem(status, "missing-layer", detail)));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}

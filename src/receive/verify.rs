@@ -1,0 +1,33 @@
+//! Step 2. What leaves here is authentic.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::request::Parts;
+
+use super::read_body::Received;
+use crate::{
+    error::{Rejection, RejectionKind},
+    signature::Verified,
+};
+
+/// An authentic request. Only this file makes one.
+pub(super) struct Authentic {
+    pub(super) parts: Parts,
+    pub(super) body: Bytes,
+    pub(super) verified: Verified,
+}
+
+impl Received {
+    pub(super) fn verify(self, now: SystemTime) -> Result<Authentic, Rejection> {
+        let Self {
+            parts,
+            body,
+            verification,
+        } = self;
+        match verification.finish(now) {
+            Ok(verified) => Ok(Authentic { parts, body, verified }),
+            Err(error) => Err(Rejection::new(RejectionKind::Signature, error.to_string())),
+        }
+    }
+}
