@@ -2,14 +2,17 @@
 //!
 //! What a request says is escaped and cut before it gets here (see [`Brief`]); secrets, tags and bodies never get here.
 
+#[cfg(any(feature = "service", feature = "memory"))]
 use std::fmt;
 
 #[cfg(feature = "service")]
 use std::future::Future;
 
 /// A text from a request, for a log: escaped, and cut at 64 characters.
+#[cfg(feature = "service")]
 pub(crate) struct Brief<'a>(pub(crate) &'a str);
 
+#[cfg(feature = "service")]
 impl fmt::Display for Brief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 64;
@@ -23,12 +26,12 @@ impl fmt::Display for Brief<'_> {
     }
 }
 
-#[cfg(feature = "tracing")]
+#[cfg(all(any(feature = "service", feature = "memory"), feature = "tracing"))]
 pub(crate) fn warn(message: fmt::Arguments<'_>) {
     tracing::warn!(target: "tower_webhook", "{message}");
 }
 
-#[cfg(not(feature = "tracing"))]
+#[cfg(all(any(feature = "service", feature = "memory"), not(feature = "tracing")))]
 pub(crate) fn warn(_: fmt::Arguments<'_>) {}
 
 /// How loud the end of a delivery is.

@@ -5,28 +5,9 @@ use crate::{
     clock::{Clock, SystemClock},
     error::BuildError,
     provider::Provider,
-    receive::Receiver,
+    receive::{Receiver, Settings},
     store::IdempotencyStore,
 };
-
-/// What a layer goes by. Every number's origin is at the builder's method.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) namespace: Arc<str>,
-    pub(crate) answer_within: Duration,
-    pub(crate) store_timeout: Duration,
-    pub(crate) lease: Duration,
-    pub(crate) renew_every: Duration,
-    pub(crate) handler_timeout: Duration,
-    pub(crate) body_limit: usize,
-    pub(crate) body_timeout: Duration,
-    pub(crate) most_requests: usize,
-    pub(crate) most_unauthenticated_bytes: usize,
-    pub(crate) most_waiting: usize,
-    pub(crate) retention: Duration,
-    pub(crate) retry_horizon: Duration,
-    pub(crate) max_event_age: Option<Duration>,
-}
 
 /// Settings for a [`WebhookLayer`]. What is not set has the default that its method names.
 ///

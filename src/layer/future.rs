@@ -8,7 +8,7 @@ use std::{
 
 use http::Response;
 
-use super::ResponseBody;
+use crate::receive::ResponseBody;
 
 /// The answer of a [`WebhookService`](super::WebhookService).
 #[must_use = "futures do nothing unless polled"]

@@ -2,8 +2,13 @@ use std::{fmt, sync::Arc};
 
 use tower::Layer;
 
-use super::{Http, WebhookHandle, WebhookLayerBuilder, WebhookService};
-use crate::{handler::TopicRouter, provider::Provider, receive::Receiver, store::IdempotencyStore};
+use super::{WebhookHandle, WebhookLayerBuilder, WebhookService};
+use crate::{
+    handler::TopicRouter,
+    provider::Provider,
+    receive::{Http, Receiver},
+    store::IdempotencyStore,
+};
 
 /// Receives one sender's webhooks: verifies, parses, deduplicates, and hands events to topic handlers ([`topics`](Self::topics)) or to
 /// an HTTP service ([`Layer::layer`]). The [module page](crate::layer) has the order of decisions and where to put it.

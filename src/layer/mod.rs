@@ -59,13 +59,12 @@ mod layer;
 mod builder;
 mod service;
 mod future;
-mod body;
 mod drain;
 
-pub use body::ResponseBody;
-pub(crate) use builder::Settings;
 pub use builder::WebhookLayerBuilder;
 pub use drain::{DrainReport, Remaining, WebhookHandle};
 pub use future::ResponseFuture;
 pub use layer::WebhookLayer;
-pub use service::{Http, WebhookService};
+pub use service::WebhookService;
+
+pub use crate::receive::{Http, ResponseBody};

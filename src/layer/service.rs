@@ -12,11 +12,11 @@ use http_body::Body;
 use http_body_util::Full;
 use tower::Service;
 
-use super::{ResponseBody, ResponseFuture};
+use super::ResponseFuture;
 use crate::{
     handler::TopicRouter,
     provider::Provider,
-    receive::{Receiver, receive},
+    receive::{Http, Receiver, ResponseBody, receive},
     store::IdempotencyStore,
 };
 
@@ -99,19 +99,5 @@ impl<P: Provider, S, H: fmt::Debug> fmt::Debug for WebhookService<P, S, H> {
             .field("sender", &self.receiver.provider.name())
             .field("handler", &self.handler)
             .finish_non_exhaustive()
-    }
-}
-
-/// An HTTP service that gets each event once, as a request with its [`Delivery`](crate::Delivery) in the extensions.
-#[derive(Clone, Debug)]
-pub struct Http<I>(I);
-
-impl<I> Http<I> {
-    pub(super) fn new(inner: I) -> Self {
-        Self(inner)
-    }
-
-    pub(crate) fn into_inner(self) -> I {
-        self.0
     }
 }

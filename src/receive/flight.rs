@@ -18,11 +18,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::Outcome;
+use super::{Outcome, ResponseBody};
 use crate::{
     error::{Rejection, RejectionKind},
     event::Fingerprint,
-    layer::ResponseBody,
     store::{Key, Ticket},
 };
 

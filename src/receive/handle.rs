@@ -16,12 +16,11 @@ use http_body_util::Full;
 use tokio::time::{Instant, sleep, timeout};
 use tower::Service;
 
-use super::{Outcome, Receiver, claim::Claimed};
+use super::{Outcome, Receiver, ResponseBody, claim::Claimed};
 use crate::{
     error::{Rejection, RejectionKind},
     event::{Claim, Delivery, Event},
     handler::{HandlerError, TopicRouter},
-    layer::{Http, ResponseBody},
     store::{Effect, IdempotencyStore, Ticket},
 };
 
@@ -69,6 +68,16 @@ impl<E: Event, S: Clone + Send + Sync + 'static> Handle<E> for TopicRouter<E, S>
     }
 }
 
+/// An HTTP service that gets each event once, as a request with its [`Delivery`](crate::Delivery) in the extensions.
+#[derive(Clone, Debug)]
+pub struct Http<I>(I);
+
+impl<I> Http<I> {
+    pub(crate) fn new(inner: I) -> Self {
+        Self(inner)
+    }
+}
+
 impl<E, I, R> Handle<E> for Http<I>
 where
     E: Event,
@@ -86,7 +95,7 @@ where
     }
 
     fn handle(self, mut parts: Parts, delivery: Delivery<E>) -> Work {
-        let mut inner = self.into_inner();
+        let Self(mut inner) = self;
         Box::pin(async move {
             if let Err(error) = poll_fn(|cx| inner.poll_ready(cx)).await {
                 return Verdict::Failed(HandlerError::retry(error));

@@ -7,6 +7,8 @@
 //! Each step is a file, takes what the step before made and is the only one to make what it hands on: an unverified body cannot be
 //! parsed and an unclaimed event cannot be handled.
 
+mod settings;
+mod body;
 mod gate;
 mod flight;
 mod read_body;
@@ -17,10 +19,13 @@ mod handle;
 mod settle;
 mod respond;
 
+pub use body::ResponseBody;
 pub(crate) use flight::Flights;
 pub(crate) use handle::Handle;
+pub use handle::Http;
 #[cfg(feature = "axum")]
 pub(crate) use respond::missing_layer;
+pub(crate) use settings::Settings;
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
@@ -32,7 +37,6 @@ use crate::{
     clock::Clock,
     error::{Rejection, RejectionKind},
     event::Event,
-    layer::{ResponseBody, Settings},
     provider::Provider,
     store::{Completion, IdempotencyStore},
     trace::{Level, Span},
@@ -237,7 +241,8 @@ impl Outcome {
     fn end(&self, span: &Span) {
         let (level, outcome, reason) = match self {
             Self::Handled => (Level::Info, "handled", ""),
-            Self::Duplicate(_) => (Level::Info, "duplicate", ""),
+            Self::Duplicate(Completion::Handled) => (Level::Info, "duplicate", ""),
+            Self::Duplicate(Completion::Rejected) => (Level::Info, "duplicate", "rejected before"),
             Self::Unhandled => (Level::Info, "unhandled", ""),
             Self::Rejected(reason) => (Level::Warn, "rejected", reason.as_str()),
             Self::InnerRefused(_) => (Level::Warn, "refused by the service", ""),

@@ -7,11 +7,8 @@ use http::{
     header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
-use super::Outcome;
-use crate::{
-    error::{Rejection, RejectionKind},
-    layer::ResponseBody,
-};
+use super::{Outcome, ResponseBody};
+use crate::error::{Rejection, RejectionKind};
 
 /// The answer of one kind: status, a name for programs, a sentence for operators.
 struct Answer(StatusCode, &'static str, &'static str);

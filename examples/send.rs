@@ -1,0 +1,154 @@
+//! Signs an event as Dwolla does and posts it, by default the event of Dwolla's documentation with a fresh id and the present time:
+//!
+//! ```sh
+//! WEBHOOK_SECRET=… cargo run --example send
+//! WEBHOOK_SECRET=… cargo run --example send -- --topic transfer_completed --copies 10
+//! ```
+//!
+//! Arguments:
+//!
+//! - `--url URL`: where to (`http` only), by default `http://127.0.0.1:3000/webhooks/dwolla`
+//! - `--secret SECRET`: what to sign with, by default `WEBHOOK_SECRET`
+//! - `--topic TOPIC`: by default `customer_created`
+//! - `--id ID`: the event's id, by default a fresh one
+//! - `--copies N`: how many copies of the event to send at once, by default 1
+//! - `--tamper body|signature|header`: change the body or the signature after signing, or leave the header out
+
+use std::{env, error::Error, process::ExitCode, time::SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::task::JoinSet;
+use tower_webhook::{dwolla, signature::Secrets};
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments = Arguments::parse(env::args().skip(1))?;
+    let mut body = event(&arguments.topic, &arguments.id)?;
+    let mut headers = dwolla::scheme().sign(&Secrets::new(arguments.secret)?, body.as_bytes())?;
+    match arguments.tamper.as_deref() {
+        None => {}
+        Some("body") => body = body.replace("customers", "customerz"),
+        Some("signature") => headers
+            .values_mut()
+            .for_each(|tag| *tag = HeaderValue::from_static(FORGED)),
+        Some("header") => headers.clear(),
+        Some(other) => return Err(format!("--tamper {other}: expected body, signature or header").into()),
+    }
+    println!("{} {} to {}", arguments.topic, arguments.id, arguments.url);
+
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let mut copies = JoinSet::new();
+    for _ in 0..arguments.copies {
+        copies.spawn(client.request(request(&arguments.url, &headers, &body)?));
+    }
+    let mut all_accepted = true;
+    while let Some(answer) = copies.join_next().await {
+        let answer = answer?.map_err(|error| format!("no answer from {}: {error}", arguments.url))?;
+        all_accepted &= answer.status().is_success();
+        print!("{}", answer.status());
+        if let Some(seconds) = answer.headers().get("retry-after") {
+            print!(" (retry after {} s)", seconds.to_str()?);
+        }
+        println!(
+            " {}",
+            String::from_utf8_lossy(&answer.into_body().collect().await?.to_bytes())
+        );
+    }
+    Ok(if all_accepted {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+const FORGED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+fn request(url: &Uri, headers: &HeaderMap, body: &str) -> Result<Request<Full<Bytes>>, http::Error> {
+    let mut request = Request::post(url)
+        .header("content-type", "application/json")
+        .body(Full::from(body.to_owned()))?;
+    request.headers_mut().extend(headers.clone());
+    Ok(request)
+}
+
+/// The documented event, with another id, topic and time.
+fn event(topic: &str, id: &str) -> Result<String, Box<dyn Error>> {
+    let created = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    let api = "https://api-sandbox.dwolla.com";
+    let customer = "6c57f372-e9a0-47d4-91f3-ab2b3aae56f0";
+    Ok(serde_json::to_string(&serde_json::json!({
+        "id": id,
+        "resourceId": customer,
+        "topic": topic,
+        "created": created,
+        "_links": {
+            "self": { "href": format!("{api}/events/{id}") },
+            "account": { "href": format!("{api}/accounts/ad5f2162-404a-4c4c-994e-6ab6c3a13254") },
+            "resource": { "href": format!("{api}/customers/{customer}") },
+            "customer": { "href": format!("{api}/customers/{customer}") },
+        },
+    }))?)
+}
+
+struct Arguments {
+    url: Uri,
+    secret: String,
+    topic: String,
+    id: String,
+    copies: usize,
+    tamper: Option<String>,
+}
+
+impl Arguments {
+    fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let mut url = "http://127.0.0.1:3000/webhooks/dwolla".to_owned();
+        let mut secret = env::var("WEBHOOK_SECRET").ok();
+        let (mut topic, mut id, mut copies, mut tamper) = ("customer_created".to_owned(), fresh_id()?, 1, None);
+        while let Some(name) = given.next() {
+            let value = given.next().ok_or_else(|| format!("{name} needs a value"))?;
+            match name.as_str() {
+                "--url" => url = value,
+                "--secret" => secret = Some(value),
+                "--topic" => topic = value,
+                "--id" => id = value,
+                "--copies" => {
+                    copies = value
+                        .parse()
+                        .map_err(|_| format!("--copies {value}: expected a number"))?
+                }
+                "--tamper" => tamper = Some(value),
+                other => {
+                    return Err(
+                        format!("{other}: expected --url, --secret, --topic, --id, --copies or --tamper").into(),
+                    );
+                }
+            }
+        }
+        let secret = secret.ok_or("no secret: expected --secret or WEBHOOK_SECRET, as the receiver printed it")?;
+        let url: Uri = url.parse().map_err(|error| format!("--url {url}: {error}"))?;
+        if url.scheme_str() != Some("http") {
+            return Err(format!("--url {url}: expected http://…").into());
+        }
+        Ok(Self {
+            url,
+            secret,
+            topic,
+            id,
+            copies,
+            tamper,
+        })
+    }
+}
+
+/// A random UUID (version 4).
+fn fresh_id() -> Result<String, Box<dyn Error>> {
+    let mut bytes = [0_u8; 16];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes).map_err(|_| "no random numbers")?;
+    let bits = u128::from_be_bytes(bytes) & !(0xf000_c000 << 48) | 0x4000_8000 << 48;
+    let hex = format!("{bits:032x}");
+    let (a, b, c, d, e) = (&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
+    Ok(format!("{a}-{b}-{c}-{d}-{e}"))
+}

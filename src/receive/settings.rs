@@ -1,0 +1,20 @@
+use std::{sync::Arc, time::Duration};
+
+/// What a layer goes by. The numbers and where they come from are at the methods of `WebhookLayerBuilder`.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) namespace: Arc<str>,
+    pub(crate) answer_within: Duration,
+    pub(crate) store_timeout: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) renew_every: Duration,
+    pub(crate) handler_timeout: Duration,
+    pub(crate) body_limit: usize,
+    pub(crate) body_timeout: Duration,
+    pub(crate) most_requests: usize,
+    pub(crate) most_unauthenticated_bytes: usize,
+    pub(crate) most_waiting: usize,
+    pub(crate) retention: Duration,
+    pub(crate) retry_horizon: Duration,
+    pub(crate) max_event_age: Option<Duration>,
+}
