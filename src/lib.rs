@@ -1,4 +1,74 @@
-//! Receive webhooks.
+//! Receive webhooks: a tower layer that hands your handler an authentic, typed event, once, and gives the sender the answer that
+//! makes it do the right thing next.
+//!
+//! ```text
+//! Request<B> ─read_body→ Received ─verify→ Authentic ─parse→ Parsed ─claim→ Claimed ─handle→ Handled ─settle→ Outcome ─respond→ Response
+//!             405 408 413 415 503    401            400      └──────── one spawned task ────────┘                   one status table
+//! ```
+//!
+//! # Quick start
+//! Typed topics to handlers, as a service for one route:
+//!
+//! ```
+//! # #[cfg(feature = "memory")] {
+//! use std::time::Duration;
+//! use tower_webhook::{
+//!     Delivery, HandlerError, MemoryStore, ResultExt, TopicRouter, WebhookLayer,
+//!     dwolla::{self, Dwolla, Topic},
+//! };
+//! # #[derive(Clone)] struct Db;
+//! # impl Db {
+//! #     async fn mark(&self, _: &str) -> Result<(), std::io::Error> { Ok(()) }
+//! #     async fn book(&self, _: u64) -> Result<(), std::io::Error> { Ok(()) }
+//! # }
+//! # fn parse(_: &Delivery<dwolla::Event>) -> Result<u64, std::num::ParseIntError> { Ok(1) }
+//! # let db = Db;
+//!
+//! // (state, event); any error: the event is released and the sender retries
+//! async fn verified(db: Db, event: dwolla::Event) -> Result<(), std::io::Error> {
+//!     db.mark(event.resource_id().unwrap_or_default()).await
+//! }
+//!
+//! // the event with its raw body, headers and claim; and a say in what happens next
+//! async fn settled(db: Db, delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
+//!     let amount = parse(&delivery).reject()?; // never again
+//!     db.book(amount).await.retry_after(Duration::from_secs(30))?; // again, but not at once
+//!     Ok(())
+//! }
+//!
+//! let topics = TopicRouter::with_state(db)
+//!     .on(Topic::CustomerVerified, verified)
+//!     .on([Topic::TransferCompleted, Topic::TransferFailed], settled);
+//!
+//! let webhooks = WebhookLayer::new(Dwolla::new("the subscription's secret")?, MemoryStore::new()).topics(topics);
+//! let app: axum::Router = axum::Router::new().route_service("/webhooks/dwolla", webhooks);
+//! # }
+//! # Ok::<(), tower_webhook::signature::SecretError>(())
+//! ```
+//!
+//! Other ways in: a layer in front of any HTTP service or axum handler ([`layer`]), and the signature alone, without tower or a runtime
+//! ([`verify`]; the crate needs no features for that).
+//!
+//! # What always holds
+//! - Nothing unauthenticated reaches a parser, a store or a handler. The MAC is over the raw bytes, compared in constant time, under every secret.
+//! - An event's handler runs once for all its copies: concurrent ones wait for the first and get its answer, later ones get 200.
+//! - An event is not lost: a failure, a panic or a store that is down is answered so that the sender retries, and nothing runs without a claim.
+//! - A sender that hangs up cancels nothing half-way.
+//! - No secret, tag or body in a log, an error or a `Debug` output; a sender never sees a handler's error.
+//!
+//! A handler may run twice for one event in three cases only: its process died after the effect and before the record, the store lost the
+//! record, or the lease was lost while it ran. [`event::Claim::generation`] is a fencing token for the last.
+//!
+//! # Features
+//! | feature | default | what it adds | pulls in |
+//! | --- | --- | --- | --- |
+//! | `service` | yes | the layer, handlers, drain | tower, tokio (rt, sync, time), http-body |
+//! | `memory` | yes | [`MemoryStore`] | dashmap |
+//! | `tracing` | yes | a span and an event for each delivery | tracing |
+//! | `axum` | no | `Delivery` as an extractor | axum-core |
+//! | `test-util` | no | `testing`: a clock in your hand, a store that fails on command, the conformance suite for stores | |
+//!
+//! With none of them: [`signature`], [`event`], [`provider`] and the contract of a [`store`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -31,3 +101,8 @@ pub use provider::dwolla;
 pub use signature::{verify, verify_at};
 #[cfg(feature = "memory")]
 pub use store::MemoryStore;
+
+/// The examples of README.md, compiled.
+#[cfg(all(doctest, feature = "service", feature = "memory"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

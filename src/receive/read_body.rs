@@ -76,9 +76,10 @@ where
                 Some(Ok(frame)) => frame,
                 Some(Err(error)) => return Err(broken(error.into(), limits.bytes)),
             };
-            let Ok(mut data) = frame.into_data() else { continue }; // trailers: unsigned, and nobody asks for them
-            let length = data.remaining();
-            if length == 0 {
+            // Trailers are unsigned and nobody asks for them: a frame without a byte.
+            let data = frame.into_data().ok();
+            let length = data.as_ref().map_or(0, Buf::remaining);
+            let Some(mut data) = data.filter(|_| length > 0) else {
                 empty += 1;
                 if empty > EMPTY_FRAMES {
                     return Err(Rejection::new(
@@ -87,7 +88,7 @@ where
                     ));
                 }
                 continue;
-            }
+            };
             if length > limits.bytes.saturating_sub(collected.len()) {
                 return Err(too_large(limits.bytes));
             }

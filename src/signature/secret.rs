@@ -61,20 +61,27 @@ impl Secrets {
 }
 
 fn refuse(secret: &[u8]) -> Option<SecretErrorKind> {
-    let blank = |text: &[u8]| text.is_ascii() && text.trim_ascii().is_empty();
-    // Whitespace beyond ASCII counts too: a no-break space comes with a copy from a web page.
-    let text = std::str::from_utf8(secret).ok();
     if secret.is_empty() {
-        Some(SecretErrorKind::Empty)
-    } else if blank(secret) || text.is_some_and(|text| text.trim().is_empty()) {
+        return Some(SecretErrorKind::Empty);
+    }
+    let (without_start, without_end) = match std::str::from_utf8(secret) {
+        Ok(text) => (text.trim_start_matches(is_space).len(), text.trim_end_matches(is_space).len()),
+        Err(_) => (secret.trim_ascii_start().len(), secret.trim_ascii_end().len()),
+    };
+    if without_start == 0 {
         Some(SecretErrorKind::Blank)
-    } else if secret.trim_ascii_start() != secret || text.is_some_and(|text| text.trim_start() != text) {
+    } else if without_start < secret.len() {
         Some(SecretErrorKind::LeadingWhitespace)
-    } else if secret.trim_ascii_end() != secret || text.is_some_and(|text| text.trim_end() != text) {
+    } else if without_end < secret.len() {
         Some(SecretErrorKind::TrailingWhitespace)
     } else {
         None
     }
+}
+
+/// What a file, a shell or a copy from a web page (a no-break space) leaves around a secret.
+fn is_space(letter: char) -> bool {
+    letter.is_ascii_whitespace() || (!letter.is_ascii() && letter.is_whitespace())
 }
 
 impl fmt::Debug for Secrets {

@@ -1,1 +1,23 @@
+//! The whole crate from the outside: one binary, a file for each thing that is promised.
 
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod endpoint;
+
+mod architecture;
+mod signature;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod promises;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod hostile;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod concurrency;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod faults;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod handlers;
+#[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
+mod logs;
+#[cfg(all(feature = "memory", feature = "service"))]
+mod settings;
+#[cfg(all(feature = "memory", feature = "axum", feature = "test-util"))]
+mod axum_app;

@@ -1,0 +1,92 @@
+//! Many deliveries at once, on several threads.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tower_webhook::{Delivery, HandlerError, RejectionKind, testing::Operation};
+
+use crate::endpoint::{Endpoint, Event};
+
+async fn yield_often(_: Delivery<Event>) -> Result<(), HandlerError> {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_hundred_concurrent_copies_run_once_and_get_one_hundred_200s() {
+    for round in 0..20 {
+        let endpoint = Endpoint::new(yield_often);
+        let mut copies: JoinSet<_> = (0..100)
+            .map(|_| {
+                let endpoint = endpoint.clone();
+                async move { endpoint.deliver("1").await }
+            })
+            .collect();
+        let mut acknowledged = 0;
+        while let Some(answer) = copies.join_next().await {
+            answer.unwrap().assert_acknowledged();
+            acknowledged += 1;
+        }
+        assert_eq!((acknowledged, endpoint.runs()), (100, 1), "round {round}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_that_come_while_the_first_runs_ask_the_store_nothing() {
+    let endpoint = Endpoint::new(async |_| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
+    });
+    let copies: Vec<_> = (0..100).map(|_| endpoint.spawn("1")).collect();
+    for copy in copies {
+        copy.await.unwrap().assert_acknowledged();
+    }
+    assert_eq!((endpoint.runs(), endpoint.store.calls(Operation::Claim), endpoint.store.calls(Operation::Complete)), (1, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn copies_of_many_events_whose_handlers_fail_at_first_each_succeed_once() {
+    use std::{
+        collections::HashMap,
+        sync::{Arc, Mutex},
+    };
+    let successes: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
+    let count = Arc::clone(&successes);
+    let endpoint = Endpoint::new(move |delivery: Delivery<Event>| {
+        let count = Arc::clone(&count);
+        async move {
+            tokio::task::yield_now().await;
+            if delivery.claim().attempts() < 3 {
+                return Err(HandlerError::retry("not yet"));
+            }
+            *count.lock().unwrap().entry(delivery.event().id().to_string()).or_default() += 1;
+            Ok(())
+        }
+    });
+    let mut senders: JoinSet<()> = (0..400)
+        .map(|sender| {
+            let endpoint = endpoint.clone();
+            async move {
+                let id = format!("event-{}", sender % 40);
+                // As a sender does: again until it is acknowledged.
+                for _ in 0..100 {
+                    let answer = endpoint.deliver(&id).await;
+                    if answer.status.is_success() {
+                        return;
+                    }
+                    answer.assert_refused(500, RejectionKind::HandlerFailed);
+                }
+                panic!("never acknowledged");
+            }
+        })
+        .collect();
+    while let Some(sender) = senders.join_next().await {
+        sender.unwrap();
+    }
+    let successes = successes.lock().unwrap();
+    assert_eq!(successes.len(), 40);
+    assert!(successes.values().all(|runs| *runs == 1), "{successes:?}");
+    assert_eq!(endpoint.runs(), 40 * 3);
+}

@@ -1,0 +1,398 @@
+//! Requests that nobody honest sends.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use tokio::time::{Sleep, sleep};
+use tower_webhook::{Delivery, HandlerError, RejectionKind};
+
+use crate::endpoint::{Endpoint, Event, event, signature, signed, with_body};
+
+const NAME: &str = "x-request-signature-sha-256";
+const OLD_NAME: &str = "x-request-signature";
+
+async fn succeed(_: Delivery<Event>) -> Result<(), HandlerError> {
+    Ok(())
+}
+
+/// A body from a script; how often it was polled is counted.
+struct Script {
+    frames: VecDeque<Step>,
+    pause: Option<Pin<Box<Sleep>>>,
+    polls: Arc<AtomicUsize>,
+    hint: SizeHint,
+}
+
+#[derive(Clone)]
+enum Step {
+    Data(Bytes),
+    Pause(Duration),
+    Trailers,
+    Error,
+    /// The rest is this frame, without end.
+    Forever(Bytes),
+}
+
+impl Script {
+    fn new(frames: impl IntoIterator<Item = Step>) -> Self {
+        Self { frames: frames.into_iter().collect(), pause: None, polls: Arc::default(), hint: SizeHint::default() }
+    }
+}
+
+impl Body for Script {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.polls.fetch_add(1, Ordering::SeqCst);
+        loop {
+            if let Some(pause) = &mut self.pause {
+                std::task::ready!(std::future::Future::poll(pause.as_mut(), cx));
+                self.pause = None;
+            }
+            return Poll::Ready(match self.frames.pop_front() {
+                None => None,
+                Some(Step::Data(data)) => Some(Ok(Frame::data(data))),
+                Some(Step::Trailers) => Some(Ok(Frame::trailers(HeaderMap::new()))),
+                Some(Step::Error) => Some(Err(std::io::Error::other("reset by peer"))),
+                Some(Step::Forever(data)) => {
+                    self.frames.push_front(Step::Forever(data.clone()));
+                    Some(Ok(Frame::data(data)))
+                }
+                Some(Step::Pause(time)) => {
+                    self.pause = Some(Box::pin(sleep(time)));
+                    continue;
+                }
+            });
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.hint.clone()
+    }
+}
+
+fn one_by_one(body: &str) -> impl Iterator<Item = Step> {
+    body.bytes().map(|byte| Step::Data(Bytes::copy_from_slice(&[byte])))
+}
+
+fn header(name: &'static str, value: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap());
+    headers
+}
+
+// ---- headers -------------------------------------------------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_in_any_other_form_is_refused_before_a_byte_is_read() {
+    let body = event("1");
+    let tag = signature(body.as_bytes())[NAME].to_str().unwrap().to_owned();
+    let traps: Vec<(&str, Vec<u8>)> = vec![
+        ("upper case", tag.to_uppercase().into()),
+        ("one digit short", tag[1..].into()),
+        ("one digit more", format!("{tag}0").into()),
+        ("half a tag", tag[..32].into()),
+        ("odd and short", tag[..31].into()),
+        ("0x", format!("0x{tag}").into()),
+        ("0x in place", format!("0x{}", &tag[2..]).into()),
+        ("a space inside", format!("{} {}", &tag[..32], &tag[33..]).into()),
+        ("prefix of others", format!("sha256={tag}").into()),
+        ("a list", format!("{tag},{tag}").into()),
+        ("a list with nothing", format!("{tag},").into()),
+        ("bytes from 0x80", vec![0x80; 64]),
+        ("bytes 0xff", vec![0xff; 64]),
+        ("full-width digits", "０".repeat(64).into()),
+        ("empty", Vec::new()),
+        ("not hex", vec![b'g'; 64]),
+        ("base64", b"fI0Xv0Hd0Qb1c0i1Qb1c0i1Qb1c0i1Qb1c0i1Qb1c0g=".to_vec()),
+        ("64 kB", vec![b'a'; 65_536]),
+    ];
+    for (name, value) in traps {
+        let endpoint = Endpoint::new(succeed);
+        let script = Script::new(one_by_one(&body));
+        let polls = Arc::clone(&script.polls);
+        let answer = endpoint.send(with_body(header(NAME, &value), script)).await;
+        assert_eq!(answer.status.as_u16(), 401, "{name}");
+        assert_eq!(polls.load(Ordering::SeqCst), 0, "{name}: read");
+        endpoint.assert_untouched();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_single_bit_flip_of_the_tag_or_the_body_is_refused() {
+    let body = event("1");
+    let headers = signature(body.as_bytes());
+    let tag = headers[NAME].as_bytes().to_vec();
+    let endpoint = Endpoint::new(succeed);
+    for bit in 0..tag.len() * 8 {
+        let mut flipped = tag.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        if HeaderValue::from_bytes(&flipped).is_err() {
+            continue; // no server hands such a header on
+        }
+        let answer = endpoint.send(with_body(header(NAME, &flipped), Full::from(body.clone()))).await;
+        assert_eq!(answer.status.as_u16(), 401, "bit {bit} of the tag");
+    }
+    for bit in 0..body.len() * 8 {
+        let mut flipped = body.clone().into_bytes();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let answer = endpoint.send(with_body(headers.clone(), Full::from(flipped))).await;
+        assert_eq!(answer.status.as_u16(), 401, "bit {bit} of the body");
+    }
+    endpoint.assert_untouched();
+}
+
+#[tokio::test(start_paused = true)]
+async fn doubled_headers_are_refused_whichever_of_them_is_right() {
+    let body = event("1");
+    let right = signature(body.as_bytes())[NAME].clone();
+    let wrong = HeaderValue::from_str(&"0".repeat(64)).unwrap();
+    for (first, second) in [(&right, &wrong), (&wrong, &right), (&right, &right)] {
+        let endpoint = Endpoint::new(succeed);
+        let mut headers = HeaderMap::new();
+        headers.append(NAME, first.clone());
+        headers.append(NAME, second.clone());
+        endpoint.send(with_body(headers, Full::from(body.clone()))).await.assert_refused(401, RejectionKind::Signature);
+        endpoint.assert_untouched();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_older_header_counts_only_where_the_newer_is_absent() {
+    let body = event("1");
+    let right = signature(body.as_bytes())[NAME].clone();
+    let wrong = HeaderValue::from_str(&"0".repeat(64)).unwrap();
+    for (newer, older, status) in [
+        (None, Some(&right), 200),
+        (None, Some(&wrong), 401),
+        (Some(&right), Some(&wrong), 200),
+        (Some(&wrong), Some(&right), 401),
+        (Some(&HeaderValue::from_static("")), Some(&right), 401),
+    ] {
+        let mut headers = HeaderMap::new();
+        newer.map(|value| headers.insert(NAME, value.clone()));
+        older.map(|value| headers.insert(OLD_NAME, value.clone()));
+        let answer = Endpoint::new(succeed).send(with_body(headers, Full::from(body.clone()))).await;
+        assert_eq!(answer.status.as_u16(), status);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sha_1_tag_is_refused_with_a_reason_for_the_log_and_none_for_the_sender() {
+    let endpoint = Endpoint::new(succeed);
+    let answer = endpoint.send(with_body(header(OLD_NAME, &[b'a'; 40]), Full::from(event("1")))).await;
+    answer.assert_refused(401, RejectionKind::Signature);
+    assert_eq!(
+        answer.rejection.as_ref().unwrap().reason(),
+        "the tag in x-request-signature has 40 hex digits, the length of a SHA-1 tag; expected HMAC-SHA256: \
+         SHA-1 is not accepted, have the sender sign with HMAC-SHA256"
+    );
+    assert!(!answer.body.contains("SHA"), "{}", answer.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_method_encoding_or_length_check_would_read_what_nobody_asked_for() {
+    let body = event("1");
+    let cases: [(&str, fn(&mut http::Request<crate::endpoint::TestBody>), u16); 6] = [
+        ("method", |request| *request.method_mut() = http::Method::PUT, 405),
+        ("encoding", |request| drop(request.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"))), 415),
+        ("length", |request| drop(request.headers_mut().insert("content-length", HeaderValue::from_static("262145"))), 413),
+        ("huge length", |request| drop(request.headers_mut().insert("content-length", HeaderValue::from_static("99999999999999999999999"))), 413),
+        ("no signature", |request| drop(request.headers_mut().remove(NAME)), 401),
+        ("malformed signature", |request| drop(request.headers_mut().insert(NAME, HeaderValue::from_static("x"))), 401),
+    ];
+    for (name, change, status) in cases {
+        let endpoint = Endpoint::new(succeed);
+        let script = Script::new(one_by_one(&body));
+        let polls = Arc::clone(&script.polls);
+        let mut request = with_body(signature(body.as_bytes()), script);
+        change(&mut request);
+        assert_eq!(endpoint.send(request).await.status.as_u16(), status, "{name}");
+        assert_eq!(polls.load(Ordering::SeqCst), 0, "{name}: read");
+        endpoint.assert_untouched();
+    }
+}
+
+// ---- bodies --------------------------------------------------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn a_body_in_single_bytes_is_the_same_body() {
+    let body = event("1");
+    let endpoint = Endpoint::new(succeed);
+    let script = one_by_one(&body).chain([Step::Trailers]);
+    endpoint.send(with_body(signature(body.as_bytes()), Script::new(script))).await.assert_acknowledged();
+    assert_eq!(endpoint.runs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trickled_body_ends_at_one_deadline_for_all_of_it() {
+    let body = event("1");
+    let endpoint = Endpoint::new(succeed);
+    let trickle = one_by_one(&body).flat_map(|byte| [Step::Pause(Duration::from_secs(1)), byte]);
+    let started = tokio::time::Instant::now();
+    endpoint.send(with_body(signature(body.as_bytes()), Script::new(trickle))).await.assert_refused(408, RejectionKind::TooSlow);
+    assert_eq!(started.elapsed(), Duration::from_secs(5));
+    endpoint.assert_untouched();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_body_ends_at_the_limit() {
+    let endpoint = Endpoint::new(succeed);
+    let script = Script::new([Step::Forever(Bytes::from(vec![b'x'; 1024]))]);
+    let polls = Arc::clone(&script.polls);
+    endpoint.send(with_body(signature(b"{}"), script)).await.assert_refused(413, RejectionKind::TooLarge);
+    assert_eq!(polls.load(Ordering::SeqCst), 257, "256 KiB, and the frame that was too much");
+    endpoint.assert_untouched();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_body_of_empty_frames_ends_too() {
+    let endpoint = Endpoint::new(succeed);
+    let script = Script::new([Step::Forever(Bytes::new())]);
+    endpoint.send(with_body(signature(b"{}"), script)).await.assert_refused(408, RejectionKind::TooSlow);
+    endpoint.assert_untouched();
+}
+
+#[tokio::test(start_paused = true)]
+async fn endless_trailers_end_too() {
+    struct Trailers;
+    impl Body for Trailers {
+        type Data = Bytes;
+        type Error = std::io::Error;
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::new()))))
+        }
+    }
+    let endpoint = Endpoint::new(succeed);
+    let answer = endpoint.send(with_body(signature(b"{}"), Trailers)).await;
+    answer.assert_refused(408, RejectionKind::TooSlow);
+    endpoint.assert_untouched();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_length_that_lies_is_not_believed() {
+    let body = event("1");
+    // Says less than comes: the limit counts what comes.
+    let endpoint = Endpoint::new(succeed);
+    let mut request = with_body(signature(b"{}"), Script::new([Step::Forever(Bytes::from(vec![b'x'; 4096]))]));
+    request.headers_mut().insert("content-length", HeaderValue::from_static("2"));
+    endpoint.send(request).await.assert_refused(413, RejectionKind::TooLarge);
+    // Says more than comes: the MAC decides.
+    let mut request = signed(&body);
+    request.headers_mut().insert("content-length", HeaderValue::from_static("200000"));
+    endpoint.send(request).await.assert_acknowledged();
+    // Says nonsense: as if it said nothing.
+    for nonsense in ["-1", "+5", "1e3", "0x10", ""] {
+        let mut request = signed(&body);
+        request.headers_mut().insert("content-length", HeaderValue::from_static(nonsense));
+        endpoint.send(request).await.assert_acknowledged();
+    }
+    // Says so by its size hint alone.
+    let mut script = Script::new([]);
+    script.hint.set_lower(262_145);
+    let polls = Arc::clone(&script.polls);
+    endpoint.send(with_body(signature(b"{}"), script)).await.assert_refused(413, RejectionKind::TooLarge);
+    assert_eq!(polls.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_is_400_and_runs_nothing() {
+    let body = event("1");
+    let endpoint = Endpoint::new(succeed);
+    let script = Script::new(one_by_one(&body).chain([Step::Error]));
+    endpoint.send(with_body(signature(body.as_bytes()), script)).await.assert_refused(400, RejectionKind::BrokenBody);
+    endpoint.assert_untouched();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_further_out_is_413_as_well() {
+    let body = event("1");
+    let endpoint = Endpoint::new(succeed);
+    let limited = http_body_util::Limited::new(Full::from(body.clone()), 10);
+    endpoint.send(with_body(signature(body.as_bytes()), limited)).await.assert_refused(413, RejectionKind::TooLarge);
+    endpoint.assert_untouched();
+}
+
+#[tokio::test(start_paused = true)]
+async fn announced_lengths_take_no_room_from_others() {
+    // A thousand strangers announce the largest body and send nothing.
+    let endpoint = Endpoint::new(succeed);
+    let strangers: Vec<_> = (0..1000)
+        .map(|_| {
+            let endpoint = endpoint.clone();
+            let mut request = with_body(signature(b"{}"), Script::new([Step::Pause(Duration::from_secs(60))]));
+            request.headers_mut().insert("content-length", HeaderValue::from_static("262144"));
+            tokio::spawn(async move { endpoint.send(request).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    endpoint.deliver("1").await.assert_acknowledged();
+    for stranger in strangers {
+        stranger.await.unwrap().assert_refused(408, RejectionKind::TooSlow);
+    }
+}
+
+// ---- authentic nonsense ----------------------------------------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn authentic_json_that_is_no_event_is_400_and_leaves_the_store_alone() {
+    let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    let with_id = |id: &str| format!(r#"{{"id":{id},"topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}}"#);
+    let good = with_id(r#""1""#);
+    let bodies: Vec<(&str, Vec<u8>)> = vec![
+        ("empty", Vec::new()),
+        ("white space", b" \n".to_vec()),
+        ("null", b"null".to_vec()),
+        ("an array of the fields", br#"["1","customer_created","2019-02-04T14:58:45.144Z"]"#.to_vec()),
+        ("doubled id", good.replacen('{', r#"{"id":"2","#, 1).into()),
+        ("escaped twin of id", good.replacen('{', r#"{"\u0069d":"2","#, 1).into()),
+        ("doubled topic", good.replacen('{', r#"{"topic":"x","#, 1).into()),
+        ("depth in an unknown field", good.replacen('{', &format!(r#"{{"x":{},"#, deep(100_000)), 1).into()),
+        ("depth in a known field", good.replacen('{', &format!(r#"{{"_links":{},"#, deep(100_000)), 1).into()),
+        ("depth alone", deep(100_000).into()),
+        ("open depth", "{\"a\":".repeat(30_000).into()),
+        ("invalid UTF-8", [good.as_bytes(), b"\xff"].concat()),
+        ("invalid UTF-8 in a string", good.as_bytes().iter().map(|byte| if *byte == b'1' { 0xff } else { *byte }).collect()),
+        ("behind a byte order mark", [b"\xef\xbb\xbf", good.as_bytes()].concat()),
+        ("two objects", format!("{good}{good}").into()),
+        ("a number for an id", with_id("7").into()),
+        ("null for an id", with_id("null").into()),
+        ("an object for an id", with_id("{}").into()),
+        ("an empty id", with_id(r#""""#).into()),
+        ("300 bytes of id", with_id(&format!("{:?}", "x".repeat(300))).into()),
+        ("an id with NUL", with_id(r#""a\u0000b""#).into()),
+        ("an id with a newline", with_id(r#""a\nb""#).into()),
+        ("half a surrogate in the id", with_id(r#""\ud800""#).into()),
+    ];
+    for (name, body) in bodies {
+        let endpoint = Endpoint::new(succeed);
+        let answer = endpoint.send(signed(&body)).await;
+        assert_eq!(answer.status.as_u16(), 400, "{name}");
+        answer.assert_refused(400, RejectionKind::NotAnEvent);
+        assert_eq!((endpoint.store_calls(), endpoint.runs()), (0, 0), "{name}");
+    }
+    Endpoint::new(succeed).send(signed(&good)).await.assert_acknowledged();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_of_the_longest_length_and_of_any_language_is_taken() {
+    let endpoint = Endpoint::new(succeed);
+    for id in ["x".repeat(255), "ключ'\"; DROP TABLE--%_".to_owned(), " a ".to_owned()] {
+        endpoint.deliver(&id).await.assert_acknowledged();
+        assert!(endpoint.record(&id).await.is_some());
+    }
+    assert_eq!(endpoint.runs(), 3);
+}

@@ -1,0 +1,222 @@
+//! What is said, to the log and by `Debug`, and what never is.
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    sync::{Arc, Mutex},
+};
+
+use http::HeaderValue;
+use http_body_util::Full;
+use tower_webhook::{Delivery, HandlerError, MemoryStore, WebhookLayer, dwolla::Dwolla, signature::Verifier};
+use tracing::{
+    Event as LogEvent, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt as _, registry::LookupSpan};
+
+use crate::endpoint::{Endpoint, Event, SECRET, event, event_of, secrets, signature, signed, with_body};
+
+/// Everything that is traced, as text; and the spans' fields.
+#[derive(Clone, Default)]
+struct Capture(Arc<Mutex<Captured>>);
+
+#[derive(Default)]
+struct Captured {
+    text: String,
+    spans: Vec<HashMap<String, String>>,
+    ids: HashMap<u64, usize>,
+}
+
+struct Fields<'a>(&'a mut HashMap<String, String>, &'a mut String);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let _ = writeln!(self.1, "{}={value:?}", field.name());
+        self.0.insert(field.name().to_owned(), format!("{value:?}"));
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Capture {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
+        let mut captured = self.0.lock().unwrap();
+        let Captured { text, spans, ids } = &mut *captured;
+        let mut fields = HashMap::from([("name".to_owned(), attributes.metadata().name().to_owned())]);
+        attributes.record(&mut Fields(&mut fields, text));
+        ids.insert(id.into_u64(), spans.len());
+        spans.push(fields);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        let mut captured = self.0.lock().unwrap();
+        let Captured { text, spans, ids } = &mut *captured;
+        if let Some(fields) = ids.get(&id.into_u64()).and_then(|index| spans.get_mut(*index)) {
+            values.record(&mut Fields(fields, text));
+        }
+    }
+
+    fn on_event(&self, event: &LogEvent<'_>, context: Context<'_, S>) {
+        let span = context.event_span(event).map(|span| span.name());
+        let mut captured = self.0.lock().unwrap();
+        let Captured { text, .. } = &mut *captured;
+        let mut fields = HashMap::new();
+        let _ = write!(text, "{} in {span:?}: ", event.metadata().level());
+        event.record(&mut Fields(&mut fields, text));
+    }
+}
+
+impl Capture {
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let capture = Self::default();
+        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(capture.clone()));
+        (capture, guard)
+    }
+
+    /// The fields of the only span.
+    #[track_caller]
+    fn span(&self) -> HashMap<String, String> {
+        let captured = self.0.lock().unwrap();
+        assert_eq!(captured.spans.len(), 1, "{:?}", captured.spans);
+        captured.spans[0].clone()
+    }
+
+    fn text(&self) -> String {
+        self.0.lock().unwrap().text.clone()
+    }
+}
+
+async fn succeed(_: Delivery<Event>) -> Result<(), HandlerError> {
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_has_one_span_with_all_that_is_known_of_it() {
+    let (capture, _guard) = Capture::start();
+    Endpoint::new(succeed).deliver("1").await.assert_acknowledged();
+    let span = capture.span();
+    let field = |name: &str| span.get(name).map(String::as_str);
+    assert_eq!(field("name"), Some("webhook"));
+    assert_eq!(field("sender"), Some("\"dwolla\""));
+    assert_eq!((field("topic"), field("id")), (Some("customer_created"), Some("1")));
+    assert_eq!((field("attempt"), field("outcome")), (Some("1"), Some("\"handled\"")));
+    assert_eq!(capture.text().matches("INFO in Some(\"webhook\"): message=handled").count(), 1, "{}", capture.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_span_follows_the_handler_into_its_task() {
+    let (capture, _guard) = Capture::start();
+    let endpoint = Endpoint::new(async |_| {
+        tokio::task::yield_now().await;
+        tracing::info!("from the handler");
+        Ok(())
+    });
+    endpoint.deliver("1").await.assert_acknowledged();
+    assert!(capture.text().contains("INFO in Some(\"webhook\"): message=from the handler"), "{}", capture.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_an_error_with_its_reason_and_a_forgery_a_warning_with_its() {
+    let (capture, _guard) = Capture::start();
+    Endpoint::new(async |_| Err(HandlerError::retry("the ledger is down"))).deliver("1").await;
+    let span = capture.span();
+    assert_eq!(span["reason"], "\"the ledger is down\"");
+    assert!(capture.text().contains("ERROR in Some(\"webhook\"): message=refused"), "{}", capture.text());
+
+    let (capture, _guard) = Capture::start();
+    Endpoint::new(succeed).send(with_body(signature(b"{}"), Full::from(event("1")))).await;
+    let span = capture.span();
+    assert!(span["reason"].contains("the tag matches none of the 1 secret(s)"), "{span:?}");
+    assert!(!span.contains_key("id"), "nothing of an unauthenticated body is logged");
+    assert!(capture.text().contains("WARN in Some(\"webhook\"): message=refused"), "{}", capture.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_has_a_span_of_its_own() {
+    let (capture, _guard) = Capture::start();
+    let endpoint = Endpoint::new(succeed);
+    endpoint.deliver("1").await;
+    endpoint.deliver("1").await;
+    let captured = capture.0.lock().unwrap();
+    let outcomes: Vec<_> = captured.spans.iter().map(|span| span["outcome"].as_str()).collect();
+    assert_eq!(outcomes, ["\"handled\"", "\"duplicate\""]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_and_topics_are_escaped_and_cut_at_64_characters() {
+    let (capture, _guard) = Capture::start();
+    let endpoint = Endpoint::new(succeed);
+    let long = "ж".repeat(100);
+    endpoint.send(signed(event_of(&long, &format!("\u{202e}{long}")))).await.assert_acknowledged();
+    let span = capture.span();
+    assert_eq!(span["id"], format!("{}…", "ж".repeat(64)));
+    assert_eq!(span["topic"], format!("\\u{{202e}}{}…", "ж".repeat(63)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_secret_tag_or_body_is_in_any_log_answer_or_debug_output() {
+    const MARK: &str = "Private-Marker-9d1f";
+    let (capture, _guard) = Capture::start();
+    let body = event("1").replace("6c57f372", MARK);
+    let headers = signature(body.as_bytes());
+    let tag = headers["x-request-signature-sha-256"].to_str().unwrap().to_owned();
+    let mut said = String::new();
+
+    // Debug output, from the inside.
+    let debugged: Arc<Mutex<String>> = Arc::default();
+    let keep = Arc::clone(&debugged);
+    let endpoint = Endpoint::new(move |delivery: Delivery<Event>| {
+        let keep = Arc::clone(&keep);
+        async move {
+            *keep.lock().unwrap() = format!("{delivery:?} {:?} {:?}", delivery.event(), delivery.claim());
+            Ok(())
+        }
+    });
+    // Accepted, duplicate, conflicting, forged in every way, and authentic nonsense that holds the marker in every place.
+    let accepted = endpoint.send(with_body(headers.clone(), Full::from(body.clone()))).await;
+    said += &format!("{accepted:?}");
+    said += &format!("{:?}", endpoint.send(with_body(headers.clone(), Full::from(body.clone()))).await);
+    said += &format!("{:?}", endpoint.send(signed(event("1"))).await);
+    for value in [&tag[1..], &tag.to_uppercase(), &format!("{tag}, {tag}"), &"0".repeat(64)] {
+        let mut forged = headers.clone();
+        forged.insert("x-request-signature-sha-256", HeaderValue::from_str(value).unwrap());
+        said += &format!("{:?}", endpoint.send(with_body(forged, Full::from(body.clone()))).await);
+    }
+    said += &format!("{:?}", endpoint.send(with_body(headers, Full::from(format!("{body} ")))).await);
+    for nonsense in [
+        format!("{MARK:?}"),
+        format!("{MARK}"),
+        format!("{{\"id\":[{MARK:?}]}}"),
+        format!("{{\"id\":\"2\",\"topic\":[{MARK:?}],\"created\":\"x\"}}"),
+        format!("{{\"id\":\"{MARK}\\n\",\"topic\":\"x\",\"created\":\"x\"}}"),
+        format!("{{\"id\":\"{MARK}\",\"{MARK}\":}}"),
+    ] {
+        let answer = endpoint.send(signed(&nonsense)).await;
+        assert_eq!(answer.status.as_u16(), 400, "{nonsense}");
+        said += &format!("{answer:?}");
+    }
+    let dwolla = Dwolla::new(SECRET).unwrap();
+    let verifier = Verifier::new(&tower_webhook::dwolla::scheme(), &secrets()).unwrap();
+    said += &format!("{dwolla:?} {verifier:?} {:?}", secrets());
+    said += &format!("{:?}", WebhookLayer::new(dwolla, MemoryStore::new()));
+    said += &debugged.lock().unwrap();
+    said += &capture.text();
+
+    assert!(said.contains("webhook") && said.len() > 2000, "something was said");
+    for (name, private) in [("secret", SECRET), ("tag", tag.as_str()), ("body", MARK)] {
+        assert!(!said.contains(private), "the {name} is in:\n{said}");
+    }
+}
+
+#[test]
+fn a_short_secret_is_taken_with_one_warning() {
+    let (capture, _guard) = Capture::start();
+    let _ = WebhookLayer::new(Dwolla::new("sshhhhhh").unwrap(), MemoryStore::new());
+    let text = capture.text();
+    assert_eq!(text.matches("WARN").count(), 1, "{text}");
+    assert!(text.contains("a secret of dwolla has 8 bytes; expected at least 16"), "{text}");
+
+    let (capture, _guard) = Capture::start();
+    let _ = WebhookLayer::new(Dwolla::new("sixteen bytes it").unwrap(), MemoryStore::new());
+    assert_eq!(capture.text(), "");
+}

@@ -1,0 +1,92 @@
+//! Builders refuse contradictions, and name them.
+
+use std::time::Duration;
+
+use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla, layer::WebhookLayerBuilder};
+
+type Builder = WebhookLayerBuilder<Dwolla, MemoryStore>;
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn build(settings: impl FnOnce(Builder) -> Builder) -> Result<(), String> {
+    let builder = WebhookLayer::builder(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap(), MemoryStore::new());
+    settings(builder).build().map(drop).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn assert_refused(settings: impl FnOnce(Builder) -> Builder, message: &str) {
+    assert_eq!(build(settings), Err(message.to_owned()));
+}
+
+#[test]
+fn the_defaults_are_valid() {
+    assert_eq!(build(|builder| builder), Ok(()));
+}
+
+#[test]
+fn a_retention_within_the_retry_horizon_is_refused() {
+    assert_refused(
+        |builder| builder.retention(3 * DAY),
+        "the retention (259200s) is not longer than the sender's retry horizon (259200s) plus the handler cap (300s): a late retry would \
+         run twice; expected more than 259500s",
+    );
+    assert_eq!(build(|builder| builder.retention(3 * DAY + Duration::from_secs(301))), Ok(()));
+}
+
+#[test]
+fn a_lease_that_can_end_while_it_is_renewed_is_refused() {
+    assert_refused(
+        |builder| builder.lease(22 * SECOND, 20 * SECOND),
+        "the lease (22s) is not longer than its renewal interval (20s) plus store_timeout (2s): it could be lost while it is renewed; \
+         expected a longer lease or an earlier renewal",
+    );
+    assert_eq!(build(|builder| builder.lease(23 * SECOND, 20 * SECOND)), Ok(()));
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_is_refused() {
+    assert_refused(
+        |builder| builder.answer_within(11 * SECOND),
+        "answer_within (11s) is longer than dwolla waits for an answer (10s): it would retry what was handled; expected less",
+    );
+}
+
+#[test]
+fn an_age_that_refuses_legal_redeliveries_is_refused() {
+    assert_refused(
+        |builder| builder.max_event_age(30 * DAY),
+        "max_event_age (2592000s) is not longer than the time after which dwolla may still send an event (2592000s): a legal redelivery \
+         would be refused; expected more",
+    );
+    assert_eq!(build(|builder| builder.max_event_age(31 * DAY)), Ok(()));
+}
+
+#[test]
+fn what_could_never_work_is_refused() {
+    assert_refused(|builder| builder.answer_within(Duration::ZERO), "answer_within is zero, so nothing could ever succeed; expected more");
+    assert_refused(|builder| builder.store_timeout(Duration::ZERO), "store_timeout is zero, so nothing could ever succeed; expected more");
+    assert_refused(|builder| builder.lease(SECOND, Duration::ZERO), "the renewal interval is zero, so nothing could ever succeed; expected more");
+    assert_refused(|builder| builder.handler_timeout(Duration::ZERO), "handler_timeout is zero, so nothing could ever succeed; expected more");
+    assert_refused(|builder| builder.body_timeout(Duration::ZERO), "body_timeout is zero, so nothing could ever succeed; expected more");
+    assert_refused(|builder| builder.body_limit(0), "body_limit is 0, so every delivery would be refused; expected more");
+    assert_refused(|builder| builder.max_in_flight(0), "max_in_flight is 0, so every delivery would be refused; expected more");
+    assert_refused(
+        |builder| builder.body_limit(1025).max_unauthenticated_bytes(1024),
+        "max_unauthenticated_bytes (1024) is less than body_limit (1025): the largest body could never arrive; expected at least as much",
+    );
+}
+
+#[test]
+fn a_namespace_that_cannot_be_read_is_refused() {
+    let message = "the namespace is empty, longer than 255 bytes or holds a control character; expected a short name";
+    assert_refused(|builder| builder.namespace(""), message);
+    assert_refused(|builder| builder.namespace("a\nb"), message);
+    assert_refused(|builder| builder.namespace("x".repeat(256)), message);
+    assert_eq!(build(|builder| builder.namespace("payments")), Ok(()));
+}
+
+#[test]
+fn settings_beyond_every_clock_do_not_overflow() {
+    assert_eq!(build(|builder| builder.retention(Duration::MAX).handler_timeout(300 * SECOND).max_event_age(Duration::MAX)), Ok(()));
+}
