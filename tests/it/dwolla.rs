@@ -524,6 +524,20 @@ fn an_unknown_field_may_be_anything_any_number_of_times() {
 }
 
 #[test]
+fn what_no_text_or_number_can_hold_is_refused_in_a_field_that_is_read() {
+    for value in [r#""\ud800""#, "1e999"] {
+        let body = format!(r#"{{"id":"1","topic":"t","created":"c","correlationId":{value}}}"#);
+        let error = refusal(body);
+        assert_eq!(error.kind(), EventErrorKind::Syntax);
+        assert!(
+            error
+                .to_string()
+                .starts_with("the body is not valid JSON at line 1 column ")
+        );
+    }
+}
+
+#[test]
 fn of_two_links_of_one_name_the_last_counts() {
     let body = r#"{"id":"1","topic":"t","created":"c","_links":{"a":"first","a":"last","a":7}}"#;
     assert_eq!(event(body).link("a"), Some("last"));

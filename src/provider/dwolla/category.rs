@@ -1,4 +1,4 @@
-/// What a [`Topic`] is about: one category for the account's own, its customers' and Connect's topics.
+/// What a [`Topic`](super::Topic) is about: one category for the account's own, its customers' and Connect's topics.
 ///
 /// ```
 /// use tower_webhook::dwolla::{Category, Topic};

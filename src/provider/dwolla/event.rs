@@ -65,6 +65,8 @@ impl Event {
     /// Reads an event from the bytes of a body. [`Dwolla`](super::Dwolla) does this for deliveries; use it for events
     /// fetched from the Events API.
     ///
+    /// A page of events is read by serde, as a list: `Event` implements `Deserialize`.
+    ///
     /// # Errors
     /// The body is not a JSON object with an id, a topic and a time, or it holds one of the fields twice.
     pub fn from_json(body: &[u8]) -> Result<Self, EventError> {
@@ -246,10 +248,10 @@ impl fmt::Debug for Event {
     }
 }
 
-/// `2019-05-30T18:21:11.490Z` in events, `+00:00` or ` UTC` at the end elsewhere in Dwolla's API. Other offsets are
-/// never sent.
+/// `2019-05-30T18:21:11.490Z` in events, `+00:00` or ` UTC` at the end elsewhere in Dwolla's API. No other
+/// offset has been seen.
 fn read_time(text: &str) -> Option<SystemTime> {
-    // Nanoseconds and an offset make 35 bytes; the parser counts in bytes.
+    // Nanoseconds and an offset make 35 bytes. The parser goes by byte positions: nothing else should reach it.
     if text.len() > 35 || !text.is_ascii() {
         return None;
     }
