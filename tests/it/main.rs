@@ -1,10 +1,13 @@
 //! The whole crate from the outside: one binary, a file for each thing that is promised.
 
+#![cfg(test)]
+
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod endpoint;
 
 mod architecture;
 mod signature;
+mod dwolla;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod promises;
 #[cfg(all(feature = "memory", feature = "test-util"))]

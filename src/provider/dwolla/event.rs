@@ -1,0 +1,275 @@
+use std::{fmt, sync::Arc, time::SystemTime};
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::{Topic, links::Links, loose::Text};
+use crate::event::{self, EventError, EventId, Fingerprint};
+
+/// An event, as a webhook delivers it or as the Events API lists it.
+///
+/// It needs an `id`, a `topic`, and `created` or `timestamp`. Everything else may be missing, and a field of an
+/// unexpected type counts as missing: an odd correlation id is no reason to lose a payment. An unreadable time is kept
+/// as text, and [`created`](Event::created) is `None`. Where neither time is there at all, the body is something else:
+/// Dwolla's *webhook* resource, say, whose `id` is not the event's.
+///
+/// Cheap to clone. `Debug` prints the id and the topic alone, so that bodies do not get into logs.
+///
+/// ```
+/// use tower_webhook::dwolla::{Event, Topic};
+///
+/// let body = br#"{
+///     "id": "bb6531a2-5b13-4815-a83d-ed7a1fc70bd8",
+///     "resourceId": "6c57f372-e9a0-47d4-91f3-ab2b3aae56f0",
+///     "topic": "customer_created",
+///     "created": "2019-02-04T14:58:45.144Z",
+///     "_links": {
+///         "account": {"href": "https://api-sandbox.dwolla.com/accounts/ad5f2162-404a-4c4c-994e-6ab6c3a13254"},
+///         "resource": {"href": "https://api-sandbox.dwolla.com/customers/6c57f372-e9a0-47d4-91f3-ab2b3aae56f0"}
+///     }
+/// }"#;
+///
+/// let event = Event::from_json(body)?;
+/// assert_eq!(event.id().as_str(), "bb6531a2-5b13-4815-a83d-ed7a1fc70bd8");
+/// assert_eq!(event.topic(), &Topic::CustomerCreated);
+/// assert_eq!(event.resource_id(), Some("6c57f372-e9a0-47d4-91f3-ab2b3aae56f0"));
+/// assert_eq!(event.is_sandbox(), Some(true));
+/// assert_eq!(event.customer_href(), None);
+///
+/// let error = Event::from_json(br#"{"id": "bb6531a2", "topic": "customer_created"}"#).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "the event's created and timestamp are both missing; expected at least one of them",
+/// );
+/// # Ok::<(), tower_webhook::event::EventError>(())
+/// ```
+#[derive(Clone)]
+pub struct Event(Arc<Fields>);
+
+#[derive(Deserialize)]
+struct Fields {
+    id: EventId,
+    topic: Topic,
+    #[serde(rename = "resourceId", default)]
+    resource_id: Text,
+    #[serde(default)]
+    created: Text,
+    #[serde(default)]
+    timestamp: Text,
+    #[serde(rename = "correlationId", default)]
+    correlation_id: Text,
+    #[serde(rename = "_links", default)]
+    links: Links,
+}
+
+impl Event {
+    /// Reads an event from the bytes of a body. [`Dwolla`](super::Dwolla) does this for deliveries; use it for events
+    /// fetched from the Events API.
+    ///
+    /// A page of events is read by serde, as a list: `Event` implements `Deserialize`.
+    ///
+    /// # Errors
+    /// The body is not a JSON object with an id, a topic and a time, or it holds one of the fields twice.
+    pub fn from_json(body: &[u8]) -> Result<Self, EventError> {
+        event::from_json(body)
+    }
+
+    /// The event's id: the same in each delivery, each retry and each subscription, and in the Events API.
+    #[must_use]
+    pub fn id(&self) -> &EventId {
+        &self.0.id
+    }
+
+    /// What happened. To compare with the text as Dwolla writes it, see [`Topic::as_str`].
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        &self.0.topic
+    }
+
+    /// The id of what the event is about: `resourceId`, or where that is missing the last segment of the `resource`
+    /// link.
+    ///
+    /// As Dwolla writes it: lower case now, upper case in old events, so compare without case. The topics
+    /// `bank_transfer_*` and `customer_bank_transfer_*` name a transfer of their own, not the one that the API
+    /// returned.
+    #[must_use]
+    pub fn resource_id(&self) -> Option<&str> {
+        self.0
+            .resource_id
+            .as_str()
+            .or_else(|| last_segment(self.resource_href()?))
+    }
+
+    /// When the event happened, by Dwolla's clock: `created`, else `timestamp`; `None` if neither can be read as a time
+    /// in UTC.
+    ///
+    /// It does not order events: a transfer's creation and completion can bear the same millisecond.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_webhook::dwolla::Event;
+    ///
+    /// let event = Event::from_json(br#"{"id": "1", "topic": "customer_created", "created": "2019-02-04T14:58:45.144Z"}"#)?;
+    /// assert_eq!(event.created(), Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_549_292_325_144)));
+    ///
+    /// let event = Event::from_json(br#"{"id": "1", "topic": "customer_created", "created": "yesterday"}"#)?;
+    /// assert_eq!(event.created(), None);
+    /// assert_eq!(event.created_text(), Some("yesterday"));
+    /// # Ok::<(), tower_webhook::event::EventError>(())
+    /// ```
+    #[must_use]
+    pub fn created(&self) -> Option<SystemTime> {
+        [&self.0.created, &self.0.timestamp]
+            .into_iter()
+            .find_map(|text| read_time(text.as_str()?))
+    }
+
+    /// The text of `created`, else of `timestamp`; `None` if neither is a text.
+    #[must_use]
+    pub fn created_text(&self) -> Option<&str> {
+        self.0.created.as_str().or_else(|| self.0.timestamp.as_str())
+    }
+
+    /// The text that your application gave the transfer when it was created, on events of transfers.
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.0.correlation_id.as_str()
+    }
+
+    /// Where a link leads. The names seen are `self`, `account`, `resource`, `customer` and Connect's `external-party`.
+    ///
+    /// Send a token for Dwolla's API to the host that you configured, not to one that a body names.
+    ///
+    /// ```
+    /// use tower_webhook::dwolla::Event;
+    ///
+    /// let event = Event::from_json(br#"{
+    ///     "id": "1",
+    ///     "topic": "external_party:created",
+    ///     "created": "2024-01-31T12:00:00.000Z",
+    ///     "_links": {"external-party": {"href": "https://api.dwolla.com/external-parties/5"}}
+    /// }"#)?;
+    /// assert_eq!(event.link("external-party"), Some("https://api.dwolla.com/external-parties/5"));
+    /// assert_eq!(event.link("customer"), None);
+    /// # Ok::<(), tower_webhook::event::EventError>(())
+    /// ```
+    #[must_use]
+    pub fn link(&self, name: &str) -> Option<&str> {
+        self.0.links.get(name)
+    }
+
+    /// All links, as name and address.
+    pub fn links(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.links.iter()
+    }
+
+    /// The address of the event itself in the Events API.
+    #[must_use]
+    pub fn self_href(&self) -> Option<&str> {
+        self.link("self")
+    }
+
+    /// The address of your account.
+    #[must_use]
+    pub fn account_href(&self) -> Option<&str> {
+        self.link("account")
+    }
+
+    /// The address of what the event is about.
+    #[must_use]
+    pub fn resource_href(&self) -> Option<&str> {
+        self.link("resource")
+    }
+
+    /// The address of the customer, on the topics that begin with `customer_`.
+    #[must_use]
+    pub fn customer_href(&self) -> Option<&str> {
+        self.link("customer")
+    }
+
+    /// Whether the event is of Dwolla's sandbox, told by the host of its links; `None` if no link or no host that is
+    /// known tells, or if they disagree.
+    ///
+    /// Sandbox and production sign alike. Where the two must never mix, give them different secrets, and check this
+    /// too.
+    #[must_use]
+    pub fn is_sandbox(&self) -> Option<bool> {
+        let mut hosts = self.links().filter_map(|(_, href)| match host(href)? {
+            "api.dwolla.com" => Some(false),
+            // The sandbox was called UAT until 2017.
+            "api-sandbox.dwolla.com" | "api-uat.dwolla.com" => Some(true),
+            _ => None,
+        });
+        let first = hosts.next()?;
+        hosts.all(|other| other == first).then_some(first)
+    }
+}
+
+impl event::Event for Event {
+    fn id(&self) -> Option<&EventId> {
+        Some(&self.0.id)
+    }
+
+    fn topic(&self) -> &str {
+        self.0.topic.as_str()
+    }
+
+    fn time(&self) -> Option<SystemTime> {
+        self.created()
+    }
+
+    /// Topic, resource and time: what every form of one event has in common, where the bytes differ (`timestamp` or
+    /// not, typed links or not, another order). Ids are compared without case, since the case has changed over the
+    /// years. The time goes in as text: a text that cannot be read tells two events apart too.
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        let resource = self.resource_id().unwrap_or_default().to_ascii_lowercase();
+        let time = self.created_text().unwrap_or_default();
+        Some(Fingerprint::of([self.0.topic.as_str(), &resource, time]))
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = Fields::deserialize(deserializer)?;
+        if fields.created.is_absent() && fields.timestamp.is_absent() {
+            return Err(de::Error::custom(
+                "the event's created and timestamp are both missing; expected at least one of them",
+            ));
+        }
+        Ok(Self(Arc::new(fields)))
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("id", &self.0.id)
+            .field("topic", &self.0.topic)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `2019-05-30T18:21:11.490Z` in events, `+00:00` or ` UTC` at the end elsewhere in Dwolla's API. No other
+/// offset has been seen.
+fn read_time(text: &str) -> Option<SystemTime> {
+    // Nanoseconds and an offset make 35 bytes. The parser goes by byte positions: nothing else should reach it.
+    if text.len() > 35 || !text.is_ascii() {
+        return None;
+    }
+    match text.strip_suffix(" UTC") {
+        Some(text) => humantime::parse_rfc3339_weak(text).ok(),
+        None => humantime::parse_rfc3339(text).ok(),
+    }
+}
+
+fn host(href: &str) -> Option<&str> {
+    let (_, rest) = href.split_once("://")?;
+    rest.split(['/', '?', '#']).next()
+}
+
+/// `6c57f372` of `https://api.dwolla.com/customers/6c57f372`.
+fn last_segment(href: &str) -> Option<&str> {
+    let (_, rest) = href.split_once("://")?;
+    let path = rest.split(['?', '#']).next()?;
+    let (_, path) = path.trim_end_matches('/').split_once('/')?;
+    path.rsplit('/').next().filter(|segment| !segment.is_empty())
+}
