@@ -2,6 +2,8 @@ use std::{fmt, sync::Arc};
 
 use serde::de;
 
+use super::string_field;
+
 /// The longest id, in bytes. Senders' ids are UUIDs and short prefixed strings; the bound keeps a store's keys small.
 const MAX_BYTES: usize = 255;
 
@@ -25,8 +27,7 @@ impl EventId {
     ///
     /// # Errors
     /// The id is empty, longer than 255 bytes or holds a control character.
-    pub fn new(id: impl AsRef<str>) -> Result<Self, EventIdError> {
-        let id = id.as_ref();
+    pub fn new(id: &str) -> Result<Self, EventIdError> {
         if id.is_empty() {
             return Err(EventIdError(Wrong::Empty));
         }
@@ -94,58 +95,6 @@ impl std::error::Error for EventIdError {}
 
 impl<'de> de::Deserialize<'de> for EventId {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // `any`, so that a wrong type reaches the visitor: asked for a string, serde_json would word the refusal itself.
-        deserializer.deserialize_any(IdVisitor)
-    }
-}
-
-struct IdVisitor;
-
-impl IdVisitor {
-    /// serde's own message for a wrong type repeats the value; an id of the wrong type is part of a body.
-    fn refuse<E: de::Error>(what: &str) -> Result<EventId, E> {
-        Err(E::custom(format_args!(
-            "the event's id is {what}; expected a string of 1 to 255 bytes"
-        )))
-    }
-}
-
-impl<'de> de::Visitor<'de> for IdVisitor {
-    type Value = EventId;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string of 1 to 255 bytes")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<EventId, E> {
-        EventId::new(text).map_err(E::custom)
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<EventId, E> {
-        Self::refuse("a boolean")
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<EventId, E> {
-        Self::refuse("a number")
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<EventId, E> {
-        Self::refuse("a number")
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<EventId, E> {
-        Self::refuse("a number")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<EventId, E> {
-        Self::refuse("null")
-    }
-
-    fn visit_seq<A: de::SeqAccess<'de>>(self, _: A) -> Result<EventId, A::Error> {
-        Self::refuse("an array")
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, _: A) -> Result<EventId, A::Error> {
-        Self::refuse("an object")
+        string_field(deserializer, "id", "a string of 1 to 255 bytes", EventId::new)
     }
 }

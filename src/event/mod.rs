@@ -7,6 +7,7 @@ mod id;
 mod fingerprint;
 mod json;
 mod pattern;
+mod text;
 mod error;
 #[cfg(feature = "service")]
 mod delivery;
@@ -18,6 +19,7 @@ pub use fingerprint::Fingerprint;
 pub use id::{EventId, EventIdError};
 pub use json::from_json;
 pub use pattern::TopicPattern;
+pub use text::string_field;
 
 use std::time::SystemTime;
 

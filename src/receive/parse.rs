@@ -48,7 +48,7 @@ impl Authentic {
         let id = match event.id() {
             Some(id) => id.clone(),
             // An unsigned id could be a new one on every replay; the signed bytes cannot.
-            None => EventId::new(format!("sha256:{}", hex::encode(Sha256::digest(&body))))
+            None => EventId::new(&format!("sha256:{}", hex::encode(Sha256::digest(&body))))
                 .map_err(|error| not_an_event(error.to_string()))?,
         };
         let ticket = Ticket {

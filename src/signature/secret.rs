@@ -65,7 +65,10 @@ fn refuse(secret: &[u8]) -> Option<SecretErrorKind> {
         return Some(SecretErrorKind::Empty);
     }
     let (without_start, without_end) = match std::str::from_utf8(secret) {
-        Ok(text) => (text.trim_start_matches(is_space).len(), text.trim_end_matches(is_space).len()),
+        Ok(text) => (
+            text.trim_start_matches(is_space).len(),
+            text.trim_end_matches(is_space).len(),
+        ),
         Err(_) => (secret.trim_ascii_start().len(), secret.trim_ascii_end().len()),
     };
     if without_start == 0 {

@@ -8,8 +8,25 @@ use std::{
 
 /// Each room, and the rooms it may import. `trace` and `error` are open to all but the pure ones.
 const ROOMS: [(&str, &[&str]); 12] = [
-    ("layer", &["receive", "handler", "provider", "store", "event", "clock", "error", "trace"]),
-    ("receive", &["handler", "provider", "store", "event", "signature", "clock", "error", "trace"]),
+    (
+        "layer",
+        &[
+            "receive", "handler", "provider", "store", "event", "clock", "error", "trace",
+        ],
+    ),
+    (
+        "receive",
+        &[
+            "handler",
+            "provider",
+            "store",
+            "event",
+            "signature",
+            "clock",
+            "error",
+            "trace",
+        ],
+    ),
     ("handler", &["event"]),
     ("provider", &["event", "signature"]),
     ("store", &["event", "clock", "trace"]),
@@ -34,7 +51,17 @@ const AT_HOME: [(&str, &str); 6] = [
 
 /// Folders that must hold nothing of these: they are pure.
 const ABSENT: [(&str, &[&str]); 4] = [
-    ("signature", &["tokio", "serde", "crate::store", "SystemTime::now", "Instant::now", "println"]),
+    (
+        "signature",
+        &[
+            "tokio",
+            "serde",
+            "crate::store",
+            "SystemTime::now",
+            "Instant::now",
+            "println",
+        ],
+    ),
     ("event", &["tokio", "SystemTime::now", "Instant::now"]),
     ("provider", &["tokio", "SystemTime::now", "Instant::now"]),
     ("receive", &["SystemTime::now", "std::time::Instant"]),
@@ -67,7 +94,9 @@ fn source() -> Vec<(String, String)> {
 
 /// The lines of code, without comments and without the file's tests.
 fn code(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().take_while(|line| *line != "#[cfg(test)]").filter(|line| !line.trim_start().starts_with("//"))
+    text.lines()
+        .take_while(|line| *line != "#[cfg(test)]")
+        .filter(|line| !line.trim_start().starts_with("//"))
 }
 
 fn room(file: &str) -> &str {
@@ -103,7 +132,11 @@ fn imports(text: &str) -> BTreeSet<String> {
                 }
             }
         } else {
-            found.insert(part.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect());
+            found.insert(
+                part.chars()
+                    .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+                    .collect(),
+            );
         }
     }
     found.retain(|room| ROOMS.iter().any(|(name, _)| name == room));
@@ -117,9 +150,15 @@ fn imports_run_one_way() {
         if room == "lib" {
             continue;
         }
-        let (_, allowed) = ROOMS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("{file}: an unknown room"));
+        let (_, allowed) = ROOMS
+            .iter()
+            .find(|(name, _)| *name == room)
+            .unwrap_or_else(|| panic!("{file}: an unknown room"));
         for import in imports(&text) {
-            assert!(import == room || allowed.contains(&import.as_str()), "src/{file} imports {import}; expected only {allowed:?}");
+            assert!(
+                import == room || allowed.contains(&import.as_str()),
+                "src/{file} imports {import}; expected only {allowed:?}"
+            );
         }
     }
 }
@@ -127,8 +166,11 @@ fn imports_run_one_way() {
 #[test]
 fn what_belongs_to_one_file_is_in_that_file_alone() {
     for (word, home) in AT_HOME {
-        let found: Vec<_> =
-            source().into_iter().filter(|(_, text)| code(text).any(|line| line.contains(word))).map(|(file, _)| file).collect();
+        let found: Vec<_> = source()
+            .into_iter()
+            .filter(|(_, text)| code(text).any(|line| line.contains(word)))
+            .map(|(file, _)| file)
+            .collect();
         assert_eq!(found, [home], "{word}");
     }
 }
@@ -147,12 +189,18 @@ fn the_pure_rooms_hold_neither_runtime_nor_time() {
 #[test]
 fn only_the_flow_knows_the_order_of_the_steps() {
     const STEPS: [&str; 6] = ["read_body", "verify", "parse", "claim", "handle", "settle"];
-    for (file, text) in source().into_iter().filter(|(file, _)| file.starts_with("receive/") && file != "receive/mod.rs") {
+    for (file, text) in source()
+        .into_iter()
+        .filter(|(file, _)| file.starts_with("receive/") && file != "receive/mod.rs")
+    {
         let own = file.trim_start_matches("receive/").trim_end_matches(".rs");
         let position = STEPS.iter().position(|step| *step == own);
         for (later, step) in STEPS.iter().enumerate() {
             if position.is_some_and(|position| later > position) {
-                assert!(!code(&text).any(|line| line.contains(&format!("{step}::"))), "src/{file} names the later step {step}");
+                assert!(
+                    !code(&text).any(|line| line.contains(&format!("{step}::"))),
+                    "src/{file} names the later step {step}"
+                );
             }
         }
     }
@@ -162,7 +210,10 @@ fn only_the_flow_knows_the_order_of_the_steps() {
 fn no_file_is_two_rooms() {
     for (file, text) in source() {
         let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
-        assert!(lines <= 400, "src/{file} has {lines} lines before its tests; which two rooms is it?");
+        assert!(
+            lines <= 400,
+            "src/{file} has {lines} lines before its tests; which two rooms is it?"
+        );
     }
 }
 
@@ -170,6 +221,9 @@ fn no_file_is_two_rooms() {
 fn architecture_md_names_every_room() {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
     for (room, _) in ROOMS {
-        assert!(text.contains(&format!("`{room}")), "ARCHITECTURE.md does not name {room}");
+        assert!(
+            text.contains(&format!("`{room}")),
+            "ARCHITECTURE.md does not name {room}"
+        );
     }
 }

@@ -43,7 +43,14 @@ async fn copies_that_come_while_the_first_runs_ask_the_store_nothing() {
     for copy in copies {
         copy.await.unwrap().assert_acknowledged();
     }
-    assert_eq!((endpoint.runs(), endpoint.store.calls(Operation::Claim), endpoint.store.calls(Operation::Complete)), (1, 1, 1));
+    assert_eq!(
+        (
+            endpoint.runs(),
+            endpoint.store.calls(Operation::Claim),
+            endpoint.store.calls(Operation::Complete)
+        ),
+        (1, 1, 1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -61,7 +68,11 @@ async fn copies_of_many_events_whose_handlers_fail_at_first_each_succeed_once() 
             if delivery.claim().attempts() < 3 {
                 return Err(HandlerError::retry("not yet"));
             }
-            *count.lock().unwrap().entry(delivery.event().id().to_string()).or_default() += 1;
+            *count
+                .lock()
+                .unwrap()
+                .entry(delivery.event().id().to_string())
+                .or_default() += 1;
             Ok(())
         }
     });

@@ -126,7 +126,11 @@ impl Endpoint {
             counted.fetch_add(1, Ordering::SeqCst);
             handler(request)
         });
-        Self::build(|builder| builder, runs, |layer| BoxCloneSyncService::new(layer.layer(inner)))
+        Self::build(
+            |builder| builder,
+            runs,
+            |layer| BoxCloneSyncService::new(layer.layer(inner)),
+        )
     }
 
     /// An endpoint in front of this HTTP service.
@@ -138,7 +142,11 @@ impl Endpoint {
             + Sync
             + 'static,
     {
-        Self::build(|builder| builder, Arc::default(), |layer| BoxCloneSyncService::new(layer.layer(inner)))
+        Self::build(
+            |builder| builder,
+            Arc::default(),
+            |layer| BoxCloneSyncService::new(layer.layer(inner)),
+        )
     }
 
     fn build(
@@ -151,11 +159,20 @@ impl Endpoint {
         let clock = TestClock::start();
         let store = FaultyStore::new(MemoryStore::builder().clock(clock).build());
         let parsed = Arc::new(AtomicUsize::new(0));
-        let provider = Counted { dwolla: Dwolla::new(SECRET).unwrap(), parsed: Arc::clone(&parsed) };
+        let provider = Counted {
+            dwolla: Dwolla::new(SECRET).unwrap(),
+            parsed: Arc::clone(&parsed),
+        };
         let builder = WebhookLayer::builder(provider, store.clone()).clock(clock);
         let layer = settings(builder).build().unwrap();
         let handle = layer.handle();
-        Self { service: service(layer), handle, store, runs, parsed }
+        Self {
+            service: service(layer),
+            handle,
+            store,
+            runs,
+            parsed,
+        }
     }
 
     /// Sends a request and takes the answer apart.
@@ -187,10 +204,15 @@ impl Endpoint {
 
     /// How often the store was called.
     pub(crate) fn store_calls(&self) -> usize {
-        [Operation::Claim, Operation::Renew, Operation::Complete, Operation::Release]
-            .into_iter()
-            .map(|operation| self.store.calls(operation))
-            .sum()
+        [
+            Operation::Claim,
+            Operation::Renew,
+            Operation::Complete,
+            Operation::Release,
+        ]
+        .into_iter()
+        .map(|operation| self.store.calls(operation))
+        .sum()
     }
 
     /// What the store has recorded of this event.
@@ -201,7 +223,11 @@ impl Endpoint {
     /// Neither the parser nor the store nor the handler was reached.
     #[track_caller]
     pub(crate) fn assert_untouched(&self) {
-        assert_eq!((self.parsed(), self.store_calls(), self.runs()), (0, 0, 0), "(parsed, store calls, handler runs)");
+        assert_eq!(
+            (self.parsed(), self.store_calls(), self.runs()),
+            (0, 0, 0),
+            "(parsed, store calls, handler runs)"
+        );
     }
 }
 
@@ -286,7 +312,9 @@ pub(crate) fn with_body<B>(headers: HeaderMap, body: B) -> Request<TestBody>
 where
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
-    let mut request = Request::post("/webhooks/dwolla").body(body.map_err(Into::into).boxed_unsync()).unwrap();
+    let mut request = Request::post("/webhooks/dwolla")
+        .body(body.map_err(Into::into).boxed_unsync())
+        .unwrap();
     *request.headers_mut() = headers;
     request
 }

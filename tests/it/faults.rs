@@ -40,9 +40,18 @@ const BEHAVIOURS: [Behaviour; 6] = [
     Behaviour::Rejects,
     Behaviour::Hangs,
 ];
-const OPERATIONS: [Operation; 4] = [Operation::Claim, Operation::Renew, Operation::Complete, Operation::Release];
-const FAULTS: [Fault; 4] =
-    [Fault::BeforeApplying, Fault::AfterApplying, Fault::HangBeforeApplying, Fault::HangAfterApplying];
+const OPERATIONS: [Operation; 4] = [
+    Operation::Claim,
+    Operation::Renew,
+    Operation::Complete,
+    Operation::Release,
+];
+const FAULTS: [Fault; 4] = [
+    Fault::BeforeApplying,
+    Fault::AfterApplying,
+    Fault::HangBeforeApplying,
+    Fault::HangAfterApplying,
+];
 
 /// An endpoint whose handler behaves like this the first time and succeeds from then on; effects are counted.
 fn endpoint(first: Behaviour, effects: Arc<AtomicUsize>) -> Endpoint {
@@ -88,7 +97,13 @@ async fn no_two_store_faults_lose_an_event_or_run_it_twice() {
                     let endpoint = endpoint(behaviour, Arc::clone(&effects));
                     endpoint.store.fail(first, fault, 1);
                     endpoint.store.fail(second, fault, 1);
-                    settle(&endpoint, behaviour, &effects, &format!("{behaviour:?}, {first:?} and {second:?} {fault:?}")).await;
+                    settle(
+                        &endpoint,
+                        behaviour,
+                        &effects,
+                        &format!("{behaviour:?}, {first:?} and {second:?} {fault:?}"),
+                    )
+                    .await;
                 }
             }
         }
@@ -99,7 +114,13 @@ async fn one_fault(behaviour: Behaviour, operation: Operation, fault: Fault, tim
     let effects = Arc::new(AtomicUsize::new(0));
     let endpoint = endpoint(behaviour, Arc::clone(&effects));
     endpoint.store.fail(operation, fault, times);
-    settle(&endpoint, behaviour, &effects, &format!("{behaviour:?}, {operation:?} {fault:?} {times} times")).await;
+    settle(
+        &endpoint,
+        behaviour,
+        &effects,
+        &format!("{behaviour:?}, {operation:?} {fault:?} {times} times"),
+    )
+    .await;
 }
 
 /// Sends until acknowledged, with pauses, and looks at what came of it.
@@ -124,8 +145,18 @@ async fn settle(endpoint: &Endpoint, behaviour: Behaviour, effects: &AtomicUsize
     };
     assert_eq!(effects, expected, "{case}: effects");
     let state = endpoint.record("1").await.map(|record| record.state);
-    assert!(matches!(state, Some(State::Done { completion: found, .. }) if found == completion), "{case}: {state:?}");
+    assert!(
+        matches!(state, Some(State::Done { completion: found, .. }) if found == completion),
+        "{case}: {state:?}"
+    );
     let runs = endpoint.runs();
-    let most = if matches!(behaviour, Behaviour::Succeeds | Behaviour::SucceedsLate | Behaviour::Rejects) { 1 } else { 2 };
+    let most = if matches!(
+        behaviour,
+        Behaviour::Succeeds | Behaviour::SucceedsLate | Behaviour::Rejects
+    ) {
+        1
+    } else {
+        2
+    };
     assert!(runs <= most, "{case}: {runs} runs");
 }

@@ -39,7 +39,15 @@ async fn the_more_specific_handler_wins_and_a_beginning_stands_for_all_that_foll
         .on("issues", note("issues"))
         .on(["issues.opened", "issues.opened.twice"], note("opened"))
         .fallback(note("fallback"));
-    for topic in ["issues", "issues.closed", "issues.opened", "issues.opened.once", "issues.opened.twice", "issuesx", "pull"] {
+    for topic in [
+        "issues",
+        "issues.closed",
+        "issues.opened",
+        "issues.opened.once",
+        "issues.opened.twice",
+        "issuesx",
+        "pull",
+    ] {
         router.clone().oneshot(delivery(topic).await).await.unwrap();
     }
     let expected = ["issues", "issues", "opened", "opened", "opened", "fallback", "fallback"];
@@ -61,14 +69,19 @@ fn topics_lists_what_is_registered() {
         .on([Topic::TransferFailed, Topic::TransferCompleted], handler)
         .on("a_topic_of_tomorrow", handler)
         .fallback(handler);
-    assert_eq!(router.topics().collect::<Vec<_>>(), ["a_topic_of_tomorrow", "transfer_completed", "transfer_failed"]);
+    assert_eq!(
+        router.topics().collect::<Vec<_>>(),
+        ["a_topic_of_tomorrow", "transfer_completed", "transfer_failed"]
+    );
 }
 
 #[test]
 #[should_panic(expected = "the topic `customer_verified` already has a handler; expected one handler for each topic")]
 fn a_topic_registered_twice_panics() {
     let handler = async |_: dwolla::Event| ();
-    let _ = TopicRouter::new().on(Topic::CustomerVerified, handler).on(["x", "customer_verified"], handler);
+    let _ = TopicRouter::new()
+        .on(Topic::CustomerVerified, handler)
+        .on(["x", "customer_verified"], handler);
 }
 
 #[test]
@@ -99,7 +112,9 @@ fn two_fallbacks_panic() {
 }
 
 #[test]
-#[should_panic(expected = "a handler cannot be registered for the empty topic; for all other topics there is `fallback`")]
+#[should_panic(
+    expected = "a handler cannot be registered for the empty topic; for all other topics there is `fallback`"
+)]
 fn an_empty_topic_panics() {
     let _ = TopicRouter::new().on("", async |_: dwolla::Event| ());
 }
@@ -136,7 +151,10 @@ async fn handlers_take_the_event_or_the_delivery_with_or_without_the_state() {
         assert!(router.clone().oneshot(delivery(topic).await).await.is_ok());
     }
     let error = router.oneshot(delivery("d").await).await.unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.is_rejection()), ("text is an error too", false));
+    assert_eq!(
+        (error.to_string().as_str(), error.is_rejection()),
+        ("text is an error too", false)
+    );
 }
 
 #[test]

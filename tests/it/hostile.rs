@@ -47,7 +47,12 @@ enum Step {
 
 impl Script {
     fn new(frames: impl IntoIterator<Item = Step>) -> Self {
-        Self { frames: frames.into_iter().collect(), pause: None, polls: Arc::default(), hint: SizeHint::default() }
+        Self {
+            frames: frames.into_iter().collect(),
+            pause: None,
+            polls: Arc::default(),
+            hint: SizeHint::default(),
+        }
     }
 }
 
@@ -143,7 +148,9 @@ async fn every_single_bit_flip_of_the_tag_or_the_body_is_refused() {
         if HeaderValue::from_bytes(&flipped).is_err() {
             continue; // no server hands such a header on
         }
-        let answer = endpoint.send(with_body(header(NAME, &flipped), Full::from(body.clone()))).await;
+        let answer = endpoint
+            .send(with_body(header(NAME, &flipped), Full::from(body.clone())))
+            .await;
         assert_eq!(answer.status.as_u16(), 401, "bit {bit} of the tag");
     }
     for bit in 0..body.len() * 8 {
@@ -165,7 +172,10 @@ async fn doubled_headers_are_refused_whichever_of_them_is_right() {
         let mut headers = HeaderMap::new();
         headers.append(NAME, first.clone());
         headers.append(NAME, second.clone());
-        endpoint.send(with_body(headers, Full::from(body.clone()))).await.assert_refused(401, RejectionKind::Signature);
+        endpoint
+            .send(with_body(headers, Full::from(body.clone())))
+            .await
+            .assert_refused(401, RejectionKind::Signature);
         endpoint.assert_untouched();
     }
 }
@@ -185,7 +195,9 @@ async fn the_older_header_counts_only_where_the_newer_is_absent() {
         let mut headers = HeaderMap::new();
         newer.map(|value| headers.insert(NAME, value.clone()));
         older.map(|value| headers.insert(OLD_NAME, value.clone()));
-        let answer = Endpoint::new(succeed).send(with_body(headers, Full::from(body.clone()))).await;
+        let answer = Endpoint::new(succeed)
+            .send(with_body(headers, Full::from(body.clone())))
+            .await;
         assert_eq!(answer.status.as_u16(), status);
     }
 }
@@ -193,7 +205,9 @@ async fn the_older_header_counts_only_where_the_newer_is_absent() {
 #[tokio::test(start_paused = true)]
 async fn a_sha_1_tag_is_refused_with_a_reason_for_the_log_and_none_for_the_sender() {
     let endpoint = Endpoint::new(succeed);
-    let answer = endpoint.send(with_body(header(OLD_NAME, &[b'a'; 40]), Full::from(event("1")))).await;
+    let answer = endpoint
+        .send(with_body(header(OLD_NAME, &[b'a'; 40]), Full::from(event("1"))))
+        .await;
     answer.assert_refused(401, RejectionKind::Signature);
     assert_eq!(
         answer.rejection.as_ref().unwrap().reason(),
@@ -208,11 +222,45 @@ async fn a_missing_method_encoding_or_length_check_would_read_what_nobody_asked_
     let body = event("1");
     let cases: [(&str, fn(&mut http::Request<crate::endpoint::TestBody>), u16); 6] = [
         ("method", |request| *request.method_mut() = http::Method::PUT, 405),
-        ("encoding", |request| drop(request.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"))), 415),
-        ("length", |request| drop(request.headers_mut().insert("content-length", HeaderValue::from_static("262145"))), 413),
-        ("huge length", |request| drop(request.headers_mut().insert("content-length", HeaderValue::from_static("99999999999999999999999"))), 413),
+        (
+            "encoding",
+            |request| {
+                drop(
+                    request
+                        .headers_mut()
+                        .insert("content-encoding", HeaderValue::from_static("gzip")),
+                )
+            },
+            415,
+        ),
+        (
+            "length",
+            |request| {
+                drop(
+                    request
+                        .headers_mut()
+                        .insert("content-length", HeaderValue::from_static("262145")),
+                )
+            },
+            413,
+        ),
+        (
+            "huge length",
+            |request| {
+                drop(
+                    request
+                        .headers_mut()
+                        .insert("content-length", HeaderValue::from_static("99999999999999999999999")),
+                )
+            },
+            413,
+        ),
         ("no signature", |request| drop(request.headers_mut().remove(NAME)), 401),
-        ("malformed signature", |request| drop(request.headers_mut().insert(NAME, HeaderValue::from_static("x"))), 401),
+        (
+            "malformed signature",
+            |request| drop(request.headers_mut().insert(NAME, HeaderValue::from_static("x"))),
+            401,
+        ),
     ];
     for (name, change, status) in cases {
         let endpoint = Endpoint::new(succeed);
@@ -233,7 +281,10 @@ async fn a_body_in_single_bytes_is_the_same_body() {
     let body = event("1");
     let endpoint = Endpoint::new(succeed);
     let script = one_by_one(&body).chain([Step::Trailers]);
-    endpoint.send(with_body(signature(body.as_bytes()), Script::new(script))).await.assert_acknowledged();
+    endpoint
+        .send(with_body(signature(body.as_bytes()), Script::new(script)))
+        .await
+        .assert_acknowledged();
     assert_eq!(endpoint.runs(), 1);
 }
 
@@ -243,7 +294,10 @@ async fn a_trickled_body_ends_at_one_deadline_for_all_of_it() {
     let endpoint = Endpoint::new(succeed);
     let trickle = one_by_one(&body).flat_map(|byte| [Step::Pause(Duration::from_secs(1)), byte]);
     let started = tokio::time::Instant::now();
-    endpoint.send(with_body(signature(body.as_bytes()), Script::new(trickle))).await.assert_refused(408, RejectionKind::TooSlow);
+    endpoint
+        .send(with_body(signature(body.as_bytes()), Script::new(trickle)))
+        .await
+        .assert_refused(408, RejectionKind::TooSlow);
     assert_eq!(started.elapsed(), Duration::from_secs(5));
     endpoint.assert_untouched();
 }
@@ -253,8 +307,15 @@ async fn an_endless_body_ends_at_the_limit() {
     let endpoint = Endpoint::new(succeed);
     let script = Script::new([Step::Forever(Bytes::from(vec![b'x'; 1024]))]);
     let polls = Arc::clone(&script.polls);
-    endpoint.send(with_body(signature(b"{}"), script)).await.assert_refused(413, RejectionKind::TooLarge);
-    assert_eq!(polls.load(Ordering::SeqCst), 257, "256 KiB, and the frame that was too much");
+    endpoint
+        .send(with_body(signature(b"{}"), script))
+        .await
+        .assert_refused(413, RejectionKind::TooLarge);
+    assert_eq!(
+        polls.load(Ordering::SeqCst),
+        257,
+        "256 KiB, and the frame that was too much"
+    );
     endpoint.assert_untouched();
 }
 
@@ -262,7 +323,10 @@ async fn an_endless_body_ends_at_the_limit() {
 async fn an_endless_body_of_empty_frames_ends_too() {
     let endpoint = Endpoint::new(succeed);
     let script = Script::new([Step::Forever(Bytes::new())]);
-    endpoint.send(with_body(signature(b"{}"), script)).await.assert_refused(408, RejectionKind::TooSlow);
+    endpoint
+        .send(with_body(signature(b"{}"), script))
+        .await
+        .assert_refused(408, RejectionKind::TooSlow);
     endpoint.assert_untouched();
 }
 
@@ -287,24 +351,39 @@ async fn a_length_that_lies_is_not_believed() {
     let body = event("1");
     // Says less than comes: the limit counts what comes.
     let endpoint = Endpoint::new(succeed);
-    let mut request = with_body(signature(b"{}"), Script::new([Step::Forever(Bytes::from(vec![b'x'; 4096]))]));
-    request.headers_mut().insert("content-length", HeaderValue::from_static("2"));
-    endpoint.send(request).await.assert_refused(413, RejectionKind::TooLarge);
+    let mut request = with_body(
+        signature(b"{}"),
+        Script::new([Step::Forever(Bytes::from(vec![b'x'; 4096]))]),
+    );
+    request
+        .headers_mut()
+        .insert("content-length", HeaderValue::from_static("2"));
+    endpoint
+        .send(request)
+        .await
+        .assert_refused(413, RejectionKind::TooLarge);
     // Says more than comes: the MAC decides.
     let mut request = signed(&body);
-    request.headers_mut().insert("content-length", HeaderValue::from_static("200000"));
+    request
+        .headers_mut()
+        .insert("content-length", HeaderValue::from_static("200000"));
     endpoint.send(request).await.assert_acknowledged();
     // Says nonsense: as if it said nothing.
     for nonsense in ["-1", "+5", "1e3", "0x10", ""] {
         let mut request = signed(&body);
-        request.headers_mut().insert("content-length", HeaderValue::from_static(nonsense));
+        request
+            .headers_mut()
+            .insert("content-length", HeaderValue::from_static(nonsense));
         endpoint.send(request).await.assert_acknowledged();
     }
     // Says so by its size hint alone.
     let mut script = Script::new([]);
     script.hint.set_lower(262_145);
     let polls = Arc::clone(&script.polls);
-    endpoint.send(with_body(signature(b"{}"), script)).await.assert_refused(413, RejectionKind::TooLarge);
+    endpoint
+        .send(with_body(signature(b"{}"), script))
+        .await
+        .assert_refused(413, RejectionKind::TooLarge);
     assert_eq!(polls.load(Ordering::SeqCst), 0);
 }
 
@@ -313,7 +392,10 @@ async fn a_body_that_breaks_off_is_400_and_runs_nothing() {
     let body = event("1");
     let endpoint = Endpoint::new(succeed);
     let script = Script::new(one_by_one(&body).chain([Step::Error]));
-    endpoint.send(with_body(signature(body.as_bytes()), script)).await.assert_refused(400, RejectionKind::BrokenBody);
+    endpoint
+        .send(with_body(signature(body.as_bytes()), script))
+        .await
+        .assert_refused(400, RejectionKind::BrokenBody);
     endpoint.assert_untouched();
 }
 
@@ -322,7 +404,10 @@ async fn a_limit_further_out_is_413_as_well() {
     let body = event("1");
     let endpoint = Endpoint::new(succeed);
     let limited = http_body_util::Limited::new(Full::from(body.clone()), 10);
-    endpoint.send(with_body(signature(body.as_bytes()), limited)).await.assert_refused(413, RejectionKind::TooLarge);
+    endpoint
+        .send(with_body(signature(body.as_bytes()), limited))
+        .await
+        .assert_refused(413, RejectionKind::TooLarge);
     endpoint.assert_untouched();
 }
 
@@ -334,7 +419,9 @@ async fn announced_lengths_take_no_room_from_others() {
         .map(|_| {
             let endpoint = endpoint.clone();
             let mut request = with_body(signature(b"{}"), Script::new([Step::Pause(Duration::from_secs(60))]));
-            request.headers_mut().insert("content-length", HeaderValue::from_static("262144"));
+            request
+                .headers_mut()
+                .insert("content-length", HeaderValue::from_static("262144"));
             tokio::spawn(async move { endpoint.send(request).await })
         })
         .collect();
@@ -350,22 +437,39 @@ async fn announced_lengths_take_no_room_from_others() {
 #[tokio::test(start_paused = true)]
 async fn authentic_json_that_is_no_event_is_400_and_leaves_the_store_alone() {
     let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-    let with_id = |id: &str| format!(r#"{{"id":{id},"topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}}"#);
+    let with_id =
+        |id: &str| format!(r#"{{"id":{id},"topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}}"#);
     let good = with_id(r#""1""#);
     let bodies: Vec<(&str, Vec<u8>)> = vec![
         ("empty", Vec::new()),
         ("white space", b" \n".to_vec()),
         ("null", b"null".to_vec()),
-        ("an array of the fields", br#"["1","customer_created","2019-02-04T14:58:45.144Z"]"#.to_vec()),
+        (
+            "an array of the fields",
+            br#"["1","customer_created","2019-02-04T14:58:45.144Z"]"#.to_vec(),
+        ),
         ("doubled id", good.replacen('{', r#"{"id":"2","#, 1).into()),
         ("escaped twin of id", good.replacen('{', r#"{"\u0069d":"2","#, 1).into()),
         ("doubled topic", good.replacen('{', r#"{"topic":"x","#, 1).into()),
-        ("depth in an unknown field", good.replacen('{', &format!(r#"{{"x":{},"#, deep(100_000)), 1).into()),
-        ("depth in a known field", good.replacen('{', &format!(r#"{{"_links":{},"#, deep(100_000)), 1).into()),
+        (
+            "depth in an unknown field",
+            good.replacen('{', &format!(r#"{{"x":{},"#, deep(100_000)), 1).into(),
+        ),
+        (
+            "depth in a known field",
+            good.replacen('{', &format!(r#"{{"_links":{},"#, deep(100_000)), 1)
+                .into(),
+        ),
         ("depth alone", deep(100_000).into()),
         ("open depth", "{\"a\":".repeat(30_000).into()),
         ("invalid UTF-8", [good.as_bytes(), b"\xff"].concat()),
-        ("invalid UTF-8 in a string", good.as_bytes().iter().map(|byte| if *byte == b'1' { 0xff } else { *byte }).collect()),
+        (
+            "invalid UTF-8 in a string",
+            good.as_bytes()
+                .iter()
+                .map(|byte| if *byte == b'1' { 0xff } else { *byte })
+                .collect(),
+        ),
         ("behind a byte order mark", [b"\xef\xbb\xbf", good.as_bytes()].concat()),
         ("two objects", format!("{good}{good}").into()),
         ("a number for an id", with_id("7").into()),

@@ -100,7 +100,15 @@ async fn a_delivery_has_one_span_with_all_that_is_known_of_it() {
     assert_eq!(field("sender"), Some("\"dwolla\""));
     assert_eq!((field("topic"), field("id")), (Some("customer_created"), Some("1")));
     assert_eq!((field("attempt"), field("outcome")), (Some("1"), Some("\"handled\"")));
-    assert_eq!(capture.text().matches("INFO in Some(\"webhook\"): message=handled").count(), 1, "{}", capture.text());
+    assert_eq!(
+        capture
+            .text()
+            .matches("INFO in Some(\"webhook\"): message=handled")
+            .count(),
+        1,
+        "{}",
+        capture.text()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,23 +120,44 @@ async fn the_span_follows_the_handler_into_its_task() {
         Ok(())
     });
     endpoint.deliver("1").await.assert_acknowledged();
-    assert!(capture.text().contains("INFO in Some(\"webhook\"): message=from the handler"), "{}", capture.text());
+    assert!(
+        capture
+            .text()
+            .contains("INFO in Some(\"webhook\"): message=from the handler"),
+        "{}",
+        capture.text()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_an_error_with_its_reason_and_a_forgery_a_warning_with_its() {
     let (capture, _guard) = Capture::start();
-    Endpoint::new(async |_| Err(HandlerError::retry("the ledger is down"))).deliver("1").await;
+    Endpoint::new(async |_| Err(HandlerError::retry("the ledger is down")))
+        .deliver("1")
+        .await;
     let span = capture.span();
     assert_eq!(span["reason"], "\"the ledger is down\"");
-    assert!(capture.text().contains("ERROR in Some(\"webhook\"): message=refused"), "{}", capture.text());
+    assert!(
+        capture.text().contains("ERROR in Some(\"webhook\"): message=refused"),
+        "{}",
+        capture.text()
+    );
 
     let (capture, _guard) = Capture::start();
-    Endpoint::new(succeed).send(with_body(signature(b"{}"), Full::from(event("1")))).await;
+    Endpoint::new(succeed)
+        .send(with_body(signature(b"{}"), Full::from(event("1"))))
+        .await;
     let span = capture.span();
-    assert!(span["reason"].contains("the tag matches none of the 1 secret(s)"), "{span:?}");
+    assert!(
+        span["reason"].contains("the tag matches none of the 1 secret(s)"),
+        "{span:?}"
+    );
     assert!(!span.contains_key("id"), "nothing of an unauthenticated body is logged");
-    assert!(capture.text().contains("WARN in Some(\"webhook\"): message=refused"), "{}", capture.text());
+    assert!(
+        capture.text().contains("WARN in Some(\"webhook\"): message=refused"),
+        "{}",
+        capture.text()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,7 +176,10 @@ async fn ids_and_topics_are_escaped_and_cut_at_64_characters() {
     let (capture, _guard) = Capture::start();
     let endpoint = Endpoint::new(succeed);
     let long = "ж".repeat(100);
-    endpoint.send(signed(event_of(&long, &format!("\u{202e}{long}")))).await.assert_acknowledged();
+    endpoint
+        .send(signed(event_of(&long, &format!("\u{202e}{long}"))))
+        .await
+        .assert_acknowledged();
     let span = capture.span();
     assert_eq!(span["id"], format!("{}…", "ж".repeat(64)));
     assert_eq!(span["topic"], format!("\\u{{202e}}{}…", "ж".repeat(63)));
@@ -173,16 +205,31 @@ async fn no_secret_tag_or_body_is_in_any_log_answer_or_debug_output() {
         }
     });
     // Accepted, duplicate, conflicting, forged in every way, and authentic nonsense that holds the marker in every place.
-    let accepted = endpoint.send(with_body(headers.clone(), Full::from(body.clone()))).await;
+    let accepted = endpoint
+        .send(with_body(headers.clone(), Full::from(body.clone())))
+        .await;
     said += &format!("{accepted:?}");
-    said += &format!("{:?}", endpoint.send(with_body(headers.clone(), Full::from(body.clone()))).await);
+    said += &format!(
+        "{:?}",
+        endpoint
+            .send(with_body(headers.clone(), Full::from(body.clone())))
+            .await
+    );
     said += &format!("{:?}", endpoint.send(signed(event("1"))).await);
-    for value in [&tag[1..], &tag.to_uppercase(), &format!("{tag}, {tag}"), &"0".repeat(64)] {
+    for value in [
+        &tag[1..],
+        &tag.to_uppercase(),
+        &format!("{tag}, {tag}"),
+        &"0".repeat(64),
+    ] {
         let mut forged = headers.clone();
         forged.insert("x-request-signature-sha-256", HeaderValue::from_str(value).unwrap());
         said += &format!("{:?}", endpoint.send(with_body(forged, Full::from(body.clone()))).await);
     }
-    said += &format!("{:?}", endpoint.send(with_body(headers, Full::from(format!("{body} ")))).await);
+    said += &format!(
+        "{:?}",
+        endpoint.send(with_body(headers, Full::from(format!("{body} ")))).await
+    );
     for nonsense in [
         format!("{MARK:?}"),
         format!("{MARK}"),
@@ -214,7 +261,10 @@ fn a_short_secret_is_taken_with_one_warning() {
     let _ = WebhookLayer::new(Dwolla::new("sshhhhhh").unwrap(), MemoryStore::new());
     let text = capture.text();
     assert_eq!(text.matches("WARN").count(), 1, "{text}");
-    assert!(text.contains("a secret of dwolla has 8 bytes; expected at least 16"), "{text}");
+    assert!(
+        text.contains("a secret of dwolla has 8 bytes; expected at least 16"),
+        "{text}"
+    );
 
     let (capture, _guard) = Capture::start();
     let _ = WebhookLayer::new(Dwolla::new("sixteen bytes it").unwrap(), MemoryStore::new());

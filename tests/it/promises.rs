@@ -50,8 +50,14 @@ fn assert_state(record: Option<tower_webhook::store::Record>, expected: &str) {
         None => "absent".to_owned(),
         Some(State::Claimed { attempts, .. }) => format!("claimed, {attempts}"),
         Some(State::Free { attempts, .. }) => format!("free, {attempts}"),
-        Some(State::Done { completion: Completion::Handled, .. }) => "handled".to_owned(),
-        Some(State::Done { completion: Completion::Rejected, .. }) => "rejected".to_owned(),
+        Some(State::Done {
+            completion: Completion::Handled,
+            ..
+        }) => "handled".to_owned(),
+        Some(State::Done {
+            completion: Completion::Rejected,
+            ..
+        }) => "rejected".to_owned(),
     };
     assert_eq!(state, expected);
 }
@@ -83,10 +89,16 @@ async fn every_signature_failure_gets_the_same_401_and_touches_neither_parser_no
     const NAME: &str = "x-request-signature-sha-256";
     let failures: [(&str, fn(&mut http::HeaderMap)); 5] = [
         ("missing", |headers| headers.clear()),
-        ("malformed", |headers| drop(headers.insert(NAME, HeaderValue::from_static("abc")))),
+        ("malformed", |headers| {
+            drop(headers.insert(NAME, HeaderValue::from_static("abc")))
+        }),
         ("doubled", |headers| drop(headers.append(NAME, headers[NAME].clone()))),
-        ("wrong", |headers| drop(headers.insert(NAME, HeaderValue::from_str(&"0".repeat(64)).unwrap()))),
-        ("empty", |headers| drop(headers.insert(NAME, HeaderValue::from_static("")))),
+        ("wrong", |headers| {
+            drop(headers.insert(NAME, HeaderValue::from_str(&"0".repeat(64)).unwrap()))
+        }),
+        ("empty", |headers| {
+            drop(headers.insert(NAME, HeaderValue::from_static("")))
+        }),
     ];
     let mut answers = Vec::new();
     for (name, change) in failures {
@@ -118,12 +130,19 @@ async fn an_encoded_body_is_415() {
     let endpoint = Endpoint::new(succeed);
     for encoding in ["gzip", "identity, gzip", "br"] {
         let mut request = signed(event("1"));
-        request.headers_mut().insert("content-encoding", HeaderValue::from_static(encoding));
-        endpoint.send(request).await.assert_refused(415, RejectionKind::Encoding);
+        request
+            .headers_mut()
+            .insert("content-encoding", HeaderValue::from_static(encoding));
+        endpoint
+            .send(request)
+            .await
+            .assert_refused(415, RejectionKind::Encoding);
     }
     endpoint.assert_untouched();
     let mut plain = signed(event("1"));
-    plain.headers_mut().insert("content-encoding", HeaderValue::from_static("Identity"));
+    plain
+        .headers_mut()
+        .insert("content-encoding", HeaderValue::from_static("Identity"));
     endpoint.send(plain).await.assert_acknowledged();
 }
 
@@ -132,7 +151,10 @@ async fn a_body_over_the_limit_is_413_and_one_of_exactly_the_limit_is_read() {
     let body = event("1");
     let exact = body.len();
     let endpoint = Endpoint::with(succeed, |builder| builder.body_limit(exact));
-    endpoint.send(signed(format!("{body} "))).await.assert_refused(413, RejectionKind::TooLarge);
+    endpoint
+        .send(signed(format!("{body} ")))
+        .await
+        .assert_refused(413, RejectionKind::TooLarge);
     endpoint.assert_untouched();
     endpoint.send(signed(&body)).await.assert_acknowledged();
 }
@@ -153,7 +175,10 @@ fn tokio_stream_pending() -> impl futures_core::Stream<Item = Result<http_body::
     struct Pending;
     impl futures_core::Stream for Pending {
         type Item = Result<http_body::Frame<Bytes>, std::io::Error>;
-        fn poll_next(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> {
+        fn poll_next(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Self::Item>> {
             std::task::Poll::Pending
         }
     }
@@ -166,7 +191,10 @@ async fn requests_over_capacity_are_503_before_they_are_read() {
     let (one, two) = (endpoint.spawn("1"), endpoint.spawn("2"));
     tokio::task::yield_now().await;
     let calls = endpoint.store_calls();
-    endpoint.deliver("3").await.assert_refused(503, RejectionKind::Overloaded);
+    endpoint
+        .deliver("3")
+        .await
+        .assert_refused(503, RejectionKind::Overloaded);
     assert_eq!(endpoint.store_calls(), calls);
     one.await.unwrap().assert_acknowledged();
     two.await.unwrap().assert_acknowledged();
@@ -177,17 +205,23 @@ async fn requests_over_capacity_are_503_before_they_are_read() {
 async fn unauthenticated_bytes_over_their_cap_are_503_and_are_given_back() {
     let body = event("1");
     let room = body.len();
-    let endpoint = Endpoint::with(succeed, |builder| builder.body_limit(room).max_unauthenticated_bytes(room));
+    let endpoint = Endpoint::with(succeed, |builder| {
+        builder.body_limit(room).max_unauthenticated_bytes(room)
+    });
     // A stranger sends all the bytes there is room for, except the end of the body.
     let held = endpoint.clone();
     let bytes = Bytes::from(body.clone());
     let stranger = tokio::spawn(async move {
         use http_body_util::BodyExt as _;
         let some = Full::from(bytes).map_err(|never| match never {});
-        held.send(with_body(signature(b"{}"), ThenPending(some.boxed_unsync()))).await
+        held.send(with_body(signature(b"{}"), ThenPending(some.boxed_unsync())))
+            .await
     });
     tokio::task::yield_now().await;
-    endpoint.deliver("1").await.assert_refused(503, RejectionKind::Overloaded);
+    endpoint
+        .deliver("1")
+        .await
+        .assert_refused(503, RejectionKind::Overloaded);
     stranger.await.unwrap().assert_refused(408, RejectionKind::TooSlow);
     endpoint.deliver("1").await.assert_acknowledged();
 }
@@ -215,7 +249,12 @@ impl http_body::Body for ThenPending {
 #[tokio::test(start_paused = true)]
 async fn an_authentic_body_that_is_no_event_is_400_and_is_not_marked_as_seen() {
     let endpoint = Endpoint::new(succeed);
-    for body in ["not json", "[]", "{}", r#"{"id":7,"topic":"customer_created","created":"x"}"#] {
+    for body in [
+        "not json",
+        "[]",
+        "{}",
+        r#"{"id":7,"topic":"customer_created","created":"x"}"#,
+    ] {
         let answer = endpoint.send(signed(body)).await;
         answer.assert_refused(400, RejectionKind::NotAnEvent);
     }
@@ -225,8 +264,14 @@ async fn an_authentic_body_that_is_no_event_is_400_and_is_not_marked_as_seen() {
 #[tokio::test(start_paused = true)]
 async fn a_topic_without_a_handler_is_acknowledged_and_not_recorded() {
     let endpoint = Endpoint::new(succeed);
-    endpoint.send(signed(event_of("1", "customer_suspended"))).await.assert_acknowledged();
-    endpoint.send(signed(event_of("2", "a_topic_of_tomorrow"))).await.assert_acknowledged();
+    endpoint
+        .send(signed(event_of("1", "customer_suspended")))
+        .await
+        .assert_acknowledged();
+    endpoint
+        .send(signed(event_of("2", "a_topic_of_tomorrow")))
+        .await
+        .assert_acknowledged();
     assert_eq!((endpoint.store_calls(), endpoint.runs()), (0, 0));
 }
 
@@ -276,7 +321,10 @@ async fn a_second_delivery_while_the_first_runs_waits_for_it() {
 async fn a_second_delivery_fails_as_the_first_does() {
     let endpoint = Endpoint::new(async |_| {
         sleep(SECOND).await;
-        Err(HandlerError::retry_after(Duration::from_secs(30), "the ledger is being moved"))
+        Err(HandlerError::retry_after(
+            Duration::from_secs(30),
+            "the ledger is being moved",
+        ))
     });
     let first = endpoint.spawn("1");
     tokio::task::yield_now().await;
@@ -335,7 +383,10 @@ async fn the_same_id_with_another_fingerprint_is_500_and_changes_nothing() {
     endpoint.deliver("1").await.assert_acknowledged();
     let before = endpoint.record("1").await;
     let other = event("1").replace("6c57f372", "00000000");
-    endpoint.send(signed(other)).await.assert_refused(500, RejectionKind::Conflict);
+    endpoint
+        .send(signed(other))
+        .await
+        .assert_refused(500, RejectionKind::Conflict);
     assert_eq!(endpoint.record("1").await, before);
     assert_eq!(endpoint.runs(), 1);
 }
@@ -346,7 +397,10 @@ async fn another_event_under_the_id_of_a_running_one_does_not_wait_for_its_answe
     let first = endpoint.spawn("1");
     tokio::task::yield_now().await;
     let other = event("1").replace("6c57f372", "00000000");
-    endpoint.send(signed(other)).await.assert_refused(500, RejectionKind::Conflict);
+    endpoint
+        .send(signed(other))
+        .await
+        .assert_refused(500, RejectionKind::Conflict);
     first.await.unwrap().assert_acknowledged();
 }
 
@@ -354,7 +408,10 @@ async fn another_event_under_the_id_of_a_running_one_does_not_wait_for_its_answe
 async fn a_body_that_was_formatted_anew_is_the_same_event() {
     let endpoint = Endpoint::new(succeed);
     endpoint.deliver("1").await.assert_acknowledged();
-    let anew = event("1").replace(',', ", ").replace(':', ": ").replace(": 58: 45", ":58:45");
+    let anew = event("1")
+        .replace(',', ", ")
+        .replace(':', ": ")
+        .replace(": 58: 45", ":58:45");
     assert_ne!(anew, event("1"));
     endpoint.send(signed(anew)).await.assert_acknowledged();
     assert_eq!(endpoint.runs(), 1);
@@ -378,7 +435,11 @@ async fn a_handler_that_fails_is_500_and_its_event_runs_again() {
     for attempts in 1..=2 {
         let answer = endpoint.deliver("1").await;
         answer.assert_refused(500, RejectionKind::HandlerFailed);
-        assert!(!answer.body.contains("ledger"), "a handler's error is not the sender's business: {}", answer.body);
+        assert!(
+            !answer.body.contains("ledger"),
+            "a handler's error is not the sender's business: {}",
+            answer.body
+        );
         assert_eq!(answer.rejection.unwrap().reason(), "the ledger is down: account 12345");
         assert_state(endpoint.record("1").await, &format!("free, {attempts}"));
     }
@@ -406,7 +467,10 @@ async fn a_handler_that_panics_is_500_and_its_event_runs_again() {
             Ok(())
         }
     });
-    endpoint.deliver("1").await.assert_refused(500, RejectionKind::HandlerPanicked);
+    endpoint
+        .deliver("1")
+        .await
+        .assert_refused(500, RejectionKind::HandlerPanicked);
     assert_state(endpoint.record("1").await, "free, 1");
     endpoint.deliver("1").await.assert_acknowledged();
     assert_eq!(endpoint.runs(), 2);
@@ -423,7 +487,10 @@ async fn a_handler_that_panics_before_its_first_await_or_when_dropped_is_500_too
         }
     }
     let at_once = Endpoint::new(|_| -> futures::Work { panic!("on purpose") });
-    at_once.deliver("1").await.assert_refused(500, RejectionKind::HandlerPanicked);
+    at_once
+        .deliver("1")
+        .await
+        .assert_refused(500, RejectionKind::HandlerPanicked);
     assert_state(at_once.record("1").await, "free, 1");
 
     let dropped = Endpoint::with(
@@ -433,7 +500,10 @@ async fn a_handler_that_panics_before_its_first_await_or_when_dropped_is_500_too
         },
         |builder| builder.handler_timeout(SECOND),
     );
-    dropped.deliver("1").await.assert_refused(500, RejectionKind::HandlerPanicked);
+    dropped
+        .deliver("1")
+        .await
+        .assert_refused(500, RejectionKind::HandlerPanicked);
     assert_state(dropped.record("1").await, "free, 1");
 }
 
@@ -450,7 +520,11 @@ async fn a_handler_that_rejects_for_good_is_200_and_never_runs_again() {
 
 async fn answer_with(status: u16) -> (Endpoint, Answer) {
     let endpoint = Endpoint::http(async move |_| {
-        Ok(Response::builder().status(status).header("x-inner", "yes").body(Full::from("from the inner service")).unwrap())
+        Ok(Response::builder()
+            .status(status)
+            .header("x-inner", "yes")
+            .body(Full::from("from the inner service"))
+            .unwrap())
     });
     let answer = endpoint.deliver("1").await;
     (endpoint, answer)
@@ -460,7 +534,10 @@ async fn answer_with(status: u16) -> (Endpoint, Answer) {
 async fn an_inner_2xx_is_done_and_forwarded() {
     for status in [200, 202, 204] {
         let (endpoint, answer) = answer_with(status).await;
-        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (status, "from the inner service"));
+        assert_eq!(
+            (answer.status.as_u16(), answer.body.as_str()),
+            (status, "from the inner service")
+        );
         assert_eq!(answer.headers["x-inner"], "yes");
         assert_state(endpoint.record("1").await, "handled");
         endpoint.deliver("1").await.assert_acknowledged();
@@ -472,7 +549,10 @@ async fn an_inner_2xx_is_done_and_forwarded() {
 async fn an_inner_4xx_or_5xx_is_forwarded_and_its_event_runs_again() {
     for status in [400, 404, 409, 422, 500, 503] {
         let (endpoint, answer) = answer_with(status).await;
-        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (status, "from the inner service"));
+        assert_eq!(
+            (answer.status.as_u16(), answer.body.as_str()),
+            (status, "from the inner service")
+        );
         assert_state(endpoint.record("1").await, "free, 1");
         endpoint.deliver("1").await;
         assert_eq!(endpoint.runs(), 2);
@@ -491,7 +571,10 @@ async fn an_inner_3xx_or_1xx_is_500_and_its_event_runs_again() {
 #[tokio::test(start_paused = true)]
 async fn an_inner_error_is_500_and_its_event_runs_again() {
     let endpoint = Endpoint::http(async |_| Err(std::io::Error::other("on purpose")));
-    endpoint.deliver("1").await.assert_refused(500, RejectionKind::HandlerFailed);
+    endpoint
+        .deliver("1")
+        .await
+        .assert_refused(500, RejectionKind::HandlerFailed);
     assert_state(endpoint.record("1").await, "free, 1");
 }
 
@@ -503,7 +586,10 @@ async fn a_delivery_that_waits_for_an_inner_4xx_gets_its_status() {
     });
     let first = endpoint.spawn("1");
     tokio::task::yield_now().await;
-    endpoint.deliver("1").await.assert_status_and_kind(422, RejectionKind::InnerRefused);
+    endpoint
+        .deliver("1")
+        .await
+        .assert_status_and_kind(422, RejectionKind::InnerRefused);
     assert_eq!(first.await.unwrap().body, "inner");
     assert_eq!(endpoint.runs(), 1);
 }
@@ -511,7 +597,13 @@ async fn a_delivery_that_waits_for_an_inner_4xx_gets_its_status() {
 impl Answer {
     #[track_caller]
     fn assert_status_and_kind(&self, status: u16, kind: RejectionKind) {
-        assert_eq!((self.status.as_u16(), self.rejection.as_ref().map(|rejection| rejection.kind())), (status, Some(kind)));
+        assert_eq!(
+            (
+                self.status.as_u16(),
+                self.rejection.as_ref().map(|rejection| rejection.kind())
+            ),
+            (status, Some(kind))
+        );
     }
 }
 
@@ -520,11 +612,17 @@ async fn the_inner_service_gets_the_request_with_its_body_and_the_delivery() {
     let endpoint = Endpoint::http(async |request: Request<Full<Bytes>>| {
         use http_body_util::BodyExt as _;
         let delivery = request.extensions().get::<Delivery<Event>>().unwrap().clone();
-        assert_eq!((request.uri().path(), request.method()), ("/webhooks/dwolla", &Method::POST));
+        assert_eq!(
+            (request.uri().path(), request.method()),
+            ("/webhooks/dwolla", &Method::POST)
+        );
         assert!(request.headers().contains_key("x-request-signature-sha-256"));
         assert_eq!(delivery.headers(), request.headers());
         assert_eq!(delivery.event().id().as_str(), "1");
-        assert_eq!(&request.into_body().collect().await.unwrap().to_bytes(), delivery.body());
+        assert_eq!(
+            &request.into_body().collect().await.unwrap().to_bytes(),
+            delivery.body()
+        );
         Ok(Response::new(Full::default()))
     });
     endpoint.deliver("1").await.assert_acknowledged();
@@ -548,9 +646,15 @@ async fn the_inner_services_readiness_is_asked_for_after_the_claim_and_strangers
     }
     let asked = Arc::new(AtomicUsize::new(0));
     let endpoint = Endpoint::in_front_of(Unready(Arc::clone(&asked)));
-    endpoint.send(with_body(http::HeaderMap::new(), Empty::new())).await.assert_refused(401, RejectionKind::Signature);
+    endpoint
+        .send(with_body(http::HeaderMap::new(), Empty::new()))
+        .await
+        .assert_refused(401, RejectionKind::Signature);
     assert_eq!(asked.load(Ordering::SeqCst), 0);
-    endpoint.deliver("1").await.assert_refused(500, RejectionKind::HandlerFailed);
+    endpoint
+        .deliver("1")
+        .await
+        .assert_refused(500, RejectionKind::HandlerFailed);
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     assert_state(endpoint.record("1").await, "free, 1");
 }
@@ -569,7 +673,10 @@ async fn a_handler_that_outlasts_the_answer_runs_on_and_the_retry_finds_it_done(
     assert_state(endpoint.record("1").await, "claimed, 1");
     assert_eq!(endpoint.store.calls(Operation::Renew), 4);
     let theirs = ticket_of_another_process("1");
-    assert!(matches!(endpoint.store.claim(&theirs).await.unwrap(), tower_webhook::store::Claimed::InFlight { .. }));
+    assert!(matches!(
+        endpoint.store.claim(&theirs).await.unwrap(),
+        tower_webhook::store::Claimed::InFlight { .. }
+    ));
     sleep(11 * SECOND).await;
     assert_state(endpoint.record("1").await, "handled");
     endpoint.deliver("1").await.assert_acknowledged();
@@ -613,7 +720,11 @@ async fn a_handler_that_has_finished_counts_as_finished_at_the_deadline() {
     endpoint.store.fail(Operation::Complete, Fault::HangBeforeApplying, 1);
     let started = tokio::time::Instant::now();
     endpoint.deliver("1").await.assert_acknowledged();
-    assert_eq!(started.elapsed(), 8 * SECOND, "the store has two seconds, the answer only one more");
+    assert_eq!(
+        started.elapsed(),
+        8 * SECOND,
+        "the store has two seconds, the answer only one more"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -660,10 +771,14 @@ async fn a_sender_that_hangs_up_while_the_body_is_read_leaves_nothing_behind() {
     let endpoint = Endpoint::with(succeed, |builder| builder.max_in_flight(1));
     let held = endpoint.clone();
     let call = tokio::spawn(async move {
-        held.send(with_body(signature(b"{}"), StreamBody::new(tokio_stream_pending()))).await
+        held.send(with_body(signature(b"{}"), StreamBody::new(tokio_stream_pending())))
+            .await
     });
     tokio::task::yield_now().await;
-    endpoint.deliver("1").await.assert_refused(503, RejectionKind::Overloaded);
+    endpoint
+        .deliver("1")
+        .await
+        .assert_refused(503, RejectionKind::Overloaded);
     call.abort();
     let _ = call.await;
     endpoint.deliver("1").await.assert_acknowledged();
@@ -673,7 +788,12 @@ async fn a_sender_that_hangs_up_while_the_body_is_read_leaves_nothing_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_at_claim_is_503_and_the_claim_it_may_have_made_is_released() {
-    for fault in [Fault::BeforeApplying, Fault::AfterApplying, Fault::HangBeforeApplying, Fault::HangAfterApplying] {
+    for fault in [
+        Fault::BeforeApplying,
+        Fault::AfterApplying,
+        Fault::HangBeforeApplying,
+        Fault::HangAfterApplying,
+    ] {
         let endpoint = Endpoint::new(succeed);
         endpoint.store.fail(Operation::Claim, fault, 1);
         let answer = endpoint.deliver("1").await;
@@ -681,7 +801,13 @@ async fn a_store_that_fails_at_claim_is_503_and_the_claim_it_may_have_made_is_re
         assert!(answer.retry_after().is_some());
         assert_eq!(endpoint.runs(), 0, "never run without a claim");
         sleep(SECOND).await;
-        assert!(!matches!(endpoint.record("1").await.map(|record| record.state), Some(State::Claimed { .. })), "{fault:?}");
+        assert!(
+            !matches!(
+                endpoint.record("1").await.map(|record| record.state),
+                Some(State::Claimed { .. })
+            ),
+            "{fault:?}"
+        );
         endpoint.deliver("1").await.assert_acknowledged();
         assert_eq!(endpoint.runs(), 1);
     }
@@ -689,7 +815,12 @@ async fn a_store_that_fails_at_claim_is_503_and_the_claim_it_may_have_made_is_re
 
 #[tokio::test(start_paused = true)]
 async fn a_complete_that_fails_is_200_and_retried_in_the_background() {
-    for fault in [Fault::BeforeApplying, Fault::AfterApplying, Fault::HangBeforeApplying, Fault::HangAfterApplying] {
+    for fault in [
+        Fault::BeforeApplying,
+        Fault::AfterApplying,
+        Fault::HangBeforeApplying,
+        Fault::HangAfterApplying,
+    ] {
         let endpoint = Endpoint::new(succeed);
         endpoint.store.fail(Operation::Complete, fault, 5);
         endpoint.deliver("1").await.assert_acknowledged();
@@ -734,7 +865,10 @@ async fn a_handler_sees_that_its_lease_was_lost_and_to_which_generation() {
     let theirs = ticket_of_another_process("1");
     assert_eq!(
         endpoint.store.claim(&theirs).await.unwrap(),
-        tower_webhook::store::Claimed::Acquired { generation: 2, attempts: 2 }
+        tower_webhook::store::Claimed::Acquired {
+            generation: 2,
+            attempts: 2
+        }
     );
     sleep(10 * SECOND).await;
     seen.notify_one();
@@ -781,8 +915,13 @@ async fn a_drain_that_runs_out_of_time_cancels_releases_and_lists_what_remained(
     let first = endpoint.spawn("1");
     tokio::task::yield_now().await;
     let report = endpoint.handle.drain(3 * SECOND).await;
-    let [remaining] = report.remaining() else { panic!("one delivery was running: {report}") };
-    assert_eq!((remaining.key(), remaining.topic(), remaining.was_running()), (&key("1"), "customer_created", true));
+    let [remaining] = report.remaining() else {
+        panic!("one delivery was running: {report}")
+    };
+    assert_eq!(
+        (remaining.key(), remaining.topic(), remaining.was_running()),
+        (&key("1"), "customer_created", true)
+    );
     assert_eq!(report.to_string(), "customer_created 1: its handler was cancelled\n");
     assert_state(endpoint.record("1").await, "free, 1");
     first.await.unwrap().assert_refused(503, RejectionKind::Draining);
@@ -806,7 +945,10 @@ async fn a_drain_waits_for_settling_in_the_background() {
 #[tokio::test(start_paused = true)]
 async fn another_fingerprint_conflicts_in_every_state() {
     let endpoint = Endpoint::new(succeed);
-    let other = Ticket { fingerprint: Fingerprint::of(["other"]), ..ticket_of_another_process("1") };
+    let other = Ticket {
+        fingerprint: Fingerprint::of(["other"]),
+        ..ticket_of_another_process("1")
+    };
     endpoint.store.claim(&other).await.unwrap();
     endpoint.deliver("1").await.assert_refused(500, RejectionKind::Conflict);
     endpoint.store.release(&other).await.unwrap();

@@ -10,7 +10,10 @@ const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn build(settings: impl FnOnce(Builder) -> Builder) -> Result<(), String> {
-    let builder = WebhookLayer::builder(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap(), MemoryStore::new());
+    let builder = WebhookLayer::builder(
+        Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap(),
+        MemoryStore::new(),
+    );
     settings(builder).build().map(drop).map_err(|error| error.to_string())
 }
 
@@ -31,7 +34,10 @@ fn a_retention_within_the_retry_horizon_is_refused() {
         "the retention (259200s) is not longer than the sender's retry horizon (259200s) plus the handler cap (300s): a late retry would \
          run twice; expected more than 259500s",
     );
-    assert_eq!(build(|builder| builder.retention(3 * DAY + Duration::from_secs(301))), Ok(()));
+    assert_eq!(
+        build(|builder| builder.retention(3 * DAY + Duration::from_secs(301))),
+        Ok(())
+    );
 }
 
 #[test]
@@ -64,13 +70,34 @@ fn an_age_that_refuses_legal_redeliveries_is_refused() {
 
 #[test]
 fn what_could_never_work_is_refused() {
-    assert_refused(|builder| builder.answer_within(Duration::ZERO), "answer_within is zero, so nothing could ever succeed; expected more");
-    assert_refused(|builder| builder.store_timeout(Duration::ZERO), "store_timeout is zero, so nothing could ever succeed; expected more");
-    assert_refused(|builder| builder.lease(SECOND, Duration::ZERO), "the renewal interval is zero, so nothing could ever succeed; expected more");
-    assert_refused(|builder| builder.handler_timeout(Duration::ZERO), "handler_timeout is zero, so nothing could ever succeed; expected more");
-    assert_refused(|builder| builder.body_timeout(Duration::ZERO), "body_timeout is zero, so nothing could ever succeed; expected more");
-    assert_refused(|builder| builder.body_limit(0), "body_limit is 0, so every delivery would be refused; expected more");
-    assert_refused(|builder| builder.max_in_flight(0), "max_in_flight is 0, so every delivery would be refused; expected more");
+    assert_refused(
+        |builder| builder.answer_within(Duration::ZERO),
+        "answer_within is zero, so nothing could ever succeed; expected more",
+    );
+    assert_refused(
+        |builder| builder.store_timeout(Duration::ZERO),
+        "store_timeout is zero, so nothing could ever succeed; expected more",
+    );
+    assert_refused(
+        |builder| builder.lease(SECOND, Duration::ZERO),
+        "the renewal interval is zero, so nothing could ever succeed; expected more",
+    );
+    assert_refused(
+        |builder| builder.handler_timeout(Duration::ZERO),
+        "handler_timeout is zero, so nothing could ever succeed; expected more",
+    );
+    assert_refused(
+        |builder| builder.body_timeout(Duration::ZERO),
+        "body_timeout is zero, so nothing could ever succeed; expected more",
+    );
+    assert_refused(
+        |builder| builder.body_limit(0),
+        "body_limit is 0, so every delivery would be refused; expected more",
+    );
+    assert_refused(
+        |builder| builder.max_in_flight(0),
+        "max_in_flight is 0, so every delivery would be refused; expected more",
+    );
     assert_refused(
         |builder| builder.body_limit(1025).max_unauthenticated_bytes(1024),
         "max_unauthenticated_bytes (1024) is less than body_limit (1025): the largest body could never arrive; expected at least as much",
@@ -88,5 +115,11 @@ fn a_namespace_that_cannot_be_read_is_refused() {
 
 #[test]
 fn settings_beyond_every_clock_do_not_overflow() {
-    assert_eq!(build(|builder| builder.retention(Duration::MAX).handler_timeout(300 * SECOND).max_event_age(Duration::MAX)), Ok(()));
+    assert_eq!(
+        build(|builder| builder
+            .retention(Duration::MAX)
+            .handler_timeout(300 * SECOND)
+            .max_event_age(Duration::MAX)),
+        Ok(())
+    );
 }

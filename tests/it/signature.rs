@@ -11,7 +11,9 @@ fn scheme(algorithm: Algorithm, encoding: Encoding) -> Scheme {
 }
 
 fn tag(algorithm: Algorithm, key: &[u8], body: &[u8]) -> String {
-    let headers = scheme(algorithm, Encoding::Hex).sign(&Secrets::new(key).unwrap(), body).unwrap();
+    let headers = scheme(algorithm, Encoding::Hex)
+        .sign(&Secrets::new(key).unwrap(), body)
+        .unwrap();
     headers["x-signature"].to_str().unwrap().to_owned()
 }
 
@@ -170,7 +172,10 @@ fn every_secret_is_tried_and_the_first_that_matches_is_named() {
     let headers = scheme.sign(&Secrets::new("one").unwrap(), b"body").unwrap();
     assert_eq!(verify(&scheme, &twice, &headers, b"body").unwrap().secret(), 1);
     let headers = scheme.sign(&Secrets::new("four").unwrap(), b"body").unwrap();
-    assert_eq!(verify(&scheme, &all, &headers, b"body").unwrap_err().kind(), SignatureErrorKind::Mismatch);
+    assert_eq!(
+        verify(&scheme, &all, &headers, b"body").unwrap_err().kind(),
+        SignatureErrorKind::Mismatch
+    );
 }
 
 #[test]
@@ -180,22 +185,51 @@ fn only_one_base64_text_is_a_tags() {
     // A body whose tag has both characters that the URL-safe alphabet writes otherwise.
     let (body, text) = (0..)
         .map(|n: u32| n.to_string())
-        .map(|body| (body.clone(), scheme.sign(&secrets, body.as_bytes()).unwrap()["x-signature"].to_str().unwrap().to_owned()))
+        .map(|body| {
+            (
+                body.clone(),
+                scheme.sign(&secrets, body.as_bytes()).unwrap()["x-signature"]
+                    .to_str()
+                    .unwrap()
+                    .to_owned(),
+            )
+        })
         .find(|(_, text)| text.contains('+') && text.contains('/'))
         .unwrap();
     let last = text.as_bytes()[42];
-    let twin = (b'A'..=b'z').find(|other| other.is_ascii_alphanumeric() && *other != last).unwrap();
+    let twin = (b'A'..=b'z')
+        .find(|other| other.is_ascii_alphanumeric() && *other != last)
+        .unwrap();
     let accepted = |text: &str| {
         let mut headers = HeaderMap::new();
         headers.insert("x-signature", HeaderValue::from_str(text).unwrap());
         verify(&scheme, &secrets, &headers, body.as_bytes()).map_err(|error| error.kind())
     };
     assert!(accepted(&text).is_ok());
-    assert_eq!(accepted(text.trim_end_matches('=')), Err(SignatureErrorKind::Malformed), "no padding");
-    assert_eq!(accepted(&format!("{text}=")), Err(SignatureErrorKind::Malformed), "more padding");
-    assert_eq!(accepted(&text.replace('+', "-").replace('/', "_")), Err(SignatureErrorKind::Malformed), "URL-safe");
-    assert!(accepted(&format!("{}{}=", &text[..42], char::from(twin))).is_err(), "other trailing bits");
-    assert_eq!(accepted(&format!(" {}", &text[1..])), Err(SignatureErrorKind::Malformed), "a space");
+    assert_eq!(
+        accepted(text.trim_end_matches('=')),
+        Err(SignatureErrorKind::Malformed),
+        "no padding"
+    );
+    assert_eq!(
+        accepted(&format!("{text}=")),
+        Err(SignatureErrorKind::Malformed),
+        "more padding"
+    );
+    assert_eq!(
+        accepted(&text.replace('+', "-").replace('/', "_")),
+        Err(SignatureErrorKind::Malformed),
+        "URL-safe"
+    );
+    assert!(
+        accepted(&format!("{}{}=", &text[..42], char::from(twin))).is_err(),
+        "other trailing bits"
+    );
+    assert_eq!(
+        accepted(&format!(" {}", &text[1..])),
+        Err(SignatureErrorKind::Malformed),
+        "a space"
+    );
 }
 
 #[test]
@@ -212,16 +246,33 @@ fn text_around_the_body_is_signed_and_a_prefix_is_demanded() {
     let mut bare = HeaderMap::new();
     bare.insert("x-signature", HeaderValue::from_str(&whole).unwrap());
     let error = verify(&scheme, &secrets, &bare, b"body").unwrap_err();
-    assert_eq!(error.to_string(), "x-signature does not begin with \"v0=\"; expected it before the tag");
+    assert_eq!(
+        error.to_string(),
+        "x-signature does not begin with \"v0=\"; expected it before the tag"
+    );
 }
 
 #[test]
 fn a_signed_content_without_one_body_is_refused() {
-    let refused = |template| scheme(Algorithm::HmacSha256, Encoding::Hex).signed_content(template).unwrap_err().to_string();
-    assert_eq!(refused("body"), "the signed content names {body} 0 times; expected exactly once");
-    assert_eq!(refused("{body}.{body}"), "the signed content names {body} 2 times; expected exactly once");
+    let refused = |template| {
+        scheme(Algorithm::HmacSha256, Encoding::Hex)
+            .signed_content(template)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        refused("body"),
+        "the signed content names {body} 0 times; expected exactly once"
+    );
+    assert_eq!(
+        refused("{body}.{body}"),
+        "the signed content names {body} 2 times; expected exactly once"
+    );
     for template in ["{nonsense}.{body}", "{{body}}", "{body}}"] {
-        assert_eq!(refused(template), "the signed content has a brace outside {body}; expected text and {body} alone");
+        assert_eq!(
+            refused(template),
+            "the signed content has a brace outside {body}; expected text and {body} alone"
+        );
     }
 }
 
@@ -234,7 +285,10 @@ fn secrets_that_cannot_be_meant_are_refused_and_the_reason_says_which() {
     assert_eq!(kind(" secret"), SecretErrorKind::LeadingWhitespace);
     assert_eq!(kind("secret\n"), SecretErrorKind::TrailingWhitespace);
     assert_eq!(kind("secret\u{2003}"), SecretErrorKind::TrailingWhitespace);
-    assert_eq!(Secrets::several(Vec::<String>::new()).unwrap_err().kind(), SecretErrorKind::None);
+    assert_eq!(
+        Secrets::several(Vec::<String>::new()).unwrap_err().kind(),
+        SecretErrorKind::None
+    );
     assert_eq!(
         Secrets::several(["good", "bad "]).unwrap_err().to_string(),
         "secret 2 of the list ends with whitespace; expected none around it: trim it where it is read"

@@ -3,6 +3,7 @@ use std::{convert::Infallible, fmt, str::FromStr};
 use serde::{Serialize, Serializer, de};
 
 use super::Category;
+use crate::event::{TopicPattern, string_field};
 
 /// One list, so that a topic's variant, text, category and resource cannot drift apart.
 macro_rules! topics {
@@ -339,62 +340,9 @@ impl Serialize for Topic {
 
 impl<'de> de::Deserialize<'de> for Topic {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // `any`, so that a wrong type reaches the visitor, whose refusal does not repeat the value.
-        deserializer.deserialize_any(TopicVisitor)
-    }
-}
-
-struct TopicVisitor;
-
-impl TopicVisitor {
-    fn refuse<E: de::Error>(what: &str) -> Result<Topic, E> {
-        Err(E::custom(format_args!(
-            "the event's topic is {what}; expected a string"
-        )))
-    }
-}
-
-impl<'de> de::Visitor<'de> for TopicVisitor {
-    type Value = Topic;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Topic, E> {
-        Ok(text.into())
-    }
-
-    fn visit_string<E: de::Error>(self, text: String) -> Result<Topic, E> {
-        Ok(text.into())
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Topic, E> {
-        Self::refuse("a boolean")
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Topic, E> {
-        Self::refuse("a number")
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Topic, E> {
-        Self::refuse("a number")
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Topic, E> {
-        Self::refuse("a number")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Topic, E> {
-        Self::refuse("null")
-    }
-
-    fn visit_seq<A: de::SeqAccess<'de>>(self, _: A) -> Result<Topic, A::Error> {
-        Self::refuse("an array")
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, _: A) -> Result<Topic, A::Error> {
-        Self::refuse("an object")
+        string_field(deserializer, "topic", "a string", |text| {
+            Ok::<_, Infallible>(text.into())
+        })
     }
 }
 
