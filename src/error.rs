@@ -49,6 +49,8 @@ pub enum RejectionKind {
     Signature,
     /// 400: authentic, but not an event of this sender.
     NotAnEvent,
+    /// 400: the event is older than the oldest accepted.
+    TooOld,
     /// 500: the id belongs to another event.
     Conflict,
     /// 503: another process runs this event.

@@ -30,8 +30,6 @@ pub enum EventErrorKind {
     NotAnObject,
     /// A field is missing, doubled or of the wrong form.
     Field,
-    /// The event is older than the receiver accepts.
-    TooOld,
 }
 
 impl EventError {

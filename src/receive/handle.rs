@@ -204,7 +204,7 @@ async fn supervise<P, S: IdempotencyStore>(
     }
 }
 
-/// Renews the lease for as long as it is polled.
+/// Renews the lease for as long as it is polled; it never completes.
 async fn renew<P, S: IdempotencyStore>(receiver: &Receiver<P, S>, ticket: &Ticket, claim: &Claim) {
     let settings = &receiver.settings;
     let mut held_since = Instant::now();
@@ -224,7 +224,7 @@ async fn renew<P, S: IdempotencyStore>(receiver: &Receiver<P, S>, ticket: &Ticke
                     "the lease of {} was lost to another run",
                     crate::trace::Brief(ticket.key.id().as_str())
                 ));
-                return;
+                return std::future::pending().await;
             }
             // The lease may still hold. Ask again soon; without an answer for a whole lease it counts as lost.
             Ok(Err(_)) | Err(_) => {

@@ -39,10 +39,11 @@ impl Authentic {
             .map_err(|error| not_an_event(error.to_string()))?;
         if let (Some(most), Some(time)) = (settings.max_event_age, event.time()) {
             if now.duration_since(time).is_ok_and(|age| age > most) {
-                return Err(not_an_event(format!(
-                    "the event is older than {}s, the oldest accepted",
-                    most.as_secs()
-                )));
+                let most = most.as_secs();
+                return Err(Rejection::new(
+                    RejectionKind::TooOld,
+                    format!("the event is older than {most}s, the oldest accepted"),
+                ));
             }
         }
         let id = match event.id() {

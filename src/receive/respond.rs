@@ -58,6 +58,11 @@ fn answer(rejection: &Rejection) -> Answer {
             "not-an-event",
             "The body is authentic but not an event.",
         ),
+        Kind::TooOld => Answer(
+            StatusCode::BAD_REQUEST,
+            "too-old",
+            "The event is older than this endpoint takes.",
+        ),
         Kind::Conflict => Answer(
             StatusCode::INTERNAL_SERVER_ERROR,
             "conflict",

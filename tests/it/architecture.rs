@@ -42,7 +42,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
 /// A word, and the only file that may hold it.
 const AT_HOME: [(&str, &str); 6] = [
     ("StatusCode", "receive/respond.rs"),
-    ("dashmap", "store/memory.rs"),
+    ("dashmap", "store/memory/segment.rs"),
     ("hmac::", "signature/mac.rs"),
     ("feature = \"tracing\"", "trace.rs"),
     ("tracing::", "trace.rs"),

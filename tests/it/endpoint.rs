@@ -84,7 +84,23 @@ pub(crate) struct Endpoint {
 }
 
 /// The body of a request under test.
-pub(crate) type TestBody = http_body_util::combinators::UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+pub(crate) type TestBody = http_body_util::combinators::UnsyncBoxBody<Bytes, BodyError>;
+
+/// Whatever a body fails with.
+#[derive(Debug)]
+pub(crate) struct BodyError(Box<dyn std::error::Error + Send + Sync>);
+
+impl std::fmt::Display for BodyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the body failed")
+    }
+}
+
+impl std::error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
 
 impl Endpoint {
     /// An endpoint whose topic handler does this; its runs are counted.
@@ -313,7 +329,7 @@ where
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     let mut request = Request::post("/webhooks/dwolla")
-        .body(body.map_err(Into::into).boxed_unsync())
+        .body(body.map_err(|error| BodyError(error.into())).boxed_unsync())
         .unwrap();
     *request.headers_mut() = headers;
     request

@@ -24,9 +24,9 @@ async fn delivery(topic: &str) -> Delivery<Event> {
     // The only way to a delivery is a request.
     let taken: Arc<Mutex<Option<Delivery<Event>>>> = Arc::default();
     let keep = Arc::clone(&taken);
-    let endpoint = Endpoint::http(async move |request| {
+    let endpoint = Endpoint::http(move |request| {
         *keep.lock().unwrap() = request.extensions().get::<Delivery<Event>>().cloned();
-        Ok(http::Response::default())
+        async { Ok(http::Response::default()) }
     });
     endpoint.send(signed(event_of("1", topic))).await.assert_acknowledged();
     taken.lock().unwrap().take().unwrap()

@@ -1,9 +1,10 @@
 //! What is said, to the log and by `Debug`, and what never is.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     fmt::Write as _,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
 use http::HeaderValue;
@@ -18,9 +19,16 @@ use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt as _, regis
 
 use crate::endpoint::{Endpoint, Event, SECRET, event, event_of, secrets, signature, signed, with_body};
 
-/// Everything that is traced, as text; and the spans' fields.
+/// Everything that is traced on this thread, as text; and the spans' fields. Each test has its own thread and a runtime on it.
+///
+/// One subscriber serves all tests: were there one for each, `tracing` could cache that nobody listens to a line which another
+/// thread's test reached first.
 #[derive(Clone, Default)]
 struct Capture(Arc<Mutex<Captured>>);
+
+thread_local! {
+    static CAPTURE: RefCell<Option<Capture>> = const { RefCell::new(None) };
+}
 
 #[derive(Default)]
 struct Captured {
@@ -38,39 +46,54 @@ impl Visit for Fields<'_> {
     }
 }
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Capture {
+/// Hands what is traced to the capture of the thread it is traced on.
+struct ToThread;
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ToThread {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
-        let mut captured = self.0.lock().unwrap();
-        let Captured { text, spans, ids } = &mut *captured;
-        let mut fields = HashMap::from([("name".to_owned(), attributes.metadata().name().to_owned())]);
-        attributes.record(&mut Fields(&mut fields, text));
-        ids.insert(id.into_u64(), spans.len());
-        spans.push(fields);
+        Capture::of_thread(|Captured { text, spans, ids }| {
+            let mut fields = HashMap::from([("name".to_owned(), attributes.metadata().name().to_owned())]);
+            attributes.record(&mut Fields(&mut fields, text));
+            ids.insert(id.into_u64(), spans.len());
+            spans.push(fields);
+        });
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        let mut captured = self.0.lock().unwrap();
-        let Captured { text, spans, ids } = &mut *captured;
-        if let Some(fields) = ids.get(&id.into_u64()).and_then(|index| spans.get_mut(*index)) {
-            values.record(&mut Fields(fields, text));
-        }
+        Capture::of_thread(|Captured { text, spans, ids }| {
+            if let Some(fields) = ids.get(&id.into_u64()).and_then(|index| spans.get_mut(*index)) {
+                values.record(&mut Fields(fields, text));
+            }
+        });
     }
 
     fn on_event(&self, event: &LogEvent<'_>, context: Context<'_, S>) {
         let span = context.event_span(event).map(|span| span.name());
-        let mut captured = self.0.lock().unwrap();
-        let Captured { text, .. } = &mut *captured;
-        let mut fields = HashMap::new();
-        let _ = write!(text, "{} in {span:?}: ", event.metadata().level());
-        event.record(&mut Fields(&mut fields, text));
+        Capture::of_thread(|Captured { text, .. }| {
+            let _ = write!(text, "{} in {span:?}: ", event.metadata().level());
+            event.record(&mut Fields(&mut HashMap::new(), text));
+        });
     }
 }
 
 impl Capture {
-    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+    /// Captures what this thread traces from now on.
+    fn start() -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(ToThread)).unwrap()
+        });
         let capture = Self::default();
-        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(capture.clone()));
-        (capture, guard)
+        CAPTURE.set(Some(capture.clone()));
+        capture
+    }
+
+    fn of_thread(note: impl FnOnce(&mut Captured)) {
+        CAPTURE.with_borrow(|capture| {
+            if let Some(Self(captured)) = capture {
+                note(&mut captured.lock().unwrap());
+            }
+        });
     }
 
     /// The fields of the only span.
@@ -92,7 +115,7 @@ async fn succeed(_: Delivery<Event>) -> Result<(), HandlerError> {
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_has_one_span_with_all_that_is_known_of_it() {
-    let (capture, _guard) = Capture::start();
+    let capture = Capture::start();
     Endpoint::new(succeed).deliver("1").await.assert_acknowledged();
     let span = capture.span();
     let field = |name: &str| span.get(name).map(String::as_str);
@@ -113,7 +136,7 @@ async fn a_delivery_has_one_span_with_all_that_is_known_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn the_span_follows_the_handler_into_its_task() {
-    let (capture, _guard) = Capture::start();
+    let capture = Capture::start();
     let endpoint = Endpoint::new(async |_| {
         tokio::task::yield_now().await;
         tracing::info!("from the handler");
@@ -131,7 +154,7 @@ async fn the_span_follows_the_handler_into_its_task() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_an_error_with_its_reason_and_a_forgery_a_warning_with_its() {
-    let (capture, _guard) = Capture::start();
+    let capture = Capture::start();
     Endpoint::new(async |_| Err(HandlerError::retry("the ledger is down")))
         .deliver("1")
         .await;
@@ -143,7 +166,7 @@ async fn a_failure_is_an_error_with_its_reason_and_a_forgery_a_warning_with_its(
         capture.text()
     );
 
-    let (capture, _guard) = Capture::start();
+    let capture = Capture::start();
     Endpoint::new(succeed)
         .send(with_body(signature(b"{}"), Full::from(event("1"))))
         .await;
@@ -162,7 +185,7 @@ async fn a_failure_is_an_error_with_its_reason_and_a_forgery_a_warning_with_its(
 
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_has_a_span_of_its_own() {
-    let (capture, _guard) = Capture::start();
+    let capture = Capture::start();
     let endpoint = Endpoint::new(succeed);
     endpoint.deliver("1").await;
     endpoint.deliver("1").await;
@@ -173,7 +196,7 @@ async fn a_duplicate_has_a_span_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn ids_and_topics_are_escaped_and_cut_at_64_characters() {
-    let (capture, _guard) = Capture::start();
+    let capture = Capture::start();
     let endpoint = Endpoint::new(succeed);
     let long = "ж".repeat(100);
     endpoint
@@ -188,7 +211,7 @@ async fn ids_and_topics_are_escaped_and_cut_at_64_characters() {
 #[tokio::test(start_paused = true)]
 async fn no_secret_tag_or_body_is_in_any_log_answer_or_debug_output() {
     const MARK: &str = "Private-Marker-9d1f";
-    let (capture, _guard) = Capture::start();
+    let capture = Capture::start();
     let body = event("1").replace("6c57f372", MARK);
     let headers = signature(body.as_bytes());
     let tag = headers["x-request-signature-sha-256"].to_str().unwrap().to_owned();
@@ -257,7 +280,7 @@ async fn no_secret_tag_or_body_is_in_any_log_answer_or_debug_output() {
 
 #[test]
 fn a_short_secret_is_taken_with_one_warning() {
-    let (capture, _guard) = Capture::start();
+    let capture = Capture::start();
     let _ = WebhookLayer::new(Dwolla::new("sshhhhhh").unwrap(), MemoryStore::new());
     let text = capture.text();
     assert_eq!(text.matches("WARN").count(), 1, "{text}");
@@ -266,7 +289,7 @@ fn a_short_secret_is_taken_with_one_warning() {
         "{text}"
     );
 
-    let (capture, _guard) = Capture::start();
+    let capture = Capture::start();
     let _ = WebhookLayer::new(Dwolla::new("sixteen bytes it").unwrap(), MemoryStore::new());
     assert_eq!(capture.text(), "");
 }
