@@ -22,5 +22,7 @@ mod handlers;
 mod logs;
 #[cfg(all(feature = "memory", feature = "service"))]
 mod settings;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod sockets;
 #[cfg(all(feature = "memory", feature = "axum", feature = "test-util"))]
 mod axum_app;
