@@ -10,7 +10,6 @@ mod error;
 #[cfg(feature = "service")]
 mod delivery;
 
-#[cfg(feature = "service")]
 pub use error::{EventError, EventErrorKind};
 pub use fingerprint::Fingerprint;
 pub use id::{EventId, EventIdError};
