@@ -1,6 +1,8 @@
 mod shared;
 mod segment;
 mod compact;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, sync::Arc};
 
