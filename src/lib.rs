@@ -7,6 +7,8 @@ pub mod store;
 pub mod event;
 pub mod signature;
 pub mod clock;
+#[cfg(feature = "test-util")]
+pub mod testing;
 mod trace;
 
 pub use provider::dwolla;
