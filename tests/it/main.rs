@@ -1,1 +1,4 @@
+//! All integration tests, in one binary.
 
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod store;
