@@ -87,6 +87,8 @@ pub mod clock;
 mod error;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "test-util")]
+pub mod testing;
 mod trace;
 
 #[cfg(feature = "service")]

@@ -26,3 +26,5 @@ mod settings;
 mod sockets;
 #[cfg(all(feature = "memory", feature = "axum", feature = "test-util"))]
 mod axum_app;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod store;

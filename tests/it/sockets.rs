@@ -1,10 +1,8 @@
 //! Over a real socket: what a sender does to a connection.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use axum::Router;
@@ -41,7 +39,11 @@ async fn status_line(mut stream: TcpStream) -> String {
 
 #[tokio::test]
 async fn a_sender_that_disconnects_mid_handler_changes_nothing_and_its_retry_gets_200() {
-    let (started, may_end, runs) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (started, may_end, runs) = (
+        Arc::new(Semaphore::new(0)),
+        Arc::new(Semaphore::new(0)),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let handler = {
         let (started, may_end, runs) = (Arc::clone(&started), Arc::clone(&may_end), Arc::clone(&runs));
         move |_: dwolla::Event| {
@@ -66,7 +68,12 @@ async fn a_sender_that_disconnects_mid_handler_changes_nothing_and_its_retry_get
     drop(first); // hangs up
     // The server has seen it when it answers another connection's request that was sent later; then the handler may end.
     let mut forged = TcpStream::connect(address).await.unwrap();
-    forged.write_all(b"POST /webhooks/dwolla HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    forged
+        .write_all(
+            b"POST /webhooks/dwolla HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        )
+        .await
+        .unwrap();
     assert_eq!(status_line(forged).await, "HTTP/1.1 401 Unauthorized");
     may_end.add_permits(1);
 

@@ -1,6 +1,0 @@
-/// stub
-#[derive(Debug)]
-pub struct MemoryStore;
-/// stub
-#[derive(Debug)]
-pub struct MemoryStoreBuilder;

@@ -1,0 +1,12 @@
+//! For tests (feature `test-util`): time under your control, a store that fails on command, and the suite a store must pass.
+//!
+//! - [`ManualClock`] stands still until you move it. No test sleeps.
+//! - [`FaultyStore`] fails or hangs before or after an operation takes effect, and counts what it is asked.
+//! - [`store_suite!`](crate::store_suite) tests every promise of [`store`](crate::store) against a store of yours.
+
+mod clock;
+mod faulty_store;
+pub mod store_suite;
+
+pub use clock::ManualClock;
+pub use faulty_store::{Fault, FaultyStore, Operation};

@@ -1,0 +1,189 @@
+#![expect(clippy::expect_used, reason = "a test of a store that does not answer fails")]
+
+use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
+
+use super::StoreHarness;
+use crate::{
+    event::{EventId, Fingerprint},
+    store::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, State, Ticket, Token},
+};
+
+pub(super) const LEASE: Duration = Duration::from_secs(60);
+pub(super) const RETENTION: Duration = Duration::from_secs(3600);
+pub(super) const RETRY_HORIZON: Duration = Duration::from_secs(600);
+/// How long before an end the suite still expects it not to have come: a server's own time passes too.
+pub(super) const BEFORE: Duration = Duration::from_secs(5);
+/// How long after the end of a retention it must be over: a store may round up to the second.
+pub(super) const AFTER: Duration = Duration::from_secs(1);
+
+/// One test's view of the store: every operation answers, and keys of other tests are out of sight.
+pub(super) struct Case<H> {
+    harness: Arc<H>,
+    namespace: Arc<str>,
+}
+
+impl<H> Clone for Case<H> {
+    fn clone(&self) -> Self {
+        Self {
+            harness: Arc::clone(&self.harness),
+            namespace: Arc::clone(&self.namespace),
+        }
+    }
+}
+
+impl<H: StoreHarness> Case<H> {
+    pub(super) fn new(harness: Arc<H>) -> Self {
+        Self {
+            harness,
+            // Unlike any other test's, also where a database is kept between runs.
+            namespace: format!("suite {}", hex::encode(Token::random().to_bytes())).into(),
+        }
+    }
+
+    /// A namespace of this test.
+    pub(super) fn namespace(&self, name: &str) -> String {
+        format!("{}{name}", self.namespace)
+    }
+
+    pub(super) fn ticket_in(&self, namespace: &str, id: &str) -> Ticket {
+        Ticket {
+            key: Key::new(namespace, EventId::new(id).expect("an id")),
+            token: Token::random(),
+            fingerprint: Fingerprint::of([id]),
+            lease: LEASE,
+            retention: RETENTION,
+            retry_horizon: RETRY_HORIZON,
+        }
+    }
+
+    pub(super) fn ticket(&self, id: &str) -> Ticket {
+        self.ticket_in(&self.namespace, id)
+    }
+
+    /// A ticket of another run for the same event.
+    pub(super) fn again(&self, ticket: &Ticket) -> Ticket {
+        Ticket {
+            token: Token::random(),
+            ..ticket.clone()
+        }
+    }
+
+    pub(super) async fn advance(&self, by: Duration) {
+        self.harness.advance(by).await;
+    }
+
+    pub(super) async fn claim(&self, ticket: &Ticket) -> Claimed {
+        self.harness.store().claim(ticket).await.expect("claim answers")
+    }
+
+    pub(super) async fn renew(&self, ticket: &Ticket) -> Effect {
+        self.harness.store().renew(ticket).await.expect("renew answers")
+    }
+
+    pub(super) async fn complete(&self, ticket: &Ticket, completion: Completion) -> Effect {
+        self.harness
+            .store()
+            .complete(ticket, completion)
+            .await
+            .expect("complete answers")
+    }
+
+    pub(super) async fn release(&self, ticket: &Ticket) -> Effect {
+        self.harness.store().release(ticket).await.expect("release answers")
+    }
+
+    pub(super) async fn get(&self, ticket: &Ticket) -> Option<Record> {
+        self.harness.store().get(&ticket.key).await.expect("get answers")
+    }
+
+    pub(super) async fn forget(&self, ticket: &Ticket) -> Effect {
+        self.harness.store().forget(&ticket.key).await.expect("forget answers")
+    }
+
+    /// Starts a claim and drops it at its first pause, as a timeout does.
+    pub(super) async fn start_to_claim(&self, ticket: &Ticket) {
+        let mut claim = pin!(self.harness.store().claim(ticket));
+        std::future::poll_fn(|context| {
+            let _ = claim.as_mut().poll(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Claims, which must succeed.
+    pub(super) async fn acquire(&self, ticket: &Ticket) {
+        let answer = self.claim(ticket).await;
+        assert!(matches!(answer, Claimed::Acquired { .. }), "{answer:?}");
+    }
+
+    /// A new event in this situation, and a ticket whose claim brought it there.
+    pub(super) async fn event(&self, situation: Situation) -> Ticket {
+        let ticket = self.ticket(&format!("{situation:?}"));
+        match situation {
+            Situation::Absent => {}
+            Situation::Claimed => self.acquire(&ticket).await,
+            Situation::LeaseOver => {
+                self.acquire(&ticket).await;
+                self.advance(LEASE).await;
+            }
+            Situation::Free => {
+                self.acquire(&ticket).await;
+                assert_eq!(self.release(&ticket).await, Effect::Applied);
+            }
+            Situation::Handled => {
+                self.acquire(&ticket).await;
+                assert_eq!(self.complete(&ticket, Completion::Handled).await, Effect::Applied);
+            }
+            Situation::Rejected => {
+                self.acquire(&ticket).await;
+                assert_eq!(self.complete(&ticket, Completion::Rejected).await, Effect::Applied);
+            }
+        }
+        ticket
+    }
+}
+
+/// Where an event may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Situation {
+    Absent,
+    Claimed,
+    LeaseOver,
+    Free,
+    Handled,
+    Rejected,
+}
+
+impl Situation {
+    pub(super) const RECORDED: [Self; 5] = [
+        Self::Claimed,
+        Self::LeaseOver,
+        Self::Free,
+        Self::Handled,
+        Self::Rejected,
+    ];
+    pub(super) const UNFINISHED: [Self; 4] = [Self::Absent, Self::Claimed, Self::LeaseOver, Self::Free];
+    pub(super) const FINISHED: [Self; 2] = [Self::Handled, Self::Rejected];
+}
+
+pub(super) fn acquired(generation: u64, attempts: u32) -> Claimed {
+    Claimed::Acquired { generation, attempts }
+}
+
+/// Whether the answer is that the lease still runs this long, or a little less where real time passes.
+pub(super) fn is_in_flight(answer: Claimed, expected: Duration) -> bool {
+    matches!(answer, Claimed::InFlight { remaining }
+        if remaining <= expected + AFTER && remaining + BEFORE >= expected)
+}
+
+/// Whether the record is DONE in this way.
+pub(super) fn is_done(record: Option<&Record>, expected: Completion) -> bool {
+    record.is_some_and(|record| matches!(record.state, State::Done { completion, .. } if completion == expected))
+}
+
+/// Whether the two times are as far apart as said, within the second that a store may round by.
+pub(super) fn is_apart(later: std::time::SystemTime, earlier: std::time::SystemTime, expected: Duration) -> bool {
+    later
+        .duration_since(earlier)
+        .is_ok_and(|apart| apart <= expected + 2 * AFTER && apart + 2 * AFTER >= expected)
+}
