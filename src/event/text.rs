@@ -23,7 +23,7 @@ use serde::de;
 /// }
 ///
 /// let error = from_json::<Envelope>(br#"{"shop":["private"]}"#).err().unwrap();
-/// assert_eq!(error.to_string(), "the event's shop is an array; expected a string at line 1 column 8");
+/// assert_eq!(error.to_string(), "the event's shop is an array; expected a string at line 1 column 9");
 /// ```
 ///
 /// # Errors

@@ -40,7 +40,6 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
     }
 
     /// A layer with settings of your own.
-    #[must_use]
     pub fn builder(provider: P, store: S) -> WebhookLayerBuilder<P, S> {
         WebhookLayerBuilder::new(provider, store)
     }

@@ -25,6 +25,7 @@
 //! # Example
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! use bytes::Bytes;
 //! use http::{Request, StatusCode};
 //! use http_body_util::Full;
 //! use tower::{Service as _, ServiceExt as _};
@@ -39,7 +40,7 @@
 //! let mut service = WebhookLayer::new(Dwolla::new(secrets.clone()).unwrap(), MemoryStore::new()).topics(topics);
 //!
 //! let body = r#"{"id":"bb6531a2","topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}"#;
-//! let mut request = Request::post("/webhooks/dwolla").body(Full::from(body)).unwrap();
+//! let mut request = Request::post("/webhooks/dwolla").body(Full::<Bytes>::from(body)).unwrap();
 //! request.headers_mut().extend(dwolla::scheme().sign(&secrets, body.as_bytes()).unwrap());
 //!
 //! let accepted = service.ready().await.unwrap().call(request.clone()).await.unwrap();

@@ -37,14 +37,11 @@ impl Authentic {
             .provider
             .event(&parts.headers, &body)
             .map_err(|error| not_an_event(error.to_string()))?;
-        if let (Some(most), Some(time)) = (settings.max_event_age, event.time()) {
-            if now.duration_since(time).is_ok_and(|age| age > most) {
-                let most = most.as_secs();
-                return Err(Rejection::new(
-                    RejectionKind::TooOld,
-                    format!("the event is older than {most}s, the oldest accepted"),
-                ));
-            }
+        if let (Some(most), Some(time)) = (settings.max_event_age, event.time())
+            && now.duration_since(time).is_ok_and(|age| age > most)
+        {
+            let reason = format!("the event is older than {}s, the oldest accepted", most.as_secs());
+            return Err(Rejection::new(RejectionKind::TooOld, reason));
         }
         let id = match event.id() {
             Some(id) => id.clone(),

@@ -199,7 +199,7 @@ impl Endpoint {
 
     /// Sends the event with this id.
     pub(crate) async fn deliver(&self, id: &str) -> Answer {
-        self.send(signed(&event(id))).await
+        self.send(signed(event(id))).await
     }
 
     /// Sends the event with this id from a task of its own.

@@ -85,7 +85,7 @@ impl Body for Script {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.hint
     }
 }
 
@@ -220,7 +220,8 @@ async fn a_sha_1_tag_is_refused_with_a_reason_for_the_log_and_none_for_the_sende
 #[tokio::test(start_paused = true)]
 async fn a_missing_method_encoding_or_length_check_would_read_what_nobody_asked_for() {
     let body = event("1");
-    let cases: [(&str, fn(&mut http::Request<crate::endpoint::TestBody>), u16); 6] = [
+    type Change = fn(&mut http::Request<crate::endpoint::TestBody>);
+    let cases: [(&str, Change, u16); 6] = [
         ("method", |request| *request.method_mut() = http::Method::PUT, 405),
         (
             "encoding",

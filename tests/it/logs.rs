@@ -255,7 +255,7 @@ async fn no_secret_tag_or_body_is_in_any_log_answer_or_debug_output() {
     );
     for nonsense in [
         format!("{MARK:?}"),
-        format!("{MARK}"),
+        MARK.to_owned(),
         format!("{{\"id\":[{MARK:?}]}}"),
         format!("{{\"id\":\"2\",\"topic\":[{MARK:?}],\"created\":\"x\"}}"),
         format!("{{\"id\":\"{MARK}\\n\",\"topic\":\"x\",\"created\":\"x\"}}"),

@@ -87,7 +87,8 @@ async fn every_signature_failure_gets_the_same_401_and_touches_neither_parser_no
         with_body(headers, Full::from(body.clone()))
     };
     const NAME: &str = "x-request-signature-sha-256";
-    let failures: [(&str, fn(&mut http::HeaderMap)); 5] = [
+    type Change = fn(&mut http::HeaderMap);
+    let failures: [(&str, Change); 5] = [
         ("missing", |headers| headers.clear()),
         ("malformed", |headers| {
             drop(headers.insert(NAME, HeaderValue::from_static("abc")))

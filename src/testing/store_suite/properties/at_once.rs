@@ -1,0 +1,133 @@
+//! Many operations at once, and in any order.
+
+use std::sync::Arc;
+
+use tokio::sync::Barrier;
+
+use super::super::{
+    StoreHarness,
+    case::{AFTER, Case, LEASE, RETENTION, Situation, acquired, is_done},
+    model::{check, random_steps},
+};
+use crate::store::{Claimed, Completion, Effect, Ticket};
+
+const TASKS: usize = 16;
+const ROUNDS: usize = 12;
+
+pub async fn of_many_claims_at_once_one_succeeds<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    for round in 0..ROUNDS {
+        let first = case.ticket(&format!("event {round}"));
+        one_acquires(&case, &first, acquired(1, 1)).await;
+    }
+}
+
+pub async fn of_many_claims_at_once_after_the_lease_one_succeeds<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    let first = case.event(Situation::Claimed).await;
+    for round in 2..ROUNDS as u32 {
+        case.advance(LEASE).await;
+        one_acquires(&case, &first, acquired(round.into(), round)).await;
+    }
+}
+
+pub async fn of_many_claims_at_once_after_the_retention_one_succeeds<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    let first = case.event(Situation::Handled).await;
+    for _ in 0..ROUNDS {
+        case.advance(LEASE + RETENTION + AFTER).await;
+        one_acquires(&case, &first, acquired(1, 1)).await;
+    }
+}
+
+pub async fn of_many_claims_at_once_after_a_release_one_succeeds<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    let mut holder = case.event(Situation::Claimed).await;
+    for round in 2..ROUNDS as u32 {
+        assert_eq!(case.release(&holder).await, Effect::Applied);
+        holder = one_acquires(&case, &holder, acquired(round.into(), round)).await;
+    }
+}
+
+pub async fn many_claims_at_once_by_one_token_are_one_attempt<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    for round in 0..ROUNDS {
+        let ticket = case.ticket(&format!("event {round}"));
+        let tickets = vec![ticket; TASKS];
+        for (_, answer) in claim_at_once(&case, tickets).await {
+            assert_eq!(answer, acquired(1, 1));
+        }
+    }
+}
+
+pub async fn a_completion_among_other_operations_at_once_is_never_undone<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    for round in 0..ROUNDS {
+        let holder = case.ticket(&format!("event {round}"));
+        case.acquire(&holder).await;
+        let together = Arc::new(Barrier::new(TASKS));
+        let tasks = (0..TASKS).map(|task| {
+            let (case, holder, together) = (case.clone(), holder.clone(), Arc::clone(&together));
+            tokio::spawn(async move {
+                together.wait().await;
+                match task % 4 {
+                    0 => case.complete(&case.again(&holder), Completion::Handled).await,
+                    1 => case.release(&holder).await,
+                    2 => case.renew(&holder).await,
+                    _ => {
+                        case.claim(&case.again(&holder)).await;
+                        Effect::Applied
+                    }
+                }
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.expect("the operation answers");
+        }
+        let record = case.get(&holder).await;
+        assert!(is_done(record.as_ref(), Completion::Handled), "{record:?}");
+    }
+}
+
+/// Claims by many tokens at once: one gets this answer, the others are in flight. The one's ticket.
+async fn one_acquires<H: StoreHarness>(case: &Case<H>, like: &Ticket, expected: Claimed) -> Ticket {
+    let tickets = (0..TASKS).map(|_| case.again(like)).collect();
+    let mut winners = Vec::new();
+    for (ticket, answer) in claim_at_once(case, tickets).await {
+        match answer {
+            Claimed::InFlight { .. } => {}
+            answer => {
+                assert_eq!(answer, expected);
+                winners.push(ticket);
+            }
+        }
+    }
+    assert_eq!(winners.len(), 1, "one of {TASKS} claims succeeds: {winners:?}");
+    winners.remove(0)
+}
+
+async fn claim_at_once<H: StoreHarness>(case: &Case<H>, tickets: Vec<Ticket>) -> Vec<(Ticket, Claimed)> {
+    let together = Arc::new(Barrier::new(tickets.len()));
+    let tasks = tickets.into_iter().map(|ticket| {
+        let (case, together) = (case.clone(), Arc::clone(&together));
+        tokio::spawn(async move {
+            together.wait().await;
+            let answer = case.claim(&ticket).await;
+            (ticket, answer)
+        })
+    });
+    let mut answers = Vec::new();
+    for task in tasks.collect::<Vec<_>>() {
+        answers.push(task.await.expect("the claim answers"));
+    }
+    answers
+}
+
+pub async fn any_sequence_of_operations_answers_as_the_model_does<H: StoreHarness>(harness: Arc<H>) {
+    for seed in 0..50 {
+        let steps = random_steps(seed, 60);
+        if let Err(difference) = check(&*harness, &steps).await {
+            panic!("sequence {seed}: {difference}");
+        }
+    }
+}

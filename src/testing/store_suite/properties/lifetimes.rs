@@ -1,0 +1,104 @@
+//! How long a record lives.
+
+use std::{sync::Arc, time::Duration};
+
+use super::super::{
+    StoreHarness,
+    case::{AFTER, BEFORE, Case, LEASE, RETENTION, Situation, acquired, is_done},
+};
+use crate::store::{Claimed, Completion, Effect, Ticket};
+
+pub async fn a_finished_event_is_remembered_for_one_retention<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    for (situation, completion) in [
+        (Situation::Handled, Completion::Handled),
+        (Situation::Rejected, Completion::Rejected),
+    ] {
+        let ticket = case.event(situation).await;
+        case.advance(RETENTION - BEFORE).await;
+        assert_eq!(case.claim(&case.again(&ticket)).await, Claimed::Done(completion));
+        case.advance(BEFORE + AFTER).await;
+        assert_eq!(case.claim(&case.again(&ticket)).await, acquired(1, 1));
+    }
+}
+
+pub async fn the_attempts_of_a_released_event_are_remembered_for_one_retention<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    let ticket = case.event(Situation::Free).await;
+    case.advance(RETENTION - BEFORE).await;
+    let second = case.again(&ticket);
+    assert_eq!(case.claim(&second).await, acquired(2, 2));
+    assert_eq!(case.release(&second).await, Effect::Applied);
+    case.advance(RETENTION + AFTER).await;
+    assert_eq!(case.get(&ticket).await, None);
+    assert_eq!(case.claim(&case.again(&ticket)).await, acquired(1, 1));
+}
+
+pub async fn the_attempts_of_a_lost_claim_are_remembered_for_one_retention_after_its_lease<H: StoreHarness>(
+    harness: Arc<H>,
+) {
+    let case = Case::new(harness);
+    let ticket = case.event(Situation::Claimed).await;
+    case.advance(LEASE + RETENTION - BEFORE).await;
+    assert_eq!(case.claim(&case.again(&ticket)).await, acquired(2, 2));
+    case.advance(LEASE + RETENTION + AFTER).await;
+    assert_eq!(case.get(&ticket).await, None);
+    assert_eq!(case.claim(&case.again(&ticket)).await, acquired(1, 1));
+}
+
+pub async fn after_the_retention_a_token_holds_nothing_any_more<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    let ticket = case.event(Situation::Claimed).await;
+    case.advance(LEASE + RETENTION + AFTER).await;
+    assert_eq!(case.renew(&ticket).await, Effect::NotHeld);
+    assert_eq!(case.release(&ticket).await, Effect::NotHeld);
+    assert_eq!(case.complete(&ticket, Completion::Rejected).await, Effect::NotHeld);
+    assert_eq!(case.forget(&ticket).await, Effect::NotHeld);
+    // but what it has done, it has done
+    assert_eq!(case.complete(&ticket, Completion::Handled).await, Effect::Applied);
+    assert_eq!(
+        case.claim(&case.again(&ticket)).await,
+        Claimed::Done(Completion::Handled)
+    );
+}
+
+pub async fn durations_beyond_measure_are_as_good_as_for_ever<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    let thousand_years = Duration::from_secs(1000 * 365 * 24 * 3600);
+    let decade = Duration::from_secs(10 * 365 * 24 * 3600);
+    for (id, long) in [
+        ("longest", Duration::MAX),
+        ("half", Duration::MAX / 2),
+        ("signed", Duration::from_secs(i64::MAX.unsigned_abs())),
+        ("milliseconds", Duration::from_millis(u64::MAX)),
+        ("1000 years", thousand_years),
+    ] {
+        let ticket = Ticket {
+            lease: long,
+            retention: long,
+            retry_horizon: long,
+            ..case.ticket(id)
+        };
+        assert_eq!(case.claim(&ticket).await, acquired(1, 1), "{id}");
+        assert_eq!(case.renew(&ticket).await, Effect::Applied, "{id}");
+        case.advance(decade).await;
+        let answer = case.claim(&case.again(&ticket)).await;
+        assert!(
+            matches!(answer, Claimed::InFlight { remaining } if remaining > decade),
+            "{id}: {answer:?}"
+        );
+        assert_eq!(case.release(&ticket).await, Effect::Applied, "{id}");
+        case.advance(decade).await;
+        let second = case.again(&ticket);
+        assert_eq!(case.claim(&second).await, acquired(2, 2), "{id}");
+        assert_eq!(
+            case.complete(&second, Completion::Handled).await,
+            Effect::Applied,
+            "{id}"
+        );
+        case.advance(decade).await;
+        assert_eq!(case.claim(&ticket).await, Claimed::Done(Completion::Handled), "{id}");
+        let record = case.get(&ticket).await;
+        assert!(is_done(record.as_ref(), Completion::Handled), "{id}: {record:?}");
+    }
+}
