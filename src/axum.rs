@@ -1,6 +1,7 @@
 //! [`Delivery`] as an axum extractor.
 //!
 //! ```
+//! # #[cfg(feature = "memory")] {
 //! use axum::{Router, response::IntoResponse, routing::post};
 //! use tower_webhook::{Delivery, MemoryStore, WebhookLayer, dwolla::{self, Dwolla}};
 //!
@@ -10,6 +11,7 @@
 //!
 //! let webhooks = WebhookLayer::new(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5")?, MemoryStore::new());
 //! let app: Router = Router::new().route("/webhooks/dwolla", post(receive).layer(webhooks));
+//! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 

@@ -7,6 +7,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 /// It holds no secret, tag or body. The [`reason`](Self::reason) is for operators: the sender sees a fixed text for each kind.
 ///
 /// ```
+/// # #[cfg(feature = "memory")] {
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// use http_body_util::Empty;
 /// use tower::ServiceExt as _;
@@ -19,6 +20,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 /// let rejection = response.extensions().get::<Rejection>().unwrap();
 /// assert_eq!(rejection.kind(), RejectionKind::Signature);
 /// # });
+/// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -117,6 +119,7 @@ impl std::error::Error for Rejection {}
 /// Why a layer cannot be built: two settings contradict each other. The text names both, and what to change.
 ///
 /// ```
+/// # #[cfg(feature = "memory")] {
 /// use std::time::Duration;
 /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla};
 ///
@@ -129,6 +132,7 @@ impl std::error::Error for Rejection {}
 ///     "the retention (60s) is not longer than the sender's retry horizon (259200s) plus the handler cap (300s): \
 ///      a late retry would run twice; expected more than 259500s",
 /// );
+/// # }
 /// # Ok::<(), tower_webhook::signature::SecretError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

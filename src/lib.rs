@@ -10,7 +10,7 @@
 //! Typed topics to handlers, as a service for one route:
 //!
 //! ```
-//! # #[cfg(feature = "memory")] {
+//! # #[cfg(all(feature = "service", feature = "memory"))] {
 //! use std::time::Duration;
 //! use tower_webhook::{
 //!     Delivery, HandlerError, MemoryStore, ResultExt, TopicRouter, WebhookLayer,

@@ -12,6 +12,7 @@ use crate::{
 /// Settings for a [`WebhookLayer`]. What is not set has the default that its method names.
 ///
 /// ```
+/// # #[cfg(feature = "memory")] {
 /// use std::time::Duration;
 /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla};
 ///
@@ -19,6 +20,7 @@ use crate::{
 ///     .namespace("payments")
 ///     .handler_timeout(Duration::from_secs(60))
 ///     .build()?;
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "call `build`"]

@@ -7,6 +7,7 @@ use crate::{receive::Flights, store::Key};
 /// Ends a layer's work when the process is to end. Cheap to clone.
 ///
 /// ```
+/// # #[cfg(feature = "memory")] {
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// use std::time::Duration;
 /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla};
@@ -18,6 +19,7 @@ use crate::{receive::Flights, store::Key};
 /// let report = handle.drain(Duration::from_secs(30)).await;
 /// assert!(report.remaining().is_empty(), "not finished: {report}");
 /// # });
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct WebhookHandle {

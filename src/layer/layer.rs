@@ -16,6 +16,7 @@ use crate::{
 /// Clones, and the services made from them, share one set of limits, one store and one [`handle`](Self::handle).
 ///
 /// ```
+/// # #[cfg(feature = "memory")] {
 /// use tower_webhook::{MemoryStore, TopicRouter, WebhookLayer, dwolla::{self, Dwolla, Topic}};
 ///
 /// async fn verified(event: dwolla::Event) {
@@ -26,6 +27,7 @@ use crate::{
 ///     .topics(TopicRouter::new().on(Topic::CustomerVerified, verified));
 ///
 /// let app: axum::Router = axum::Router::new().route_service("/webhooks/dwolla", webhooks);
+/// # }
 /// # Ok::<(), tower_webhook::signature::SecretError>(())
 /// ```
 pub struct WebhookLayer<P, S> {

@@ -24,6 +24,7 @@
 //!
 //! # Example
 //! ```
+//! # #[cfg(feature = "memory")] {
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! use bytes::Bytes;
 //! use http::{Request, StatusCode};
@@ -50,6 +51,7 @@
 //! let refused = service.ready().await.unwrap().call(tampered).await.unwrap();
 //! assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
 //! # });
+//! # }
 //! ```
 
 #[expect(

@@ -76,14 +76,14 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     /// The store did not answer.
     fn release(&self, ticket: &Ticket) -> impl Future<Output = Result<Effect, StoreError>> + Send;
 
-    /// The record of a key, if one is kept.
+    /// The record of a key, if there is one that has not expired.
     ///
     /// # Errors
     /// The store did not answer.
     fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
 
     /// Drops the record of a key, whatever its state, so that the next delivery runs again: what makes a sender's "redeliver" button
-    /// work. `Applied` if there was one.
+    /// work. `Applied` if there was one that had not expired.
     ///
     /// # Errors
     /// The store did not answer.

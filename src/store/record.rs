@@ -121,7 +121,7 @@ pub enum Claimed {
     reason = "the answers of the contract; the layer matches them all"
 )]
 pub enum Effect {
-    /// The record is now as asked.
+    /// The record is now as asked; or, for `complete` of a handled event, it was DONE already, in whatever way.
     Applied,
     /// The record is not the ticket's to change (or, for `forget`, there is none). Nothing changed.
     NotHeld,

@@ -12,6 +12,7 @@ use crate::store::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, S
 ///
 /// # Examples
 /// ```
+/// # #[cfg(feature = "memory")] {
 /// use tower_webhook::{
 ///     event::EventId,
 ///     store::{Effect, IdempotencyStore, Key, MemoryStore, StoreErrorKind},
@@ -31,6 +32,7 @@ use crate::store::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, S
 /// assert_eq!(store.forget(&key).await?, Effect::NotHeld);
 /// assert_eq!(store.calls(Operation::Forget), 2);
 /// # Ok(())
+/// # }
 /// # }
 /// ```
 #[derive(Debug)]

@@ -234,18 +234,19 @@ async fn of_48_tasks_that_claim_1000_ids_one_gets_each_also_after_the_lease() {
     assert_eq!(store.len(), 1000);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn claims_at_once_never_exceed_the_capacity_and_fill_it() {
-    let store = Harness::with_capacity(100).store;
+/// 48 tasks claim 5 new ids each, all at once: how many are admitted.
+async fn crowd(store: &MemoryStore, capacity: usize) -> usize {
     let together = Arc::new(Barrier::new(48));
-    let tasks = (0..48).map(|task| {
+    let tasks = (0..48).map(|_| {
         let (store, together) = (store.clone(), Arc::clone(&together));
         tokio::spawn(async move {
             together.wait().await;
             let mut admitted = 0;
-            for id in 0..50 {
-                admitted += usize::from(store.claim(&ticket(format!("{task} {id}"))).await.is_ok());
-                assert!(store.len() <= 100, "{store:?}");
+            for _ in 0..5 {
+                // an id as new as its token
+                let id = format!("{:?}", Token::random());
+                admitted += usize::from(store.claim(&ticket(id)).await.is_ok());
+                assert!(store.len() <= capacity, "{store:?}");
             }
             admitted
         })
@@ -254,32 +255,29 @@ async fn claims_at_once_never_exceed_the_capacity_and_fill_it() {
     for task in tasks.collect::<Vec<_>>() {
         admitted += task.await.unwrap();
     }
-    assert_eq!((admitted, store.len()), (100, 100));
+    admitted
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn claims_at_once_never_exceed_the_capacity_and_fill_it() {
+    for _ in 0..50 {
+        let store = Harness::with_capacity(60).store;
+        assert_eq!((crowd(&store, 60).await, store.len()), (60, 60));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn claims_at_once_that_need_room_all_find_what_there_is() {
-    let Harness { store, clock } = Harness::with_capacity(480);
-    for id in 0..480 {
-        finish(&store, format!("old {id}")).await;
-        clock.advance(Duration::from_secs(1));
+    for _ in 0..50 {
+        let Harness { store, clock } = Harness::with_capacity(240);
+        for id in 0..240 {
+            finish(&store, format!("old {id}")).await;
+            clock.advance(Duration::from_secs(10));
+        }
+        clock.advance(RETRY_HORIZON);
+        assert_eq!(crowd(&store, 240).await, 240);
+        assert_eq!((store.len(), store.dropped_early()), (240, 240));
     }
-    clock.advance(RETRY_HORIZON);
-    let together = Arc::new(Barrier::new(48));
-    let tasks = (0..48).map(|task| {
-        let (store, together) = (store.clone(), Arc::clone(&together));
-        tokio::spawn(async move {
-            together.wait().await;
-            for id in 0..10 {
-                assert_eq!(store.claim(&ticket(format!("{task} {id}"))).await.unwrap(), FIRST);
-                assert!(store.len() <= 480, "{store:?}");
-            }
-        })
-    });
-    for task in tasks.collect::<Vec<_>>() {
-        task.await.unwrap();
-    }
-    assert_eq!((store.len(), store.dropped_early()), (480, 480));
 }
 
 // --- the capacity
@@ -333,6 +331,35 @@ async fn a_full_store_drops_finished_events_that_no_sender_retries_the_oldest_fi
     assert_eq!(store.dropped_early(), 1);
     assert!(!is_known(&store, "first").await);
     assert!(is_known(&store, "second").await && is_known(&store, "third").await);
+
+    // and each other in its turn
+    clock.advance(Duration::from_secs(99));
+    assert_is_full(store.claim(&ticket("newer")).await, 3);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(store.claim(&ticket("newer")).await.unwrap(), FIRST);
+    assert_eq!(store.dropped_early(), 2);
+    assert!(!is_known(&store, "second").await && is_known(&store, "third").await);
+}
+
+#[tokio::test]
+async fn a_full_store_has_room_from_the_second_in_which_a_record_expires() {
+    let Harness { store, clock } = Harness::with_capacity(3);
+    for id in ["first", "second", "third"] {
+        let patient = Ticket {
+            retry_horizon: 2 * RETENTION,
+            ..ticket(id)
+        };
+        store.complete(&patient, Completion::Handled).await.unwrap();
+        clock.advance(Duration::from_secs(100));
+    }
+    clock.advance(RETENTION - Duration::from_secs(300));
+    for id in ["new", "newer", "newest"] {
+        assert_eq!(store.claim(&ticket(id)).await.unwrap(), FIRST);
+        clock.advance(Duration::from_secs(99));
+        assert_is_full(store.claim(&ticket("refused")).await, 3);
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(store.dropped_early(), 0);
 }
 
 #[tokio::test]

@@ -127,6 +127,12 @@ impl Segment {
         self.map.remove(&digest).map(|(_, kept)| kept)
     }
 
+    /// How many records fit without another allocation.
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> usize {
+        self.map.capacity()
+    }
+
     /// The second before which nothing expires.
     pub(super) fn expiry(&self) -> u32 {
         self.expiry.load(Relaxed)
@@ -165,7 +171,7 @@ impl Segment {
         self.expiry.fetch_min(expiry, Relaxed);
         self.droppable.fetch_min(droppable, Relaxed);
         self.patience.store(swept.left / SWEEP_PART, Relaxed);
-        // Removals leave marks in hashbrown's tables, which in time make one double that need not. This undoes it.
+        // Removals leave marks in hashbrown's tables, and a table full of marks doubles: without this, all do in the end.
         self.map.shrink_to_fit();
         swept
     }

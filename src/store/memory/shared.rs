@@ -81,6 +81,11 @@ impl Shared {
         self.visited.load(Relaxed)
     }
 
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> usize {
+        self.segments.iter().map(Segment::slots).sum()
+    }
+
     /// One operation: what the transition table makes of the record.
     pub(super) fn apply<A>(
         &self,

@@ -3,6 +3,7 @@
 //! Say how to make a store and how to move its time, and let [`store_suite!`](crate::store_suite) write the tests:
 //!
 //! ```
+//! # #[cfg(feature = "memory")] mod example {
 //! use std::time::Duration;
 //! use tower_webhook::{
 //!     store::MemoryStore,
@@ -34,6 +35,7 @@
 //! }
 //!
 //! tower_webhook::store_suite!(memory, Memory::new());
+//! # }
 //! # fn main() {}
 //! ```
 //!
@@ -47,9 +49,15 @@
 //! grants a second, so that a store may count in seconds if it rounds up.
 //!
 //! ```
+//! # #[cfg(feature = "memory")] mod example {
 //! # use std::time::Duration;
 //! # use tower_webhook::{store::MemoryStore, testing::{ManualClock, store_suite::StoreHarness}};
 //! # struct Server(MemoryStore);
+//! # impl Server {
+//! #     async fn at(_url: String) -> Self {
+//! #         Self(MemoryStore::new())
+//! #     }
+//! # }
 //! # impl StoreHarness for Server {
 //! #     type Store = MemoryStore;
 //! #     fn store(&self) -> &MemoryStore {
@@ -60,13 +68,13 @@
 //! impl Server {
 //!     /// `None` if there is none to talk to.
 //!     async fn connect() -> Option<Self> {
-//!         let _address = std::env::var("STORE_ADDRESS").ok()?;
-//!         # None
-//!         // connect, then Some(Self(…))
+//!         let url = std::env::var("TEST_SERVER_URL").ok()?;
+//!         Some(Self::at(url).await)
 //!     }
 //! }
 //!
 //! tower_webhook::store_suite!(server, Server::connect().await);
+//! # }
 //! # fn main() {}
 //! ```
 
