@@ -252,11 +252,15 @@ impl Verification {
         let mut matched = subtle::Choice::from(0);
         let mut position = 0_u64;
         // Every secret is tried, and which one matched is selected without a branch.
-        for (index, mut mac) in (0_u64..).zip(std::iter::once(first).chain(rest)) {
+        let mut check = |index: u64, mut mac: Mac| {
             mac.update(keyed.scheme.after_body());
             let equal = mac.tag().ct_eq(&claimed);
             position.conditional_assign(&index, equal & !matched);
             matched |= equal;
+        };
+        check(0, first);
+        for (index, mac) in (1..).zip(rest) {
+            check(index, mac);
         }
         if bool::from(matched) {
             let secret = usize::try_from(position).unwrap_or(usize::MAX);

@@ -26,7 +26,7 @@ const ID: &str = "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W";
 fn main() {
     let rounds = env::args()
         .nth(1)
-        .map_or(101, |rounds| rounds.parse().expect("a number of rounds"));
+        .map_or(1001, |rounds| rounds.parse().expect("a number of rounds"));
     for size in [600, 16 * 1024] {
         let body = common::event(&common::id(0), size);
         println!("{size} bytes, HMAC-SHA256 over the body, hex in one header (GitHub's form)");
@@ -37,7 +37,7 @@ fn main() {
 }
 
 fn print(rounds: usize, contenders: &mut [Contender<'_>]) {
-    for measured in compare(rounds, Duration::from_millis(4), contenders) {
+    for measured in compare(rounds, Duration::from_micros(250), contenders) {
         println!(
             "    {:44} {:>8.0} ns {:>7.2} x ({:.2} to {:.2})",
             measured.name, measured.nanoseconds, measured.ratio, measured.quartiles.0, measured.quartiles.1

@@ -34,7 +34,7 @@ use tower_webhook::{
 fn main() {
     let rounds = env::args()
         .nth(1)
-        .map_or(101, |rounds| rounds.parse().expect("a number of rounds"));
+        .map_or(1001, |rounds| rounds.parse().expect("a number of rounds"));
     verify(rounds);
     delivery(rounds);
 }
@@ -70,7 +70,7 @@ fn verify(rounds: usize) {
                 }),
             ),
         ];
-        let measured = compare(rounds, Duration::from_millis(4), &mut contenders);
+        let measured = compare(rounds, Duration::from_micros(250), &mut contenders);
         if let [bare, verify] = &*measured {
             println!(
                 "{size:>8} {:>12.0} {:>12.0} {:>8.3}  {:.3} to {:.3}",
@@ -82,7 +82,8 @@ fn verify(rounds: usize) {
 
 /// Times what follows preparations that do not count.
 fn delivery(rounds: usize) {
-    const BATCH: u64 = 512;
+    // Short, so that most rounds run through without a word from the scheduler.
+    const BATCH: u64 = 32;
     let runtime = runtime();
     let store = MemoryStore::new();
     let service = service(store.clone());
