@@ -27,6 +27,8 @@ pub struct Rejection {
     kind: RejectionKind,
     reason: Cow<'static, str>,
     retry_after: Option<Duration>,
+    /// For metrics: which of the kind's causes it was.
+    cause: &'static str,
 }
 
 /// What a delivery was refused for. Each kind has one status.
@@ -110,12 +112,22 @@ impl Rejection {
             kind,
             reason: reason.into(),
             retry_after: None,
+            cause: "",
         }
     }
 
     pub(crate) fn retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
         self
+    }
+
+    pub(crate) fn because(mut self, cause: &'static str) -> Self {
+        self.cause = cause;
+        self
+    }
+
+    pub(crate) fn cause(&self) -> &'static str {
+        self.cause
     }
 
     /// What the delivery was refused for.

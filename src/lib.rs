@@ -66,6 +66,7 @@
 //! | `memory` | yes | [`MemoryStore`] | dashmap |
 //! | `tracing` | yes | a span and an event for each delivery | tracing |
 //! | `axum` | no | `Delivery` as an extractor | axum-core |
+//! | `metrics` | no | [counters and timings](metrics) of deliveries, handlers and stores | metrics |
 //! | `test-util` | no | `testing`: a clock in your hand, a store that fails on command, the conformance suite for stores | |
 //!
 //! With none of them: [`signature`], [`event`], [`provider`] and the contract of a [`store`].
@@ -87,6 +88,8 @@ pub mod clock;
 mod error;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "service")]
+pub mod metrics;
 #[cfg(feature = "test-util")]
 pub mod testing;
 mod trace;

@@ -49,7 +49,7 @@ impl<E: Event> Parsed<E> {
             verified,
         } = self;
         let lease = Lease::asked_now(receiver.settings.lease);
-        let answer = store_operation(receiver.settings.store_timeout, receiver.store.claim(&ticket)).await;
+        let answer = store_operation(receiver, "claim", receiver.store.claim(&ticket)).await;
         let refused =
             |kind, reason: &str, after| Outcome::Refused(Rejection::new(kind, reason.to_owned()).retry_after(after));
         match answer {
@@ -79,14 +79,14 @@ impl<E: Event> Parsed<E> {
                 "the id is recorded for another event; expected ids that name one event each: check the sender's id field",
             )))),
             Err(error) => {
-                let outcome = refused(RejectionKind::Store, &error.to_string(), STORE_RECOVERS);
-                match error.kind() {
-                    StoreErrorKind::Full => Err(NotClaimed::sure(outcome)),
-                    _ => Err(NotClaimed {
-                        outcome,
-                        unsure: Some(ticket),
-                    }),
-                }
+                let full = error.kind() == StoreErrorKind::Full;
+                let rejection = Rejection::new(RejectionKind::Store, error.to_string())
+                    .retry_after(STORE_RECOVERS)
+                    .because(if full { "full" } else { "unavailable" });
+                Err(NotClaimed {
+                    outcome: rejection.into(),
+                    unsure: (!full).then_some(ticket),
+                })
             }
         }
     }

@@ -5,12 +5,12 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     task::Poll,
-    time::Duration,
 };
 
 use tokio::time::timeout;
 
-use crate::store::StoreError;
+use super::Receiver;
+use crate::{metrics::Timer, store::StoreError};
 
 /// It panicked. The panic hook has printed where; what it said is nobody else's business.
 #[derive(Clone, Copy, Debug)]
@@ -33,19 +33,21 @@ pub(super) fn discard<T>(value: T) -> Result<(), Panicked> {
     })
 }
 
-/// One store operation, within its time. A store that panics may have applied it or not, as one that fails.
-pub(super) async fn store_operation<T>(
-    limit: Duration,
+/// One store operation, within its time and timed. A store that panics may have applied it or not, as one that fails.
+pub(super) async fn store_operation<T, P, S>(
+    receiver: &Receiver<P, S>,
+    name: &'static str,
     operation: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
+    let timer = Timer::start();
     let mut operation = pin!(operation);
     let caught = poll_fn(|cx| match catch(|| operation.as_mut().poll(cx)) {
         Ok(Poll::Ready(answer)) => Poll::Ready(answer),
         Ok(Poll::Pending) => Poll::Pending,
         Err(Panicked) => Poll::Ready(Err(StoreError::unavailable("the store panicked"))),
     });
-    match timeout(limit, caught).await {
-        Ok(answer) => answer,
-        Err(_) => Err(StoreError::unavailable("it did not answer in time")),
-    }
+    let answer = timeout(receiver.settings.store_timeout, caught).await;
+    let answer = answer.unwrap_or_else(|_| Err(StoreError::unavailable("it did not answer in time")));
+    receiver.meter.store(name, answer.is_ok(), timer);
+    answer
 }

@@ -41,6 +41,9 @@ pub(crate) trait Handle<E>: Clone + Send + 'static {
     /// Whether it wants events of this topic.
     fn wants(&self, topic: &str) -> bool;
 
+    /// What of its own registrations stands for this topic, if one does.
+    fn registered(&self, topic: &str) -> Option<&str>;
+
     /// Handles a delivery.
     fn handle(self, parts: Parts, delivery: Delivery<E>) -> Work;
 }
@@ -60,6 +63,10 @@ impl<E: Event, S: Clone + Send + Sync + 'static> Handle<E> for TopicRouter<E, S>
 
     fn wants(&self, topic: &str) -> bool {
         self.handles(topic)
+    }
+
+    fn registered(&self, topic: &str) -> Option<&str> {
+        self.pattern(topic)
     }
 
     fn handle(mut self, _: Parts, delivery: Delivery<E>) -> Work {
@@ -96,6 +103,10 @@ where
 
     fn wants(&self, _: &str) -> bool {
         true
+    }
+
+    fn registered(&self, _: &str) -> Option<&str> {
+        None
     }
 
     fn handle(self, mut parts: Parts, delivery: Delivery<E>) -> Work {

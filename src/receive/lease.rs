@@ -51,7 +51,7 @@ impl Lease {
         loop {
             sleep_until(next).await;
             let asked = Instant::now();
-            match store_operation(settings.store_timeout, receiver.store.renew(ticket)).await {
+            match store_operation(receiver, "renew", receiver.store.renew(ticket)).await {
                 Ok(Effect::Applied) => {
                     self.state().asked = asked;
                     next = later(asked, settings.renew_every);

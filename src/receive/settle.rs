@@ -108,11 +108,12 @@ async fn attempt<P, S: IdempotencyStore>(
     settlement: Settlement,
 ) -> Result<Effect, String> {
     let store = &receiver.store;
-    let limit = receiver.settings.store_timeout;
     let answer = match settlement {
-        Settlement::Handled => store_operation(limit, store.complete(ticket, Completion::Handled)).await,
-        Settlement::Rejected => store_operation(limit, store.complete(ticket, Completion::Rejected)).await,
-        Settlement::Release => store_operation(limit, store.release(ticket)).await,
+        Settlement::Handled => store_operation(receiver, "complete", store.complete(ticket, Completion::Handled)).await,
+        Settlement::Rejected => {
+            store_operation(receiver, "complete", store.complete(ticket, Completion::Rejected)).await
+        }
+        Settlement::Release => store_operation(receiver, "release", store.release(ticket)).await,
     };
     answer.map_err(|error| error.to_string())
 }

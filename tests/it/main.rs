@@ -20,6 +20,8 @@ mod faults;
 mod handlers;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
 mod logs;
+#[cfg(all(feature = "memory", feature = "test-util", feature = "metrics"))]
+mod metrics;
 #[cfg(all(feature = "memory", feature = "service"))]
 mod settings;
 #[cfg(all(feature = "memory", feature = "test-util"))]
