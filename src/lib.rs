@@ -96,10 +96,10 @@ pub use error::{BuildError, Rejection, RejectionKind};
 #[cfg(feature = "service")]
 pub use event::Delivery;
 #[cfg(feature = "service")]
-pub use handler::{HandlerError, ResultExt, TopicRouter};
+pub use handler::{HandlerError, Payload, ResultExt, TopicRouter};
 #[cfg(feature = "service")]
 pub use layer::WebhookLayer;
-pub use provider::dwolla;
+pub use provider::{custom, dwolla};
 pub use signature::{verify, verify_at};
 #[cfg(feature = "memory")]
 pub use store::MemoryStore;
