@@ -124,7 +124,8 @@ impl Claim {
     }
 
     /// Rises with each claim of this event: a fencing token. A system that remembers the highest it saw can refuse the writes
-    /// of a run whose lease was lost to another.
+    /// of a run whose lease was lost to another. It starts again at 1 where the store has forgotten the event: after
+    /// [`forget`](crate::store::IdempotencyStore::forget), or when the retention is over.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation

@@ -85,14 +85,14 @@ impl Flights {
         })
     }
 
-    pub(crate) fn enter(self: &Arc<Self>, ticket: &Ticket, topic: &str, most_waiting: usize) -> Entry {
+    pub(crate) fn enter(self: &Arc<Self>, ticket: &Ticket, topic: &str, max_waiting: usize) -> Entry {
         let event = (ticket.key.clone(), ticket.fingerprint);
         let mut open = lock(&self.open);
         if open.draining {
             return Entry::Draining;
         }
         match open.flights.entry(event.clone()) {
-            hash_map::Entry::Occupied(occupied) => match Waiter::new(Arc::clone(occupied.get()), most_waiting) {
+            hash_map::Entry::Occupied(occupied) => match Waiter::new(Arc::clone(occupied.get()), max_waiting) {
                 Some(waiter) => Entry::Wait(waiter),
                 None => Entry::Full,
             },

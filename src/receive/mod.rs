@@ -57,7 +57,7 @@ pub(crate) struct Receiver<P, S> {
 
 impl<P, S> Receiver<P, S> {
     pub(crate) fn new(provider: P, store: S, settings: Settings, clock: Arc<dyn Clock>) -> Self {
-        let gate = gate::Gate::new(settings.most_requests, settings.most_unauthenticated_bytes);
+        let gate = gate::Gate::new(settings.max_in_flight, settings.max_unauthenticated_bytes);
         Self {
             provider,
             store,
@@ -168,7 +168,7 @@ where
     };
     let refused = match receiver
         .flights
-        .enter(&parsed.ticket, parsed.event.topic(), receiver.settings.most_waiting)
+        .enter(&parsed.ticket, parsed.event.topic(), receiver.settings.max_waiting)
     {
         Entry::Lead(lead) => {
             let call = lead.call();
@@ -245,7 +245,7 @@ impl Outcome {
             Self::Duplicate(Completion::Rejected) => (Level::Info, "duplicate", "rejected before"),
             Self::Unhandled => (Level::Info, "unhandled", ""),
             Self::Rejected(reason) => (Level::Warn, "rejected", reason.as_str()),
-            Self::InnerRefused(_) => (Level::Warn, "refused by the service", ""),
+            Self::InnerRefused(_) => (Level::Warn, RejectionKind::InnerRefused.as_str(), ""),
             Self::Refused(rejection) => {
                 let level = match rejection.kind() {
                     RejectionKind::Conflict
@@ -256,7 +256,7 @@ impl Outcome {
                     | RejectionKind::InnerAnswer => Level::Error,
                     _ => Level::Warn,
                 };
-                (level, "refused", rejection.reason())
+                (level, rejection.kind().as_str(), rejection.reason())
             }
         };
         span.end(level, outcome, reason);

@@ -161,7 +161,9 @@ async fn a_failure_is_an_error_with_its_reason_and_a_forgery_a_warning_with_its(
     let span = capture.span();
     assert_eq!(span["reason"], "\"the ledger is down\"");
     assert!(
-        capture.text().contains("ERROR in Some(\"webhook\"): message=refused"),
+        capture
+            .text()
+            .contains("ERROR in Some(\"webhook\"): message=handler-failed"),
         "{}",
         capture.text()
     );
@@ -177,7 +179,7 @@ async fn a_failure_is_an_error_with_its_reason_and_a_forgery_a_warning_with_its(
     );
     assert!(!span.contains_key("id"), "nothing of an unauthenticated body is logged");
     assert!(
-        capture.text().contains("WARN in Some(\"webhook\"): message=refused"),
+        capture.text().contains("WARN in Some(\"webhook\"): message=signature"),
         "{}",
         capture.text()
     );

@@ -451,6 +451,28 @@ async fn a_handler_that_fails_is_500_and_its_event_runs_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_reason_for_the_log_names_the_cause_behind_a_handlers_error() {
+    #[derive(Debug)]
+    struct Booking(std::io::Error);
+    impl std::fmt::Display for Booking {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("booking the transfer")
+        }
+    }
+    impl std::error::Error for Booking {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    let endpoint = Endpoint::new(async |_| Err(Booking(std::io::Error::other("connection refused")).into()));
+    let answer = endpoint.deliver("1").await;
+    assert_eq!(
+        answer.rejection.unwrap().reason(),
+        "booking the transfer: connection refused"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_asks_for_time_is_503_with_retry_after() {
     let endpoint = Endpoint::new(async |_| Err("not yet").retry_after(Duration::from_millis(29_001)));
     let answer = endpoint.deliver("1").await;

@@ -59,6 +59,14 @@ fn an_answer_that_nobody_waits_for_is_refused() {
 }
 
 #[test]
+fn a_store_that_may_use_up_the_answer_is_refused() {
+    assert_refused(
+        |builder| builder.answer_within(2 * SECOND),
+        "store_timeout (2s) is not shorter than answer_within (2s): a store that hangs would use up the whole answer; expected less",
+    );
+}
+
+#[test]
 fn an_age_that_refuses_legal_redeliveries_is_refused() {
     assert_refused(
         |builder| builder.max_event_age(30 * DAY),
