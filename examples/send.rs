@@ -12,7 +12,8 @@
 //! - `--url URL`: where to (`http` only), by default `http://127.0.0.1:3000/webhooks/` and the sender
 //! - `--secret SECRET`: what to sign with, by default `WEBHOOK_SECRET`
 //! - `--topic TOPIC`: by default `customer_created`, or `user.created` for `example`
-//! - `--id ID`: the event's id, by default a fresh one
+//! - `--id ID`: the event's id, by default a fresh one; the time of an event with an id of yours is always the same, so that what
+//!   is sent in a second call is a copy of the first, not another event under its id
 //! - `--copies N`: how many copies of the event to send at once, by default 1
 //! - `--tamper body|signature|header`: change the body or the signature after signing, or leave the header out
 
@@ -31,8 +32,8 @@ use tower_webhook::{
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments = Arguments::parse(env::args().skip(1))?;
-    let mut body = arguments.sender.event(&arguments.topic, &arguments.id)?;
-    let (scheme, secrets) = (arguments.sender.scheme(), Secrets::new(arguments.secret)?);
+    let mut body = arguments.sender.event(&arguments)?;
+    let (scheme, secrets) = (arguments.sender.scheme(), Secrets::new(arguments.secret.as_str())?);
     let mut headers = scheme.sign(&secrets, body.as_bytes())?;
     match arguments.tamper.as_deref() {
         None => {}
@@ -104,8 +105,8 @@ impl Sender {
     }
 
     /// The documented event, with another id, topic and time.
-    fn event(self, topic: &str, id: &str) -> Result<String, Box<dyn Error>> {
-        let created = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    fn event(self, arguments: &Arguments) -> Result<String, Box<dyn Error>> {
+        let Arguments { id, topic, created, .. } = arguments;
         let api = "https://api-sandbox.dwolla.com";
         let customer = "6c57f372-e9a0-47d4-91f3-ab2b3aae56f0";
         Ok(serde_json::to_string(&match self {
@@ -137,6 +138,7 @@ struct Arguments {
     secret: String,
     topic: String,
     id: String,
+    created: String,
     copies: usize,
     tamper: Option<String>,
 }
@@ -145,7 +147,7 @@ impl Arguments {
     fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
         let (mut sender, mut url, mut topic) = ("dwolla".to_owned(), None, None);
         let mut secret = env::var("WEBHOOK_SECRET").ok();
-        let (mut id, mut copies, mut tamper) = (fresh_id()?, 1, None);
+        let (mut id, mut copies, mut tamper) = (None, 1, None);
         while let Some(name) = given.next() {
             let value = given.next().ok_or_else(|| format!("{name} needs a value"))?;
             match name.as_str() {
@@ -153,7 +155,7 @@ impl Arguments {
                 "--url" => url = Some(value),
                 "--secret" => secret = Some(value),
                 "--topic" => topic = Some(value),
-                "--id" => id = value,
+                "--id" => id = Some(value),
                 "--copies" => {
                     copies = value
                         .parse()
@@ -173,6 +175,13 @@ impl Arguments {
             "example" => (Sender::Example, "user.created"),
             other => return Err(format!("--sender {other}: expected dwolla or example").into()),
         };
+        let (id, created) = match id {
+            Some(id) => (id, "2019-02-04T14:58:45.144Z".to_owned()),
+            None => (
+                fresh_id()?,
+                humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            ),
+        };
         let url: Uri = url.parse().map_err(|error| format!("--url {url}: {error}"))?;
         if url.scheme_str() != Some("http") {
             return Err(format!("--url {url}: expected http://…").into());
@@ -183,6 +192,7 @@ impl Arguments {
             secret,
             topic: topic.unwrap_or_else(|| usual_topic.to_owned()),
             id,
+            created,
             copies,
             tamper,
         })

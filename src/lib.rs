@@ -46,6 +46,8 @@
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
+//! Other senders: [`custom`] describes one by data, and its handlers take the payload as a type of yours ([`handler::Payload`]).
+//!
 //! Other ways in: a layer in front of any HTTP service or axum handler ([`layer`]), and the signature alone, without tower or a runtime
 //! ([`verify`]; the crate needs no features for that).
 //!
