@@ -111,7 +111,10 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// How many requests may be in flight at once; by default 1,024. A request is in flight until it is answered.
+    /// How many requests may be in flight at once; by default 1,024. A request is in flight until it is answered or its sender hangs up.
+    ///
+    /// It bounds what strangers can take up, not how many handlers run: one that outlasts its answer goes on, and only the sender's
+    /// pace bounds how many there are. Use a semaphore in the handler where a downstream needs one.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.settings.max_in_flight = requests;
         self
@@ -224,6 +227,15 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 settings.lease.as_secs_f64(),
                 settings.renew_every.as_secs_f64(),
                 settings.store_timeout.as_secs_f64()
+            ));
+        }
+        if !terms.retry_horizon().is_zero() && settings.lease >= terms.retry_horizon() {
+            return refuse(format!(
+                "the lease ({}s) is not shorter than {} retries ({}s): an event whose process died would rest until nobody sends it any \
+                 more; expected less",
+                settings.lease.as_secs(),
+                self.provider.name(),
+                terms.retry_horizon().as_secs()
             ));
         }
         let least = terms.retry_horizon().saturating_add(settings.handler_timeout);

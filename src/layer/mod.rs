@@ -72,7 +72,7 @@ mod future;
 mod drain;
 
 pub use builder::WebhookLayerBuilder;
-pub use drain::{DrainReport, Remaining, WebhookHandle};
+pub use drain::{DrainReport, Remaining, RemainingState, WebhookHandle};
 pub use future::ResponseFuture;
 pub use layer::WebhookLayer;
 pub use service::WebhookService;

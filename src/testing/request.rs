@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::Full;
@@ -57,5 +59,11 @@ pub fn signed_request(
 /// # Ok::<(), tower_webhook::event::EventError>(())
 /// ```
 pub fn delivery<E: Event>(event: E, body: impl Into<Bytes>) -> Delivery<E> {
-    Delivery::new(event, body.into(), HeaderMap::new(), Claim::new(1, 1), 0)
+    Delivery::new(
+        event,
+        body.into(),
+        HeaderMap::new(),
+        Claim::new(1, 1, Arc::new(|| false)),
+        0,
+    )
 }

@@ -197,6 +197,28 @@ async fn a_duplicate_has_a_span_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_many_copies_one_is_logged_as_handled() {
+    let capture = Capture::start();
+    let endpoint = Endpoint::new(async |_| {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        Ok(())
+    });
+    let copies: Vec<_> = (0..5).map(|_| endpoint.spawn("1")).collect();
+    for copy in copies {
+        copy.await.unwrap().assert_acknowledged();
+    }
+    let text = capture.text();
+    assert_eq!(
+        (
+            text.matches("message=handled").count(),
+            text.matches("message=duplicate").count()
+        ),
+        (1, 4),
+        "{text}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn ids_and_topics_are_escaped_and_cut_at_64_characters() {
     let capture = Capture::start();
     let endpoint = Endpoint::new(succeed);

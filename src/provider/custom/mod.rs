@@ -61,7 +61,7 @@
 //! request.headers_mut().extend(scheme.sign(&secrets, body.as_bytes()).unwrap());
 //! assert_eq!(service.clone().oneshot(request.clone()).await.unwrap().status(), 200);
 //!
-//! let tampered = request.map(|_| Full::from(body.replace("Ada", "Eve")));
+//! let tampered = request.map(|_| Full::<bytes::Bytes>::from(body.replace("Ada", "Eve")));
 //! assert_eq!(service.oneshot(tampered).await.unwrap().status(), 401);
 //! # });
 //! # }
