@@ -48,7 +48,8 @@ async fn handled_example(event: custom::Event) -> Result<(), &'static str> {
 fn example(secret: String) -> Result<Custom, CustomError> {
     let header = HeaderName::from_static("x-webhook-signature");
     let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="));
-    // Six attempts: at once, then 1 min, 5 min, 30 min, 1 h and 6 h after the one before.
+    // Six attempts: at once, then 1 min, 5 min, 30 min, 1 h and 6 h after the one before. How long it waits for an answer it does
+    // not say; 10 s is usual.
     let terms = DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(8 * 3600));
     Custom::builder("example", scheme)
         .secrets(secret)
