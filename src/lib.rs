@@ -46,6 +46,8 @@
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
+//! Other senders: [`custom`] describes one by data, and its handlers take the payload as a type of yours ([`handler::Payload`]).
+//!
 //! Other ways in: a layer in front of any HTTP service or axum handler ([`layer`]), and the signature alone, without tower or a runtime
 //! ([`verify`]; the crate needs no features for that).
 //!
@@ -99,10 +101,10 @@ pub use error::{BuildError, Rejection, RejectionKind};
 #[cfg(feature = "service")]
 pub use event::Delivery;
 #[cfg(feature = "service")]
-pub use handler::{HandlerError, ResultExt, TopicRouter};
+pub use handler::{HandlerError, Payload, ResultExt, TopicRouter};
 #[cfg(feature = "service")]
 pub use layer::WebhookLayer;
-pub use provider::dwolla;
+pub use provider::{custom, dwolla};
 pub use signature::{verify, verify_at};
 #[cfg(feature = "memory")]
 pub use store::MemoryStore;

@@ -1,6 +1,6 @@
 //! What you write: handlers, and how they fail.
 //!
-//! A handler is an async function of the event, of the whole [`Delivery`], or of either behind a state:
+//! A handler is an async function of the event, of the whole [`Delivery`] or of the event's [`Payload`], alone or behind a state:
 //!
 //! ```
 //! use std::time::Duration;
@@ -33,16 +33,18 @@
 //! handler cap is reached, or when a drain runs out of time; its claim is then released, so that the event comes again.
 
 mod error;
+mod payload;
 mod router;
 
 pub use error::{HandlerError, ResultExt};
+pub use payload::Payload;
 pub use router::{HandlerFuture, TopicRouter};
 
 use std::future::Future;
 
 use crate::event::{Delivery, Event};
 
-/// What a handler can take: the event, or the whole [`Delivery`].
+/// What a handler can take: the event, the whole [`Delivery`], or the event's [`Payload`].
 ///
 /// ```
 /// use tower_webhook::{Delivery, HandlerError, dwolla, handler::FromDelivery};
@@ -65,7 +67,8 @@ use crate::event::{Delivery, Event};
 #[diagnostic::on_unimplemented(
     message = "a handler of `{E}` events cannot take `{Self}`",
     label = "not made from a delivery of `{E}`",
-    note = "a handler takes `{E}`, `Delivery<{E}>`, or a type that implements `FromDelivery<{E}>`; the state, if any, comes first"
+    note = "a handler takes `{E}`, `Delivery<{E}>`, `Payload<T>` where the event has one and `T: DeserializeOwned`, or a type that implements \
+            `FromDelivery<{E}>`; the state, if any, comes first"
 )]
 pub trait FromDelivery<E>: Sized + Send {
     /// Takes what the handler wants out of a delivery.
