@@ -8,6 +8,8 @@
 //!
 //! - `LISTEN`: the address, by default `127.0.0.1:3000`
 //! - `WEBHOOK_SECRET`: the secret shared with both senders, by default a random one
+//!
+//! With `--features metrics` it shows what it counts at `GET /metrics`.
 
 use std::{convert::Infallible, env, error::Error, io, time::Duration};
 
@@ -91,6 +93,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route_service("/webhooks/dwolla", dwolla.topics(topics))
         .route_service("/webhooks/example", example.topics(example_topics))
         .route("/healthz", get(async || "ok\n"));
+    #[cfg(feature = "metrics")]
+    let app = app.route("/metrics", metrics()?);
     eprintln!("listening on {webhooks}/dwolla");
     eprintln!("and on {webhooks}/example");
 
@@ -102,6 +106,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (dwolla, example) = tokio::join!(dwolla.drain(most), example.drain(most));
     eprint!("{dwolla}{example}");
     Ok(())
+}
+
+/// What the layers count, in Prometheus' format (with `--features metrics`).
+#[cfg(feature = "metrics")]
+fn metrics() -> Result<axum::routing::MethodRouter, Box<dyn Error>> {
+    let prometheus = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+    Ok(get(async move || {
+        prometheus.run_upkeep();
+        prometheus.render()
+    }))
 }
 
 /// Serves until SIGINT or SIGTERM. `axum::serve` sets no timer, so a client that sends its headers a byte a minute would hold its
