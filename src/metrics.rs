@@ -1,4 +1,4 @@
-//! Metrics (feature `metrics`): what is counted and timed, through the [`metrics`](https://docs.rs/metrics) facade. Install a recorder of
+//! Metrics (feature `metrics`): what is counted and timed, through the facade `metrics`. Install a recorder of
 //! your choice; without one, nothing is kept.
 //!
 //! | name | kind | labels | what |
