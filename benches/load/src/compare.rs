@@ -1,6 +1,6 @@
 //! The receiver beside a bare route and beside the same by hand: throughput, and processor time of the server.
 
-use std::{rc::Rc, time::Instant};
+use std::{net::SocketAddr, rc::Rc, time::Instant};
 
 use tokio::task::LocalSet;
 
@@ -11,6 +11,8 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 16;
+/// Rounds that do not count.
+const WARM_UP: u64 = 10;
 const KINDS: [Kind; 3] = [Kind::Bare, Kind::Receiver, Kind::ByHand];
 
 #[derive(Clone, Copy)]
@@ -20,16 +22,16 @@ enum Case {
     Forged,
 }
 
-/// One server's run.
+/// One server's turn in a round.
 #[derive(Clone, Copy)]
-struct Run {
+struct Turn {
     /// Requests a second.
     throughput: f64,
     /// Microseconds of the server's processor time a request.
     processor: f64,
 }
 
-pub fn run(rounds: usize, only: &str) {
+pub fn run(rounds: u64, only: &str) {
     println!(
         "{:36} {:>9} {:>9} {:>9} | {:>20} {:>20} | {:>20}",
         format!("medians of {rounds} rounds"),
@@ -41,7 +43,8 @@ pub fn run(rounds: usize, only: &str) {
         "by hand/bare µs"
     );
     for threads in [1, 2] {
-        for (size, count) in [(600, 30_000), (64 * 1024, 3_000)] {
+        // So many in a turn: some ten milliseconds, so that most turns run through without a word from the scheduler.
+        for (size, count) in [(600, 500), (64 * 1024, 50)] {
             for (name, case) in [
                 ("accepted", Case::Accepted),
                 ("duplicates", Case::Duplicates),
@@ -56,31 +59,48 @@ pub fn run(rounds: usize, only: &str) {
     }
 }
 
-fn compare(name: &str, threads: usize, size: usize, count: u64, case: Case, rounds: usize) {
-    let requests: Rc<Vec<Vec<u8>>> = Rc::new(match case {
-        Case::Accepted => (0..count).map(|n| client::request(n, size)).collect(),
-        Case::Duplicates => vec![client::request(0, size)],
-        Case::Forged => vec![client::forged(0, size)],
-    });
-    let warm_up: Rc<Vec<Vec<u8>>> = Rc::new(match case {
-        Case::Accepted => (0..count / 10).map(|n| client::request(1_000_000 + n, size)).collect(),
-        Case::Duplicates | Case::Forged => (*requests).clone(),
-    });
-    let mut runs: [Vec<Run>; 3] = Default::default();
-    for round in 0..rounds {
+fn compare(name: &str, threads: usize, size: usize, count: u64, case: Case, rounds: u64) {
+    let runtime = client::runtime();
+    let local = LocalSet::new();
+    let mut servers = KINDS.map(|kind| Server::start(kind, threads));
+    let mut connections = servers
+        .each_ref()
+        .map(|server| Some(runtime.block_on(connect(server.address))));
+    let mut turns: [Vec<Turn>; 3] = Default::default();
+    for round in 0..WARM_UP + rounds {
+        let requests: Rc<Vec<Vec<u8>>> = Rc::new(match case {
+            Case::Accepted => (round * count..(round + 1) * count)
+                .map(|n| client::request(n, size))
+                .collect(),
+            Case::Duplicates => vec![client::request(0, size)],
+            Case::Forged => vec![client::forged(0, size)],
+        });
         for turn in 0..KINDS.len() {
-            let which = (round + turn) % KINDS.len();
-            let kind = KINDS[which];
-            let status = match (case, kind) {
+            let which = (round as usize + turn) % KINDS.len();
+            let status = match (case, KINDS[which]) {
                 (Case::Forged, Kind::Receiver | Kind::ByHand) => 401,
                 _ => 200,
             };
-            runs[which].push(measure(kind, threads, &warm_up, &requests, count, status));
+            let open = connections[which].take().expect("open connections");
+            let before = servers[which].usage();
+            let started = Instant::now();
+            let open = local.block_on(&runtime, send_all(open, &requests, count, status));
+            let took = started.elapsed();
+            let after = servers[which].usage();
+            connections[which] = Some(open);
+            if round >= WARM_UP {
+                turns[which].push(Turn {
+                    throughput: count as f64 / took.as_secs_f64(),
+                    processor: (after.processor - before.processor) as f64 / count as f64,
+                });
+            }
         }
     }
-    let [bare, layer, hand] = &runs;
-    let median = |runs: &[Run]| quantile(&runs.iter().map(|run| run.processor).collect::<Vec<_>>(), 0.5);
-    let ratio = |ours: &[Run], of: fn(&Run) -> f64| {
+    // Its tasks go before the runtime that they are registered with.
+    drop(connections);
+    let [bare, layer, hand] = &turns;
+    let median = |turns: &[Turn]| quantile(&turns.iter().map(|turn| turn.processor).collect::<Vec<_>>(), 0.5);
+    let ratio = |ours: &[Turn], of: fn(&Turn) -> f64| {
         let ratios: Vec<f64> = ours.iter().zip(bare).map(|(ours, bare)| of(ours) / of(bare)).collect();
         let at = |part| quantile(&ratios, part);
         format!("{:.3} ({:.3}-{:.3})", at(0.5), at(0.25), at(0.75))
@@ -90,43 +110,18 @@ fn compare(name: &str, threads: usize, size: usize, count: u64, case: Case, roun
         median(bare),
         median(layer),
         median(hand),
-        ratio(layer, |run| run.processor),
-        ratio(layer, |run| run.throughput),
-        ratio(hand, |run| run.processor),
+        ratio(layer, |turn| turn.processor),
+        ratio(layer, |turn| turn.throughput),
+        ratio(hand, |turn| turn.processor),
     );
 }
 
-fn measure(
-    kind: Kind,
-    threads: usize,
-    warm_up: &Rc<Vec<Vec<u8>>>,
-    requests: &Rc<Vec<Vec<u8>>>,
-    count: u64,
-    status: u16,
-) -> Run {
-    let mut server = Server::start(kind, threads);
-    let address = server.address;
-    let runtime = client::runtime();
-    let local = LocalSet::new();
-    let connections = runtime.block_on(async {
-        let mut connections = Vec::new();
-        for _ in 0..CONNECTIONS {
-            connections.push(Connection::open(address).await.expect("a connection"));
-        }
-        connections
-    });
-    // The first of a duplicate is no duplicate: it comes here, as all that happens once.
-    let connections = local.block_on(&runtime, send_all(connections, warm_up, count / 10, status));
-    let before = server.usage();
-    let started = Instant::now();
-    let connections = local.block_on(&runtime, send_all(connections, requests, count, status));
-    let took = started.elapsed();
-    let after = server.usage();
-    drop(connections);
-    Run {
-        throughput: count as f64 / took.as_secs_f64(),
-        processor: (after.processor - before.processor) as f64 / count as f64,
+async fn connect(address: SocketAddr) -> Vec<Connection> {
+    let mut connections = Vec::new();
+    for _ in 0..CONNECTIONS {
+        connections.push(Connection::open(address).await.expect("a connection"));
     }
+    connections
 }
 
 /// Each connection sends every sixteenth, one after the other.

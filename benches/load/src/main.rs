@@ -1,7 +1,7 @@
 //! The receiver under load, beside a bare axum route. Loopback only; every run is bounded in time and count.
 //!
 //! ```sh
-//! cargo run --release -- compare       # throughput and processor time a request; rounds: 7
+//! cargo run --release -- compare       # throughput and processor time a request; rounds: 201
 //! cargo run --release -- soak 600      # mixed load for so many seconds
 //! cargo run --release -- slow 30 1000  # normal traffic for three times so many seconds, in the middle beside so many slow senders
 //! ```
@@ -27,7 +27,7 @@ fn main() {
             text(1).expect("what to serve").parse().expect("a kind"),
             number(text(2), 1),
         ),
-        Some("compare") => compare::run(number(text(1), 7), text(2).unwrap_or("")),
+        Some("compare") => compare::run(number(text(1), 201), text(2).unwrap_or("")),
         Some("soak") => soak::run(number(text(1), 600)),
         Some("slow") => slow::run(number(text(1), 30), number(text(2), 1000)),
         _ => eprintln!("compare [rounds] [part of a name], soak [seconds] or slow [seconds] [senders]"),
