@@ -126,7 +126,11 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.input.take());
-        let _ = self.process.wait();
+        if let Ok(status) = self.process.wait()
+            && !status.success()
+        {
+            eprintln!("the server ended with {status}");
+        }
     }
 }
 
