@@ -154,10 +154,7 @@ impl Reader<'_> {
 pub(crate) fn write_event(input: &mut Input<'_>) -> Vec<u8> {
     let mut fields = Vec::new();
     if !input.one_in(16) {
-        fields.push(format!(
-            r#""id":{}"#,
-            input.pick(&[r#""1""#, r#""2""#, r#""\u0031""#, r#""ключ""#])
-        ));
+        fields.push(format!(r#""id":{}"#, write_id(input)));
     }
     if !input.one_in(16) {
         let topic = input.pick(&[
@@ -211,6 +208,17 @@ pub(crate) fn write_event(input: &mut Input<'_>) -> Vec<u8> {
     body
 }
 
+fn write_id(input: &mut Input<'_>) -> String {
+    if input.one_in(8) {
+        // the longest that is taken, and the first that is not
+        let letter = input.pick(&["x", "x", "\u{7f}", "\u{9f}", "\u{a0}"]);
+        return format!("\"{letter}{}\"", "x".repeat(256 - letter.len() - input.below(2)));
+    }
+    input
+        .pick(&[r#""1""#, r#""2""#, r#""\u0031""#, r#""ключ""#, r#""a\u0085""#])
+        .to_owned()
+}
+
 fn write_value(input: &mut Input<'_>, to: &mut String, depth: usize) {
     match input.below(if depth == 0 { 12 } else { 17 }) {
         0..4 => {
@@ -245,9 +253,12 @@ fn write_value(input: &mut Input<'_>, to: &mut String, depth: usize) {
             "\"://\"",
         ])),
         11 => {
-            let levels = input.below(140);
+            // depth, or what looks like it and is text
+            let (levels, quote) = (input.below(140), input.pick(&["", "\"", "\"\\\"", "\"\\\\"]));
+            to.push_str(quote);
             to.push_str(&"[".repeat(levels));
             to.push_str(&"]".repeat(levels));
+            to.push_str(&quote[..quote.len().min(1)]);
         }
         12 | 13 => {
             to.push('[');

@@ -142,13 +142,33 @@ impl Plan {
         }
     }
 
+    /// A forged request of the largest size, slow to come.
+    fn stranger() -> Self {
+        let body = vec![b' '; LIMIT];
+        let pieces = body.chunks(LIMIT / 4);
+        Self {
+            headers: crate::endpoint::signature(b"another body"),
+            script: pieces
+                .flat_map(|piece| [Step::Data(piece.to_vec()), Step::Pause])
+                .take(7)
+                .collect(),
+            ..Self::plain(body)
+        }
+    }
+
     fn take(input: &mut Input<'_>) -> Self {
-        let body = if input.one_in(8) {
+        if input.one_in(8) {
+            return Self::stranger();
+        }
+        let mut body = if input.one_in(8) {
             let length = input.up_to(2 * LIMIT);
             input.bytes(length).to_vec()
         } else {
             write_event(input)
         };
+        if input.one_in(8) && body.len() < LIMIT {
+            body.resize(LIMIT - 1 + input.below(3), b' ');
+        }
         let mut headers = HeaderMap::new();
         let secrets = [SECRET.as_bytes(), b"another secret"];
         let known = if input.one_in(8) { &secrets[..] } else { &secrets[..1] };

@@ -92,7 +92,8 @@ impl Form {
     pub(crate) fn value(&self, input: &mut Input<'_>, secrets: &[&[u8]], body: &[u8]) -> Option<HeaderValue> {
         let secret = secrets[input.below(secrets.len())];
         let prefix = self.prefix.as_bytes();
-        let mut value = match input.below(12) {
+        let mut value = match input.below(13) {
+            5 => [prefix, &self.text(secret, body).to_ascii_uppercase()].concat(),
             6 => [prefix, &self.text(secret, &[body, b" "].concat())].concat(),
             7 => input.chunk().to_vec(),
             8 => [
@@ -136,6 +137,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let secrets: Vec<_> = (0..=input.below(3))
         .map(|index| match input.below(24) {
             0 => ["the first secret", "the second secret", "the third secret"][index].as_bytes(),
+            1..5 => b"the first secret",
             length => input.bytes(length),
         })
         .collect();
