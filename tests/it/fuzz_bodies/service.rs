@@ -31,7 +31,7 @@ const FORM: Form = Form {
 
 /// Little room, so that bodies meet its end: for one body, and for all unauthenticated ones together.
 const LIMIT: usize = 1024;
-const ROOM: usize = LIMIT + LIMIT / 2;
+const ROOM: usize = LIMIT + LIMIT / 4;
 const IN_FLIGHT: usize = 3;
 
 /// Four of them are more than the 5 s that a body may take, three are less, and no sum is 5 s.
@@ -157,7 +157,7 @@ impl Plan {
     }
 
     fn take(input: &mut Input<'_>) -> Self {
-        if input.one_in(8) {
+        if input.one_in(6) {
             return Self::stranger();
         }
         let mut body = if input.one_in(8) {
