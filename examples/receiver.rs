@@ -1,17 +1,18 @@
-//! A receiver for Dwolla's webhooks that works as it is:
+//! A receiver for Dwolla's webhooks, and for those of a sender that it describes itself, that works as it is:
 //!
 //! ```sh
 //! cargo run --example receiver
 //! ```
 //!
-//! It prints the command that sends it an event. Settings, from the environment:
+//! It prints the commands that send it an event. Settings, from the environment:
 //!
 //! - `LISTEN`: the address, by default `127.0.0.1:3000`
-//! - `WEBHOOK_SECRET`: the secret of the webhook subscription, by default a random one
+//! - `WEBHOOK_SECRET`: the secret shared with both senders, by default a random one
 
 use std::{convert::Infallible, env, error::Error, io, time::Duration};
 
 use axum::{Router, routing::get};
+use http::{HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -22,7 +23,13 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use tower_webhook::{MemoryStore, TopicRouter, WebhookLayer, dwolla, dwolla::Dwolla};
+use tower_webhook::{
+    MemoryStore, TopicRouter, WebhookLayer,
+    custom::{self, Custom, CustomError, Place},
+    dwolla::{self, Dwolla},
+    provider::DeliveryTerms,
+    signature::{Algorithm, Encoding, Scheme},
+};
 
 /// The whole of a handler: an event in, a line out. Return an error, and the sender retries.
 async fn handled(event: dwolla::Event) -> Result<(), Infallible> {
@@ -30,35 +37,70 @@ async fn handled(event: dwolla::Event) -> Result<(), Infallible> {
     Ok(())
 }
 
+async fn handled_example(event: custom::Event) -> Result<(), &'static str> {
+    let id = event.id().ok_or("the id is in the body, so each event has one")?;
+    println!("handled example {} {id}", event.topic());
+    Ok(())
+}
+
+/// A sender described by data: `X-Webhook-Signature: sha256=<hex of HMAC-SHA256 over the body>`, and a body of `id`, `type`,
+/// `created_at` and `data`. Its `X-Webhook-Event` and `X-Webhook-Id` (the webhook's, not the event's) are not signed.
+fn example(secret: String) -> Result<Custom, CustomError> {
+    let header = HeaderName::from_static("x-webhook-signature");
+    let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="));
+    // Six attempts: at once, then 1 min, 5 min, 30 min, 1 h and 6 h after the one before. How long it waits for an answer it does
+    // not say; 10 s is usual.
+    let terms = DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(8 * 3600));
+    Custom::builder("example", scheme)
+        .secrets(secret)
+        .id(Place::body("id"))
+        .topic(Place::body("type"))
+        .time(Place::body("created_at"))
+        .payload(Place::body("data"))
+        .terms(terms)
+        .build()
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(io::stderr).init();
     let listener = TcpListener::bind(env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned())).await?;
-    let url = format!("http://{}/webhooks/dwolla", listener.local_addr()?);
+    let webhooks = format!("http://{}/webhooks", listener.local_addr()?);
     let secret = match env::var("WEBHOOK_SECRET") {
         Ok(secret) => secret,
         Err(_) => {
             let secret = random_secret()?;
             eprintln!("WEBHOOK_SECRET is not set; with this random one, send an event by\n");
-            eprintln!("    WEBHOOK_SECRET={secret} cargo run --example send -- --url {url}\n");
+            for sender in ["dwolla", "example"] {
+                let send = "cargo run --example send -- --sender";
+                eprintln!("    WEBHOOK_SECRET={secret} {send} {sender} --url {webhooks}/{sender}\n");
+            }
             secret
         }
     };
 
     // One handler for all topics. `.on(Topic::CustomerVerified, …)` gives a topic one of its own.
     let topics = TopicRouter::new().fallback(handled);
-    let webhooks = WebhookLayer::new(Dwolla::new(secret)?, MemoryStore::new());
-    let handle = webhooks.handle();
+    let example_topics = TopicRouter::new().fallback(handled_example);
+    // One store for both: each sender's ids are in a namespace of their own.
+    let store = MemoryStore::new();
+    let dwolla = WebhookLayer::new(Dwolla::new(secret.clone())?, store.clone());
+    let example = WebhookLayer::new(example(secret)?, store);
+    let handles = [dwolla.handle(), example.handle()];
     let app = Router::new()
-        .route_service("/webhooks/dwolla", webhooks.topics(topics))
+        .route_service("/webhooks/dwolla", dwolla.topics(topics))
+        .route_service("/webhooks/example", example.topics(example_topics))
         .route("/healthz", get(async || "ok\n"));
-    eprintln!("listening on {url}");
+    eprintln!("listening on {webhooks}/dwolla");
+    eprintln!("and on {webhooks}/example");
 
     serve(listener, app).await?;
 
     // No connection is open any more. Handlers that were too slow for their answer may still run.
-    let report = handle.drain(Duration::from_secs(20)).await;
-    eprint!("{report}");
+    let [dwolla, example] = handles;
+    let most = Duration::from_secs(20);
+    let (dwolla, example) = tokio::join!(dwolla.drain(most), example.drain(most));
+    eprint!("{dwolla}{example}");
     Ok(())
 }
 

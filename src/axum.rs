@@ -64,8 +64,7 @@ impl<E> std::error::Error for MissingDelivery<E> {}
 
 impl<E> IntoResponse for MissingDelivery<E> {
     fn into_response(self) -> Response {
-        let message = self.to_string();
-        crate::trace::warn(format_args!("{message}"));
-        missing_layer(&message).into_response()
+        crate::trace::error(format_args!("{self}"));
+        missing_layer().into_response()
     }
 }

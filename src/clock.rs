@@ -1,7 +1,7 @@
 //! Where the time comes from.
 //!
-//! Nothing in this crate asks the operating system for the time on its own: the layer asks its clock (signed timestamps,
-//! the age of events), a store asks *its own* (leases, retention). So tests set the time, and a step of the application's
+//! Nothing in this crate asks the operating system for the time on its own: the layer asks its clock (the age of
+//! events), a store asks *its own* (leases, retention). So tests set the time, and a step of the application's
 //! clock moves no lease.
 
 use std::{

@@ -27,6 +27,8 @@ pub struct Rejection {
     kind: RejectionKind,
     reason: Cow<'static, str>,
     retry_after: Option<Duration>,
+    /// For metrics: which of the kind's causes it was.
+    cause: &'static str,
 }
 
 /// What a delivery was refused for. Each kind has one status.
@@ -75,18 +77,57 @@ pub enum RejectionKind {
     InnerRefused,
 }
 
+impl RejectionKind {
+    /// A name for programs: the `code` of the answer's problem, and the `outcome` in logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Encoding => "encoding",
+            Self::TooLarge => "too-large",
+            Self::TooSlow => "too-slow",
+            Self::BrokenBody => "broken-body",
+            Self::Overloaded => "overloaded",
+            Self::Draining => "draining",
+            Self::Signature => "signature",
+            Self::NotAnEvent => "not-an-event",
+            Self::TooOld => "too-old",
+            Self::Conflict => "conflict",
+            Self::InFlight => "in-flight",
+            Self::Waiting => "waiting",
+            Self::StillRunning => "still-running",
+            Self::Store => "store",
+            Self::HandlerFailed => "handler-failed",
+            Self::HandlerPanicked => "handler-panicked",
+            Self::HandlerTimeout => "handler-timeout",
+            Self::InnerAnswer => "inner-answer",
+            Self::InnerRefused => "inner-refused",
+        }
+    }
+}
+
 impl Rejection {
     pub(crate) fn new(kind: RejectionKind, reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,
             reason: reason.into(),
             retry_after: None,
+            cause: "",
         }
     }
 
     pub(crate) fn retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
         self
+    }
+
+    pub(crate) fn because(mut self, cause: &'static str) -> Self {
+        self.cause = cause;
+        self
+    }
+
+    pub(crate) fn cause(&self) -> &'static str {
+        self.cause
     }
 
     /// What the delivery was refused for.

@@ -46,6 +46,8 @@
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
+//! Other senders: [`custom`] describes one by data, and its handlers take the payload as a type of yours ([`handler::Payload`]).
+//!
 //! Other ways in: a layer in front of any HTTP service or axum handler ([`layer`]), and the signature alone, without tower or a runtime
 //! ([`verify`]; the crate needs no features for that).
 //!
@@ -66,6 +68,7 @@
 //! | `memory` | yes | [`MemoryStore`] | dashmap |
 //! | `tracing` | yes | a span and an event for each delivery | tracing |
 //! | `axum` | no | `Delivery` as an extractor | axum-core |
+//! | `metrics` | no | [counters and timings](metrics) of deliveries, handlers and stores | metrics |
 //! | `test-util` | no | `testing`: a clock in your hand, a store that fails on command, the conformance suite for stores | |
 //!
 //! With none of them: [`signature`], [`event`], [`provider`] and the contract of a [`store`].
@@ -87,6 +90,8 @@ pub mod clock;
 mod error;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "service")]
+pub mod metrics;
 #[cfg(feature = "test-util")]
 pub mod testing;
 mod trace;
@@ -96,10 +101,10 @@ pub use error::{BuildError, Rejection, RejectionKind};
 #[cfg(feature = "service")]
 pub use event::Delivery;
 #[cfg(feature = "service")]
-pub use handler::{HandlerError, ResultExt, TopicRouter};
+pub use handler::{HandlerError, Payload, ResultExt, TopicRouter};
 #[cfg(feature = "service")]
 pub use layer::WebhookLayer;
-pub use provider::dwolla;
+pub use provider::{custom, dwolla};
 pub use signature::{verify, verify_at};
 #[cfg(feature = "memory")]
 pub use store::MemoryStore;

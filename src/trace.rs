@@ -34,6 +34,14 @@ pub(crate) fn warn(message: fmt::Arguments<'_>) {
 #[cfg(all(any(feature = "service", feature = "memory"), not(feature = "tracing")))]
 pub(crate) fn warn(_: fmt::Arguments<'_>) {}
 
+#[cfg(all(feature = "axum", feature = "tracing"))]
+pub(crate) fn error(message: fmt::Arguments<'_>) {
+    tracing::error!(target: "tower_webhook", "{message}");
+}
+
+#[cfg(all(feature = "axum", not(feature = "tracing")))]
+pub(crate) fn error(_: fmt::Arguments<'_>) {}
+
 /// How loud the end of a delivery is.
 #[cfg(feature = "service")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,4 @@
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -107,24 +101,25 @@ impl<E: Event> fmt::Debug for Delivery<E> {
 }
 
 /// What the store granted this run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Claim {
     generation: u64,
     attempts: u32,
-    lost: Arc<AtomicBool>,
+    lost: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Claim {
-    pub(crate) fn new(generation: u64, attempts: u32) -> Self {
+    pub(crate) fn new(generation: u64, attempts: u32, lost: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
         Self {
             generation,
             attempts,
-            lost: Arc::default(),
+            lost,
         }
     }
 
     /// Rises with each claim of this event: a fencing token. A system that remembers the highest it saw can refuse the writes
-    /// of a run whose lease was lost to another.
+    /// of a run whose lease was lost to another. It starts again at 1 where the store has forgotten the event: after
+    /// [`forget`](crate::store::IdempotencyStore::forget), or when the retention is over.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
@@ -136,14 +131,21 @@ impl Claim {
         self.attempts
     }
 
-    /// Whether the lease can no longer be taken for held: the store says so, or could not be asked for a whole lease. Another
-    /// process may be running this event; a handler that works for long should look before it acts.
+    /// Whether the lease can no longer be taken for held: the store says so, or no renewal has succeeded for as long as a lease lasts.
+    /// Another process may be running this event; a handler that works for long, or that blocks its thread, should look before
+    /// it acts.
     #[must_use]
     pub fn lost(&self) -> bool {
-        self.lost.load(Ordering::Acquire)
+        (self.lost)()
     }
+}
 
-    pub(crate) fn set_lost(&self, lost: bool) {
-        self.lost.store(lost, Ordering::Release);
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim")
+            .field("generation", &self.generation)
+            .field("attempts", &self.attempts)
+            .field("lost", &self.lost())
+            .finish()
     }
 }

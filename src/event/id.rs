@@ -76,17 +76,25 @@ enum Wrong {
     Control(usize),
 }
 
+impl EventIdError {
+    /// What is wrong, without a subject: for a topic, or for an id that the sender calls `event_id`.
+    pub(crate) fn wrong(&self) -> String {
+        self.0.to_string()
+    }
+}
+
 impl fmt::Display for EventIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Wrong::Empty => f.write_str("the event's id is empty; expected 1 to 255 bytes"),
-            Wrong::TooLong(bytes) => write!(f, "the event's id has {bytes} bytes; expected 1 to 255"),
-            Wrong::Control(position) => {
-                write!(
-                    f,
-                    "the event's id has a control character at position {position}; expected none"
-                )
-            }
+        write!(f, "the event's id {}", self.0)
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("is empty; expected 1 to 255 bytes"),
+            Self::TooLong(bytes) => write!(f, "has {bytes} bytes; expected 1 to 255"),
+            Self::Control(position) => write!(f, "has a control character at position {position}; expected none"),
         }
     }
 }

@@ -1,4 +1,6 @@
-use serde::Deserialize;
+use std::marker::PhantomData;
+
+use serde::{Deserialize, de::DeserializeSeed};
 
 use super::{EventError, EventErrorKind};
 
@@ -28,6 +30,11 @@ const MAX_DEPTH: usize = 64;
 /// # Errors
 /// Says what is wrong, and where (line and column), without repeating the body.
 pub fn from_json<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, EventError> {
+    from_json_seed(body, PhantomData)
+}
+
+/// The same where what to read is known at run time only: `seed` reads the object.
+pub(crate) fn from_json_seed<'de, S: DeserializeSeed<'de>>(body: &'de [u8], seed: S) -> Result<S::Value, EventError> {
     let text = std::str::from_utf8(body).map_err(|error| {
         let at = error.valid_up_to();
         EventError::new(
@@ -51,7 +58,10 @@ pub fn from_json<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, EventEr
         }
     }
     check_depth(body)?;
-    serde_json::from_str(text).map_err(describe)
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = seed.deserialize(&mut json).map_err(describe)?;
+    json.end().map_err(describe)?;
+    Ok(value)
 }
 
 fn check_depth(body: &[u8]) -> Result<(), EventError> {

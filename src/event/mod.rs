@@ -8,6 +8,7 @@ mod fingerprint;
 mod json;
 mod pattern;
 mod text;
+mod payload;
 mod error;
 #[cfg(feature = "service")]
 mod delivery;
@@ -18,7 +19,10 @@ pub use error::{EventError, EventErrorKind};
 pub use fingerprint::Fingerprint;
 pub use id::{EventId, EventIdError};
 pub use json::from_json;
+pub(crate) use json::from_json_seed;
 pub use pattern::TopicPattern;
+pub(crate) use payload::Position;
+pub use payload::{PayloadError, WithPayload, read_payload};
 pub use text::string_field;
 
 use std::time::SystemTime;

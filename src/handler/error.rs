@@ -5,6 +5,40 @@ use std::{error::Error, fmt, time::Duration};
 /// Any error turns into one that means *retry*: the event is released, and the sender, answered 500, sends it again. It is logged,
 /// never sent to the sender.
 ///
+/// # An error type of your own
+/// An error type that implements `Error` cannot have a `From` of its own for `HandlerError`, because every error has one that means
+/// *retry*. Say what it means in a function, and map with it:
+///
+/// ```
+/// use std::{fmt, time::Duration};
+/// use tower_webhook::HandlerError;
+///
+/// #[derive(Debug)]
+/// enum BookingError {
+///     LedgerBusy,
+///     NoSuchAccount,
+/// }
+/// # impl fmt::Display for BookingError {
+/// #     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str("not booked") }
+/// # }
+/// # impl std::error::Error for BookingError {}
+/// # fn book() -> Result<(), BookingError> { Err(BookingError::NoSuchAccount) }
+///
+/// fn disposition(error: BookingError) -> HandlerError {
+///     match error {
+///         BookingError::LedgerBusy => HandlerError::retry_after(Duration::from_secs(30), error),
+///         BookingError::NoSuchAccount => HandlerError::reject(error),
+///     }
+/// }
+///
+/// async fn transferred() -> Result<(), HandlerError> {
+///     book().map_err(disposition)?;
+///     Ok(())
+/// }
+/// # assert!(book().map_err(disposition).unwrap_err().is_rejection());
+/// ```
+///
+/// # Examples
 /// ```
 /// use std::time::Duration;
 /// use tower_webhook::HandlerError;
@@ -79,9 +113,19 @@ impl HandlerError {
     }
 }
 
+/// The error and what caused it, joined by colons: an outer context alone rarely says what went wrong.
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)
+        /// A chain this long is a loop, or of no use to a reader.
+        const MOST: usize = 8;
+        self.source.fmt(f)?;
+        let mut cause = self.source.source();
+        for _ in 0..MOST {
+            let Some(error) = cause else { break };
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 

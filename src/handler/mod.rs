@@ -1,6 +1,6 @@
 //! What you write: handlers, and how they fail.
 //!
-//! A handler is an async function of the event, of the whole [`Delivery`], or of either behind a state:
+//! A handler is an async function of the event, of the whole [`Delivery`] or of the event's [`Payload`], alone or behind a state:
 //!
 //! ```
 //! use std::time::Duration;
@@ -33,16 +33,18 @@
 //! handler cap is reached, or when a drain runs out of time; its claim is then released, so that the event comes again.
 
 mod error;
+mod payload;
 mod router;
 
 pub use error::{HandlerError, ResultExt};
+pub use payload::Payload;
 pub use router::{HandlerFuture, TopicRouter};
 
 use std::future::Future;
 
 use crate::event::{Delivery, Event};
 
-/// What a handler can take: the event, or the whole [`Delivery`].
+/// What a handler can take: the event, the whole [`Delivery`], or the event's [`Payload`].
 ///
 /// ```
 /// use tower_webhook::{Delivery, HandlerError, dwolla, handler::FromDelivery};
@@ -65,7 +67,8 @@ use crate::event::{Delivery, Event};
 #[diagnostic::on_unimplemented(
     message = "a handler of `{E}` events cannot take `{Self}`",
     label = "not made from a delivery of `{E}`",
-    note = "a handler takes `{E}`, `Delivery<{E}>`, or a type that implements `FromDelivery<{E}>`; the state, if any, comes first"
+    note = "a handler takes `{E}`, `Delivery<{E}>`, `Payload<T>` where the event has one and `T: DeserializeOwned`, or a type that implements \
+            `FromDelivery<{E}>`; the state, if any, comes first"
 )]
 pub trait FromDelivery<E>: Sized + Send {
     /// Takes what the handler wants out of a delivery.
@@ -94,11 +97,49 @@ impl<E: Event> FromDelivery<E> for Delivery<E> {
     message = "`{Self}` is not a handler of `{E}` events with the state `{S}`",
     label = "not a handler",
     note = "a handler is `async fn(event: {E})` or `async fn(state: {S}, event: {E})`, with `Delivery<{E}>` in place of the event if you \
-            like; it returns `()` or `Result<(), any error>`, and its future is `Send`"
+            like; it returns `()` or `Result<(), any error>`, and its future is `Send`",
+    note = "to see which of these does not hold, write `tower_webhook::handler::check(your_handler)`, or `check_with_state` if it takes the \
+            router's state"
 )]
 pub trait Handler<E, S, M>: Clone + Send + Sync + 'static {
     /// Handles one delivery.
     fn call(&self, state: S, delivery: Delivery<E>) -> impl Future<Output = Result<(), HandlerError>> + Send;
+}
+
+/// Says why a function is not a handler: the compiler's message is about the argument, the result or the future that does not fit. It does
+/// nothing when the program runs. For handlers without state; see [`check_with_state`] for the others.
+///
+/// ```
+/// use tower_webhook::{dwolla, handler};
+///
+/// async fn verified(event: dwolla::Event) {}
+///
+/// handler::check::<dwolla::Event, _, _>(verified);
+/// ```
+pub fn check<E, A, Fut>(_handler: impl Fn(A) -> Fut + Clone + Send + Sync + 'static)
+where
+    E: Event,
+    A: FromDelivery<E>,
+    Fut: Future<Output: HandlerResult> + Send,
+{
+}
+
+/// As [`check`], for a handler that takes the router's state first.
+///
+/// ```
+/// use tower_webhook::{Delivery, dwolla, handler};
+///
+/// async fn settled(ledger: String, delivery: Delivery<dwolla::Event>) {}
+///
+/// handler::check_with_state::<dwolla::Event, String, _, _>(settled);
+/// ```
+pub fn check_with_state<E, S, A, Fut>(_handler: impl Fn(S, A) -> Fut + Clone + Send + Sync + 'static)
+where
+    E: Event,
+    S: Clone + Send + Sync + 'static,
+    A: FromDelivery<E>,
+    Fut: Future<Output: HandlerResult> + Send,
+{
 }
 
 impl<F, E, S, A, Fut> Handler<E, S, (A,)> for F

@@ -12,6 +12,9 @@ use tower::Service;
 use super::{Handler, HandlerError};
 use crate::event::{Delivery, Event, TopicPattern};
 
+/// The longest topic whose beginnings are looked up, in bytes. Senders' topics are names of a few words.
+const LONGEST_TOPIC: usize = 255;
+
 type Erased<E, S> = Arc<dyn Fn(S, Delivery<E>) -> HandlerFuture + Send + Sync>;
 
 /// Hands each event to the handler of its topic.
@@ -110,15 +113,30 @@ impl<E: Event, S: Clone + Send + Sync + 'static> TopicRouter<E, S> {
         self
     }
 
-    fn handler(&self, topic: &str) -> Option<&Erased<E, S>> {
+    fn route(&self, topic: &str) -> Option<(&str, &Erased<E, S>)> {
         let mut begin = Some(topic);
         while let Some(pattern) = begin {
-            if let Some(handler) = self.routes.topics.get(pattern) {
-                return Some(handler);
+            if let Some((pattern, handler)) = self.routes.topics.get_key_value(pattern) {
+                return Some((pattern, handler));
             }
-            begin = pattern.rsplit_once('.').map(|(begin, _)| begin);
+            // Each beginning is hashed anew: a topic of nothing but dots would cost the square of its length.
+            begin = pattern
+                .rsplit_once('.')
+                .map(|(begin, _)| begin)
+                .filter(|_| topic.len() <= LONGEST_TOPIC);
         }
-        self.routes.fallback.as_ref()
+        None
+    }
+
+    fn handler(&self, topic: &str) -> Option<&Erased<E, S>> {
+        self.route(topic)
+            .map(|(_, handler)| handler)
+            .or(self.routes.fallback.as_ref())
+    }
+
+    /// The pattern that a handler of its own is registered for.
+    pub(crate) fn pattern(&self, topic: &str) -> Option<&str> {
+        self.route(topic).map(|(pattern, _)| pattern)
     }
 
     /// Whether a handler, or the fallback, takes this topic.

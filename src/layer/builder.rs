@@ -42,15 +42,16 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         let settings = Settings {
             namespace: provider.name().into(),
             answer_within: answer_within(terms.answer_limit()),
-            store_timeout: Duration::from_secs(2),
+            // Half of an answer that is due sooner: a layer with its defaults is valid for every sender.
+            store_timeout: Duration::from_secs(2).min(answer_within(terms.answer_limit()) / 2),
             lease: Duration::from_secs(60),
             renew_every: Duration::from_secs(20),
             handler_timeout,
             body_limit: terms.largest_body(),
             body_timeout: Duration::from_secs(5),
-            most_requests: 1024,
-            most_unauthenticated_bytes: 64 * 1024 * 1024,
-            most_waiting: 256,
+            max_in_flight: 1024,
+            max_unauthenticated_bytes: 64 * 1024 * 1024,
+            max_waiting: 256,
             retention: terms.retention().max(least_retention),
             retry_horizon: terms.retry_horizon(),
             max_event_age: None,
@@ -104,27 +105,30 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// How long a body may take to arrive, all of it; by default 5 s.
+    /// How long a body may take to arrive, all of it; by default 5 s, and never longer than the answer may take.
     pub fn body_timeout(mut self, limit: Duration) -> Self {
         self.settings.body_timeout = limit;
         self
     }
 
-    /// How many requests may be in flight at once; by default 1,024. A request is in flight until it is answered.
+    /// How many requests may be in flight at once; by default 1,024. A request is in flight until it is answered or its sender hangs up.
+    ///
+    /// It bounds what strangers can take up, not how many handlers run: one that outlasts its answer goes on, and only the sender's
+    /// pace bounds how many there are. Use a semaphore in the handler where a downstream needs one.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
-        self.settings.most_requests = requests;
+        self.settings.max_in_flight = requests;
         self
     }
 
     /// How many bytes of bodies may be held whose signature is not verified yet, all requests together; by default 64 MiB.
     pub fn max_unauthenticated_bytes(mut self, bytes: usize) -> Self {
-        self.settings.most_unauthenticated_bytes = bytes;
+        self.settings.max_unauthenticated_bytes = bytes;
         self
     }
 
     /// How many deliveries may wait for another of the same event; by default 256. Further ones are answered 503.
     pub fn max_waiting(mut self, deliveries: usize) -> Self {
-        self.settings.most_waiting = deliveries;
+        self.settings.max_waiting = deliveries;
         self
     }
 
@@ -141,7 +145,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// The clock for signed times and the age of events; by default the system's. Leases go by the store's own.
+    /// The clock for the age of events; by default the system's. Leases go by the store's own.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -186,8 +190,8 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         }
         for (name, value) in [
             ("body_limit", settings.body_limit),
-            ("max_in_flight", settings.most_requests),
-            ("max_unauthenticated_bytes", settings.most_unauthenticated_bytes),
+            ("max_in_flight", settings.max_in_flight),
+            ("max_unauthenticated_bytes", settings.max_unauthenticated_bytes),
         ] {
             if value == 0 {
                 return refuse(format!(
@@ -195,10 +199,10 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 ));
             }
         }
-        if settings.most_unauthenticated_bytes < settings.body_limit {
+        if settings.max_unauthenticated_bytes < settings.body_limit {
             return refuse(format!(
                 "max_unauthenticated_bytes ({}) is less than body_limit ({}): the largest body could never arrive; expected at least as much",
-                settings.most_unauthenticated_bytes, settings.body_limit
+                settings.max_unauthenticated_bytes, settings.body_limit
             ));
         }
         if settings.answer_within > terms.answer_limit() {
@@ -209,6 +213,13 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 terms.answer_limit().as_secs_f64()
             ));
         }
+        if settings.store_timeout >= settings.answer_within {
+            return refuse(format!(
+                "store_timeout ({}s) is not shorter than answer_within ({}s): a store that hangs would use up the whole answer; expected less",
+                settings.store_timeout.as_secs_f64(),
+                settings.answer_within.as_secs_f64()
+            ));
+        }
         if settings.renew_every.saturating_add(settings.store_timeout) >= settings.lease {
             return refuse(format!(
                 "the lease ({}s) is not longer than its renewal interval ({}s) plus store_timeout ({}s): it could be lost while it is \
@@ -216,6 +227,15 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 settings.lease.as_secs_f64(),
                 settings.renew_every.as_secs_f64(),
                 settings.store_timeout.as_secs_f64()
+            ));
+        }
+        if !terms.retry_horizon().is_zero() && settings.lease >= terms.retry_horizon() {
+            return refuse(format!(
+                "the lease ({}s) is not shorter than {} retries ({}s): an event whose process died would rest until nobody sends it any \
+                 more; expected less",
+                settings.lease.as_secs(),
+                self.provider.name(),
+                terms.retry_horizon().as_secs()
             ));
         }
         let least = terms.retry_horizon().saturating_add(settings.handler_timeout);

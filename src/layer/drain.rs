@@ -2,7 +2,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use crate::{receive::Flights, store::Key};
+use crate::{
+    receive::{Flights, Outcome},
+    store::Key,
+};
 
 /// Ends a layer's work when the process is to end. Cheap to clone.
 ///
@@ -35,7 +38,7 @@ impl WebhookHandle {
     /// Refuses new deliveries with 503 and waits for handlers and for settling in the background, at most `timeout`. What is not finished
     /// then is cancelled and its claim released, so that another instance can run it at once; the report lists it.
     ///
-    /// It takes at most `timeout` and the time of one store operation. A layer that drains stays closed.
+    /// It takes at most `timeout` and the time of two store operations. A layer that drains stays closed.
     ///
     /// # Cancel safety
     /// Dropped before it completes, the layer stays closed and handlers run on; calling it again waits anew.
@@ -48,7 +51,11 @@ impl WebhookHandle {
             .flights
             .cancel()
             .into_iter()
-            .map(|(key, topic, running)| Remaining { key, topic, running })
+            .map(|(key, topic, end)| Remaining {
+                key,
+                topic,
+                state: RemainingState::of(end),
+            })
             .collect();
         // The cancelled release their claims meanwhile; a store that hangs is not waited for any longer.
         let _ = self.wait_for_release().await;
@@ -56,7 +63,7 @@ impl WebhookHandle {
     }
 
     async fn wait_for_release(&self) -> Result<(), tokio::time::error::Elapsed> {
-        timeout(self.store_timeout, self.flights.empty()).await
+        timeout(self.store_timeout.saturating_mul(2), self.flights.empty()).await
     }
 }
 
@@ -94,7 +101,29 @@ impl fmt::Display for DrainReport {
 pub struct Remaining {
     key: Key,
     topic: String,
-    running: bool,
+    state: RemainingState,
+}
+
+/// How far a delivery had come that a drain could not finish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RemainingState {
+    /// Its handler was cancelled. The sender's next attempt runs it again.
+    Cancelled,
+    /// Its handler had finished (succeeded, or rejected it), and the store could not be told: it may run a second time.
+    Unrecorded,
+    /// It was not handled, and the store could not be told: its claim may hold until the lease ends.
+    Unreleased,
+}
+
+impl RemainingState {
+    fn of(end: Option<Outcome>) -> Self {
+        match end {
+            None => Self::Cancelled,
+            Some(Outcome::Handled | Outcome::Rejected(_)) => Self::Unrecorded,
+            Some(_) => Self::Unreleased,
+        }
+    }
 }
 
 impl Remaining {
@@ -110,20 +139,19 @@ impl Remaining {
         &self.topic
     }
 
-    /// Whether its handler was cancelled. If not, the handler had finished, and the store could not be told: the event may run
-    /// a second time.
+    /// How far it had come.
     #[must_use]
-    pub fn was_running(&self) -> bool {
-        self.running
+    pub fn state(&self) -> RemainingState {
+        self.state
     }
 }
 
 impl fmt::Display for Remaining {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.running {
-            "its handler was cancelled"
-        } else {
-            "handled, but not recorded"
+        let state = match self.state {
+            RemainingState::Cancelled => "its handler was cancelled",
+            RemainingState::Unrecorded => "handled, but not recorded",
+            RemainingState::Unreleased => "not handled, and its claim may hold until the lease ends",
         };
         write!(
             f,

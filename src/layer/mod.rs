@@ -15,6 +15,13 @@
 //!
 //! Answers that are no success carry an RFC 9457 `application/problem+json` body, and a [`Rejection`](crate::Rejection) in the response's extensions.
 //!
+//! # Logs
+//! With the feature `tracing`, target `tower_webhook`: a span `webhook` for each delivery, with the fields `sender`, `topic`, `id`, `attempt`,
+//! `outcome` and `reason`, and one event in it when the delivery has ended. It is an INFO for `handled`, `duplicate` and `unhandled`; a WARN for
+//! `rejected` and whatever a sender or a stranger did wrong; an ERROR for what an operator should see to: `conflict`, `store`, `handler-failed`,
+//! `handler-panicked`, `handler-timeout`, `inner-answer`. These names are [`RejectionKind::as_str`](crate::RejectionKind::as_str). A
+//! handler's span is a child of the delivery's. Ids and topics are escaped and cut at 64 characters.
+//!
 //! # Where to put it
 //! - On the webhook route alone: `route_service`, or `post(handler).layer(…)`. `Router::layer` would guard `/healthz` too, and answer 405 there.
 //! - Innermost. The signature is over the bytes that were sent: a decompression layer outside of this one breaks every signature, and so does
@@ -29,7 +36,7 @@
 //! use bytes::Bytes;
 //! use http::{Request, StatusCode};
 //! use http_body_util::Full;
-//! use tower::{Service as _, ServiceExt as _};
+//! use tower::ServiceExt as _;
 //! use tower_webhook::{MemoryStore, TopicRouter, WebhookLayer, dwolla::{self, Dwolla, Topic}, signature::Secrets};
 //!
 //! async fn created(event: dwolla::Event) {
@@ -38,17 +45,17 @@
 //!
 //! let secrets = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
 //! let topics = TopicRouter::new().on(Topic::CustomerCreated, created);
-//! let mut service = WebhookLayer::new(Dwolla::new(secrets.clone()).unwrap(), MemoryStore::new()).topics(topics);
+//! let service = WebhookLayer::new(Dwolla::new(secrets.clone()).unwrap(), MemoryStore::new()).topics(topics);
 //!
 //! let body = r#"{"id":"bb6531a2","topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}"#;
 //! let mut request = Request::post("/webhooks/dwolla").body(Full::<Bytes>::from(body)).unwrap();
 //! request.headers_mut().extend(dwolla::scheme().sign(&secrets, body.as_bytes()).unwrap());
 //!
-//! let accepted = service.ready().await.unwrap().call(request.clone()).await.unwrap();
+//! let accepted = service.clone().oneshot(request.clone()).await.unwrap();
 //! assert_eq!(accepted.status(), StatusCode::OK);
 //!
-//! let tampered = request.map(|_| Full::from(body.replace("created", "deactivated")));
-//! let refused = service.ready().await.unwrap().call(tampered).await.unwrap();
+//! let tampered = request.map(|_| Full::<Bytes>::from(body.replace("created", "deactivated")));
+//! let refused = service.oneshot(tampered).await.unwrap();
 //! assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
 //! # });
 //! # }
@@ -65,7 +72,7 @@ mod future;
 mod drain;
 
 pub use builder::WebhookLayerBuilder;
-pub use drain::{DrainReport, Remaining, WebhookHandle};
+pub use drain::{DrainReport, Remaining, RemainingState, WebhookHandle};
 pub use future::ResponseFuture;
 pub use layer::WebhookLayer;
 pub use service::WebhookService;

@@ -1,10 +1,12 @@
 //! Who sends: a [`Provider`] says how a sender signs, what its events are and how it delivers.
 //!
-//! To receive from a sender that is not here, implement [`Provider`]: a keyed [`Verifier`], a function from a body to your
-//! [`Event`], and the sender's [`DeliveryTerms`].
+//! To receive from a sender that is not here, describe it: [`custom`] takes how it signs and where id and topic are. Where that is
+//! not enough, implement [`Provider`]: a keyed [`Verifier`], a function from a body to your [`Event`], and the sender's
+//! [`DeliveryTerms`].
 
 mod terms;
 pub mod dwolla;
+pub mod custom;
 
 pub use terms::DeliveryTerms;
 

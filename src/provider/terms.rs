@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+/// No sender waits for less; a limit of zero would have every delivery answered before it is read.
+const LEAST_ANSWER_LIMIT: Duration = Duration::from_millis(100);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// How a sender delivers: what the layer's defaults are made of.
@@ -29,7 +31,7 @@ impl DeliveryTerms {
     #[must_use]
     pub fn new(answer_limit: Duration, retry_horizon: Duration) -> Self {
         Self {
-            answer_limit,
+            answer_limit: answer_limit.max(LEAST_ANSWER_LIMIT),
             retry_horizon,
             resend_horizon: retry_horizon,
             retention: retry_horizon.saturating_add(5 * DAY),
@@ -46,10 +48,10 @@ impl DeliveryTerms {
         self
     }
 
-    /// The largest body, in bytes.
+    /// The largest body, in bytes, at least one.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.body_limit = bytes;
+        self.body_limit = bytes.max(1);
         self
     }
 

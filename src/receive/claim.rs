@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use http::request::Parts;
-use tokio::time::timeout;
-
-use super::{Outcome, Receiver, parse::Parsed};
+use super::{Outcome, Receiver, guard::store_operation, lease::Lease, parse::Parsed};
 use crate::{
     error::{Rejection, RejectionKind},
     event::{Claim, Delivery, Event},
     store::{Claimed as Answer, IdempotencyStore, StoreErrorKind, Ticket},
 };
+use http::request::Parts;
 
 /// How long a sender is asked to wait when the store is out of reach.
 const STORE_RECOVERS: Duration = Duration::from_secs(5);
@@ -20,6 +18,7 @@ pub(super) struct Claimed<E> {
     pub(super) parts: Parts,
     pub(super) delivery: Delivery<E>,
     pub(super) ticket: Ticket,
+    pub(super) lease: Lease,
 }
 
 /// An event that this run may not handle.
@@ -49,12 +48,13 @@ impl<E: Event> Parsed<E> {
             ticket,
             verified,
         } = self;
-        let answer = timeout(receiver.settings.store_timeout, receiver.store.claim(&ticket)).await;
-        let unavailable =
-            |reason: String| Outcome::Refused(Rejection::new(RejectionKind::Store, reason).retry_after(STORE_RECOVERS));
+        let lease = Lease::asked_now(receiver.settings.lease);
+        let answer = store_operation(receiver, "claim", receiver.store.claim(&ticket)).await;
+        let refused =
+            |kind, reason: &str, after| Outcome::Refused(Rejection::new(kind, reason.to_owned()).retry_after(after));
         match answer {
-            Ok(Ok(Answer::Acquired { generation, attempts })) => {
-                let claim = Claim::new(generation, attempts);
+            Ok(Answer::Acquired { generation, attempts }) => {
+                let claim = Claim::new(generation, attempts, lease.watch());
                 let headers = if keep_headers {
                     parts.headers.clone()
                 } else {
@@ -65,27 +65,29 @@ impl<E: Event> Parsed<E> {
                     parts,
                     delivery,
                     ticket,
+                    lease,
                 })
             }
-            Ok(Ok(Answer::Done(completion))) => Err(NotClaimed::sure(Outcome::Duplicate(completion))),
-            Ok(Ok(Answer::InFlight { remaining })) => Err(NotClaimed::sure(Outcome::Refused(
-                Rejection::new(RejectionKind::InFlight, "another process runs this event").retry_after(remaining),
+            Ok(Answer::Done(completion)) => Err(NotClaimed::sure(Outcome::Duplicate(completion))),
+            Ok(Answer::InFlight { remaining }) => Err(NotClaimed::sure(refused(
+                RejectionKind::InFlight,
+                "another process runs this event",
+                remaining,
             ))),
-            Ok(Ok(Answer::Conflict)) => Err(NotClaimed::sure(Outcome::Refused(Rejection::new(
+            Ok(Answer::Conflict) => Err(NotClaimed::sure(Outcome::Refused(Rejection::new(
                 RejectionKind::Conflict,
                 "the id is recorded for another event; expected ids that name one event each: check the sender's id field",
             )))),
-            Ok(Err(error)) if error.kind() == StoreErrorKind::Full => {
-                Err(NotClaimed::sure(unavailable(error.to_string())))
+            Err(error) => {
+                let full = error.kind() == StoreErrorKind::Full;
+                let rejection = Rejection::new(RejectionKind::Store, error.to_string())
+                    .retry_after(STORE_RECOVERS)
+                    .because(if full { "full" } else { "unavailable" });
+                Err(NotClaimed {
+                    outcome: rejection.into(),
+                    unsure: (!full).then_some(ticket),
+                })
             }
-            Ok(Err(error)) => Err(NotClaimed {
-                outcome: unavailable(error.to_string()),
-                unsure: Some(ticket),
-            }),
-            Err(_) => Err(NotClaimed {
-                outcome: unavailable("the store did not answer a claim in time".to_owned()),
-                unsure: Some(ticket),
-            }),
         }
     }
 }

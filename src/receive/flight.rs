@@ -85,14 +85,14 @@ impl Flights {
         })
     }
 
-    pub(crate) fn enter(self: &Arc<Self>, ticket: &Ticket, topic: &str, most_waiting: usize) -> Entry {
+    pub(crate) fn enter(self: &Arc<Self>, ticket: &Ticket, topic: &str, max_waiting: usize) -> Entry {
         let event = (ticket.key.clone(), ticket.fingerprint);
         let mut open = lock(&self.open);
         if open.draining {
             return Entry::Draining;
         }
         match open.flights.entry(event.clone()) {
-            hash_map::Entry::Occupied(occupied) => match Waiter::new(Arc::clone(occupied.get()), most_waiting) {
+            hash_map::Entry::Occupied(occupied) => match Waiter::new(Arc::clone(occupied.get()), max_waiting) {
                 Some(waiter) => Entry::Wait(waiter),
                 None => Entry::Full,
             },
@@ -136,18 +136,25 @@ impl Flights {
         }
     }
 
-    /// Tells every flight to stop, and says which there are: key, topic, and whether the handler still runs.
-    pub(crate) fn cancel(&self) -> Vec<(Key, String, bool)> {
+    /// Tells every flight to stop, and says which there are: key, topic, and how the handler ended if it has.
+    pub(crate) fn cancel(&self) -> Vec<(Key, String, Option<Outcome>)> {
         let remaining = lock(&self.open)
             .flights
             .iter()
             .map(|((key, _), flight)| {
-                let running = matches!(lock(&flight.state).progress, Progress::Running);
-                (key.clone(), flight.topic.clone(), running)
+                let end = match &lock(&flight.state).progress {
+                    Progress::Running => None,
+                    Progress::Finished(outcome) | Progress::Answered(outcome) => Some(outcome.clone()),
+                };
+                (key.clone(), flight.topic.clone(), end)
             })
             .collect();
         self.cancelled.send_replace(true);
         remaining
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        *self.cancelled.borrow()
     }
 
     /// Completes once a drain has run out of time.
@@ -231,13 +238,14 @@ impl Drop for Lead {
             return;
         }
         self.leave();
-        let answered = matches!(lock(&self.flight.state).progress, Progress::Answered(_));
-        if !answered {
-            self.answer(Outcome::Refused(Rejection::new(
-                RejectionKind::Store,
-                "the delivery's task died; a store that panics?",
-            )));
-        }
+        let outcome = match &lock(&self.flight.state).progress {
+            Progress::Answered(_) => return,
+            Progress::Finished(outcome) => outcome.clone(),
+            Progress::Running => {
+                Rejection::new(RejectionKind::Store, "the delivery's task ended before its time").into()
+            }
+        };
+        self.answer(outcome);
     }
 }
 
@@ -277,4 +285,53 @@ impl Drop for Waiter {
 /// Nothing here can panic while it holds a lock, and a flight must end in any case.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{event::EventId, store::Token};
+
+    fn ticket() -> Ticket {
+        Ticket {
+            key: Key::new("sender", EventId::new("1").unwrap()),
+            token: Token::random(),
+            fingerprint: Fingerprint::of(["1"]),
+            lease: Duration::from_secs(60),
+            retention: Duration::from_secs(3600),
+            retry_horizon: Duration::from_secs(600),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_that_is_gone_leaves_nobody_waiting_and_nothing_open() {
+        let flights = Flights::new();
+        let Entry::Lead(lead) = flights.enter(&ticket(), "topic", 1) else {
+            panic!("the first leads")
+        };
+        let Entry::Wait(waiter) = flights.enter(&ticket(), "topic", 1) else {
+            panic!("the second waits")
+        };
+        drop(lead);
+        let deadline = Instant::now() + Duration::from_secs(8);
+        let answer = waiter.answer(deadline).await;
+        assert!(matches!(answer, Some(Outcome::Refused(rejection)) if rejection.kind() == RejectionKind::Store));
+        assert!(Instant::now() < deadline);
+        flights.empty().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_that_is_gone_after_its_handler_finished_answers_what_the_handler_did() {
+        let flights = Flights::new();
+        let Entry::Lead(lead) = flights.enter(&ticket(), "topic", 1) else {
+            panic!("the first leads")
+        };
+        let call = lead.call();
+        lead.finished(Outcome::Handled, None);
+        drop(lead);
+        let answer = call.answer(Instant::now() + Duration::from_secs(8)).await;
+        assert!(matches!(answer, Some((Outcome::Handled, None))));
+    }
 }

@@ -12,16 +12,16 @@ pub(super) struct Gate(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
-    most_requests: usize,
+    max_in_flight: usize,
     most_bytes: usize,
     requests: AtomicUsize,
     bytes: AtomicUsize,
 }
 
 impl Gate {
-    pub(super) fn new(most_requests: usize, most_bytes: usize) -> Self {
+    pub(super) fn new(max_in_flight: usize, most_bytes: usize) -> Self {
         Self(Arc::new(Counts {
-            most_requests,
+            max_in_flight,
             most_bytes,
             requests: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
@@ -34,8 +34,8 @@ impl Gate {
         if self.0.bytes.load(Ordering::Relaxed).saturating_add(expected) > self.0.most_bytes {
             return Err(self.no_bytes());
         }
-        if !take(&self.0.requests, 1, self.0.most_requests) {
-            let most = self.0.most_requests;
+        if !take(&self.0.requests, 1, self.0.max_in_flight) {
+            let most = self.0.max_in_flight;
             return Err(Rejection::new(
                 RejectionKind::Overloaded,
                 format!("{most} requests are in flight; expected fewer"),

@@ -3,7 +3,6 @@
 use std::{
     error::Error as StdError,
     future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     task::Poll,
     time::Duration,
@@ -13,15 +12,20 @@ use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use http_body::Body;
 use http_body_util::Full;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{task::unconstrained, time::sleep};
 use tower::Service;
 
-use super::{Outcome, Receiver, ResponseBody, claim::Claimed};
+use super::{
+    Outcome, Receiver, ResponseBody,
+    claim::Claimed,
+    guard::{Panicked, catch, discard},
+    lease::Lease,
+};
 use crate::{
     error::{Rejection, RejectionKind},
-    event::{Claim, Delivery, Event},
+    event::{Delivery, Event},
     handler::{HandlerError, TopicRouter},
-    store::{Effect, IdempotencyStore, Ticket},
+    store::{IdempotencyStore, Ticket},
 };
 
 /// How long a sender is asked to wait after a handler was cancelled.
@@ -36,6 +40,9 @@ pub(crate) trait Handle<E>: Clone + Send + 'static {
 
     /// Whether it wants events of this topic.
     fn wants(&self, topic: &str) -> bool;
+
+    /// What of its own registrations stands for this topic, if one does.
+    fn registered(&self, topic: &str) -> Option<&str>;
 
     /// Handles a delivery.
     fn handle(self, parts: Parts, delivery: Delivery<E>) -> Work;
@@ -56,6 +63,10 @@ impl<E: Event, S: Clone + Send + Sync + 'static> Handle<E> for TopicRouter<E, S>
 
     fn wants(&self, topic: &str) -> bool {
         self.handles(topic)
+    }
+
+    fn registered(&self, topic: &str) -> Option<&str> {
+        self.pattern(topic)
     }
 
     fn handle(mut self, _: Parts, delivery: Delivery<E>) -> Work {
@@ -92,6 +103,10 @@ where
 
     fn wants(&self, _: &str) -> bool {
         true
+    }
+
+    fn registered(&self, _: &str) -> Option<&str> {
+        None
     }
 
     fn handle(self, mut parts: Parts, delivery: Delivery<E>) -> Work {
@@ -146,9 +161,9 @@ impl<E: Event> Claimed<E> {
             parts,
             delivery,
             ticket,
+            lease,
         } = self;
-        let claim = delivery.claim().clone();
-        let end = supervise(receiver, &ticket, &claim, move || handler.handle(parts, delivery)).await;
+        let end = supervise(receiver, &ticket, &lease, move || handler.handle(parts, delivery)).await;
         Handled::from_end(ticket, end)
     }
 }
@@ -165,23 +180,28 @@ enum End {
 async fn supervise<P, S: IdempotencyStore>(
     receiver: &Receiver<P, S>,
     ticket: &Ticket,
-    claim: &Claim,
+    lease: &Lease,
     work: impl FnOnce() -> Work,
 ) -> End {
-    let Ok(mut work) = catch_unwind(AssertUnwindSafe(work)) else {
+    if receiver.flights.is_cancelled() {
+        return End::Drained;
+    }
+    let Ok(mut work) = catch(work) else {
         return End::Panicked;
     };
     let cap = receiver.settings.handler_timeout;
     let end = {
-        let mut capped = pin!(sleep(cap));
-        let mut drained = pin!(receiver.flights.cancelled());
-        let mut renewing = pin!(renew(receiver, ticket, claim));
+        // Unconstrained: a handler that is always ready uses up the task's budget, and whatever shares it would then never look at
+        // the clock.
+        let mut capped = pin!(unconstrained(sleep(cap)));
+        let mut drained = pin!(unconstrained(receiver.flights.cancelled()));
+        let mut renewing = pin!(unconstrained(lease.renew(receiver, ticket)));
         poll_fn(|cx| {
             // The work first: a result is never thrown away for a timer that is due at the same moment.
-            match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+            match catch(|| work.as_mut().poll(cx)) {
                 Ok(Poll::Ready(verdict)) => return Poll::Ready(End::Verdict(verdict)),
                 Ok(Poll::Pending) => {}
-                Err(_) => return Poll::Ready(End::Panicked),
+                Err(Panicked) => return Poll::Ready(End::Panicked),
             }
             if drained.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::Drained);
@@ -194,47 +214,25 @@ async fn supervise<P, S: IdempotencyStore>(
         })
         .await
     };
-    match catch_unwind(AssertUnwindSafe(|| drop(work))) {
-        Ok(()) => end,
-        Err(_) => match end {
-            // It had ended; what its remains do when dropped changes nothing.
-            End::Verdict(_) => end,
-            _ => End::Panicked,
-        },
+    match (discard(work), end) {
+        // It had ended; what its remains do when dropped changes nothing.
+        (_, End::Verdict(verdict)) => End::Verdict(verdict),
+        (Ok(()), end) => end,
+        (Err(Panicked), _) => End::Panicked,
     }
 }
 
-/// Renews the lease for as long as it is polled; it never completes.
-async fn renew<P, S: IdempotencyStore>(receiver: &Receiver<P, S>, ticket: &Ticket, claim: &Claim) {
-    let settings = &receiver.settings;
-    let mut held_since = Instant::now();
-    let mut pause = settings.renew_every;
-    loop {
-        sleep(pause).await;
-        let asked = Instant::now();
-        match timeout(settings.store_timeout, receiver.store.renew(ticket)).await {
-            Ok(Ok(Effect::Applied)) => {
-                held_since = asked;
-                pause = settings.renew_every;
-                claim.set_lost(false);
-            }
-            Ok(Ok(Effect::NotHeld)) => {
-                claim.set_lost(true);
-                crate::trace::warn(format_args!(
-                    "the lease of {} was lost to another run",
-                    crate::trace::Brief(ticket.key.id().as_str())
-                ));
-                return std::future::pending().await;
-            }
-            // The lease may still hold. Ask again soon; without an answer for a whole lease it counts as lost.
-            Ok(Err(_)) | Err(_) => {
-                pause = settings.renew_every.min(Duration::from_secs(1));
-                if held_since.elapsed() >= settings.lease {
-                    claim.set_lost(true);
-                }
-            }
-        }
+/// What a handler's error says, and its end: both run the user's code.
+fn text_of(error: HandlerError) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    // A `Display` that fails or panics keeps what it wrote so far.
+    let written = catch(|| write!(text, "{error}"));
+    let _ = discard(error);
+    if !matches!(written, Ok(Ok(()))) {
+        text.push_str(" (the error could not be displayed)");
     }
+    text
 }
 
 impl Handled {
@@ -249,11 +247,12 @@ impl Handled {
         let (settlement, outcome, response) = match end {
             End::Verdict(Verdict::Handled(response)) => (Settlement::Handled, Outcome::Handled, response),
             End::Verdict(Verdict::Failed(error)) if error.is_rejection() => {
-                (Settlement::Rejected, Outcome::Rejected(error.to_string()), None)
+                (Settlement::Rejected, Outcome::Rejected(text_of(error)), None)
             }
             End::Verdict(Verdict::Failed(error)) => {
-                let mut rejection = Rejection::new(RejectionKind::HandlerFailed, error.to_string());
-                if let Some(delay) = error.retry_delay() {
+                let delay = error.retry_delay();
+                let mut rejection = Rejection::new(RejectionKind::HandlerFailed, text_of(error));
+                if let Some(delay) = delay {
                     rejection = rejection.retry_after(delay);
                 }
                 (Settlement::Release, Outcome::Refused(rejection), None)

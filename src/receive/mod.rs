@@ -9,12 +9,14 @@
 
 mod settings;
 mod body;
+mod guard;
 mod gate;
 mod flight;
 mod read_body;
 mod verify;
 mod parse;
 mod claim;
+mod lease;
 mod handle;
 mod settle;
 mod respond;
@@ -37,6 +39,7 @@ use crate::{
     clock::Clock,
     error::{Rejection, RejectionKind},
     event::Event,
+    metrics::{Meter, Timer, Topic},
     provider::Provider,
     store::{Completion, IdempotencyStore},
     trace::{Level, Span},
@@ -52,18 +55,21 @@ pub(crate) struct Receiver<P, S> {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) flights: Arc<Flights>,
+    meter: Meter,
     gate: gate::Gate,
 }
 
-impl<P, S> Receiver<P, S> {
+impl<P: Provider, S> Receiver<P, S> {
     pub(crate) fn new(provider: P, store: S, settings: Settings, clock: Arc<dyn Clock>) -> Self {
-        let gate = gate::Gate::new(settings.most_requests, settings.most_unauthenticated_bytes);
+        let meter = Meter::new(provider.name());
+        let gate = gate::Gate::new(settings.max_in_flight, settings.max_unauthenticated_bytes);
         Self {
             provider,
             store,
             settings,
             clock,
             flights: Flights::new(),
+            meter,
             gate,
         }
     }
@@ -104,16 +110,25 @@ where
 {
     let started = Instant::now();
     let span = Span::delivery(receiver.provider.name());
-    let outcome = match arrive(&receiver, &span, request, started).await {
-        Ok((parsed, place)) if handler.wants(parsed.event.topic()) => {
-            let (outcome, response) = await_flight(&receiver, &span, handler, parsed, started).await;
-            drop(place); // the request is in flight until here
-            return respond::respond(outcome, response);
+    let _in_flight = receiver.meter.in_flight();
+    let (outcome, topic) = match arrive(&receiver, &span, request, started).await {
+        Ok((parsed, place)) => {
+            let event = &parsed.event;
+            let topic = Topic::of(handler.registered(event.topic()));
+            let age = event
+                .time()
+                .and_then(|time| receiver.clock.now().duration_since(time).ok());
+            age.inspect(|age| receiver.meter.event_age(&topic, *age));
+            if handler.wants(event.topic()) {
+                let (outcome, response) = await_flight(&receiver, &span, &topic, handler, parsed, started).await;
+                drop(place); // the request is in flight until here
+                return respond::respond(outcome, response);
+            }
+            (Outcome::Unhandled, topic)
         }
-        Ok(_) => Outcome::Unhandled,
-        Err(rejection) => rejection.into(),
+        Err(rejection) => (rejection.into(), Topic::NONE),
     };
-    outcome.end(&span);
+    outcome.end(&span, &receiver.meter, &topic);
     respond::respond(outcome, None)
 }
 
@@ -141,6 +156,7 @@ where
     let now = receiver.clock.now();
     let authentic = received.verify(now)?;
     place.authenticated();
+    receiver.meter.verified(authentic.verified.secret());
     let parsed = authentic.parse(receiver, now)?;
     span.identify(parsed.event.topic(), parsed.ticket.key.id().as_str());
     Ok((parsed, place))
@@ -150,6 +166,7 @@ where
 async fn await_flight<P, S, H>(
     receiver: &Arc<Receiver<P, S>>,
     span: &Span,
+    topic: &Topic,
     handler: H,
     parsed: Parsed<P::Event>,
     started: Instant,
@@ -168,22 +185,30 @@ where
     };
     let refused = match receiver
         .flights
-        .enter(&parsed.ticket, parsed.event.topic(), receiver.settings.most_waiting)
+        .enter(&parsed.ticket, parsed.event.topic(), receiver.settings.max_waiting)
     {
         Entry::Lead(lead) => {
             let call = lead.call();
-            let task = fly(Arc::clone(receiver), span.clone(), handler, parsed, lead);
+            let task = fly(Arc::clone(receiver), span.clone(), topic.clone(), handler, parsed, lead);
             tokio::spawn(span.follow(task));
             // The task tells the log how it ended; here only whether the sender hears of it.
             return call.answer(deadline).await.unwrap_or_else(|| {
                 let late = late().retry_after(LATER);
+                receiver.meter.late_answer();
                 span.say(Level::Warn, format_args!("answered 503: {}", late.reason()));
                 (late.into(), None)
             });
         }
         Entry::Wait(waiter) => match waiter.answer(deadline).await {
             Some(outcome) => {
-                outcome.end(span);
+                match outcome {
+                    // One `handled` for one run: whoever counts those lines counts events.
+                    Outcome::Handled => {
+                        span.end(Level::Info, "duplicate", "handled by the delivery it waited for");
+                        receiver.meter.delivery(topic, "duplicate", "waited");
+                    }
+                    _ => outcome.end(span, &receiver.meter, topic),
+                }
                 return (outcome, None);
             }
             None => late().retry_after(LATER),
@@ -194,7 +219,7 @@ where
         Entry::Draining => draining(),
     };
     let outcome = Outcome::from(refused);
-    outcome.end(span);
+    outcome.end(span, &receiver.meter, topic);
     (outcome, None)
 }
 
@@ -202,21 +227,31 @@ where
 const LATER: Duration = Duration::from_secs(5);
 
 /// The spawned task: claim, handle, settle.
-async fn fly<P, S, H>(receiver: Arc<Receiver<P, S>>, span: Span, handler: H, parsed: Parsed<P::Event>, lead: Lead)
-where
+async fn fly<P, S, H>(
+    receiver: Arc<Receiver<P, S>>,
+    span: Span,
+    topic: Topic,
+    handler: H,
+    parsed: Parsed<P::Event>,
+    lead: Lead,
+) where
     P: Provider,
     S: IdempotencyStore,
     H: Handle<P::Event>,
 {
+    let meter = &receiver.meter;
     match parsed.claim(&receiver, H::FORWARDS).await {
         Ok(claimed) => {
             span.attempt(claimed.delivery.claim().attempts());
+            let (timer, running) = (Timer::start(), meter.running());
             let handled = claimed.handle(&receiver, handler).await;
-            handled.outcome.end(&span);
+            drop(running);
+            meter.handler(&topic, handled.outcome.name(), timer);
+            handled.outcome.end(&span, meter, &topic);
             handled.settle(&receiver, lead).await;
         }
         Err(refused) => {
-            refused.outcome.end(&span);
+            refused.outcome.end(&span, meter, &topic);
             match refused.unsure {
                 Some(ticket) => settle::release_unsure(&receiver, &ticket, lead, refused.outcome).await,
                 None => lead.end(refused.outcome),
@@ -237,15 +272,25 @@ fn later(time: Instant, by: Duration) -> Instant {
 }
 
 impl Outcome {
-    /// Into the log.
-    fn end(&self, span: &Span) {
-        let (level, outcome, reason) = match self {
-            Self::Handled => (Level::Info, "handled", ""),
-            Self::Duplicate(Completion::Handled) => (Level::Info, "duplicate", ""),
-            Self::Duplicate(Completion::Rejected) => (Level::Info, "duplicate", "rejected before"),
-            Self::Unhandled => (Level::Info, "unhandled", ""),
-            Self::Rejected(reason) => (Level::Warn, "rejected", reason.as_str()),
-            Self::InnerRefused(_) => (Level::Warn, "refused by the service", ""),
+    /// A name for programs, in logs and metrics.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Handled => "handled",
+            Self::Duplicate(_) => "duplicate",
+            Self::Unhandled => "unhandled",
+            Self::Rejected(_) => "rejected",
+            Self::InnerRefused(_) => RejectionKind::InnerRefused.as_str(),
+            Self::Refused(rejection) => rejection.kind().as_str(),
+        }
+    }
+
+    /// Into the log and the metrics.
+    fn end(&self, span: &Span, meter: &Meter, topic: &Topic) {
+        let (level, reason, cause) = match self {
+            Self::Duplicate(Completion::Rejected) => (Level::Info, "rejected before", "rejected"),
+            Self::Handled | Self::Duplicate(Completion::Handled) | Self::Unhandled => (Level::Info, "", ""),
+            Self::Rejected(reason) => (Level::Warn, reason.as_str(), ""),
+            Self::InnerRefused(_) => (Level::Warn, "", ""),
             Self::Refused(rejection) => {
                 let level = match rejection.kind() {
                     RejectionKind::Conflict
@@ -256,9 +301,10 @@ impl Outcome {
                     | RejectionKind::InnerAnswer => Level::Error,
                     _ => Level::Warn,
                 };
-                (level, "refused", rejection.reason())
+                (level, rejection.reason(), rejection.cause())
             }
         };
-        span.end(level, outcome, reason);
+        span.end(level, self.name(), reason);
+        meter.delivery(topic, self.name(), cause);
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::gate::{Gate, Place};
 use crate::{
     error::{Rejection, RejectionKind},
-    signature::{Verification, Verifier},
+    signature::{SignatureError, Verification, Verifier},
 };
 
 /// Room for a first guess at a body's size. More is taken as bytes really arrive: a declared length costs its sender nothing.
@@ -55,9 +55,7 @@ where
         ));
     }
     refuse_encoding(&parts.headers)?;
-    let mut verification = verifier
-        .begin(&parts.headers)
-        .map_err(|error| Rejection::new(RejectionKind::Signature, error.to_string()))?;
+    let mut verification = verifier.begin(&parts.headers).map_err(signature)?;
     let expected = expected_length(&parts.headers, &body, limits.bytes)?;
     let mut place = gate.enter(expected)?;
 
@@ -117,6 +115,11 @@ where
         },
         place,
     ))
+}
+
+/// The reason is for the log and for metrics; the answer is the same for every one.
+pub(super) fn signature(error: SignatureError) -> Rejection {
+    Rejection::new(RejectionKind::Signature, error.to_string()).because(error.kind().as_str())
 }
 
 /// A layer that decodes bodies would change what was signed, and decoding before the signature is checked invites bombs.

@@ -10,112 +10,80 @@ use http::{
 use super::{Outcome, ResponseBody};
 use crate::error::{Rejection, RejectionKind};
 
-/// The answer of one kind: status, a name for programs, a sentence for operators.
-struct Answer(StatusCode, &'static str, &'static str);
+/// The answer of one kind: its status, and a sentence for operators.
+struct Answer(StatusCode, &'static str);
 
 fn answer(rejection: &Rejection) -> Answer {
     use RejectionKind as Kind;
     match rejection.kind() {
-        Kind::Method => Answer(StatusCode::METHOD_NOT_ALLOWED, "method", "Webhooks are posted."),
+        Kind::Method => Answer(StatusCode::METHOD_NOT_ALLOWED, "Webhooks are posted."),
         Kind::Encoding => Answer(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "encoding",
             "The body must come without Content-Encoding: the signature is over the plain bytes.",
         ),
         Kind::TooLarge => Answer(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "too-large",
             "The body is larger than this endpoint takes.",
         ),
-        Kind::TooSlow => Answer(
-            StatusCode::REQUEST_TIMEOUT,
-            "too-slow",
-            "The body did not arrive in time.",
-        ),
-        Kind::BrokenBody => Answer(
-            StatusCode::BAD_REQUEST,
-            "broken-body",
-            "The body broke off before its end.",
-        ),
+        Kind::TooSlow => Answer(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time."),
+        Kind::BrokenBody => Answer(StatusCode::BAD_REQUEST, "The body broke off before its end."),
         Kind::Overloaded => Answer(
             StatusCode::SERVICE_UNAVAILABLE,
-            "overloaded",
             "Too many requests are in flight. Send it again later.",
         ),
         Kind::Draining => Answer(
             StatusCode::SERVICE_UNAVAILABLE,
-            "draining",
             "This instance is shutting down. Send it again later.",
         ),
         // One text for every cause: which check failed is what a forger would like to know.
         Kind::Signature => Answer(
             StatusCode::UNAUTHORIZED,
-            "signature",
             "The signature could not be verified. The receiver's log says why.",
         ),
-        Kind::NotAnEvent => Answer(
-            StatusCode::BAD_REQUEST,
-            "not-an-event",
-            "The body is authentic but not an event.",
-        ),
-        Kind::TooOld => Answer(
-            StatusCode::BAD_REQUEST,
-            "too-old",
-            "The event is older than this endpoint takes.",
-        ),
+        Kind::NotAnEvent => Answer(StatusCode::BAD_REQUEST, "The body is authentic but not an event."),
+        Kind::TooOld => Answer(StatusCode::BAD_REQUEST, "The event is older than this endpoint takes."),
         Kind::Conflict => Answer(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "conflict",
             "The event's id is recorded for another event. The receiver's log says more.",
         ),
         Kind::InFlight => Answer(
             StatusCode::SERVICE_UNAVAILABLE,
-            "in-flight",
             "The event is being handled by another instance. Send it again later.",
         ),
         Kind::Waiting => Answer(
             StatusCode::SERVICE_UNAVAILABLE,
-            "waiting",
             "The event is being handled, and too many copies of it wait. Send it again later.",
         ),
         Kind::StillRunning => Answer(
             StatusCode::SERVICE_UNAVAILABLE,
-            "still-running",
             "The event is being handled, longer than the answer may take. Send it again later.",
         ),
         Kind::Store => Answer(
             StatusCode::SERVICE_UNAVAILABLE,
-            "store",
             "The event could not be recorded. Send it again later.",
         ),
         Kind::HandlerFailed if rejection.retry_delay().is_some() => Answer(
             StatusCode::SERVICE_UNAVAILABLE,
-            "handler-failed",
             "The event could not be handled yet. Send it again later.",
         ),
         Kind::HandlerFailed => Answer(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "handler-failed",
             "The event could not be handled. Send it again.",
         ),
         Kind::HandlerPanicked => Answer(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "handler-panicked",
             "The event could not be handled. Send it again.",
         ),
         Kind::HandlerTimeout => Answer(
             StatusCode::SERVICE_UNAVAILABLE,
-            "handler-timeout",
             "The event took too long to handle. Send it again later.",
         ),
         Kind::InnerAnswer => Answer(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "inner-answer",
             "The service behind this endpoint answered in a way that is not for senders. Send it again.",
         ),
         Kind::InnerRefused => Answer(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "inner-refused",
             "The event could not be handled. Send it again.",
         ),
     }
@@ -150,10 +118,10 @@ pub(super) fn respond(outcome: Outcome, response: Option<Response<ResponseBody>>
 }
 
 fn refuse(rejection: Rejection, detail: Option<String>) -> Response<ResponseBody> {
-    let Answer(status, code, text) = answer(&rejection);
+    let Answer(status, text) = answer(&rejection);
     let mut response = Response::new(ResponseBody::full(problem(
         status,
-        code,
+        rejection.kind().as_str(),
         detail.as_deref().unwrap_or(text),
     )));
     *response.status_mut() = status;
@@ -195,11 +163,12 @@ fn problem(status: StatusCode, code: &str, detail: &str) -> String {
     problem.to_string()
 }
 
-/// What an extractor answers that finds no delivery: the layer is not where it should be.
+/// What an extractor answers that finds no delivery. The route checks no signature, so the log alone says which types are missing.
 #[cfg(feature = "axum")]
-pub(crate) fn missing_layer(detail: &str) -> Response<ResponseBody> {
+pub(crate) fn missing_layer() -> Response<ResponseBody> {
     let status = StatusCode::INTERNAL_SERVER_ERROR;
-    let mut response = Response::new(ResponseBody::full(problem(status, "missing-layer", detail)));
+    let text = "This route is not behind a WebhookLayer. The receiver's log says more.";
+    let mut response = Response::new(ResponseBody::full(problem(status, "missing-layer", text)));
     *response.status_mut() = status;
     response
         .headers_mut()

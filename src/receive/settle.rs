@@ -2,14 +2,16 @@
 
 use std::{future::Future, pin::pin, task::Poll, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::{
     Outcome, Receiver,
     flight::Lead,
+    guard::store_operation,
     handle::{Handled, Settlement},
+    later,
 };
-use crate::store::{Completion, Effect, IdempotencyStore, StoreError, Ticket};
+use crate::store::{Completion, Effect, IdempotencyStore, Ticket};
 
 /// The pauses between attempts in the background: from the first, doubling, to the longest. Short, because until it succeeds another
 /// process may claim the event when the lease is over.
@@ -27,18 +29,14 @@ impl Handled {
             response,
         } = self;
         lead.finished(outcome.clone(), response);
-        match attempt(receiver, &ticket, settlement).await {
-            Ok(effect) => {
-                note(&ticket, settlement, effect);
-                lead.end(outcome);
-            }
-            Err(reason) => {
-                crate::trace::warn(format_args!("settling failed and goes on in the background: {reason}"));
-                lead.answer(outcome.clone());
-                in_background(receiver, &ticket, settlement).await;
-                lead.end(outcome);
-            }
+        let answer = attempt(receiver, &ticket, settlement).await;
+        note(&ticket, settlement, &answer);
+        if let Err(reason) = answer {
+            crate::trace::warn(format_args!("settling failed and goes on in the background: {reason}"));
+            lead.answer(outcome.clone());
+            let _ = in_background(receiver, &ticket, settlement, |_| true).await;
         }
+        lead.end(outcome);
     }
 }
 
@@ -50,16 +48,30 @@ pub(super) async fn release_unsure<P, S: IdempotencyStore>(
     outcome: Outcome,
 ) {
     lead.answer(outcome.clone());
-    if attempt(receiver, ticket, Settlement::Release).await.is_err() {
-        in_background(receiver, ticket, Settlement::Release).await;
+    let mut freed = attempt(receiver, ticket, Settlement::Release).await;
+    if freed.is_err() {
+        freed = in_background(receiver, ticket, Settlement::Release, |_| true).await;
     }
+    // The next delivery may ask the store again.
     lead.end(outcome);
+    if let Ok(Effect::NotHeld) = freed {
+        // Nothing to free so far; but a store that was slow may apply the claim yet.
+        let _ = in_background(receiver, ticket, Settlement::Release, |effect| {
+            effect == Effect::Applied
+        })
+        .await;
+    }
 }
 
-/// Tries again until it succeeds, a drain gives up, or (a release) the lease is over anyway.
-async fn in_background<P, S: IdempotencyStore>(receiver: &Receiver<P, S>, ticket: &Ticket, settlement: Settlement) {
+/// Tries again until the store gives the answer that is wanted, a drain gives up, or (a release) the lease is over anyway.
+async fn in_background<P, S: IdempotencyStore>(
+    receiver: &Receiver<P, S>,
+    ticket: &Ticket,
+    settlement: Settlement,
+    wanted: impl Fn(Effect) -> bool,
+) -> Result<Effect, String> {
     let helps_until = match settlement {
-        Settlement::Release => Instant::now().checked_add(ticket.lease),
+        Settlement::Release => Some(later(Instant::now(), ticket.lease)),
         Settlement::Handled | Settlement::Rejected => None,
     };
     let settled = async {
@@ -67,23 +79,27 @@ async fn in_background<P, S: IdempotencyStore>(receiver: &Receiver<P, S>, ticket
         loop {
             sleep(pause).await;
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-            if let Ok(effect) = attempt(receiver, ticket, settlement).await {
-                return note(ticket, settlement, effect);
+            let answer = attempt(receiver, ticket, settlement).await;
+            if answer.as_ref().is_ok_and(|effect| wanted(*effect)) {
+                note(ticket, settlement, &answer);
+                return answer;
             }
             if helps_until.is_some_and(|until| until <= Instant::now()) {
-                return;
+                return answer;
             }
         }
     };
-    let mut settled = pin!(settled);
-    let mut drained = pin!(receiver.flights.cancelled());
-    std::future::poll_fn(|cx| {
-        if settled.as_mut().poll(cx).is_ready() || drained.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        Poll::Pending
+    // A drain that runs out of time leaves one store operation more: the store may just have come back.
+    let given_up = async {
+        receiver.flights.cancelled().await;
+        sleep(receiver.settings.store_timeout).await;
+    };
+    let (mut settled, mut given_up) = (pin!(settled), pin!(given_up));
+    std::future::poll_fn(|cx| match settled.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(answer),
+        Poll::Pending => given_up.as_mut().poll(cx).map(|()| Err("a drain gave up".to_owned())),
     })
-    .await;
+    .await
 }
 
 async fn attempt<P, S: IdempotencyStore>(
@@ -92,22 +108,19 @@ async fn attempt<P, S: IdempotencyStore>(
     settlement: Settlement,
 ) -> Result<Effect, String> {
     let store = &receiver.store;
-    let limit = receiver.settings.store_timeout;
-    let answer: Result<Result<Effect, StoreError>, _> = match settlement {
-        Settlement::Handled => timeout(limit, store.complete(ticket, Completion::Handled)).await,
-        Settlement::Rejected => timeout(limit, store.complete(ticket, Completion::Rejected)).await,
-        Settlement::Release => timeout(limit, store.release(ticket)).await,
+    let answer = match settlement {
+        Settlement::Handled => store_operation(receiver, "complete", store.complete(ticket, Completion::Handled)).await,
+        Settlement::Rejected => {
+            store_operation(receiver, "complete", store.complete(ticket, Completion::Rejected)).await
+        }
+        Settlement::Release => store_operation(receiver, "release", store.release(ticket)).await,
     };
-    match answer {
-        Ok(Ok(effect)) => Ok(effect),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("the store did not answer in time".to_owned()),
-    }
+    answer.map_err(|error| error.to_string())
 }
 
 /// A settlement that came too late is no error of this run, but worth a line.
-fn note(ticket: &Ticket, settlement: Settlement, effect: Effect) {
-    if effect == Effect::NotHeld && settlement != Settlement::Release {
+fn note(ticket: &Ticket, settlement: Settlement, answer: &Result<Effect, String>) {
+    if matches!(answer, Ok(Effect::NotHeld)) && settlement != Settlement::Release {
         crate::trace::warn(format_args!(
             "{} was finished here, but its record is another run's by now",
             crate::trace::Brief(ticket.key.id().as_str())

@@ -5,11 +5,8 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::request::Parts;
 
-use super::read_body::Received;
-use crate::{
-    error::{Rejection, RejectionKind},
-    signature::Verified,
-};
+use super::read_body::{Received, signature};
+use crate::{error::Rejection, signature::Verified};
 
 /// An authentic request. Only this file makes one.
 pub(super) struct Authentic {
@@ -27,7 +24,7 @@ impl Received {
         } = self;
         match verification.finish(now) {
             Ok(verified) => Ok(Authentic { parts, body, verified }),
-            Err(error) => Err(Rejection::new(RejectionKind::Signature, error.to_string())),
+            Err(error) => Err(signature(error)),
         }
     }
 }

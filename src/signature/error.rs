@@ -76,6 +76,22 @@ pub enum SignatureErrorKind {
     Secret,
 }
 
+impl SignatureErrorKind {
+    /// A name for programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Repeated => "repeated",
+            Self::Empty => "empty",
+            Self::Malformed => "malformed",
+            Self::Sha1 => "sha1",
+            Self::Mismatch => "mismatch",
+            Self::Secret => "secret",
+        }
+    }
+}
+
 impl SignatureError {
     pub(super) fn missing(headers: &[HeaderName]) -> Self {
         Self(Box::new(Reason::Missing(headers.to_vec())))

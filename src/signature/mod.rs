@@ -84,7 +84,7 @@ pub fn verify(
 
 /// Checks one request's signature at a time of the caller's choosing: a pure function.
 ///
-/// The time matters to schemes that sign one; Dwolla's does not.
+/// No scheme of this version signs a time; where one does, `now` decides whether it is fresh.
 ///
 /// ```
 /// use std::time::SystemTime;

@@ -126,7 +126,7 @@ impl<T: Into<Vec<u8>>> TryFrom<Vec<T>> for Secrets {
 }
 
 /// Why secrets were refused. Its text repeats none of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SecretError {
     kind: SecretErrorKind,
     position: Option<usize>,
@@ -184,6 +184,13 @@ impl fmt::Display for SecretError {
                 "ends with whitespace; expected none around it: trim it where it is read"
             }
         })
+    }
+}
+
+/// With the message: a `main` that returns this error prints it by `Debug`.
+impl fmt::Debug for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretError({:?}: {self})", self.kind)
     }
 }
 

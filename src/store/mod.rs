@@ -83,7 +83,24 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
 
     /// Drops the record of a key, whatever its state, so that the next delivery runs again: what makes a sender's "redeliver" button
-    /// work. `Applied` if there was one that had not expired.
+    /// work. `Applied` if there was one that had not expired. Generations start again at 1.
+    ///
+    /// Forgetting an event that is being handled lets a second run start beside the first: look at [`get`](Self::get) before.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "service", feature = "memory"))] {
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla, event::EventId, store::{Effect, IdempotencyStore, Key}};
+    ///
+    /// // keep a clone of the store that you give to the layer
+    /// let store = MemoryStore::new();
+    /// let webhooks = WebhookLayer::new(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap(), store.clone());
+    ///
+    /// let key = Key::new("dwolla", EventId::new("bb6531a2").unwrap());
+    /// assert_eq!(store.forget(&key).await.unwrap(), Effect::NotHeld); // it was never seen
+    /// # });
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The store did not answer.

@@ -2,6 +2,7 @@ use std::{
     collections::{HashMap, VecDeque},
     future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use crate::store::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, Ticket};
@@ -71,6 +72,10 @@ pub enum Fault {
     HangBeforeApplying,
     /// No answer ever, though the operation is applied.
     HangAfterApplying,
+    /// No answer ever, and the operation is applied after this time, also if the caller has given up: a slow network.
+    ApplyLate(Duration),
+    /// A panic, and the operation is not applied.
+    Panic,
 }
 
 #[derive(Debug, Default)]
@@ -134,20 +139,35 @@ impl<S> FaultyStore<S> {
     }
 
     /// The call itself is made only where it is to take effect: a store may act before its future is polled.
-    async fn run<A, F>(&self, operation: Operation, apply: impl FnOnce() -> F) -> Result<A, StoreError>
+    async fn run<A, F>(
+        &self,
+        operation: Operation,
+        apply: impl FnOnce(Arc<S>) -> F + Send + 'static,
+    ) -> Result<A, StoreError>
     where
-        F: Future<Output = Result<A, StoreError>>,
+        S: Send + Sync + 'static,
+        F: Future<Output = Result<A, StoreError>> + Send,
     {
+        let inner = Arc::clone(&self.inner);
         match self.next(operation) {
-            None => apply().await,
+            None => apply(inner).await,
             Some(Fault::BeforeApplying) => Err(StoreError::unavailable("told to fail before it applied the operation")),
             Some(Fault::HangBeforeApplying) => future::pending().await,
+            #[expect(clippy::panic, reason = "told to")]
+            Some(Fault::Panic) => panic!("the store was told to panic"),
             Some(Fault::AfterApplying) => {
-                apply().await?;
+                apply(inner).await?;
                 Err(StoreError::unavailable("told to fail after it applied the operation"))
             }
             Some(Fault::HangAfterApplying) => {
-                apply().await?;
+                apply(inner).await?;
+                future::pending().await
+            }
+            Some(Fault::ApplyLate(delay)) => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    apply(inner).await.map(drop)
+                });
                 future::pending().await
             }
         }
@@ -166,27 +186,40 @@ impl<S> Clone for FaultyStore<S> {
 
 impl<S: IdempotencyStore> IdempotencyStore for FaultyStore<S> {
     async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
-        self.run(Operation::Claim, || self.inner.claim(ticket)).await
-    }
-
-    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        self.run(Operation::Renew, || self.inner.renew(ticket)).await
-    }
-
-    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
-        self.run(Operation::Complete, || self.inner.complete(ticket, completion))
+        let ticket = ticket.clone();
+        self.run(Operation::Claim, async move |inner: Arc<S>| inner.claim(&ticket).await)
             .await
     }
 
+    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
+        let ticket = ticket.clone();
+        self.run(Operation::Renew, async move |inner: Arc<S>| inner.renew(&ticket).await)
+            .await
+    }
+
+    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
+        let ticket = ticket.clone();
+        let complete = async move |inner: Arc<S>| inner.complete(&ticket, completion).await;
+        self.run(Operation::Complete, complete).await
+    }
+
     async fn release(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        self.run(Operation::Release, || self.inner.release(ticket)).await
+        let ticket = ticket.clone();
+        self.run(Operation::Release, async move |inner: Arc<S>| {
+            inner.release(&ticket).await
+        })
+        .await
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        self.run(Operation::Get, || self.inner.get(key)).await
+        let key = key.clone();
+        self.run(Operation::Get, async move |inner: Arc<S>| inner.get(&key).await)
+            .await
     }
 
     async fn forget(&self, key: &Key) -> Result<Effect, StoreError> {
-        self.run(Operation::Forget, || self.inner.forget(key)).await
+        let key = key.clone();
+        self.run(Operation::Forget, async move |inner: Arc<S>| inner.forget(&key).await)
+            .await
     }
 }

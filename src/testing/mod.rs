@@ -2,11 +2,14 @@
 //!
 //! - [`ManualClock`] stands still until you move it. No test sleeps.
 //! - [`FaultyStore`] fails or hangs before or after an operation takes effect, and counts what it is asked.
+//! - [`signed_request`] and [`delivery`] are what an app's own tests send, and call handlers with.
 //! - [`store_suite!`](crate::store_suite) tests every promise of [`store`](crate::store) against a store of yours.
 
 mod clock;
+mod request;
 mod faulty_store;
 pub mod store_suite;
 
 pub use clock::ManualClock;
 pub use faulty_store::{Fault, FaultyStore, Operation};
+pub use request::{delivery, signed_request};

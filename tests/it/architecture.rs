@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Each room, and the rooms it may import. `trace` and `error` are open to all but the pure ones.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     (
         "layer",
         &[
@@ -25,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
             "clock",
             "error",
             "trace",
+            "metrics",
         ],
     ),
     ("handler", &["event"]),
@@ -35,17 +36,19 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("clock", &[]),
     ("error", &[]),
     ("trace", &[]),
+    ("metrics", &[]),
     ("axum", &["receive", "event", "trace"]),
     ("testing", &["provider", "store", "event", "signature", "clock"]),
 ];
 
 /// A word, and the only file that may hold it.
-const AT_HOME: [(&str, &str); 6] = [
+const AT_HOME: [(&str, &str); 7] = [
     ("StatusCode", "receive/respond.rs"),
     ("dashmap", "store/memory/segment.rs"),
     ("hmac::", "signature/mac.rs"),
     ("feature = \"tracing\"", "trace.rs"),
     ("tracing::", "trace.rs"),
+    ("feature = \"metrics\"", "metrics.rs"),
     ("axum_core", "axum.rs"),
 ];
 

@@ -80,10 +80,9 @@ async fn a_delivery_without_the_layer_is_500_and_names_the_missing_layer() {
         (StatusCode::INTERNAL_SERVER_ERROR, Some("missing-layer"))
     );
     let detail = problem["detail"].as_str().unwrap();
-    assert!(detail.contains("this route is not behind a WebhookLayer"), "{detail}");
-    assert!(
-        detail.contains("dwolla::event::Event") || detail.contains("dwolla::Event"),
-        "{detail}"
+    assert_eq!(
+        detail,
+        "This route is not behind a WebhookLayer. The receiver's log says more."
     );
 }
 

@@ -130,6 +130,21 @@ impl Endpoint {
         Self::build(settings, runs, |layer| BoxCloneSyncService::new(layer.topics(router)))
     }
 
+    /// The same with a memory store of this kind.
+    pub(crate) fn with_store<F, Fut>(store: tower_webhook::store::MemoryStoreBuilder, handler: F) -> Self
+    where
+        F: Fn(Delivery<Event>) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HandlerError>> + Send,
+    {
+        let router = TopicRouter::new().on("customer_created", handler);
+        Self::build_on(
+            store,
+            |builder| builder,
+            Arc::default(),
+            |layer| BoxCloneSyncService::new(layer.topics(router)),
+        )
+    }
+
     /// An endpoint in front of an HTTP service that does this.
     pub(crate) fn http<F, Fut>(handler: F) -> Self
     where
@@ -172,8 +187,19 @@ impl Endpoint {
             WebhookLayer<Counted, FaultyStore<MemoryStore>>,
         ) -> BoxCloneSyncService<Request<TestBody>, Response<ResponseBody>, Infallible>,
     ) -> Self {
+        Self::build_on(MemoryStore::builder(), settings, runs, service)
+    }
+
+    fn build_on(
+        store: tower_webhook::store::MemoryStoreBuilder,
+        settings: impl FnOnce(Builder) -> Builder,
+        runs: Arc<AtomicUsize>,
+        service: impl FnOnce(
+            WebhookLayer<Counted, FaultyStore<MemoryStore>>,
+        ) -> BoxCloneSyncService<Request<TestBody>, Response<ResponseBody>, Infallible>,
+    ) -> Self {
         let clock = TestClock::start();
-        let store = FaultyStore::new(MemoryStore::builder().clock(clock).build());
+        let store = FaultyStore::new(store.clock(clock).build());
         let parsed = Arc::new(AtomicUsize::new(0));
         let provider = Counted {
             dwolla: Dwolla::new(SECRET).unwrap(),

@@ -46,11 +46,13 @@ const OPERATIONS: [Operation; 4] = [
     Operation::Complete,
     Operation::Release,
 ];
-const FAULTS: [Fault; 4] = [
+const FAULTS: [Fault; 6] = [
     Fault::BeforeApplying,
     Fault::AfterApplying,
     Fault::HangBeforeApplying,
     Fault::HangAfterApplying,
+    Fault::ApplyLate(Duration::from_secs(3)),
+    Fault::Panic,
 ];
 
 /// An endpoint whose handler behaves like this the first time and succeeds from then on; effects are counted.

@@ -275,6 +275,49 @@ async fn a_missing_method_encoding_or_length_check_would_read_what_nobody_asked_
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_first_thing_that_is_wrong_answers() {
+    let endpoint = Endpoint::new(succeed);
+    let mut everything = with_body(HeaderMap::new(), Full::from(event("1")));
+    *everything.method_mut() = http::Method::GET;
+    everything
+        .headers_mut()
+        .insert("content-encoding", HeaderValue::from_static("gzip"));
+    everything
+        .headers_mut()
+        .insert("content-length", HeaderValue::from_static("9999999"));
+    let without = |method, encoding, signed| {
+        let mut request = with_body(HeaderMap::new(), Full::from(event("1")));
+        let headers = request.headers_mut();
+        if signed {
+            headers.extend(signature(event("1").as_bytes()));
+        }
+        if encoding {
+            headers.insert("content-encoding", HeaderValue::from_static("gzip"));
+        }
+        headers.insert("content-length", HeaderValue::from_static("9999999"));
+        *request.method_mut() = method;
+        request
+    };
+    endpoint
+        .send(everything)
+        .await
+        .assert_refused(405, RejectionKind::Method);
+    endpoint
+        .send(without(http::Method::POST, true, false))
+        .await
+        .assert_refused(415, RejectionKind::Encoding);
+    endpoint
+        .send(without(http::Method::POST, false, false))
+        .await
+        .assert_refused(401, RejectionKind::Signature);
+    endpoint
+        .send(without(http::Method::POST, false, true))
+        .await
+        .assert_refused(413, RejectionKind::TooLarge);
+    endpoint.assert_untouched();
+}
+
 // ---- bodies --------------------------------------------------------------------------------------------------------------------------
 
 #[tokio::test(start_paused = true)]
@@ -287,6 +330,23 @@ async fn a_body_in_single_bytes_is_the_same_body() {
         .await
         .assert_acknowledged();
     assert_eq!(endpoint.runs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_always_ready_lets_others_have_a_turn() {
+    let body = event("1");
+    let endpoint = Endpoint::new(succeed);
+    let script = one_by_one(&body).chain((0..2000).map(|_| Step::Data(Bytes::from_static(b" "))));
+    let script = Script::new(script);
+    let polls = Arc::clone(&script.polls);
+    let mut call = std::pin::pin!(endpoint.send(with_body(signature(b"{}"), script)));
+    let first = std::future::poll_fn(|cx| Poll::Ready(std::future::Future::poll(call.as_mut(), cx).is_ready())).await;
+    assert!(
+        !first && polls.load(Ordering::SeqCst) < 1000,
+        "{} frames at one go",
+        polls.load(Ordering::SeqCst)
+    );
+    call.await.assert_refused(401, RejectionKind::Signature);
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,7 +161,9 @@ async fn a_failure_is_an_error_with_its_reason_and_a_forgery_a_warning_with_its(
     let span = capture.span();
     assert_eq!(span["reason"], "\"the ledger is down\"");
     assert!(
-        capture.text().contains("ERROR in Some(\"webhook\"): message=refused"),
+        capture
+            .text()
+            .contains("ERROR in Some(\"webhook\"): message=handler-failed"),
         "{}",
         capture.text()
     );
@@ -177,7 +179,7 @@ async fn a_failure_is_an_error_with_its_reason_and_a_forgery_a_warning_with_its(
     );
     assert!(!span.contains_key("id"), "nothing of an unauthenticated body is logged");
     assert!(
-        capture.text().contains("WARN in Some(\"webhook\"): message=refused"),
+        capture.text().contains("WARN in Some(\"webhook\"): message=signature"),
         "{}",
         capture.text()
     );
@@ -192,6 +194,28 @@ async fn a_duplicate_has_a_span_of_its_own() {
     let captured = capture.0.lock().unwrap();
     let outcomes: Vec<_> = captured.spans.iter().map(|span| span["outcome"].as_str()).collect();
     assert_eq!(outcomes, ["\"handled\"", "\"duplicate\""]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_copies_one_is_logged_as_handled() {
+    let capture = Capture::start();
+    let endpoint = Endpoint::new(async |_| {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        Ok(())
+    });
+    let copies: Vec<_> = (0..5).map(|_| endpoint.spawn("1")).collect();
+    for copy in copies {
+        copy.await.unwrap().assert_acknowledged();
+    }
+    let text = capture.text();
+    assert_eq!(
+        (
+            text.matches("message=handled").count(),
+            text.matches("message=duplicate").count()
+        ),
+        (1, 4),
+        "{text}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,8 +18,12 @@ mod concurrency;
 mod faults;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod handlers;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod custom;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
 mod logs;
+#[cfg(all(feature = "memory", feature = "test-util", feature = "metrics"))]
+mod metrics;
 #[cfg(all(feature = "memory", feature = "service"))]
 mod settings;
 #[cfg(all(feature = "memory", feature = "test-util"))]

@@ -16,6 +16,7 @@ use tokio::{sync::Notify, time::sleep};
 use tower_webhook::{
     Delivery, HandlerError, RejectionKind, ResultExt,
     event::Fingerprint,
+    layer::RemainingState,
     store::{Completion, Effect, IdempotencyStore, State, Ticket, Token},
     testing::{Fault, Operation},
 };
@@ -448,6 +449,28 @@ async fn a_handler_that_fails_is_500_and_its_event_runs_again() {
     }
     endpoint.deliver("1").await.assert_acknowledged();
     assert_eq!(endpoint.runs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reason_for_the_log_names_the_cause_behind_a_handlers_error() {
+    #[derive(Debug)]
+    struct Booking(std::io::Error);
+    impl std::fmt::Display for Booking {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("booking the transfer")
+        }
+    }
+    impl std::error::Error for Booking {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    let endpoint = Endpoint::new(async |_| Err(Booking(std::io::Error::other("connection refused")).into()));
+    let answer = endpoint.deliver("1").await;
+    assert_eq!(
+        answer.rejection.unwrap().reason(),
+        "booking the transfer: connection refused"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -954,10 +977,8 @@ async fn a_drain_that_runs_out_of_time_cancels_releases_and_lists_what_remained(
     let [remaining] = report.remaining() else {
         panic!("one delivery was running: {report}")
     };
-    assert_eq!(
-        (remaining.key(), remaining.topic(), remaining.was_running()),
-        (&key("1"), "customer_created", true)
-    );
+    assert_eq!((remaining.key(), remaining.topic()), (&key("1"), "customer_created"));
+    assert_eq!(remaining.state(), RemainingState::Cancelled);
     assert_eq!(report.to_string(), "customer_created 1: its handler was cancelled\n");
     assert_state(endpoint.record("1").await, "free, 1");
     first.await.unwrap().assert_refused(503, RejectionKind::Draining);
@@ -976,6 +997,356 @@ async fn a_drain_waits_for_settling_in_the_background() {
     stuck.deliver("1").await.assert_acknowledged();
     let report = stuck.handle.drain(10 * SECOND).await;
     assert_eq!(report.to_string(), "customer_created 1: handled, but not recorded\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_says_of_each_delivery_how_far_it_had_come() {
+    let state = async |endpoint: Endpoint| {
+        let _ = endpoint.deliver("1").await;
+        let report = endpoint.handle.drain(SECOND).await;
+        report
+            .remaining()
+            .first()
+            .map(|remaining| (remaining.state(), remaining.to_string()))
+    };
+    let never_told = |operation| {
+        let endpoint = if operation == Operation::Complete {
+            Endpoint::new(succeed)
+        } else {
+            Endpoint::new(async |_| Err(HandlerError::retry("on purpose")))
+        };
+        endpoint.store.fail(operation, Fault::BeforeApplying, usize::MAX);
+        endpoint
+    };
+    let unrecorded = (
+        RemainingState::Unrecorded,
+        "customer_created 1: handled, but not recorded".to_owned(),
+    );
+    assert_eq!(state(never_told(Operation::Complete)).await, Some(unrecorded));
+    let unreleased = (
+        RemainingState::Unreleased,
+        "customer_created 1: not handled, and its claim may hold until the lease ends".to_owned(),
+    );
+    assert_eq!(state(never_told(Operation::Release)).await, Some(unreleased));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_leaves_a_cancelled_delivery_time_to_be_released() {
+    let endpoint = Endpoint::new(async |_| pending().await);
+    endpoint.store.fail(Operation::Release, Fault::BeforeApplying, 2);
+    let first = endpoint.spawn("1");
+    tokio::task::yield_now().await;
+    endpoint.handle.drain(3 * SECOND).await;
+    assert_state(endpoint.record("1").await, "free, 1");
+    first.await.unwrap().assert_refused(503, RejectionKind::Draining);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_gave_up_ends_what_settled_in_the_background() {
+    let endpoint = Endpoint::new(succeed);
+    endpoint
+        .store
+        .fail(Operation::Complete, Fault::BeforeApplying, usize::MAX);
+    endpoint.deliver("1").await.assert_acknowledged();
+    endpoint.handle.drain(SECOND).await;
+    let calls = endpoint.store.calls(Operation::Complete);
+    sleep(600 * SECOND).await;
+    assert_eq!(endpoint.store.calls(Operation::Complete), calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_granted_after_a_drain_gave_up_runs_nothing() {
+    let endpoint = Endpoint::new(succeed);
+    endpoint.store.fail(Operation::Claim, Fault::HangBeforeApplying, 1);
+    let first = endpoint.spawn("1");
+    tokio::task::yield_now().await;
+    endpoint.handle.drain(SECOND).await;
+    first.await.unwrap().assert_refused(503, RejectionKind::Store);
+    sleep(60 * SECOND).await;
+    assert_eq!(endpoint.runs(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_whose_body_arrives_while_a_drain_begins_is_not_claimed() {
+    let endpoint = Endpoint::new(succeed);
+    let body = event("1");
+    let slow = Late(SECOND, Some(Bytes::from(body.clone())), None);
+    let call = {
+        let endpoint = endpoint.clone();
+        tokio::spawn(async move { endpoint.send(with_body(signature(body.as_bytes()), slow)).await })
+    };
+    tokio::task::yield_now().await;
+    assert!(endpoint.handle.drain(SECOND).await.remaining().is_empty());
+    call.await.unwrap().assert_refused(503, RejectionKind::Draining);
+    assert_eq!((endpoint.store_calls(), endpoint.runs()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_draining_layer_reads_no_body() {
+    let endpoint = Endpoint::new(succeed);
+    endpoint.handle.drain(SECOND).await;
+    let started = tokio::time::Instant::now();
+    let slow = Late(SECOND, Some(Bytes::new()), None);
+    endpoint
+        .send(with_body(signature(b"{}"), slow))
+        .await
+        .assert_refused(503, RejectionKind::Draining);
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+// ---- code that is not ours -------------------------------------------------------------------------------------------------------------
+
+/// An error whose text or whose end panics.
+#[derive(Debug)]
+struct Bomb {
+    when_displayed: bool,
+    when_dropped: bool,
+}
+
+impl std::fmt::Display for Bomb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        assert!(!self.when_displayed, "on purpose");
+        f.write_str("a bomb")
+    }
+}
+
+impl std::error::Error for Bomb {}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(!self.when_dropped || std::thread::panicking(), "on purpose");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_panics_when_displayed_or_dropped_ends_as_its_handler_meant_it() {
+    for (when_displayed, when_dropped) in [(true, false), (false, true), (true, true)] {
+        let failed = Endpoint::new(move |_| async move {
+            Err(HandlerError::retry(Bomb {
+                when_displayed,
+                when_dropped,
+            }))
+        });
+        failed
+            .deliver("1")
+            .await
+            .assert_refused(500, RejectionKind::HandlerFailed);
+        assert_state(failed.record("1").await, "free, 1");
+        let rejected = Endpoint::new(move |_| async move {
+            Err(HandlerError::reject(Bomb {
+                when_displayed,
+                when_dropped,
+            }))
+        });
+        rejected.deliver("1").await.assert_acknowledged();
+        assert_state(rejected.record("1").await, "rejected");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_whose_payload_panics_when_dropped_is_500_all_the_same() {
+    let endpoint = Endpoint::new(|_| -> futures::Work {
+        std::panic::panic_any(Bomb {
+            when_displayed: false,
+            when_dropped: true,
+        })
+    });
+    endpoint
+        .deliver("1")
+        .await
+        .assert_refused(500, RejectionKind::HandlerPanicked);
+    assert_state(endpoint.record("1").await, "free, 1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_is_a_store_that_fails() {
+    let at_claim = Endpoint::new(succeed);
+    at_claim.store.fail(Operation::Claim, Fault::Panic, 1);
+    at_claim.deliver("1").await.assert_refused(503, RejectionKind::Store);
+    sleep(SECOND).await;
+    at_claim.deliver("1").await.assert_acknowledged();
+
+    let at_complete = Endpoint::new(succeed);
+    at_complete.store.fail(Operation::Complete, Fault::Panic, 3);
+    at_complete.deliver("1").await.assert_acknowledged();
+    sleep(10 * SECOND).await;
+    assert_state(at_complete.record("1").await, "handled");
+
+    let at_renew = Endpoint::new(work(30 * SECOND));
+    at_renew.store.fail(Operation::Renew, Fault::Panic, 3);
+    at_renew
+        .deliver("1")
+        .await
+        .assert_refused(503, RejectionKind::StillRunning);
+    sleep(30 * SECOND).await;
+    assert_state(at_renew.record("1").await, "handled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_the_store_applies_late_is_released_all_the_same() {
+    let endpoint = Endpoint::new(succeed);
+    endpoint
+        .store
+        .fail(Operation::Claim, Fault::ApplyLate(Duration::from_millis(2500)), 1);
+    endpoint.deliver("1").await.assert_refused(503, RejectionKind::Store);
+    sleep(Duration::from_millis(600)).await;
+    assert_state(endpoint.record("1").await, "claimed, 1");
+    sleep(10 * SECOND).await;
+    assert_state(endpoint.record("1").await, "free, 1");
+    endpoint.deliver("1").await.assert_acknowledged();
+    assert_eq!(endpoint.runs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_is_always_ready_is_capped_and_renewed_all_the_same() {
+    let endpoint = Endpoint::with(
+        async |_| {
+            let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+            for _ in 0..100 {
+                // Whenever it yields it has used up the budget that tokio grants a task.
+                while tokio::task::coop::has_budget_remaining() {
+                    sender.send(()).unwrap();
+                    receiver.recv().await.unwrap();
+                }
+                tokio::time::advance(SECOND).await;
+            }
+            Ok(())
+        },
+        |builder| builder.handler_timeout(30 * SECOND).lease(6 * SECOND, 2 * SECOND),
+    );
+    endpoint
+        .deliver("1")
+        .await
+        .assert_refused(503, RejectionKind::StillRunning);
+    while endpoint.store.calls(Operation::Release) == 0 && endpoint.store.calls(Operation::Complete) == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(endpoint.store.calls(Operation::Renew) > 3);
+    tokio::task::yield_now().await;
+    assert_state(endpoint.record("1").await, "free, 1");
+}
+
+// ---- boundaries ------------------------------------------------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_is_due_with_the_cap_counts() {
+    let endpoint = Endpoint::with(work(5 * SECOND), |builder| builder.handler_timeout(5 * SECOND));
+    endpoint.deliver("1").await.assert_acknowledged();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_body_has_no_longer_than_the_answer() {
+    let endpoint = Endpoint::with(succeed, |builder| builder.answer_within(3 * SECOND));
+    let started = tokio::time::Instant::now();
+    let stalled = StreamBody::new(tokio_stream_pending());
+    endpoint
+        .send(with_body(signature(b"{}"), stalled))
+        .await
+        .assert_refused(408, RejectionKind::TooSlow);
+    assert_eq!(started.elapsed(), 3 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_exactly_the_oldest_age_is_taken() {
+    let age = Duration::from_secs(31 * 24 * 3600);
+    let endpoint = Endpoint::with(succeed, |builder| builder.max_event_age(age));
+    // The event's time is 144 ms after the clock's start.
+    tokio::time::advance(age + Duration::from_millis(144)).await;
+    endpoint.deliver("1").await.assert_acknowledged();
+    tokio::time::advance(Duration::from_millis(1)).await;
+    endpoint.deliver("2").await.assert_refused(400, RejectionKind::TooOld);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_of_an_authentic_body_no_longer_count_against_strangers() {
+    let room = event("1").len();
+    let endpoint = Endpoint::with(work(SECOND), |builder| {
+        builder.body_limit(room).max_unauthenticated_bytes(room)
+    });
+    let (one, two) = (endpoint.spawn("1"), endpoint.spawn("2"));
+    one.await.unwrap().assert_acknowledged();
+    two.await.unwrap().assert_acknowledged();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waited_and_hung_up_gives_the_place_back() {
+    let endpoint = Endpoint::with(work(5 * SECOND), |builder| builder.max_waiting(1));
+    let first = endpoint.spawn("1");
+    tokio::task::yield_now().await;
+    for _ in 0..3 {
+        let waiting = endpoint.spawn("1");
+        tokio::task::yield_now().await;
+        endpoint.deliver("1").await.assert_refused(503, RejectionKind::Waiting);
+        waiting.abort();
+        let _ = waiting.await;
+    }
+    endpoint.deliver("1").await.assert_acknowledged();
+    first.await.unwrap().assert_acknowledged();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_in_doubt_and_is_renewed_is_held_again() {
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let note = Arc::clone(&seen);
+    let endpoint = Endpoint::new(move |delivery: Delivery<Event>| {
+        let note = Arc::clone(&note);
+        async move {
+            for _ in 0..10 {
+                sleep(10 * SECOND).await;
+                note.lock().unwrap().push(delivery.claim().lost());
+            }
+            Ok(())
+        }
+    });
+    // Renewals are due from 20 s on and fail until after 60 s.
+    endpoint.store.fail(Operation::Renew, Fault::BeforeApplying, 46);
+    endpoint
+        .deliver("1")
+        .await
+        .assert_refused(503, RejectionKind::StillRunning);
+    sleep(100 * SECOND).await;
+    let lost = [false, false, false, false, false, true, false, false, false, false];
+    assert_eq!(*seen.lock().unwrap(), lost);
+    assert_state(endpoint.record("1").await, "handled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_renewal_that_fails_late_in_a_run_loses_nothing() {
+    let lost = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&lost);
+    let endpoint = Endpoint::new(move |delivery: Delivery<Event>| {
+        let flag = Arc::clone(&flag);
+        async move {
+            for _ in 0..200 {
+                sleep(SECOND).await;
+                flag.fetch_or(delivery.claim().lost(), Ordering::SeqCst);
+            }
+            Ok(())
+        }
+    });
+    let call = endpoint.spawn("1");
+    sleep(110 * SECOND).await;
+    endpoint.store.fail(Operation::Renew, Fault::BeforeApplying, 1);
+    sleep(100 * SECOND).await;
+    assert!(!lost.load(Ordering::SeqCst));
+    call.await.unwrap().assert_refused(503, RejectionKind::StillRunning);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_store_is_503_and_leaves_nothing_to_release() {
+    let endpoint = Endpoint::with_store(tower_webhook::MemoryStore::builder().capacity(1), succeed);
+    endpoint.deliver("1").await.assert_acknowledged();
+    let answer = endpoint.deliver("2").await;
+    answer.assert_refused(503, RejectionKind::Store);
+    assert!(
+        answer
+            .rejection
+            .unwrap()
+            .reason()
+            .starts_with("the store is full: it holds 1 ids")
+    );
+    sleep(SECOND).await;
+    assert_eq!(endpoint.store.calls(Operation::Release), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,10 +51,27 @@ fn a_lease_that_can_end_while_it_is_renewed_is_refused() {
 }
 
 #[test]
+fn a_lease_that_outlasts_all_retries_is_refused() {
+    assert_refused(
+        |builder| builder.lease(3 * DAY, 20 * SECOND),
+        "the lease (259200s) is not shorter than dwolla retries (259200s): an event whose process died would rest until nobody sends it \
+         any more; expected less",
+    );
+}
+
+#[test]
 fn an_answer_that_nobody_waits_for_is_refused() {
     assert_refused(
         |builder| builder.answer_within(11 * SECOND),
         "answer_within (11s) is longer than dwolla waits for an answer (10s): it would retry what was handled; expected less",
+    );
+}
+
+#[test]
+fn a_store_that_may_use_up_the_answer_is_refused() {
+    assert_refused(
+        |builder| builder.answer_within(2 * SECOND),
+        "store_timeout (2s) is not shorter than answer_within (2s): a store that hangs would use up the whole answer; expected less",
     );
 }
 

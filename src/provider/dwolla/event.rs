@@ -219,11 +219,26 @@ impl event::Event for Event {
 
     /// Topic, resource and time: what every form of one event has in common, where the bytes differ (`timestamp` or
     /// not, typed links or not, another order). Ids are compared without case, since the case has changed over the
-    /// years. The time goes in as text: a text that cannot be read tells two events apart too.
+    /// years, and the time as the instant it names, since Dwolla writes times in several ways. A time that cannot be read
+    /// goes in as text: it tells two events apart too.
     fn fingerprint(&self) -> Option<Fingerprint> {
         let resource = self.resource_id().unwrap_or_default().to_ascii_lowercase();
-        let time = self.created_text().unwrap_or_default();
-        Some(Fingerprint::of([self.0.topic.as_str(), &resource, time]))
+        let instant = self
+            .created()
+            .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let topic = self.0.topic.as_str();
+        Some(match instant {
+            Some(since) => Fingerprint::of([
+                topic.as_bytes(),
+                resource.as_bytes(),
+                b"at",
+                &since.as_nanos().to_be_bytes(),
+            ]),
+            None => {
+                let text = self.created_text().unwrap_or_default();
+                Fingerprint::of([topic.as_bytes(), resource.as_bytes(), b"as", text.as_bytes()])
+            }
+        })
     }
 }
 

@@ -1,0 +1,168 @@
+use std::{any::type_name, fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize,
+    de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess},
+};
+
+use super::{Event, from_json_seed};
+
+/// An event whose payload the handler names as a type of its own.
+///
+/// With it, handlers take the payload as an argument: `handler::Payload<T>`. The senders that come with this crate and carry
+/// their topic as a string implement it; an event of your own does with a line of [`read_payload`]:
+///
+/// ```
+/// use bytes::Bytes;
+/// use serde::Deserialize;
+/// use tower_webhook::event::{Event, EventId, PayloadError, WithPayload, read_payload};
+///
+/// #[derive(Clone)]
+/// struct Build {
+///     id: EventId,
+///     body: Bytes,
+/// }
+/// # impl Event for Build {
+/// #     fn id(&self) -> Option<&EventId> { Some(&self.id) }
+/// #     fn topic(&self) -> &str { "build" }
+/// # }
+///
+/// impl WithPayload for Build {
+///     fn payload<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
+///         read_payload(&self.body, &["build", "result"])
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no payload that a handler could name as a type",
+    note = "a handler can take the event itself, or its `Delivery`, whose `body()` are the signed bytes"
+)]
+pub trait WithPayload: Event {
+    /// Reads the payload as a type of the caller's choosing.
+    ///
+    /// # Errors
+    /// The payload does not fit the type. The error says where and does not repeat the body.
+    fn payload<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError>;
+}
+
+/// Reads what stands at a path into a body, or with an empty path the whole body.
+///
+/// What is not there counts as `null`, which an `Option` takes.
+///
+/// ```
+/// use tower_webhook::event::read_payload;
+///
+/// #[derive(serde::Deserialize)]
+/// struct User<'a> {
+///     name: &'a str,
+/// }
+///
+/// let body = br#"{"id":"1","data":{"user":{"name":"Ada"}}}"#;
+/// let user: User = read_payload(body, &["data", "user"])?;
+/// assert_eq!(user.name, "Ada");
+///
+/// let error = read_payload::<u64>(body, &["data", "user", "name"]).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "the payload does not fit u64: a field has another type than expected at line 1 column 38",
+/// );
+///
+/// assert_eq!(read_payload::<Option<u64>>(body, &["data", "team"])?, None);
+/// let error = read_payload::<u64>(body, &["data", "team"]).unwrap_err();
+/// assert_eq!(error.to_string(), "the payload does not fit u64: the event's data.team is missing");
+/// # Ok::<(), tower_webhook::event::PayloadError>(())
+/// ```
+///
+/// # Errors
+/// The body is no JSON object, a key of the path is there twice, or what stands there does not fit `T`.
+pub fn read_payload<'de, T: Deserialize<'de>>(body: &'de [u8], path: &[&str]) -> Result<T, PayloadError> {
+    match from_json_seed(body, Descend(path, PhantomData)) {
+        Ok(Some(payload)) => Ok(payload),
+        Ok(None) => serde_json::from_str("null")
+            .map_err(|_| PayloadError::new::<T>(format_args!("the event's {} is missing", path.join(".")))),
+        Err(error) => Err(PayloadError::new::<T>(error)),
+    }
+}
+
+/// Walks down the keys that are left and reads what stands at their end.
+struct Descend<'p, T>(&'p [&'p str], PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Descend<'_, T> {
+    type Value = Option<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        if self.0.is_empty() {
+            T::deserialize(deserializer).map(Some)
+        } else {
+            deserializer.deserialize_map(self)
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Descend<'_, T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
+        let Some((key, rest)) = self.0.split_first() else {
+            return Ok(None);
+        };
+        let mut found = None;
+        while let Some(ours) = map.next_key_seed(Position([*key]))? {
+            if ours.is_none() {
+                map.next_value::<IgnoredAny>()?;
+            } else if found.is_none() {
+                found = Some(map.next_value_seed(Descend(rest, PhantomData))?);
+            } else {
+                return Err(de::Error::custom(format_args!(
+                    "the event's {key} is there twice; expected it once"
+                )));
+            }
+        }
+        Ok(found.flatten())
+    }
+}
+
+/// Reads a key: its position among these, if it is one of them.
+pub(crate) struct Position<I>(pub(crate) I);
+
+impl<'de, 'k, I: IntoIterator<Item = &'k str>> DeserializeSeed<'de> for Position<I> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<usize>, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl<'k, I: IntoIterator<Item = &'k str>> de::Visitor<'_> for Position<I> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: de::Error>(self, found: &str) -> Result<Option<usize>, E> {
+        Ok(self.0.into_iter().position(|key| key == found))
+    }
+}
+
+/// Why a payload is not of the type that a handler asks for. Its text never repeats the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadError(String);
+
+impl PayloadError {
+    fn new<T>(reason: impl fmt::Display) -> Self {
+        Self(format!("the payload does not fit {}: {reason}", type_name::<T>()))
+    }
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PayloadError {}

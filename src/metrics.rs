@@ -1,0 +1,177 @@
+//! Metrics (feature `metrics`): what is counted and timed, through the [`metrics`](https://docs.rs/metrics) facade. Install a recorder of
+//! your choice; without one, nothing is kept.
+//!
+//! | name | kind | labels | what |
+//! | --- | --- | --- | --- |
+//! | `webhook_deliveries_total` | counter | `sender`, `topic`, `outcome`, `reason` | deliveries by how they ended |
+//! | `webhook_late_answers_total` | counter | `sender` | deliveries answered 503 because their handler still ran; they are counted above once they end |
+//! | `webhook_verified_total` | counter | `sender`, `secret` | authentic requests, by the secret that signed them, counted from 0 in the order given |
+//! | `webhook_event_age_seconds` | histogram | `sender`, `topic` | the age of events at arrival, by the sender's clock and the layer's |
+//! | `webhook_handler_seconds` | histogram | `sender`, `topic`, `outcome` | how long handlers ran |
+//! | `webhook_store_seconds` | histogram | `sender`, `operation`, `result` | how long the store took; the result is `ok` or `error` |
+//! | `webhook_requests_in_flight` | gauge | `sender` | requests between arrival and answer |
+//! | `webhook_handlers_running` | gauge | `sender` | handlers at work, those included whose sender was answered already |
+//!
+//! Labels are bounded, whatever a sender or a stranger sends: `topic` is the pattern that a handler is registered for, or `other`; it is empty
+//! where no event was read. `outcome` is `handled`, `duplicate`, `unhandled`, `rejected` or a [`RejectionKind`](crate::RejectionKind)'s name;
+//! `reason` is finer where a kind has several causes (a signature that is `missing`, `repeated`, `mismatch`, …) and otherwise empty.
+
+#[cfg(feature = "metrics")]
+pub(crate) use on::{Meter, Timer, Topic};
+
+#[cfg(not(feature = "metrics"))]
+pub(crate) use off::{Meter, Timer, Topic};
+
+#[cfg(feature = "metrics")]
+mod on {
+    use std::time::Duration;
+
+    use metrics::{SharedString, counter, gauge, histogram};
+    use tokio::time::Instant;
+
+    /// The metrics of one layer.
+    pub(crate) struct Meter {
+        sender: SharedString,
+    }
+
+    /// A topic as a label.
+    #[derive(Clone)]
+    pub(crate) struct Topic(SharedString);
+
+    impl Topic {
+        pub(crate) const NONE: Self = Self(SharedString::const_str(""));
+
+        /// The pattern that a handler is registered for.
+        pub(crate) fn of(registered: Option<&str>) -> Self {
+            Self(registered.map_or(SharedString::const_str("other"), |pattern| {
+                SharedString::from_owned(pattern.to_owned())
+            }))
+        }
+    }
+
+    impl Meter {
+        pub(crate) fn new(sender: &str) -> Self {
+            Self {
+                sender: SharedString::from_owned(sender.to_owned()),
+            }
+        }
+
+        fn sender(&self) -> SharedString {
+            self.sender.clone()
+        }
+
+        pub(crate) fn delivery(&self, topic: &Topic, outcome: &'static str, reason: &'static str) {
+            counter!("webhook_deliveries_total", "sender" => self.sender(), "topic" => topic.0.clone(), "outcome" => outcome, "reason" => reason)
+                .increment(1);
+        }
+
+        pub(crate) fn late_answer(&self) {
+            counter!("webhook_late_answers_total", "sender" => self.sender()).increment(1);
+        }
+
+        pub(crate) fn verified(&self, secret: usize) {
+            counter!("webhook_verified_total", "sender" => self.sender(), "secret" => secret.to_string()).increment(1);
+        }
+
+        pub(crate) fn event_age(&self, topic: &Topic, age: Duration) {
+            histogram!("webhook_event_age_seconds", "sender" => self.sender(), "topic" => topic.0.clone()).record(age);
+        }
+
+        pub(crate) fn handler(&self, topic: &Topic, outcome: &'static str, timer: Timer) {
+            histogram!("webhook_handler_seconds", "sender" => self.sender(), "topic" => topic.0.clone(), "outcome" => outcome)
+                .record(timer.0.elapsed());
+        }
+
+        pub(crate) fn store(&self, operation: &'static str, is_ok: bool, timer: Timer) {
+            let result = if is_ok { "ok" } else { "error" };
+            histogram!("webhook_store_seconds", "sender" => self.sender(), "operation" => operation, "result" => result)
+                .record(timer.0.elapsed());
+        }
+
+        pub(crate) fn in_flight(&self) -> Gauge {
+            Gauge::raise(gauge!("webhook_requests_in_flight", "sender" => self.sender()))
+        }
+
+        pub(crate) fn running(&self) -> Gauge {
+            Gauge::raise(gauge!("webhook_handlers_running", "sender" => self.sender()))
+        }
+    }
+
+    /// One more, until it is dropped.
+    pub(crate) struct Gauge(metrics::Gauge);
+
+    impl Gauge {
+        fn raise(gauge: metrics::Gauge) -> Self {
+            gauge.increment(1);
+            Self(gauge)
+        }
+    }
+
+    impl Drop for Gauge {
+        fn drop(&mut self) {
+            self.0.decrement(1);
+        }
+    }
+
+    pub(crate) struct Timer(Instant);
+
+    impl Timer {
+        pub(crate) fn start() -> Self {
+            Self(Instant::now())
+        }
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+mod off {
+    use std::time::Duration;
+
+    pub(crate) struct Meter;
+
+    #[derive(Clone)]
+    pub(crate) struct Topic;
+
+    impl Topic {
+        pub(crate) const NONE: Self = Self;
+
+        pub(crate) fn of(_: Option<&str>) -> Self {
+            Self
+        }
+    }
+
+    impl Meter {
+        pub(crate) fn new(_: &str) -> Self {
+            Self
+        }
+
+        pub(crate) fn delivery(&self, _: &Topic, _: &'static str, _: &'static str) {}
+
+        pub(crate) fn late_answer(&self) {}
+
+        pub(crate) fn verified(&self, _: usize) {}
+
+        pub(crate) fn event_age(&self, _: &Topic, _: Duration) {}
+
+        pub(crate) fn handler(&self, _: &Topic, _: &'static str, _: Timer) {}
+
+        pub(crate) fn store(&self, _: &'static str, _: bool, _: Timer) {}
+
+        pub(crate) fn in_flight(&self) -> Gauge {
+            Gauge
+        }
+
+        pub(crate) fn running(&self) -> Gauge {
+            Gauge
+        }
+    }
+
+    pub(crate) struct Gauge;
+
+    pub(crate) struct Timer;
+
+    impl Timer {
+        pub(crate) fn start() -> Self {
+            Self
+        }
+    }
+}

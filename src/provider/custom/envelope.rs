@@ -1,0 +1,279 @@
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use serde::de::{self, Deserialize as _, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
+
+use crate::event::{EventError, EventErrorKind, EventId, Position, from_json_seed};
+
+const TEXT: &str = "a string of 1 to 255 bytes";
+
+/// What can stand at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Id,
+    Topic,
+    Time,
+    Payload,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Id => "id",
+            Self::Topic => "topic",
+            Self::Time => "time",
+            Self::Payload => "payload",
+        })
+    }
+}
+
+/// The paths into a body as a tree, so that one walk over the body finds what stands at all of them. What no path leads to is
+/// skipped.
+#[derive(Debug, Default)]
+pub(super) struct Envelope {
+    root: Node,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    key: String,
+    /// The whole path to it, for messages.
+    name: String,
+    role: Option<Role>,
+    /// Whether an event needs what is here or further down: without its id or topic a body is no event, without a time it is.
+    needed: bool,
+    fields: Vec<Node>,
+}
+
+/// What stands at the paths.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) id: Option<EventId>,
+    pub(super) topic: Option<EventId>,
+    pub(super) time: Option<SystemTime>,
+}
+
+impl Envelope {
+    /// Adds a path. A payload comes last: it may hold the others, the others hold nothing.
+    pub(super) fn insert(&mut self, role: Role, path: &[String]) -> Result<(), String> {
+        if path.is_empty() {
+            return Err(format!(
+                "the {role}'s path is empty; expected a key, or keys with dots between them"
+            ));
+        }
+        let whole = path.join(".");
+        if path.iter().any(String::is_empty) {
+            return Err(format!(
+                "the {role}'s path `{whole}` has an empty key; expected a key, or keys with dots between them"
+            ));
+        }
+        let needed = matches!(role, Role::Id | Role::Topic);
+        let mut node = &mut self.root;
+        for key in path {
+            if let Some(other) = node.role {
+                return Err(format!(
+                    "the {role}'s path `{whole}` leads through `{}`, where the {other} is; expected another path for one of them",
+                    node.name
+                ));
+            }
+            node.needed |= needed;
+            node = node.field(key);
+        }
+        if let Some(other) = node.role {
+            return Err(format!(
+                "the {other} and the {role} have one path, `{whole}`; expected one for each"
+            ));
+        }
+        if role != Role::Payload && !node.fields.is_empty() {
+            return Err(format!(
+                "the {role} is at `{whole}`, through which another path leads; expected another path for one of them"
+            ));
+        }
+        node.role = Some(role);
+        node.needed |= needed;
+        Ok(())
+    }
+
+    /// Reads a body. Id and topic are there afterwards, where they have a path.
+    pub(super) fn read(&self, body: &[u8]) -> Result<Found, EventError> {
+        let mut found = Found::default();
+        from_json_seed(
+            body,
+            Walk {
+                node: &self.root,
+                found: &mut found,
+            },
+        )?;
+        let missing = [(Role::Id, found.id.is_none()), (Role::Topic, found.topic.is_none())];
+        for (role, missing) in missing {
+            if let (Some(node), true) = (self.root.find(role), missing) {
+                let message = format!("the event's {} is missing; expected {TEXT}", node.name);
+                return Err(EventError::new(EventErrorKind::Field, message));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Node {
+    fn field(&mut self, key: &str) -> &mut Self {
+        let position = self.fields.iter().position(|field| field.key == key);
+        let position = position.unwrap_or_else(|| {
+            self.fields.push(Self {
+                key: key.to_owned(),
+                name: [self.name.as_str(), key].join(if self.name.is_empty() { "" } else { "." }),
+                ..Self::default()
+            });
+            self.fields.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "the position was found or made just now")]
+        &mut self.fields[position]
+    }
+
+    fn find(&self, role: Role) -> Option<&Self> {
+        if self.role == Some(role) {
+            return Some(self);
+        }
+        self.fields.iter().find_map(|field| field.find(role))
+    }
+}
+
+struct Walk<'a> {
+    node: &'a Node,
+    found: &'a mut Found,
+}
+
+impl Walk<'_> {
+    /// The value is of a type that tells nothing here: an error where something is needed.
+    fn unusable<E: de::Error>(&self, found: &str) -> Result<(), E> {
+        if !self.node.needed {
+            return Ok(());
+        }
+        let expected = if self.node.fields.is_empty() { TEXT } else { "an object" };
+        Err(E::custom(format_args!(
+            "the event's {} is {found}; expected {expected}",
+            self.node.name
+        )))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.node.role == Some(Role::Payload) && self.node.fields.is_empty() {
+            return IgnoredAny::deserialize(deserializer).map(drop);
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> de::Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let fields = &self.node.fields;
+        if fields.is_empty() {
+            self.unusable("an object")?;
+        }
+        let mut seen = vec![false; fields.len()];
+        while let Some(position) = map.next_key_seed(Position(fields.iter().map(|field| field.key.as_str())))? {
+            let ours = position.and_then(|position| Some((fields.get(position)?, seen.get_mut(position)?)));
+            let Some((node, seen)) = ours else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if std::mem::replace(seen, true) {
+                return Err(de::Error::custom(format_args!(
+                    "the event's {} is there twice; expected it once",
+                    node.name
+                )));
+            }
+            map.next_value_seed(Walk {
+                node,
+                found: self.found,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
+        let name = &self.node.name;
+        let checked =
+            || EventId::new(text).map_err(|error| E::custom(format_args!("the event's {name} {}", error.wrong())));
+        match self.node.role {
+            Some(Role::Id) => self.found.id = Some(checked()?),
+            Some(Role::Topic) => self.found.topic = Some(checked()?),
+            Some(Role::Time) => self.found.time = read_time(text),
+            Some(Role::Payload) | None => self.unusable("a string")?,
+        }
+        Ok(())
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<(), E> {
+        if self.node.role == Some(Role::Time) {
+            self.found.time = from_seconds(number);
+        }
+        self.unusable("a number")
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
+        self.unusable("a number")
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
+        self.unusable("a number")
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
+        self.unusable("a boolean")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.unusable("null")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        self.unusable("an array")?;
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+}
+
+/// RFC 3339: `2026-07-01T12:00:00Z`, or with an offset such as `+02:00` for the `Z`.
+fn read_time(text: &str) -> Option<SystemTime> {
+    // Nanoseconds and an offset make 35 bytes. The parser goes by byte positions: nothing else should reach it.
+    if text.len() > 35 || !text.is_ascii() {
+        return None;
+    }
+    if let Ok(time) = humantime::parse_rfc3339(text) {
+        return Some(time);
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let time = humantime::parse_rfc3339(&format!("{local}Z")).ok()?;
+    let (sign, offset) = offset.split_at(1);
+    let (hours, minutes) = offset.split_once(':')?;
+    let offset = Duration::from_secs(3600 * two_digits(hours, 23)? + 60 * two_digits(minutes, 59)?);
+    match sign {
+        "+" => time.checked_sub(offset),
+        "-" => time.checked_add(offset),
+        _ => None,
+    }
+}
+
+fn two_digits(text: &str, most: u64) -> Option<u64> {
+    let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| digits && *number <= most)
+}
+
+/// Seconds since 1970. What would be later than the year 9999, RFC 3339's last, counts something else: milliseconds, say.
+fn from_seconds(seconds: u64) -> Option<SystemTime> {
+    const END_OF_9999: u64 = 253_402_300_799;
+    (seconds <= END_OF_9999).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}

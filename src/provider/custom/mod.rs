@@ -1,0 +1,203 @@
+//! A sender without code: [`Custom`] is made of a [`Scheme`], secrets, and the [`Place`]s of id, topic, time and payload.
+//!
+//! A sender that one of the crate's own modules knows is better taken from there. One that needs more than places (an id made of
+//! two fields, a fingerprint of its own) implements [`Provider`]: about as many lines.
+//!
+//! # A whole receiver
+//! The sender of this example has the form that many have. It puts `sha256=` and the hex of HMAC-SHA256 over the body into
+//! `X-Webhook-Signature`, and posts `{"id":…,"type":…,"created_at":…,"data":{…}}`, with dots in its topics.
+//!
+//! Its other headers are not read. `X-Webhook-Event` repeats the topic, but nobody signed it. `X-Webhook-Id` is the id of the
+//! *webhook*, the same for all events: taken for the event's, it would make of all events one.
+//!
+//! ```
+//! # #[cfg(all(feature = "service", feature = "memory"))] {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! use http::{HeaderName, HeaderValue, Request};
+//! use http_body_util::Full;
+//! use std::time::Duration;
+//! use tower::ServiceExt as _;
+//! use tower_webhook::{
+//!     Delivery, MemoryStore, Payload, TopicRouter, WebhookLayer,
+//!     custom::{self, Custom, Place},
+//!     provider::DeliveryTerms,
+//!     signature::{Algorithm, Encoding, Scheme, Secrets},
+//! };
+//!
+//! #[derive(serde::Deserialize)]
+//! struct User {
+//!     name: String,
+//! }
+//!
+//! async fn created(Payload(user): Payload<User>) {
+//!     assert_eq!(user.name, "Ada");
+//! }
+//!
+//! async fn team(delivery: Delivery<custom::Event>) {
+//!     println!("{}: {} bytes", delivery.event().topic(), delivery.body().len());
+//! }
+//!
+//! let hour = Duration::from_secs(3600);
+//! let secrets = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
+//! let scheme = Scheme::new(HeaderName::from_static("x-webhook-signature"), Algorithm::HmacSha256, Encoding::Hex)
+//!     .prefix(HeaderValue::from_static("sha256="));
+//! let sender = Custom::builder("example", scheme.clone())
+//!     .secrets(secrets.clone())
+//!     .id(Place::body("id"))
+//!     .topic(Place::body("type"))
+//!     .time(Place::body("created_at"))
+//!     .payload(Place::body("data"))
+//!     .terms(DeliveryTerms::new(Duration::from_secs(10), 8 * hour)) // at once, then 1 min, 5 min, 30 min, 1 h and 6 h later
+//!     .build()
+//!     .unwrap();
+//!
+//! let topics = TopicRouter::new()
+//!     .on("user.created", created)
+//!     .on("team", team); // and team.member.role_changed, and all else that begins with `team.`
+//! let service = WebhookLayer::new(sender, MemoryStore::new()).topics(topics);
+//!
+//! let body = r#"{"id":"evt_1","type":"user.created","created_at":"2026-07-01T12:00:00Z","data":{"name":"Ada"}}"#;
+//! let mut request = Request::post("/").body(Full::<bytes::Bytes>::from(body)).unwrap();
+//! request.headers_mut().extend(scheme.sign(&secrets, body.as_bytes()).unwrap());
+//! assert_eq!(service.clone().oneshot(request.clone()).await.unwrap().status(), 200);
+//!
+//! let tampered = request.map(|_| Full::<bytes::Bytes>::from(body.replace("Ada", "Eve")));
+//! assert_eq!(service.oneshot(tampered).await.unwrap().status(), 401);
+//! # });
+//! # }
+//! ```
+//!
+//! # What an event is
+//! A body in UTF-8 that is one JSON object, at most 64 levels deep, with id and topic at their places, both strings of 1 to 255
+//! bytes without control characters. On the paths to the places each key is there once; other fields may be anything. What is
+//! authentic but no event is answered 400, with a reason that names the field and repeats nothing of the body.
+//!
+//! # Security
+//! Headers are not signed; [`CustomBuilder::id`] and [`CustomBuilder::topic`] say what follows from it. No time is signed either:
+//! a captured request is valid for as long as the secret is. What stops a replay is the record of the id, kept for the terms'
+//! retention, and after that a `max_event_age`, where the body has a time.
+
+mod place;
+mod builder;
+mod envelope;
+mod event;
+
+pub use builder::{CustomBuilder, CustomError};
+pub use event::Event;
+pub use place::Place;
+
+use std::{borrow::Cow, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+
+use super::{DeliveryTerms, Provider};
+use crate::{
+    event::{EventError, EventErrorKind, EventId},
+    signature::{Scheme, Verifier},
+};
+use envelope::Envelope;
+
+/// A sender described by data. The [module](self) shows a whole receiver.
+///
+/// `Debug` shows how many secrets there are, not what they are.
+///
+/// ```
+/// use http::{HeaderMap, HeaderName};
+/// use std::time::Duration;
+/// use tower_webhook::{
+///     custom::{Custom, Place},
+///     provider::{DeliveryTerms, Provider},
+///     signature::{Algorithm, Encoding, Scheme},
+/// };
+///
+/// // id and topic in headers, as some senders have them
+/// let scheme = Scheme::new(HeaderName::from_static("x-shop-signature"), Algorithm::HmacSha256, Encoding::Base64);
+/// let shop = Custom::builder("shop", scheme)
+///     .secrets(["the new secret", "the old secret"])
+///     .id(Place::unsigned_header(HeaderName::from_static("x-shop-event-id")))
+///     .topic(Place::unsigned_header(HeaderName::from_static("x-shop-topic")))
+///     .terms(DeliveryTerms::new(Duration::from_secs(5), Duration::from_secs(4 * 3600)))
+///     .build()?;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("x-shop-event-id", "b54557e4".parse()?);
+/// headers.insert("x-shop-topic", "orders/create".parse()?);
+/// let event = shop.event(&headers, &r#"{"total":"10.00"}"#.into())?;
+/// assert_eq!(event.topic(), "orders/create");
+/// assert_eq!(event.id(), None); // not signed: the digest of the body is the key
+/// assert_eq!(event.unsigned_id(), Some("b54557e4"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Custom {
+    name: Cow<'static, str>,
+    verifier: Verifier,
+    envelope: Envelope,
+    id_header: Option<HeaderName>,
+    topic_header: Option<HeaderName>,
+    payload: Arc<[String]>,
+    terms: DeliveryTerms,
+}
+
+impl Custom {
+    /// A sender that signs by this scheme. Its name is what logs call it and the default namespace of its ids.
+    pub fn builder(name: impl Into<Cow<'static, str>>, scheme: Scheme) -> CustomBuilder {
+        CustomBuilder::new(name.into(), scheme)
+    }
+}
+
+impl Provider for Custom {
+    type Event = Event;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
+        let found = self.envelope.read(body)?;
+        let topic = match (found.topic, &self.topic_header) {
+            (Some(topic), _) => topic,
+            (None, Some(name)) => header(headers, name).map_err(|wrong| {
+                let message = format!("the event's header {name} {wrong}");
+                EventError::new(EventErrorKind::Field, message)
+            })?,
+            (None, None) => return Err(EventError::new(EventErrorKind::Field, "the event's topic is missing")),
+        };
+        // Nothing depends on it, so nothing is refused for it.
+        let unsigned_id = self.id_header.as_ref().and_then(|name| header(headers, name).ok());
+        let payload = Arc::clone(&self.payload);
+        Ok(Event::new(
+            found.id,
+            unsigned_id,
+            topic,
+            found.time,
+            body.clone(),
+            payload,
+        ))
+    }
+
+    fn terms(&self) -> DeliveryTerms {
+        self.terms.clone()
+    }
+}
+
+/// The header's only value, under the rules of an id.
+fn header(headers: &HeaderMap, name: &HeaderName) -> Result<EventId, String> {
+    let mut values = headers.get_all(name).iter();
+    let (value, more) = (values.next(), values.count());
+    let Some(value) = value else {
+        return Err("is missing; expected it once".to_owned());
+    };
+    if more > 0 {
+        return Err(format!("is there {} times; expected it once", more + 1));
+    }
+    let text = value
+        .to_str()
+        .map_err(|_| "is not printable ASCII; expected 1 to 255 bytes of it".to_owned())?;
+    EventId::new(text).map_err(|error| error.wrong())
+}

@@ -1,0 +1,62 @@
+use std::fmt;
+
+use http::HeaderName;
+
+/// Where in a request something stands: at a path into the body, or in a header that the signature does not cover.
+///
+/// ```
+/// use http::HeaderName;
+/// use tower_webhook::custom::Place;
+///
+/// assert_eq!(Place::body("id").to_string(), "`id`");
+/// assert_eq!(Place::body("event.type").to_string(), "`event.type`"); // {"event":{"type":…}}
+/// assert_eq!(Place::keys(["acme.example", "type"]).to_string(), "`acme.example.type`"); // {"acme.example":{"type":…}}
+///
+/// let header = Place::unsigned_header(HeaderName::from_static("x-webhook-event"));
+/// assert_eq!(header.to_string(), "the header `x-webhook-event`");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place(pub(super) Where);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Where {
+    Body(Vec<String>),
+    UnsignedHeader(HeaderName),
+}
+
+impl Place {
+    /// A field of the body: its key, or the keys that lead to it with dots between them. They lead into objects; an array has no
+    /// keys.
+    #[must_use]
+    pub fn body(path: &str) -> Self {
+        if path.is_empty() {
+            return Self(Where::Body(Vec::new()));
+        }
+        Self::keys(path.split('.'))
+    }
+
+    /// The same key by key, for a key that has a dot in it.
+    #[must_use]
+    pub fn keys<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
+        Self(Where::Body(keys.into_iter().map(Into::into).collect()))
+    }
+
+    /// A header, which is not part of what is signed.
+    ///
+    /// # Security
+    /// Whoever captured one request can send it again with any value here, and the signature still holds.
+    /// [`CustomBuilder`](super::CustomBuilder) says what that means for an id and for a topic.
+    #[must_use]
+    pub fn unsigned_header(name: HeaderName) -> Self {
+        Self(Where::UnsignedHeader(name))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Where::Body(keys) => write!(f, "`{}`", keys.join(".")),
+            Where::UnsignedHeader(name) => write!(f, "the header `{name}`"),
+        }
+    }
+}

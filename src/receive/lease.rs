@@ -1,0 +1,76 @@
+//! How long this run may take its claim for held, by its own reckoning.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{Receiver, guard::store_operation, later};
+use crate::store::{Effect, IdempotencyStore, Ticket};
+
+/// A lease counts from before the store was asked: the store, which starts it later, never ends it sooner.
+#[derive(Clone, Debug)]
+pub(super) struct Lease {
+    length: Duration,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    asked: Instant,
+    /// The store has said that another run holds the claim.
+    taken: bool,
+}
+
+impl Lease {
+    /// A lease of a claim that is asked for now.
+    pub(super) fn asked_now(length: Duration) -> Self {
+        Self {
+            length,
+            state: Arc::new(Mutex::new(State {
+                asked: Instant::now(),
+                taken: false,
+            })),
+        }
+    }
+
+    /// For the handler: whether the lease can no longer be taken for held. It asks the clock, so it also tells a handler that blocked
+    /// its thread for longer than the lease.
+    pub(super) fn watch(&self) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        let lease = self.clone();
+        Arc::new(move || {
+            let State { asked, taken } = *lease.state();
+            taken || later(asked, lease.length) <= Instant::now()
+        })
+    }
+
+    /// Renews the lease for as long as it is polled; it never completes.
+    pub(super) async fn renew<P, S: IdempotencyStore>(&self, receiver: &Receiver<P, S>, ticket: &Ticket) {
+        let settings = &receiver.settings;
+        let mut next = later(self.state().asked, settings.renew_every);
+        loop {
+            sleep_until(next).await;
+            let asked = Instant::now();
+            match store_operation(receiver, "renew", receiver.store.renew(ticket)).await {
+                Ok(Effect::Applied) => {
+                    self.state().asked = asked;
+                    next = later(asked, settings.renew_every);
+                }
+                Ok(Effect::NotHeld) => {
+                    self.state().taken = true;
+                    crate::trace::warn(format_args!(
+                        "the lease of {} was lost to another run",
+                        crate::trace::Brief(ticket.key.id().as_str())
+                    ));
+                    return std::future::pending().await;
+                }
+                // The lease may still hold: ask again soon.
+                Err(_) => next = later(Instant::now(), settings.renew_every.min(Duration::from_secs(1))),
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

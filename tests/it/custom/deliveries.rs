@@ -1,0 +1,335 @@
+//! Deliveries through the layer: ids, topics, payloads and headers.
+
+#![cfg(test)] // for clippy
+
+use super::*;
+
+// ---- the guide's sender ----
+
+#[tokio::test]
+async fn an_event_of_the_guides_sender_runs_once_and_its_copies_are_acknowledged() {
+    let endpoint = Endpoint::noting(example());
+    for _ in 0..3 {
+        assert_eq!(endpoint.post(&body("evt_1", "user.created")).await, 200);
+    }
+    assert_eq!(endpoint.post(&body("evt_2", "user.created")).await, 200);
+    assert_eq!(endpoint.seen(), ["user.created evt_1", "user.created evt_2"]);
+    let key = Key::new("example", EventId::new("evt_1").unwrap());
+    assert!(endpoint.store.get(&key).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_tampered_body_a_wrong_prefix_and_a_missing_signature_are_all_401() {
+    let endpoint = Endpoint::noting(example());
+    let body = body("evt_1", "user.created");
+    let tampered = signed(&body, &[]).map(|_| Full::from(body.replace("Ada", "Eve")));
+    let mut prefixed = signed(&body, &[]);
+    let tag = prefixed.headers()["x-webhook-signature"]
+        .to_str()
+        .unwrap()
+        .replace("sha256=", "sha512=");
+    prefixed
+        .headers_mut()
+        .insert("x-webhook-signature", tag.parse().unwrap());
+    let mut unsigned = signed(&body, &[]);
+    unsigned.headers_mut().clear();
+    for request in [tampered, prefixed, unsigned] {
+        assert_eq!(endpoint.send(request).await.0, 401);
+    }
+    assert!(endpoint.seen().is_empty());
+}
+
+#[tokio::test]
+async fn the_headers_that_repeat_the_event_are_not_read() {
+    let endpoint = Endpoint::noting(example());
+    for id in ["wh_1", "wh_2", ""] {
+        let request = signed(
+            &body("evt_1", "user.created"),
+            &[("x-webhook-id", id), ("x-webhook-event", "user.deleted")],
+        );
+        assert_eq!(endpoint.send(request).await.0, 200);
+    }
+    assert_eq!(endpoint.seen(), ["user.created evt_1"]);
+}
+
+#[tokio::test]
+async fn a_beginning_of_a_topic_gets_all_that_follows_a_dot() {
+    fn note(what: &'static str) -> impl Fn(Seen, Event) -> std::future::Ready<()> + Clone + Send + Sync + 'static {
+        move |seen, event| {
+            seen.note(format!("{what}: {}", event.topic()));
+            std::future::ready(())
+        }
+    }
+    let endpoint = Endpoint::new(example(), |topics| {
+        topics
+            .on(TopicPattern::from("user.created"), note("created"))
+            .on("team", note("team"))
+            .on("team.member.removed", note("removed"))
+    });
+    let topics = [
+        "user.created",
+        "user.updated",
+        "team.member.role_changed",
+        "team.member.removed",
+        "teams.created",
+        "team",
+    ];
+    for (number, topic) in topics.iter().enumerate() {
+        assert_eq!(endpoint.post(&body(&number.to_string(), topic)).await, 200, "{topic}");
+    }
+    let expected = [
+        "created: user.created",
+        "team: team.member.role_changed",
+        "removed: team.member.removed",
+        "team: team",
+    ];
+    assert_eq!(endpoint.seen(), expected);
+}
+
+#[tokio::test]
+async fn an_event_whose_topic_has_no_handler_is_acknowledged_and_not_recorded() {
+    let endpoint = Endpoint::new(example(), |topics| {
+        topics.on("user.created", async |_: Seen, _: Event| ())
+    });
+    assert_eq!(endpoint.post(&body("evt_1", "project.updated")).await, 200);
+    assert!(endpoint.store.is_empty());
+}
+
+#[tokio::test]
+async fn another_event_under_a_known_id_is_a_conflict() {
+    let endpoint = Endpoint::noting(example());
+    assert_eq!(endpoint.post(&body("evt_1", "user.created")).await, 200);
+    let (status, rejection, _) = endpoint.send(signed(&body("evt_1", "user.deleted"), &[])).await;
+    assert_eq!((status, rejection.unwrap().kind()), (500, RejectionKind::Conflict));
+    assert_eq!(endpoint.seen(), ["user.created evt_1"]);
+}
+
+// ---- the payload ----
+
+#[tokio::test]
+async fn handlers_take_the_payload_as_their_own_type_with_and_without_the_state() {
+    async fn created(Payload(user): Payload<User>) -> Result<(), String> {
+        Err(format!("so that the test sees it: {}", user.name))
+    }
+    async fn updated(seen: Seen, Payload(user): Payload<User>) {
+        seen.note(user.name);
+    }
+    async fn deleted(seen: Seen, delivery: Delivery<Event>) -> Result<(), HandlerError> {
+        let user: User = delivery.event().payload()?;
+        seen.note(format!("{} at attempt {}", user.name, delivery.claim().attempts()));
+        Ok(())
+    }
+    let endpoint = Endpoint::new(example(), |topics| {
+        topics
+            .on("user.created", created)
+            .on("user.updated", updated)
+            .on("user.deleted", deleted)
+    });
+    let (status, rejection, _) = endpoint.send(signed(&body("1", "user.created"), &[])).await;
+    let reason = rejection.unwrap().reason().to_owned();
+    assert_eq!((status, reason.as_str()), (500, "so that the test sees it: Ada"));
+    assert_eq!(endpoint.post(&body("2", "user.updated")).await, 200);
+    assert_eq!(endpoint.post(&body("3", "user.deleted")).await, 200);
+    assert_eq!(endpoint.seen(), ["Ada", "Ada at attempt 1"]);
+}
+
+#[derive(Deserialize)]
+struct Invoice {
+    #[expect(dead_code, reason = "never read: the payload does not fit")]
+    total: u64,
+}
+
+#[tokio::test]
+async fn a_payload_that_does_not_fit_is_retried_and_never_repeated() {
+    async fn paid(seen: Seen, _: Payload<Invoice>) {
+        seen.note("ran");
+    }
+    let endpoint = Endpoint::new(example(), |topics| topics.on("invoice.paid", paid));
+    let cases = [
+        (
+            r#"{"total":"private"}"#,
+            "a field has another type than expected at line 1 column 57",
+        ),
+        (r#"{"private":1}"#, "missing field `total` at line 1 column 52"),
+        (
+            r#"{"total":1,"total":2}"#,
+            "duplicate field `total` at line 1 column 57",
+        ),
+        (
+            r#""private""#,
+            "a field has another type than expected at line 1 column 48",
+        ),
+        ("null", "the event's data is missing"),
+    ];
+    for (attempt, (data, expected)) in cases.into_iter().enumerate() {
+        let body = format!(r#"{{"id":"{attempt}","type":"invoice.paid","data":{data}}}"#);
+        let body = if data == "null" {
+            body.replace("data", "nodata")
+        } else {
+            body
+        };
+        for _ in 0..2 {
+            let (status, rejection, answer) = endpoint.send(signed(&body, &[])).await;
+            let rejection = rejection.unwrap();
+            assert_eq!((status, rejection.kind()), (500, RejectionKind::HandlerFailed));
+            assert_eq!(
+                rejection.reason(),
+                format!("the payload does not fit it::custom::deliveries::Invoice: {expected}")
+            );
+            assert!(!answer.contains("private"));
+        }
+        let key = Key::new("example", EventId::new(&attempt.to_string()).unwrap());
+        let record = endpoint.store.get(&key).await.unwrap().unwrap();
+        assert!(matches!(record.state, State::Free { attempts: 2, .. }), "{record:?}");
+    }
+    assert!(endpoint.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_handler_can_reject_a_payload_that_does_not_fit() {
+    let endpoint = Endpoint::new(example(), |topics| {
+        topics.fallback(async |seen: Seen, event: Event| -> Result<(), HandlerError> {
+            seen.note("ran");
+            let _: u64 = event.payload().reject()?;
+            Ok(())
+        })
+    });
+    for _ in 0..2 {
+        assert_eq!(endpoint.post(&body("1", "user.created")).await, 200);
+    }
+    assert_eq!(endpoint.seen(), ["ran"]);
+}
+
+#[test]
+fn the_payload_is_the_whole_body_or_the_part_that_was_named() {
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Whole<'a> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+        data: User,
+    }
+    let ada = || User { name: "Ada".to_owned() };
+    let body = body("1", "user.created");
+    let whole = sender().id(Place::body("id")).topic(Place::body("type"));
+    let data = ada();
+    assert_eq!(
+        event(whole.clone(), &body).payload(),
+        Ok(Whole {
+            kind: "user.created",
+            data
+        })
+    );
+    assert_eq!(event(example(), &body).payload(), Ok(ada()));
+    assert_eq!(
+        event(whole.payload(Place::body("data.name")), &body).payload(),
+        Ok("Ada")
+    );
+}
+
+#[test]
+fn a_payload_that_is_missing_is_null_to_who_can_take_it() {
+    let without = r#"{"id":"1","type":"ping"}"#;
+    assert_eq!(event(example(), without).payload::<Option<User>>(), Ok(None));
+    assert_eq!(event(example(), without).payload::<()>(), Ok(()));
+    let deep = example().payload(Place::body("data.object.user"));
+    assert_eq!(event(deep.clone(), without).payload::<Option<User>>(), Ok(None));
+    let error = event(deep, r#"{"id":"1","type":"ping","data":{}}"#)
+        .payload::<u64>()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the payload does not fit u64: the event's data.object.user is missing"
+    );
+}
+
+#[test]
+fn the_body_of_an_event_is_as_it_was_signed() {
+    let text = "{ \"id\":\"1\",\n\"type\" : \"ping\", \"n\": 1e400 }";
+    assert_eq!(event(example(), text).body(), text);
+}
+
+// ---- headers ----
+
+#[tokio::test]
+async fn a_captured_body_under_a_new_header_id_runs_nothing_a_second_time() {
+    let endpoint = Endpoint::noting(in_headers());
+    for id in ["first", "second", "", "a\tb"] {
+        let request = signed("{\"n\":1}", &[("x-webhook-id", id), ("x-webhook-event", "ping")]);
+        assert_eq!(endpoint.send(request).await.0, 200);
+    }
+    let without = signed("{\"n\":1}", &[("x-webhook-event", "another.topic")]);
+    assert_eq!(endpoint.send(without).await.0, 200);
+    assert_eq!(endpoint.seen(), ["ping -"]);
+
+    let another = signed("{\"n\":2}", &[("x-webhook-id", "first"), ("x-webhook-event", "ping")]);
+    assert_eq!(endpoint.send(another).await.0, 200);
+    assert_eq!(endpoint.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_sender_without_ids_goes_by_the_digest_of_the_body() {
+    let endpoint = Endpoint::noting(sender().without_id().topic(Place::body("type")));
+    for body in [
+        r#"{"type":"ping","n":1}"#,
+        r#"{"type":"ping","n":1}"#,
+        r#"{"type":"ping","n":2}"#,
+    ] {
+        assert_eq!(endpoint.post(body).await, 200);
+    }
+    assert_eq!(endpoint.seen(), ["ping -", "ping -"]);
+}
+
+#[test]
+fn a_header_id_is_reachable_and_marked_as_unsigned() {
+    let sender = in_headers().build().unwrap();
+    let read = |ids: &[&'static [u8]]| {
+        let mut headers = HeaderMap::from_iter([(name("x-webhook-event"), HeaderValue::from_static("ping"))]);
+        for id in ids {
+            headers.append("x-webhook-id", HeaderValue::from_bytes(id).unwrap());
+        }
+        let event = sender.event(&headers, &Bytes::from_static(b"{}")).unwrap();
+        assert_eq!(event.id(), None);
+        event.unsigned_id().map(str::to_owned)
+    };
+    assert_eq!(read(&[b"evt_1"]).as_deref(), Some("evt_1"));
+    assert_eq!(read(&[]), None);
+    assert_eq!(read(&[b"evt_1", b"evt_1"]), None);
+    assert_eq!(read(&[b""]), None);
+    assert_eq!(read(&[b"\xff"]), None);
+    assert_eq!(event(example(), &body("1", "ping")).unsigned_id(), None);
+}
+
+#[tokio::test]
+async fn a_topic_header_is_there_once_and_has_the_form_of_a_topic() {
+    let endpoint = Endpoint::noting(in_headers());
+    let long: &'static str = "x".repeat(256).leak();
+    for (values, reason) in [
+        (
+            vec![],
+            "the event's header x-webhook-event is missing; expected it once",
+        ),
+        (
+            vec!["a", "b", "a"],
+            "the event's header x-webhook-event is there 3 times; expected it once",
+        ),
+        (
+            vec![""],
+            "the event's header x-webhook-event is empty; expected 1 to 255 bytes",
+        ),
+        (
+            vec!["privaté"],
+            "the event's header x-webhook-event is not printable ASCII; expected 1 to 255 bytes of it",
+        ),
+        (
+            vec!["a\tb"],
+            "the event's header x-webhook-event has a control character at position 1; expected none",
+        ),
+        (
+            vec![long],
+            "the event's header x-webhook-event has 256 bytes; expected 1 to 255",
+        ),
+    ] {
+        let headers: Vec<_> = values.into_iter().map(|value| ("x-webhook-event", value)).collect();
+        endpoint.assert_no_event(endpoint.send(signed("{}", &headers)).await, reason);
+    }
+}

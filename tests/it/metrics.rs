@@ -1,0 +1,150 @@
+//! What is counted, as a Prometheus exporter shows it.
+
+use std::time::Duration;
+
+use http_body_util::Full;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use tokio::time::sleep;
+use tower_webhook::{
+    Delivery, HandlerError,
+    testing::{Fault, Operation},
+};
+
+use crate::endpoint::{Endpoint, Event, event, event_of, signature, signed, with_body};
+
+/// What this thread records. Each test has its own thread, and a runtime on it.
+struct Recorded(PrometheusHandle);
+
+impl Recorded {
+    fn start() -> (Self, metrics::LocalRecorderGuard<'static>) {
+        // Leaked: the guard needs it for as long as the test runs.
+        let recorder: &'static PrometheusRecorder = Box::leak(Box::new(PrometheusBuilder::new().build_recorder()));
+        (Self(recorder.handle()), metrics::set_default_local_recorder(recorder))
+    }
+
+    /// The value of a metric with these labels, in the exporter's order.
+    #[track_caller]
+    fn assert(&self, metric: &str, expected: &str) {
+        let text = self.0.render();
+        let found = text
+            .lines()
+            .find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+        assert_eq!(found, Some(expected), "{metric} in\n{text}");
+    }
+
+    fn text(&self) -> String {
+        self.0.render()
+    }
+}
+
+async fn succeed(_: Delivery<Event>) -> Result<(), HandlerError> {
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_are_counted_by_outcome_and_reason() {
+    let (recorded, _guard) = Recorded::start();
+    let endpoint = Endpoint::new(succeed);
+    for _ in 0..3 {
+        endpoint.deliver("1").await.assert_acknowledged();
+    }
+    endpoint
+        .send(signed(event_of("2", "customer_suspended")))
+        .await
+        .assert_acknowledged();
+    endpoint
+        .send(with_body(http::HeaderMap::new(), Full::from(event("3"))))
+        .await;
+    endpoint.send(with_body(signature(b"{}"), Full::from(event("3")))).await;
+    endpoint.send(signed("{}")).await;
+    let deliveries = |labels: &str| format!("webhook_deliveries_total{{sender=\"dwolla\",{labels}}}");
+    let handled = r#"topic="customer_created",outcome="handled",reason="""#;
+    recorded.assert(&deliveries(handled), "1");
+    recorded.assert(
+        &deliveries(r#"topic="customer_created",outcome="duplicate",reason="""#),
+        "2",
+    );
+    recorded.assert(&deliveries(r#"topic="other",outcome="unhandled",reason="""#), "1");
+    recorded.assert(&deliveries(r#"topic="",outcome="signature",reason="missing""#), "1");
+    recorded.assert(&deliveries(r#"topic="",outcome="signature",reason="mismatch""#), "1");
+    recorded.assert(&deliveries(r#"topic="",outcome="not-an-event",reason="""#), "1");
+    recorded.assert(r#"webhook_verified_total{sender="dwolla",secret="0"}"#, "5");
+}
+
+#[tokio::test(start_paused = true)]
+async fn labels_are_bounded_whatever_comes() {
+    let (recorded, _guard) = Recorded::start();
+    let endpoint = Endpoint::new(succeed);
+    endpoint.deliver("0").await.assert_acknowledged();
+    let before = recorded.text().lines().count();
+    for n in 0..200 {
+        endpoint
+            .send(signed(event_of(&n.to_string(), &format!("topic_{n}"))))
+            .await
+            .assert_acknowledged();
+        endpoint.deliver(&format!("id {n}")).await.assert_acknowledged();
+    }
+    let text = recorded.text();
+    assert!(text.lines().count() < before + 20, "{text}");
+    for private in ["topic_1", "id 1"] {
+        assert!(!text.contains(private), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn handlers_stores_and_ages_are_timed() {
+    let (recorded, _guard) = Recorded::start();
+    let endpoint = Endpoint::new(async |_| {
+        sleep(Duration::from_secs(3)).await;
+        Ok(())
+    });
+    tokio::time::advance(Duration::from_millis(10_144)).await; // the event is from 144 ms after the start
+    endpoint.deliver("1").await.assert_acknowledged();
+    recorded.assert(
+        r#"webhook_handler_seconds_sum{sender="dwolla",topic="customer_created",outcome="handled"}"#,
+        "3",
+    );
+    recorded.assert(
+        r#"webhook_event_age_seconds_sum{sender="dwolla",topic="customer_created"}"#,
+        "10",
+    );
+    recorded.assert(
+        r#"webhook_store_seconds_count{sender="dwolla",operation="claim",result="ok"}"#,
+        "1",
+    );
+    recorded.assert(
+        r#"webhook_store_seconds_count{sender="dwolla",operation="complete",result="ok"}"#,
+        "1",
+    );
+
+    endpoint.store.fail(Operation::Claim, Fault::HangBeforeApplying, 1);
+    endpoint.deliver("2").await;
+    recorded.assert(
+        r#"webhook_store_seconds_sum{sender="dwolla",operation="claim",result="error"}"#,
+        "2",
+    );
+    recorded.assert(
+        r#"webhook_deliveries_total{sender="dwolla",topic="customer_created",outcome="store",reason="unavailable"}"#,
+        "1",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_flight_is_counted_up_and_down() {
+    let (recorded, _guard) = Recorded::start();
+    let endpoint = Endpoint::new(async |_| {
+        sleep(Duration::from_secs(20)).await;
+        Ok(())
+    });
+    let (one, two) = (endpoint.spawn("1"), endpoint.spawn("2"));
+    sleep(Duration::from_secs(1)).await;
+    recorded.assert(r#"webhook_requests_in_flight{sender="dwolla"}"#, "2");
+    recorded.assert(r#"webhook_handlers_running{sender="dwolla"}"#, "2");
+    one.abort(); // hangs up
+    let _ = (one.await, two.await);
+    recorded.assert(r#"webhook_requests_in_flight{sender="dwolla"}"#, "0");
+    recorded.assert(r#"webhook_handlers_running{sender="dwolla"}"#, "2");
+    recorded.assert(r#"webhook_late_answers_total{sender="dwolla"}"#, "1");
+    sleep(Duration::from_secs(20)).await;
+    recorded.assert(r#"webhook_handlers_running{sender="dwolla"}"#, "0");
+}
