@@ -1,12 +1,17 @@
 //! The event parser, beside a second statement of what an event is.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, sync::LazyLock, time::Duration};
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 use serde_json::Value;
 use tower_webhook::{
+    custom::{Custom, Place},
     dwolla,
-    event::{self, Event as _, EventError, EventId},
+    event::{self, Event as _, EventId},
+    provider::{DeliveryTerms, Provider as _},
+    signature::{Algorithm, Encoding, Scheme},
 };
 
 use super::{
@@ -26,6 +31,7 @@ pub(crate) fn check(bytes: &[u8]) {
     };
     check_dwolla(body);
     check_envelope(body);
+    check_custom(body);
 }
 
 fn check_dwolla(body: &[u8]) {
@@ -132,6 +138,94 @@ fn check_envelope(body: &[u8]) {
     }
 }
 
+static CUSTOM: LazyLock<Custom> = LazyLock::new(|| {
+    let scheme = Scheme::new(
+        HeaderName::from_static("x-signature"),
+        Algorithm::HmacSha256,
+        Encoding::Hex,
+    );
+    Custom::builder("custom", scheme)
+        .secrets("the secret")
+        .id(Place::body("id"))
+        .topic(Place::body("topic"))
+        .time(Place::body("created"))
+        .payload(Place::body("_links.resource"))
+        .terms(DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(3600)))
+        .build()
+        .unwrap()
+});
+
+/// The parser that goes by places.
+fn check_custom(body: &[u8]) {
+    let shown = String::from_utf8_lossy(body);
+    let found = CUSTOM.event(&HeaderMap::new(), &Bytes::copy_from_slice(body));
+    let (event, (id, topic)) = match (found, expected_of_custom(body)) {
+        (Ok(event), Some(expected)) => (event, expected),
+        (Err(error), None) => return assert_tells_nothing(&error, body),
+        (Ok(_), None) => panic!("accepted, though it is no event: {shown}"),
+        (Err(error), Some(_)) => panic!("refused ({error}), though it is an event: {shown}"),
+    };
+    assert_eq!(event.id().map(EventId::as_str), Some(&*id), "{shown}");
+    assert_eq!(event.topic(), topic, "{shown}");
+    let payload = event.payload::<Value>();
+    if let Ok(value) = serde_json::from_slice::<Value>(body) {
+        assert_eq!(value["id"], id, "{shown}");
+        assert_eq!(value["topic"], topic, "{shown}");
+        let links = value.get("_links").unwrap_or(&Value::Null);
+        match payload {
+            Ok(payload) => assert_eq!(payload, links["resource"], "{shown}"),
+            Err(error) => assert!(!links.is_null() && !links.is_object(), "{error}: {shown}"),
+        }
+    }
+    if let Err(error) = event.payload::<Kind>() {
+        let error = error.to_string();
+        let (kind, reason) = error.split_once(": ").unwrap();
+        assert!(
+            kind.starts_with("the payload does not fit ") && kind.ends_with("Kind"),
+            "{error}"
+        );
+        assert_tells_nothing(&reason, body);
+    }
+}
+
+/// Id and topic of an event where the custom sender has them.
+fn expected_of_custom(body: &[u8]) -> Option<(String, String)> {
+    let Json::Object(fields) = Json::parse(body)? else {
+        return None;
+    };
+    if fields.iter().any(|(name, _)| name.is_none())
+        || ["id", "topic", "created", "_links"]
+            .iter()
+            .any(|name| count(&fields, name) > 1)
+    {
+        return None;
+    }
+    let field = |name: &str| {
+        fields
+            .iter()
+            .find(|(found, _)| found.as_deref() == Some(name))
+            .map(|(_, value)| value)
+    };
+    for name in ["created", "_links"] {
+        field(name).map_or(Some(None), usable)?;
+    }
+    if let Some(Json::Object(links)) = field("_links")
+        && count(links, "resource") > 1
+    {
+        return None;
+    }
+    let name = |name| match field(name) {
+        Some(Json::Text(Some(text))) => Some(text.clone()).filter(|text| is_name(text)),
+        _ => None,
+    };
+    Some((name("id")?, name("topic")?))
+}
+
+/// What an id may be, and a custom sender's topic.
+fn is_name(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
 /// What can be read from a Dwolla event.
 pub(crate) struct Expected {
     pub(crate) id: String,
@@ -163,7 +257,7 @@ pub(crate) fn expected(body: &[u8]) -> Option<Expected> {
     let Some(Json::Text(Some(id))) = field("id")? else {
         return None;
     };
-    if id.is_empty() || id.len() > 255 || id.chars().any(char::is_control) {
+    if !is_name(id) {
         return None;
     }
     let Some(Json::Text(Some(topic))) = field("topic")? else {
@@ -223,9 +317,9 @@ fn usable(value: &Json) -> Option<Option<String>> {
 
 /// A refusal is one of these sentences, so nothing of the body is in it. N is any number (the 8 of UTF-8 too), and no larger than a
 /// place in the body can be.
-fn assert_tells_nothing(error: &EventError, body: &[u8]) {
+fn assert_tells_nothing(error: &dyn fmt::Display, body: &[u8]) {
     const WHERE: &str = " at line N column N";
-    const SENTENCES: [&str; 10] = [
+    const SENTENCES: [&str; 7] = [
         "the body is not UTF-N from byte N on; expected JSON in UTF-N",
         "the body is empty; expected a JSON object",
         "the body is not a JSON object; expected one",
@@ -233,11 +327,10 @@ fn assert_tells_nothing(error: &EventError, body: &[u8]) {
         "the body is not valid JSON",
         "a field has another type than expected",
         "the event's created and timestamp are both missing; expected at least one of them",
-        "the event's id is empty; expected N to N bytes",
-        "the event's id has N bytes; expected N to N",
-        "the event's id has a control character at position N; expected none",
     ];
-    const FIELDS: [&str; 8] = [
+    const FIELDS: [&str; 10] = [
+        "_links.resource",
+        "resource",
         "id",
         "topic",
         "resourceId",
@@ -268,13 +361,26 @@ fn assert_tells_nothing(error: &EventError, body: &[u8]) {
         }
     }
     let sentence = sentence.strip_suffix(WHERE).unwrap_or(&sentence);
+    let one_of = |sentences: &[String]| sentences.iter().any(|known| *known == sentence);
     let known = SENTENCES.contains(&sentence)
         || FIELDS.iter().any(|field| {
-            [format!("missing field `{field}`"), format!("duplicate field `{field}`")].contains(&sentence.to_owned())
+            one_of(&[
+                format!("missing field `{field}`"),
+                format!("duplicate field `{field}`"),
+                format!("the event's {field} is missing"),
+                format!("the event's {field} is missing; expected a string of N to N bytes"),
+                format!("the event's {field} is there twice; expected it once"),
+                format!("the event's {field} is empty; expected N to N bytes"),
+                format!("the event's {field} has N bytes; expected N to N"),
+                format!("the event's {field} has a control character at position N; expected none"),
+            ])
         })
         || TYPES.iter().any(|found| {
-            sentence == format!("the event's id is {found}; expected a string of N to N bytes")
-                || sentence == format!("the event's topic is {found}; expected a string")
+            one_of(&[
+                format!("the event's id is {found}; expected a string of N to N bytes"),
+                format!("the event's topic is {found}; expected a string of N to N bytes"),
+                format!("the event's topic is {found}; expected a string"),
+            ])
         });
     assert!(known, "not a known refusal, so it may tell of the body: {message}");
 }

@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -505,7 +505,13 @@ async fn one_by_one(endpoint: &Endpoint, gauge: &Arc<Gauge>, handler: &Mutex<Han
         }
         let read = Event::from_json(&plan.body).unwrap();
         let resource = read.resource_id().map(str::to_ascii_lowercase);
-        let facts = format!("{resource:?} {:?}", read.created_text());
+        let instant = read
+            .created()
+            .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let facts = match instant {
+            Some(instant) => format!("{resource:?} at {instant:?}"),
+            None => format!("{resource:?} as {:?}", read.created_text()),
+        };
         let expected = match seen.get(&event.id) {
             Some((other, _)) if *other != facts => 500,
             Some((_, true)) => 200,
