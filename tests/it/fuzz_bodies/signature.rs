@@ -76,7 +76,7 @@ impl Form {
         let tag = if self.base64 { from_base64(text) } else { from_hex(text) };
         match tag {
             Some(tag) if tag.len() == length => Ok(tag),
-            _ if text.len() == 40 && text.iter().all(|byte| (*byte as char).is_digit(16)) => Err(Kind::Sha1),
+            _ if text.len() == 40 && text.iter().all(|byte| byte.is_ascii_hexdigit()) => Err(Kind::Sha1),
             _ => Err(Kind::Malformed),
         }
     }
@@ -236,7 +236,7 @@ fn to_base64(bytes: &[u8]) -> Vec<u8> {
 fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     let letters = text.split(|byte| *byte == b'=').next()?;
     let padding = text.len() - letters.len();
-    if text.len() % 4 != 0 || padding > 2 || text[letters.len()..].iter().any(|byte| *byte != b'=') {
+    if !text.len().is_multiple_of(4) || padding > 2 || text[letters.len()..].iter().any(|byte| *byte != b'=') {
         return None;
     }
     let mut bits = Vec::new();
