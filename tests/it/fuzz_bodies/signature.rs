@@ -92,7 +92,14 @@ impl Form {
     pub(crate) fn value(&self, input: &mut Input<'_>, secrets: &[&[u8]], body: &[u8]) -> Option<HeaderValue> {
         let secret = secrets[input.below(secrets.len())];
         let prefix = self.prefix.as_bytes();
-        let mut value = match input.below(13) {
+        let mut value = match input.below(16) {
+            // one bit of one digit
+            12..15 => {
+                let mut text = self.text(secret, body);
+                let at = input.below(text.len());
+                text[at] ^= 1 << input.below(7);
+                [prefix, &text].concat()
+            }
             5 => [prefix, &self.text(secret, body).to_ascii_uppercase()].concat(),
             6 => [prefix, &self.text(secret, &[body, b" "].concat())].concat(),
             7 => input.chunk().to_vec(),
