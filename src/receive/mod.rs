@@ -191,7 +191,15 @@ where
     {
         Entry::Lead(lead) => {
             let call = lead.call();
-            let task = fly(Arc::clone(receiver), span.clone(), topic.clone(), handler, parsed, lead);
+            // Boxed: on its way into a task a future is moved about ten times, and this one has three kilobytes.
+            let task = Box::pin(fly(
+                Arc::clone(receiver),
+                span.clone(),
+                topic.clone(),
+                handler,
+                parsed,
+                lead,
+            ));
             tokio::spawn(span.follow(task));
             // The task tells the log how it ended; here only whether the sender hears of it.
             return call.answer(deadline).await.unwrap_or_else(|| {

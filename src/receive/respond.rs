@@ -6,6 +6,7 @@ use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
     header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
+use serde::Serialize;
 
 use super::{Outcome, ResponseBody};
 use crate::error::{Rejection, RejectionKind};
@@ -158,14 +159,23 @@ fn retry_after(headers: &mut HeaderMap, delay: Duration) {
 }
 
 /// An RFC 9457 problem. `about:blank` is the type, so the title is the status's own.
+#[derive(Serialize)]
+struct Problem<'a> {
+    title: Option<&'a str>,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+}
+
 fn problem(status: StatusCode, code: &str, detail: &str) -> String {
-    let problem = serde_json::json!({
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "code": code,
-        "detail": detail,
-    });
-    problem.to_string()
+    let problem = Problem {
+        title: status.canonical_reason(),
+        status: status.as_u16(),
+        code,
+        detail,
+    };
+    // Texts and a number: there is nothing to fail.
+    serde_json::to_string(&problem).unwrap_or_default()
 }
 
 /// What an extractor answers that finds no delivery. The route checks no signature, so the log alone says which types are missing.

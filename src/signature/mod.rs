@@ -24,7 +24,6 @@ use std::{fmt, sync::Arc, time::SystemTime};
 use http::HeaderMap;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-use crate::clock::{Clock, SystemClock};
 use mac::{Mac, Tag};
 
 /// Proof that a body is authentic.
@@ -79,7 +78,7 @@ pub fn verify(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Verified, SignatureError> {
-    verify_at(scheme, secrets, headers, body, SystemClock.now())
+    Verifier::new(scheme, secrets)?.verify(headers, body)
 }
 
 /// Checks one request's signature at a time of the caller's choosing: a pure function.
@@ -180,7 +179,14 @@ impl Verifier {
     /// # Errors
     /// As [`verify`].
     pub fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<Verified, SignatureError> {
-        self.verify_at(headers, body, SystemClock.now())
+        // No scheme so far signs a time: nobody asks for it.
+        let keyed = &*self.keyed;
+        let claimed = keyed.scheme.claimed_tag(headers)?;
+        let macs = std::iter::once(&keyed.first).chain(&keyed.rest);
+        decide(
+            &claimed,
+            macs.map(|mac| mac.tag_over([body, keyed.scheme.after_body()])),
+        )
     }
 
     /// Checks one request's signature at the given time.
@@ -188,9 +194,8 @@ impl Verifier {
     /// # Errors
     /// As [`verify`].
     pub fn verify_at(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<Verified, SignatureError> {
-        let mut verification = self.begin(headers)?;
-        verification.update(body);
-        verification.finish(now)
+        let _ = now;
+        self.verify(headers, body)
     }
 
     /// Starts with the headers alone, for a body that arrives in pieces.
@@ -248,22 +253,31 @@ impl Verification {
             rest,
             keyed,
         } = self;
-        let secrets = 1 + rest.len();
-        let mut matched = subtle::Choice::from(0);
-        let mut position = 0_u64;
-        // Every secret is tried, and which one matched is selected without a branch.
-        for (index, mut mac) in (0_u64..).zip(std::iter::once(first).chain(rest)) {
+        let macs = std::iter::once(first).chain(rest);
+        let tags = macs.map(|mut mac| {
             mac.update(keyed.scheme.after_body());
-            let equal = mac.tag().ct_eq(&claimed);
-            position.conditional_assign(&index, equal & !matched);
-            matched |= equal;
-        }
-        if bool::from(matched) {
-            let secret = usize::try_from(position).unwrap_or(usize::MAX);
-            Ok(Verified { secret })
-        } else {
-            Err(SignatureError::mismatch(secrets))
-        }
+            mac.tag()
+        });
+        decide(&claimed, tags)
+    }
+}
+
+/// Compares with every secret's tag, and selects without a branch which one matched.
+#[inline]
+fn decide(claimed: &Tag, tags: impl Iterator<Item = Tag>) -> Result<Verified, SignatureError> {
+    let mut matched = subtle::Choice::from(0);
+    let (mut position, mut secrets) = (0_u64, 0_u64);
+    for tag in tags {
+        let equal = tag.ct_eq(claimed);
+        position.conditional_assign(&secrets, equal & !matched);
+        matched |= equal;
+        secrets += 1;
+    }
+    if bool::from(matched) {
+        let secret = usize::try_from(position).unwrap_or(usize::MAX);
+        Ok(Verified { secret })
+    } else {
+        Err(SignatureError::mismatch(usize::try_from(secrets).unwrap_or(usize::MAX)))
     }
 }
 

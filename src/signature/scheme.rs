@@ -142,12 +142,14 @@ impl Scheme {
 
     /// The tag that the request claims: one value, in the first header that is there, of exactly the scheme's form.
     pub(super) fn claimed_tag(&self, headers: &HeaderMap) -> Result<Tag, SignatureError> {
-        let Some(header) = self.headers.iter().find(|header| headers.contains_key(*header)) else {
-            return Err(SignatureError::missing(&self.headers));
-        };
-        let mut values = headers.get_all(header).iter();
-        let (Some(value), None) = (values.next(), values.next()) else {
-            return Err(SignatureError::repeated(header, headers.get_all(header).iter().count()));
+        let present = self.headers.iter().find_map(|header| {
+            let mut values = headers.get_all(header).iter();
+            Some((header, values.next()?, values.count()))
+        });
+        let (header, value) = match present {
+            None => return Err(SignatureError::missing(&self.headers)),
+            Some((header, value, 0)) => (header, value),
+            Some((header, _, more)) => return Err(SignatureError::repeated(header, more.saturating_add(1))),
         };
         if value.is_empty() {
             return Err(SignatureError::empty(header));
@@ -171,11 +173,7 @@ impl Scheme {
         // base64 wants room for what the padding could have been.
         let mut bytes = [0; MAX_TAG + 2];
         let decoded = match self.encoding {
-            // One text a tag: were capitals taken too, a changed header would still verify.
-            Encoding::Hex if text.iter().any(u8::is_ascii_uppercase) => None,
-            Encoding::Hex => bytes
-                .get_mut(..length)
-                .and_then(|bytes| hex::decode_to_slice(text, bytes).ok()),
+            Encoding::Hex => bytes.get_mut(..length).and_then(|bytes| decode_hex(text, bytes)),
             // The strict alphabet with padding; trailing bits must be zero.
             Encoding::Base64 => STANDARD
                 .decode_slice(text, &mut bytes)
@@ -188,6 +186,26 @@ impl Scheme {
             None => Err(SignatureError::encoding(header, self.encoding)),
         }
     }
+}
+
+/// Lower-case digits alone: were capitals taken too, a changed header would still verify. Without a branch on a digit, as two of five
+/// would be guessed wrong: that would take a fifth of the time of a usual body's MAC.
+fn decode_hex(text: &[u8], bytes: &mut [u8]) -> Option<()> {
+    const WRONG: u8 = 0x10;
+    let digit = |letter: u8| match letter {
+        b'0'..=b'9' => letter - b'0',
+        b'a'..=b'f' => letter - b'a' + 10,
+        _ => WRONG,
+    };
+    let mut all = 0;
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        if let [high, low] = *pair {
+            let (high, low) = (digit(high), digit(low));
+            all |= high | low;
+            *byte = high << 4 | low;
+        }
+    }
+    (all & WRONG == 0).then_some(())
 }
 
 /// The MAC of a scheme: one, fixed by the receiver.

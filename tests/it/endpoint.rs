@@ -191,7 +191,8 @@ impl Endpoint {
         runs: Arc<AtomicUsize>,
         service: impl FnOnce(WebhookLayer<Counted, FaultyStore<MemoryStore>>) -> BoxService,
     ) -> Self {
-        Self::build_on(MemoryStore::builder(), settings, runs, service)
+        // Room for what a test needs: a million ids' empty tables would take longer to make than most tests.
+        Self::build_on(MemoryStore::builder().capacity(10_000), settings, runs, service)
     }
 
     fn build_on(

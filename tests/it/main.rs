@@ -38,3 +38,5 @@ mod sockets;
 mod axum_app;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod store;
+mod fuzz_bodies;
+mod fuzz;
