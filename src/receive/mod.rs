@@ -115,11 +115,10 @@ where
     let (outcome, topic) = match arrive(&receiver, &span, request, started).await {
         Ok((parsed, place)) => {
             let event = &parsed.event;
-            let topic = Topic::of(handler.registered(event.topic()));
-            let age = event
-                .time()
-                .and_then(|time| receiver.clock.now().duration_since(time).ok());
-            age.inspect(|age| receiver.meter.event_age(&topic, *age));
+            let topic = Topic::of(|| handler.registered(event.topic()));
+            receiver
+                .meter
+                .event_age(&topic, || receiver.clock.now().duration_since(event.time()?).ok());
             if handler.wants(event.topic()) {
                 let (outcome, response) = await_flight(&receiver, &span, &topic, handler, parsed, started).await;
                 drop(place); // the request is in flight until here
