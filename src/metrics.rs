@@ -42,8 +42,8 @@ mod on {
         pub(crate) const NONE: Self = Self(SharedString::const_str(""));
 
         /// The pattern that a handler is registered for.
-        pub(crate) fn of(registered: Option<&str>) -> Self {
-            Self(registered.map_or(SharedString::const_str("other"), |pattern| {
+        pub(crate) fn of<'a>(registered: impl FnOnce() -> Option<&'a str>) -> Self {
+            Self(registered().map_or(SharedString::const_str("other"), |pattern| {
                 SharedString::from_owned(pattern.to_owned())
             }))
         }
@@ -73,8 +73,11 @@ mod on {
             counter!("webhook_verified_total", "sender" => self.sender(), "secret" => secret.to_string()).increment(1);
         }
 
-        pub(crate) fn event_age(&self, topic: &Topic, age: Duration) {
-            histogram!("webhook_event_age_seconds", "sender" => self.sender(), "topic" => topic.0.clone()).record(age);
+        pub(crate) fn event_age(&self, topic: &Topic, age: impl FnOnce() -> Option<Duration>) {
+            if let Some(age) = age() {
+                histogram!("webhook_event_age_seconds", "sender" => self.sender(), "topic" => topic.0.clone())
+                    .record(age);
+            }
         }
 
         pub(crate) fn handler(&self, topic: &Topic, outcome: &'static str, timer: Timer) {
@@ -134,7 +137,8 @@ mod off {
     impl Topic {
         pub(crate) const NONE: Self = Self;
 
-        pub(crate) fn of(_: Option<&str>) -> Self {
+        // What is not asked for is not computed.
+        pub(crate) fn of<'a>(_: impl FnOnce() -> Option<&'a str>) -> Self {
             Self
         }
     }
@@ -150,7 +154,7 @@ mod off {
 
         pub(crate) fn verified(&self, _: usize) {}
 
-        pub(crate) fn event_age(&self, _: &Topic, _: Duration) {}
+        pub(crate) fn event_age(&self, _: &Topic, _: impl FnOnce() -> Option<Duration>) {}
 
         pub(crate) fn handler(&self, _: &Topic, _: &'static str, _: Timer) {}
 
