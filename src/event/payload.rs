@@ -47,7 +47,7 @@ pub trait WithPayload: Event {
 
 /// Reads what stands at a path into a body, or with an empty path the whole body.
 ///
-/// What is not there counts as `null`, which an `Option` takes.
+/// What is not there counts as `null`, which an `Option` takes; so does what stands below a `null`.
 ///
 /// ```
 /// use tower_webhook::event::read_payload;
@@ -94,7 +94,8 @@ impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Descend<'_, T> {
         if self.0.is_empty() {
             T::deserialize(deserializer).map(Some)
         } else {
-            deserializer.deserialize_map(self)
+            // an option, because null leads nowhere, as a key that is missing does
+            deserializer.deserialize_option(self)
         }
     }
 }
@@ -104,6 +105,14 @@ impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Descend<'_, T> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        deserializer.deserialize_map(self)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {

@@ -31,7 +31,7 @@ pub(crate) use settings::Settings;
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
 
@@ -110,6 +110,7 @@ where
 {
     let started = Instant::now();
     let span = Span::delivery(receiver.provider.name());
+    let is_head = request.method() == Method::HEAD;
     let _in_flight = receiver.meter.in_flight();
     let (outcome, topic) = match arrive(&receiver, &span, request, started).await {
         Ok((parsed, place)) => {
@@ -128,7 +129,8 @@ where
         Err(rejection) => (rejection.into(), Topic::NONE),
     };
     outcome.end(&span, &receiver.meter, &topic);
-    respond::respond(outcome, None)
+    let response = respond::respond(outcome, None);
+    if is_head { respond::head_of(response) } else { response }
 }
 
 /// Steps 1 to 3: whatever fails here has touched no store and runs nothing.

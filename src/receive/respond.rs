@@ -118,6 +118,11 @@ pub(super) fn respond(outcome: Outcome, response: Option<Response<ResponseBody>>
     }
 }
 
+/// The answer to HEAD: the same without its body. Most servers leave it out themselves; hyper's HTTP/2 sends it, against the protocol.
+pub(super) fn head_of(response: Response<ResponseBody>) -> Response<ResponseBody> {
+    response.map(|_| ResponseBody::empty())
+}
+
 fn refuse(rejection: Rejection, detail: Option<String>) -> Response<ResponseBody> {
     let Answer(status, text) = answer(&rejection);
     let mut response = Response::new(ResponseBody::full(problem(

@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tower_webhook::{Delivery, HandlerError, RejectionKind, testing::Operation};
 
-use crate::endpoint::{Endpoint, Event};
+use crate::{
+    endpoint::{Endpoint, Event},
+    wire::Via,
+};
 
 async fn yield_often(_: Delivery<Event>) -> Result<(), HandlerError> {
     for _ in 0..50 {
@@ -14,22 +17,35 @@ async fn yield_often(_: Delivery<Event>) -> Result<(), HandlerError> {
     Ok(())
 }
 
+async fn copies(via: Via) {
+    let endpoint = Endpoint::new(yield_often).over(via).await;
+    let mut copies: JoinSet<_> = (0..100)
+        .map(|_| {
+            let endpoint = endpoint.clone();
+            async move { endpoint.deliver("1").await }
+        })
+        .collect();
+    let mut acknowledged = 0;
+    while let Some(answer) = copies.join_next().await {
+        answer.unwrap().assert_acknowledged();
+        acknowledged += 1;
+    }
+    assert_eq!((acknowledged, endpoint.runs()), (100, 1));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_hundred_concurrent_copies_run_once_and_get_one_hundred_200s() {
-    for round in 0..20 {
-        let endpoint = Endpoint::new(yield_often);
-        let mut copies: JoinSet<_> = (0..100)
-            .map(|_| {
-                let endpoint = endpoint.clone();
-                async move { endpoint.deliver("1").await }
-            })
-            .collect();
-        let mut acknowledged = 0;
-        while let Some(answer) = copies.join_next().await {
-            answer.unwrap().assert_acknowledged();
-            acknowledged += 1;
+    for _ in 0..20 {
+        copies(Via::Service).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_hundred_concurrent_copies_over_sockets_run_once_and_get_one_hundred_200s() {
+    for via in [Via::Hyper1, Via::Hyper2, Via::Axum] {
+        for _ in 0..3 {
+            copies(via).await;
         }
-        assert_eq!((acknowledged, endpoint.runs()), (100, 1), "round {round}");
     }
 }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use tokio::time::Instant;
-use tower::{Layer, Service, ServiceExt as _, util::BoxCloneSyncService};
+use tower::{Layer, Service, util::BoxCloneSyncService};
 use tower_webhook::{
     Delivery, HandlerError, MemoryStore, Rejection, RejectionKind, TopicRouter, WebhookLayer,
     clock::Clock,
@@ -26,6 +26,8 @@ use tower_webhook::{
     store::{IdempotencyStore, Key, Record},
     testing::{FaultyStore, Operation},
 };
+
+use crate::wire::{Calls, Via, Wire};
 
 pub(crate) const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 
@@ -74,9 +76,13 @@ impl Provider for Counted {
     }
 }
 
+/// What stands behind an endpoint, whatever the transport.
+pub(crate) type BoxService = BoxCloneSyncService<Request<TestBody>, Response<ResponseBody>, Infallible>;
+
 #[derive(Clone)]
 pub(crate) struct Endpoint {
-    service: BoxCloneSyncService<Request<TestBody>, Response<ResponseBody>, Infallible>,
+    wire: Wire,
+    calls: Calls,
     pub(crate) handle: WebhookHandle,
     pub(crate) store: FaultyStore<MemoryStore>,
     runs: Arc<AtomicUsize>,
@@ -88,7 +94,7 @@ pub(crate) type TestBody = http_body_util::combinators::UnsyncBoxBody<Bytes, Bod
 
 /// Whatever a body fails with.
 #[derive(Debug)]
-pub(crate) struct BodyError(Box<dyn std::error::Error + Send + Sync>);
+pub(crate) struct BodyError(pub(crate) Box<dyn std::error::Error + Send + Sync>);
 
 impl std::fmt::Display for BodyError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -183,20 +189,17 @@ impl Endpoint {
     fn build(
         settings: impl FnOnce(Builder) -> Builder,
         runs: Arc<AtomicUsize>,
-        service: impl FnOnce(
-            WebhookLayer<Counted, FaultyStore<MemoryStore>>,
-        ) -> BoxCloneSyncService<Request<TestBody>, Response<ResponseBody>, Infallible>,
+        service: impl FnOnce(WebhookLayer<Counted, FaultyStore<MemoryStore>>) -> BoxService,
     ) -> Self {
-        Self::build_on(MemoryStore::builder(), settings, runs, service)
+        // Room for what a test needs: a million ids' empty tables would take longer to make than most tests.
+        Self::build_on(MemoryStore::builder().capacity(10_000), settings, runs, service)
     }
 
     fn build_on(
         store: tower_webhook::store::MemoryStoreBuilder,
         settings: impl FnOnce(Builder) -> Builder,
         runs: Arc<AtomicUsize>,
-        service: impl FnOnce(
-            WebhookLayer<Counted, FaultyStore<MemoryStore>>,
-        ) -> BoxCloneSyncService<Request<TestBody>, Response<ResponseBody>, Infallible>,
+        service: impl FnOnce(WebhookLayer<Counted, FaultyStore<MemoryStore>>) -> BoxService,
     ) -> Self {
         let clock = TestClock::start();
         let store = FaultyStore::new(store.clock(clock).build());
@@ -208,8 +211,10 @@ impl Endpoint {
         let builder = WebhookLayer::builder(provider, store.clone()).clock(clock);
         let layer = settings(builder).build().unwrap();
         let handle = layer.handle();
+        let calls = Calls::default();
         Self {
-            service: service(layer),
+            wire: Wire::Direct(calls.watch(service(layer))),
+            calls,
             handle,
             store,
             runs,
@@ -217,10 +222,31 @@ impl Endpoint {
         }
     }
 
+    /// The same endpoint, served this way: the service is called by what serves it, and requests are sent to that.
+    pub(crate) async fn over(self, via: Via) -> Self {
+        let wire = self.wire.over(via).await;
+        Self { wire, ..self }
+    }
+
+    /// The same endpoint for another sender: over a socket, a connection that nobody else uses.
+    pub(crate) async fn by_another_connection(&self) -> Self {
+        let wire = self.wire.anew().await;
+        Self { wire, ..self.clone() }
+    }
+
+    /// Waits until so many calls of the service have begun.
+    pub(crate) async fn begun(&self, calls: usize) {
+        self.calls.begun(calls).await;
+    }
+
+    /// Waits until so many calls of the service have ended, by an answer or because the server gave them up.
+    pub(crate) async fn ended(&self, calls: usize) {
+        self.calls.ended(calls).await;
+    }
+
     /// Sends a request and takes the answer apart.
     pub(crate) async fn send(&self, request: Request<TestBody>) -> Answer {
-        let response = self.service.clone().oneshot(request).await.unwrap();
-        Answer::of(response).await
+        self.wire.send(request).await
     }
 
     /// Sends the event with this id.
@@ -283,7 +309,10 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    async fn of(response: Response<ResponseBody>) -> Self {
+    pub(crate) async fn of<B>(response: Response<B>) -> Self
+    where
+        B: http_body::Body<Data = Bytes, Error: std::fmt::Debug>,
+    {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Self {
@@ -307,11 +336,15 @@ impl Answer {
     /// This status and kind, as a problem.
     #[track_caller]
     pub(crate) fn assert_refused(&self, status: u16, kind: RejectionKind) {
-        let found = self.rejection.as_ref().map(Rejection::kind);
-        assert_eq!((self.status.as_u16(), found), (status, Some(kind)), "{self:?}");
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
         assert_eq!(self.headers["content-type"], "application/problem+json");
         let problem: serde_json::Value = serde_json::from_str(&self.body).unwrap();
         assert_eq!(problem["status"], status);
+        assert_eq!(problem["code"], kind.as_str(), "{self:?}");
+        // For layers further out; it does not cross a socket.
+        if let Some(rejection) = &self.rejection {
+            assert_eq!(rejection.kind(), kind, "{self:?}");
+        }
     }
 }
 

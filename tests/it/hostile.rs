@@ -1,97 +1,26 @@
 //! Requests that nobody honest sends.
 
 use std::{
-    collections::VecDeque,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use http_body_util::Full;
-use tokio::time::{Sleep, sleep};
-use tower_webhook::{Delivery, HandlerError, RejectionKind};
+use tower_webhook::RejectionKind;
 
-use crate::endpoint::{Endpoint, Event, event, signature, signed, with_body};
+use crate::{
+    body::{Script, Step, one_by_one},
+    cases::succeed,
+    endpoint::{Endpoint, event, signature, signed, with_body},
+};
 
 const NAME: &str = "x-request-signature-sha-256";
 const OLD_NAME: &str = "x-request-signature";
-
-async fn succeed(_: Delivery<Event>) -> Result<(), HandlerError> {
-    Ok(())
-}
-
-/// A body from a script; how often it was polled is counted.
-struct Script {
-    frames: VecDeque<Step>,
-    pause: Option<Pin<Box<Sleep>>>,
-    polls: Arc<AtomicUsize>,
-    hint: SizeHint,
-}
-
-#[derive(Clone)]
-enum Step {
-    Data(Bytes),
-    Pause(Duration),
-    Trailers,
-    Error,
-    /// The rest is this frame, without end.
-    Forever(Bytes),
-}
-
-impl Script {
-    fn new(frames: impl IntoIterator<Item = Step>) -> Self {
-        Self {
-            frames: frames.into_iter().collect(),
-            pause: None,
-            polls: Arc::default(),
-            hint: SizeHint::default(),
-        }
-    }
-}
-
-impl Body for Script {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.polls.fetch_add(1, Ordering::SeqCst);
-        loop {
-            if let Some(pause) = &mut self.pause {
-                std::task::ready!(std::future::Future::poll(pause.as_mut(), cx));
-                self.pause = None;
-            }
-            return Poll::Ready(match self.frames.pop_front() {
-                None => None,
-                Some(Step::Data(data)) => Some(Ok(Frame::data(data))),
-                Some(Step::Trailers) => Some(Ok(Frame::trailers(HeaderMap::new()))),
-                Some(Step::Error) => Some(Err(std::io::Error::other("reset by peer"))),
-                Some(Step::Forever(data)) => {
-                    self.frames.push_front(Step::Forever(data.clone()));
-                    Some(Ok(Frame::data(data)))
-                }
-                Some(Step::Pause(time)) => {
-                    self.pause = Some(Box::pin(sleep(time)));
-                    continue;
-                }
-            });
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.hint
-    }
-}
-
-fn one_by_one(body: &str) -> impl Iterator<Item = Step> {
-    body.bytes().map(|byte| Step::Data(Bytes::copy_from_slice(&[byte])))
-}
 
 fn header(name: &'static str, value: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -160,46 +89,6 @@ async fn every_single_bit_flip_of_the_tag_or_the_body_is_refused() {
         assert_eq!(answer.status.as_u16(), 401, "bit {bit} of the body");
     }
     endpoint.assert_untouched();
-}
-
-#[tokio::test(start_paused = true)]
-async fn doubled_headers_are_refused_whichever_of_them_is_right() {
-    let body = event("1");
-    let right = signature(body.as_bytes())[NAME].clone();
-    let wrong = HeaderValue::from_str(&"0".repeat(64)).unwrap();
-    for (first, second) in [(&right, &wrong), (&wrong, &right), (&right, &right)] {
-        let endpoint = Endpoint::new(succeed);
-        let mut headers = HeaderMap::new();
-        headers.append(NAME, first.clone());
-        headers.append(NAME, second.clone());
-        endpoint
-            .send(with_body(headers, Full::from(body.clone())))
-            .await
-            .assert_refused(401, RejectionKind::Signature);
-        endpoint.assert_untouched();
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_older_header_counts_only_where_the_newer_is_absent() {
-    let body = event("1");
-    let right = signature(body.as_bytes())[NAME].clone();
-    let wrong = HeaderValue::from_str(&"0".repeat(64)).unwrap();
-    for (newer, older, status) in [
-        (None, Some(&right), 200),
-        (None, Some(&wrong), 401),
-        (Some(&right), Some(&wrong), 200),
-        (Some(&wrong), Some(&right), 401),
-        (Some(&HeaderValue::from_static("")), Some(&right), 401),
-    ] {
-        let mut headers = HeaderMap::new();
-        newer.map(|value| headers.insert(NAME, value.clone()));
-        older.map(|value| headers.insert(OLD_NAME, value.clone()));
-        let answer = Endpoint::new(succeed)
-            .send(with_body(headers, Full::from(body.clone())))
-            .await;
-        assert_eq!(answer.status.as_u16(), status);
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -319,18 +208,6 @@ async fn the_first_thing_that_is_wrong_answers() {
 }
 
 // ---- bodies --------------------------------------------------------------------------------------------------------------------------
-
-#[tokio::test(start_paused = true)]
-async fn a_body_in_single_bytes_is_the_same_body() {
-    let body = event("1");
-    let endpoint = Endpoint::new(succeed);
-    let script = one_by_one(&body).chain([Step::Trailers]);
-    endpoint
-        .send(with_body(signature(body.as_bytes()), Script::new(script)))
-        .await
-        .assert_acknowledged();
-    assert_eq!(endpoint.runs(), 1);
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_always_ready_lets_others_have_a_turn() {
@@ -494,70 +371,3 @@ async fn announced_lengths_take_no_room_from_others() {
 }
 
 // ---- authentic nonsense ----------------------------------------------------------------------------------------------------------------
-
-#[tokio::test(start_paused = true)]
-async fn authentic_json_that_is_no_event_is_400_and_leaves_the_store_alone() {
-    let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-    let with_id =
-        |id: &str| format!(r#"{{"id":{id},"topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}}"#);
-    let good = with_id(r#""1""#);
-    let bodies: Vec<(&str, Vec<u8>)> = vec![
-        ("empty", Vec::new()),
-        ("white space", b" \n".to_vec()),
-        ("null", b"null".to_vec()),
-        (
-            "an array of the fields",
-            br#"["1","customer_created","2019-02-04T14:58:45.144Z"]"#.to_vec(),
-        ),
-        ("doubled id", good.replacen('{', r#"{"id":"2","#, 1).into()),
-        ("escaped twin of id", good.replacen('{', r#"{"\u0069d":"2","#, 1).into()),
-        ("doubled topic", good.replacen('{', r#"{"topic":"x","#, 1).into()),
-        (
-            "depth in an unknown field",
-            good.replacen('{', &format!(r#"{{"x":{},"#, deep(100_000)), 1).into(),
-        ),
-        (
-            "depth in a known field",
-            good.replacen('{', &format!(r#"{{"_links":{},"#, deep(100_000)), 1)
-                .into(),
-        ),
-        ("depth alone", deep(100_000).into()),
-        ("open depth", "{\"a\":".repeat(30_000).into()),
-        ("invalid UTF-8", [good.as_bytes(), b"\xff"].concat()),
-        (
-            "invalid UTF-8 in a string",
-            good.as_bytes()
-                .iter()
-                .map(|byte| if *byte == b'1' { 0xff } else { *byte })
-                .collect(),
-        ),
-        ("behind a byte order mark", [b"\xef\xbb\xbf", good.as_bytes()].concat()),
-        ("two objects", format!("{good}{good}").into()),
-        ("a number for an id", with_id("7").into()),
-        ("null for an id", with_id("null").into()),
-        ("an object for an id", with_id("{}").into()),
-        ("an empty id", with_id(r#""""#).into()),
-        ("300 bytes of id", with_id(&format!("{:?}", "x".repeat(300))).into()),
-        ("an id with NUL", with_id(r#""a\u0000b""#).into()),
-        ("an id with a newline", with_id(r#""a\nb""#).into()),
-        ("half a surrogate in the id", with_id(r#""\ud800""#).into()),
-    ];
-    for (name, body) in bodies {
-        let endpoint = Endpoint::new(succeed);
-        let answer = endpoint.send(signed(&body)).await;
-        assert_eq!(answer.status.as_u16(), 400, "{name}");
-        answer.assert_refused(400, RejectionKind::NotAnEvent);
-        assert_eq!((endpoint.store_calls(), endpoint.runs()), (0, 0), "{name}");
-    }
-    Endpoint::new(succeed).send(signed(&good)).await.assert_acknowledged();
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_id_of_the_longest_length_and_of_any_language_is_taken() {
-    let endpoint = Endpoint::new(succeed);
-    for id in ["x".repeat(255), "ключ'\"; DROP TABLE--%_".to_owned(), " a ".to_owned()] {
-        endpoint.deliver(&id).await.assert_acknowledged();
-        assert!(endpoint.record(&id).await.is_some());
-    }
-    assert_eq!(endpoint.runs(), 3);
-}

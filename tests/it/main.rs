@@ -4,6 +4,12 @@
 
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod endpoint;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod body;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod wire;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod cases;
 
 mod architecture;
 mod signature;
@@ -32,3 +38,5 @@ mod sockets;
 mod axum_app;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod store;
+mod fuzz_bodies;
+mod fuzz;

@@ -233,6 +233,10 @@ fn a_payload_that_is_missing_is_null_to_who_can_take_it() {
     assert_eq!(event(example(), without).payload::<()>(), Ok(()));
     let deep = example().payload(Place::body("data.object.user"));
     assert_eq!(event(deep.clone(), without).payload::<Option<User>>(), Ok(None));
+    for null_on_the_way in [r#""data":null"#, r#""data":{"object":null}"#] {
+        let body = without.replacen('{', &format!("{{{null_on_the_way},"), 1);
+        assert_eq!(event(deep.clone(), &body).payload::<Option<User>>(), Ok(None), "{body}");
+    }
     let error = event(deep, r#"{"id":"1","type":"ping","data":{}}"#)
         .payload::<u64>()
         .unwrap_err();
