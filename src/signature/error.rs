@@ -1,8 +1,11 @@
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Algorithm, Encoding, SecretError};
+use super::{
+    Algorithm, Encoding, SecretError,
+    timestamp::{NoTime, Off},
+};
 
 /// Why a signature was refused: for the log, never for the answer. It holds no tag and no secret.
 ///
@@ -50,8 +53,36 @@ enum Reason {
         header: HeaderName,
         encoding: Encoding,
     },
+    /// A header that is signed is not there.
+    Absent {
+        header: HeaderName,
+        what: &'static str,
+    },
+    Id {
+        header: HeaderName,
+        end: Option<u8>,
+    },
+    Time {
+        header: HeaderName,
+        wrong: NoTime,
+    },
+    TwoTimes {
+        header: HeaderName,
+    },
+    Items {
+        header: HeaderName,
+        most: usize,
+    },
+    NoItem {
+        header: HeaderName,
+        label: String,
+    },
     Mismatch {
         secrets: usize,
+    },
+    Off {
+        off: Off,
+        tolerance: Duration,
     },
     Secret(SecretError),
 }
@@ -60,18 +91,20 @@ enum Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignatureErrorKind {
-    /// None of the scheme's headers is there.
+    /// None of the scheme's headers is there, or not one that is signed besides.
     Missing,
     /// The header came more than once.
     Repeated,
     /// The header is there without a value.
     Empty,
-    /// The value is not of the scheme's form: prefix, length or encoding.
+    /// The value is not of the scheme's form: prefix, list, length or encoding; or a signed id or time is not of its.
     Malformed,
     /// The value is a SHA-1 tag, which the sender gave up and this crate does not take.
     Sha1,
     /// The value is a tag, but of other bytes or of another secret.
     Mismatch,
+    /// The tag is right, but the time that it covers is too far from now.
+    Timestamp,
     /// The secrets are not of the form that the scheme asks for.
     Secret,
 }
@@ -87,6 +120,7 @@ impl SignatureErrorKind {
             Self::Malformed => "malformed",
             Self::Sha1 => "sha1",
             Self::Mismatch => "mismatch",
+            Self::Timestamp => "timestamp",
             Self::Secret => "secret",
         }
     }
@@ -140,6 +174,40 @@ impl SignatureError {
         }))
     }
 
+    pub(super) fn absent(header: &HeaderName, what: &'static str) -> Self {
+        let header = header.clone();
+        Self(Box::new(Reason::Absent { header, what }))
+    }
+
+    pub(super) fn no_id(header: &HeaderName, end: Option<u8>) -> Self {
+        let header = header.clone();
+        Self(Box::new(Reason::Id { header, end }))
+    }
+
+    pub(super) fn no_time(header: &HeaderName, wrong: NoTime) -> Self {
+        let header = header.clone();
+        Self(Box::new(Reason::Time { header, wrong }))
+    }
+
+    pub(super) fn two_times(header: &HeaderName) -> Self {
+        let header = header.clone();
+        Self(Box::new(Reason::TwoTimes { header }))
+    }
+
+    pub(super) fn items(header: &HeaderName, most: usize) -> Self {
+        let header = header.clone();
+        Self(Box::new(Reason::Items { header, most }))
+    }
+
+    pub(super) fn no_item(header: &HeaderName, label: &str) -> Self {
+        let (header, label) = (header.clone(), label.to_owned());
+        Self(Box::new(Reason::NoItem { header, label }))
+    }
+
+    pub(super) fn off(off: Off, tolerance: Duration) -> Self {
+        Self(Box::new(Reason::Off { off, tolerance }))
+    }
+
     pub(super) fn mismatch(secrets: usize) -> Self {
         Self(Box::new(Reason::Mismatch { secrets }))
     }
@@ -148,10 +216,18 @@ impl SignatureError {
     #[must_use]
     pub fn kind(&self) -> SignatureErrorKind {
         match *self.0 {
-            Reason::Missing(_) => SignatureErrorKind::Missing,
+            Reason::Missing(_) | Reason::Absent { .. } => SignatureErrorKind::Missing,
             Reason::Repeated { .. } => SignatureErrorKind::Repeated,
             Reason::Empty { .. } => SignatureErrorKind::Empty,
-            Reason::Prefix { .. } | Reason::Length { .. } | Reason::Encoding { .. } => SignatureErrorKind::Malformed,
+            Reason::Prefix { .. }
+            | Reason::Length { .. }
+            | Reason::Encoding { .. }
+            | Reason::Id { .. }
+            | Reason::Time { .. }
+            | Reason::TwoTimes { .. }
+            | Reason::Items { .. }
+            | Reason::NoItem { .. } => SignatureErrorKind::Malformed,
+            Reason::Off { .. } => SignatureErrorKind::Timestamp,
             Reason::Sha1 { .. } => SignatureErrorKind::Sha1,
             Reason::Mismatch { .. } => SignatureErrorKind::Mismatch,
             Reason::Secret(_) => SignatureErrorKind::Secret,
@@ -197,6 +273,47 @@ impl fmt::Display for SignatureError {
             Reason::Encoding { header, encoding } => {
                 write!(f, "the tag in {header} is not {encoding}; expected nothing else in it")
             }
+            Reason::Absent { header, what } => write!(
+                f,
+                "no {header}: expected the {what} that is signed; check that no proxy drops the header"
+            ),
+            Reason::Id { header, end } => {
+                write!(f, "the id in {header} cannot be signed; expected ")?;
+                id_rule(f, *end)
+            }
+            Reason::Time { header, wrong } => {
+                write!(f, "the time in {header} ")?;
+                match wrong {
+                    NoTime::Empty => f.write_str("is missing")?,
+                    NoTime::Digits => f.write_str("is not of digits alone")?,
+                    NoTime::LeadingZero => f.write_str("begins with a zero")?,
+                    NoTime::TooLong(digits) => write!(f, "has {digits} digits")?,
+                }
+                f.write_str("; expected whole seconds since 1970")
+            }
+            Reason::TwoTimes { header } => write!(f, "{header} has two times; expected one"),
+            Reason::Items { header, most } => write!(f, "{header} has more than {most} items; expected fewer"),
+            Reason::NoItem { header, label } => {
+                write!(
+                    f,
+                    "{header} has no item that begins with {label:?}; expected a tag behind it"
+                )
+            }
+            Reason::Off { off, tolerance } => {
+                let (seconds, direction, hint) = match off {
+                    Off::Past(seconds) => (
+                        seconds,
+                        "ago",
+                        "an old request that somebody sent again, or a clock that is wrong",
+                    ),
+                    Off::Future(seconds) => (seconds, "ahead", "a clock that is wrong, here or there"),
+                };
+                write!(
+                    f,
+                    "the request is authentic, but was signed {seconds}s {direction}; expected at most {}s: {hint}",
+                    tolerance.as_secs()
+                )
+            }
             Reason::Mismatch { secrets } => write!(
                 f,
                 "the tag matches none of the {secrets} secret(s); expected the body's own: check that the secret is the one \
@@ -204,6 +321,14 @@ impl fmt::Display for SignatureError {
             ),
             Reason::Secret(error) => write!(f, "the secrets do not fit the scheme: {error}"),
         }
+    }
+}
+
+pub(super) fn id_rule(f: &mut fmt::Formatter<'_>, end: Option<u8>) -> fmt::Result {
+    f.write_str("1 to 255 bytes of printable ASCII without spaces")?;
+    match end {
+        Some(end) => write!(f, " and without {:?}, which ends it in what is signed", char::from(end)),
+        None => Ok(()),
     }
 }
 

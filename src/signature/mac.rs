@@ -36,7 +36,7 @@ impl Mac {
     /// The tag of these bytes after what it has taken so far, which stays as it is. It copies no more than it must: the tag of a body
     /// that is there takes hardly longer than the library's own.
     #[inline]
-    pub(super) fn tag_over(&self, parts: [&[u8]; 2]) -> Tag {
+    pub(super) fn tag_over<'a>(&self, parts: impl Iterator<Item = &'a [u8]>) -> Tag {
         match self {
             Self::Sha256(mac) => tag_over(mac, parts),
             Self::Sha512(mac) => tag_over(mac, parts),
@@ -52,7 +52,7 @@ impl Mac {
 }
 
 #[inline]
-fn tag_over<M: hmac::Mac + Clone>(mac: &M, parts: [&[u8]; 2]) -> Tag {
+fn tag_over<'a, M: hmac::Mac + Clone>(mac: &M, parts: impl Iterator<Item = &'a [u8]>) -> Tag {
     let mut mac = mac.clone();
     for part in parts {
         mac.update(part);

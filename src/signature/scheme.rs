@@ -1,12 +1,14 @@
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    Secrets, SignatureError,
-    mac::{MAX_TAG, Mac, Tag},
-    secret::SecretError,
+    Algorithm, Encoding, Secrets, SignError, Verifier,
+    content::{Content, Part, SchemeError, Wrong},
+    secret::SecretForm,
 };
 
 /// How a sender signs, as data: nothing of it is taken from a request.
@@ -32,9 +34,36 @@ pub struct Scheme {
     headers: Vec<HeaderName>,
     algorithm: Algorithm,
     encoding: Encoding,
-    prefix: HeaderValue,
-    before_body: Cow<'static, str>,
-    after_body: Cow<'static, str>,
+    form: Form,
+    /// Where the signed id is: as many headers as those of the tag and in their order, or one for all of them, or none.
+    id: Vec<HeaderName>,
+    timestamp: Option<Timestamp>,
+    content: Content,
+    secret_form: SecretForm,
+}
+
+/// How a tag stands in its header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The header's whole value, after this text.
+    Alone(HeaderValue),
+    /// Items between separators; a tag is behind the label, and there may be several.
+    List { separator: u8, label: Cow<'static, str> },
+}
+
+/// Where a signed time is, and how far from now it may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Timestamp {
+    pub(super) place: TimePlace,
+    pub(super) tolerance: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TimePlace {
+    /// As many as those of the tag and in their order, or one for all of them.
+    Headers(Vec<HeaderName>),
+    /// An item of the tag's list, behind this label.
+    Item(Cow<'static, str>),
 }
 
 impl Scheme {
@@ -45,9 +74,11 @@ impl Scheme {
             headers: vec![header],
             algorithm,
             encoding,
-            prefix: HeaderValue::from_static(""),
-            before_body: Cow::Borrowed(""),
-            after_body: Cow::Borrowed(""),
+            form: Form::Alone(HeaderValue::from_static("")),
+            id: Vec::new(),
+            timestamp: None,
+            content: Content::default(),
+            secret_form: SecretForm::Text,
         }
     }
 
@@ -58,19 +89,144 @@ impl Scheme {
         self
     }
 
-    /// Text that stands before the tag in the header, such as `sha256=`. A value without it is refused; it chooses nothing.
-    #[must_use]
-    pub fn prefix(mut self, prefix: HeaderValue) -> Self {
-        self.prefix = prefix;
+    /// The same scheme under other names of all its headers.
+    pub(crate) fn or_headers(mut self, tag: HeaderName, id: HeaderName, timestamp: HeaderName) -> Self {
+        self.headers.push(tag);
+        self.id.push(id);
+        if let Some(TimePlace::Headers(names)) = self.timestamp.as_mut().map(|timestamp| &mut timestamp.place) {
+            names.push(timestamp);
+        }
         self
     }
 
-    /// What is signed, if it is not the body alone: text around `{body}`.
+    /// Text that stands before the tag in the header, such as `sha256=`. A value without it is refused; it chooses nothing.
+    #[must_use]
+    pub fn prefix(mut self, prefix: HeaderValue) -> Self {
+        self.form = Form::Alone(prefix);
+        self
+    }
+
+    /// The header holds a list: items between separators, a tag in each item that begins with the label. One good tag is enough;
+    /// senders put several there while one secret replaces another. Items with other labels, and items that are no tag, are passed
+    /// over, and a list of more than 16 items is refused.
     ///
     /// ```
     /// # use http::HeaderName;
     /// # use tower_webhook::signature::{Algorithm, Encoding, Scheme};
+    /// // webhook-signature: v1,<base64> v1,<base64>
+    /// let scheme = Scheme::new(HeaderName::from_static("webhook-signature"), Algorithm::HmacSha256, Encoding::Base64)
+    ///     .list(' ', "v1,")?;
+    ///
+    /// let error = scheme.list(',', "v1,").unwrap_err();
+    /// assert_eq!(error.to_string(), "the label \"v1,\" holds the separator ','; expected a label that fits into an item");
+    /// # Ok::<(), tower_webhook::signature::SchemeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The separator is no ASCII character, or the label is empty, holds it or cannot stand in a header.
+    pub fn list(self, separator: char, label: &str) -> Result<Self, SchemeError> {
+        let form = list(separator, label.to_owned().into())?;
+        Ok(Self { form, ..self })
+    }
+
+    /// A list whose label is known to fit.
+    pub(crate) fn list_of(mut self, separator: u8, label: &'static str) -> Self {
+        self.form = Form::List {
+            separator,
+            label: Cow::Borrowed(label),
+        };
+        self
+    }
+
+    /// An id in a header, which is signed: before what is signed so far, with a dot between, unless
+    /// [`signed_content`](Self::signed_content) says otherwise.
+    #[must_use]
+    pub fn id_header(mut self, header: HeaderName) -> Self {
+        self.id = vec![header];
+        self.content = self.content.preceded_by(Part::Id);
+        self
+    }
+
+    /// A time in a header, in whole seconds since 1970, which is signed: before what is signed so far, with a dot between, unless
+    /// [`signed_content`](Self::signed_content) says otherwise. A request whose time is farther from now than the tolerance, in
+    /// either direction, is refused.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_webhook::signature::{Algorithm, Encoding, Scheme, Secrets, SignatureErrorKind, verify_at};
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let scheme = Scheme::new(HeaderName::from_static("x-signature"), Algorithm::HmacSha256, Encoding::Hex)
+    ///     .timestamp_header(HeaderName::from_static("x-time"), 5 * minute);
+    ///
+    /// let secrets = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5")?;
+    /// let sent = SystemTime::UNIX_EPOCH + Duration::from_secs(1_531_420_618);
+    /// let headers = scheme.sign_at(&secrets, "", sent, b"{}")?; // over `1531420618.{}`
+    /// verify_at(&scheme, &secrets, &headers, b"{}", sent + 5 * minute)?;
+    ///
+    /// let error = verify_at(&scheme, &secrets, &headers, b"{}", sent + 6 * minute).unwrap_err();
+    /// assert_eq!(error.kind(), SignatureErrorKind::Timestamp);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn timestamp_header(self, header: HeaderName, tolerance: Duration) -> Self {
+        self.timestamp(TimePlace::Headers(vec![header]), tolerance)
+    }
+
+    /// As [`timestamp_header`](Self::timestamp_header), with the time in an item of the tag's own [`list`](Self::list), behind a label.
+    ///
+    /// # Errors
+    /// The scheme has no list, or the label does not fit into it, or begins as the tag's does.
+    pub fn timestamp_item(self, label: &str, tolerance: Duration) -> Result<Self, SchemeError> {
+        let Form::List { separator, label: tags } = &self.form else {
+            return Err(SchemeError(Wrong::NoList));
+        };
+        list(char::from(*separator), label.to_owned().into())?;
+        if tags.starts_with(label) || label.starts_with(&**tags) {
+            return Err(SchemeError(Wrong::Label(label.to_owned())));
+        }
+        Ok(self.timestamp(TimePlace::Item(label.to_owned().into()), tolerance))
+    }
+
+    /// An item whose label is known to fit.
+    pub(crate) fn timestamp_item_of(self, label: &'static str, tolerance: Duration) -> Self {
+        self.timestamp(TimePlace::Item(Cow::Borrowed(label)), tolerance)
+    }
+
+    fn timestamp(mut self, place: TimePlace, tolerance: Duration) -> Self {
+        self.timestamp = Some(Timestamp { place, tolerance });
+        self.content = self.content.preceded_by(Part::Timestamp);
+        self
+    }
+
+    /// How far from now a signed time may be, where a scheme signs one and the sender's usual tolerance does not do.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: Duration) -> Self {
+        if let Some(timestamp) = &mut self.timestamp {
+            timestamp.tolerance = tolerance;
+        }
+        self
+    }
+
+    /// What is signed: text with `{body}` in it, and with `{id}` and `{timestamp}` where the scheme has a place for them, which must be
+    /// named before.
+    ///
+    /// ```
+    /// # use http::HeaderName;
+    /// # use std::time::Duration;
+    /// # use tower_webhook::signature::{Algorithm, Encoding, Scheme};
     /// # let scheme = Scheme::new(HeaderName::from_static("x-signature"), Algorithm::HmacSha256, Encoding::Base64);
+    /// let timed = scheme.clone()
+    ///     .timestamp_header(HeaderName::from_static("x-time"), Duration::from_secs(300))
+    ///     .signed_content("v0:{timestamp}:{body}")?;
+    ///
+    /// let error = timed.signed_content("{body}").unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "the signed content leaves out {timestamp}, which the scheme has a place for; expected it: unsigned, it would say nothing",
+    /// );
+    ///
     /// // the URL that the sender was given, then the body
     /// let scheme = scheme.signed_content("https://example.com/webhooks{body}")?;
     ///
@@ -80,46 +236,52 @@ impl Scheme {
     /// ```
     ///
     /// # Errors
-    /// `{body}` is not there exactly once, or another name stands in braces.
+    /// `{body}` is not there exactly once; `{id}` or `{timestamp}` is there without a place for it, more than once, or not although there
+    /// is a place; another name stands in braces; or two of them have no text between them that tells where one ends.
     pub fn signed_content(mut self, template: &str) -> Result<Self, SchemeError> {
-        let Some((before, after)) = template.split_once("{body}") else {
-            return Err(SchemeError(Wrong::Bodies(0)));
-        };
-        let bodies = template.matches("{body}").count();
-        if bodies > 1 {
-            return Err(SchemeError(Wrong::Bodies(bodies)));
-        }
-        if [before, after].iter().any(|text| text.contains(['{', '}'])) {
-            return Err(SchemeError(Wrong::Placeholder));
-        }
-        self.before_body = Cow::Owned(before.to_owned());
-        self.after_body = Cow::Owned(after.to_owned());
+        self.content = Content::parse(template, !self.id.is_empty(), self.timestamp.is_some())?;
         Ok(self)
     }
 
-    /// The headers that a sender of this scheme puts on a request with this body: the inverse of [`verify`](super::verify).
-    /// Signs with the first of the secrets.
+    /// This text, then the body.
+    pub(crate) fn text_before_body(mut self, text: String) -> Self {
+        self.content = Content::from(text);
+        self
+    }
+
+    /// A content that is known to fit.
+    pub(crate) fn content_of(self, template: &'static str) -> Self {
+        #[expect(
+            clippy::expect_used,
+            reason = "a sender's template, fixed in its file; its vector is verified by a test"
+        )]
+        self.signed_content(template).expect("a template that fits")
+    }
+
+    /// Secrets are base64, with or without this text before it, and stand for 24 to 64 bytes, which are the key. Without this, a
+    /// secret's own bytes are the key, the prefix that it may have included.
+    #[must_use]
+    pub fn base64_secrets(mut self, prefix: &str) -> Self {
+        self.secret_form = SecretForm::Base64(prefix.to_owned());
+        self
+    }
+
+    /// The headers that a sender of this scheme puts on a request with this body, now and under a fresh id: the inverse of
+    /// [`verify`](super::verify). Signs with the first of the secrets.
     ///
     /// # Errors
     /// The secrets are not of the form that the scheme asks for.
-    pub fn sign(&self, secrets: &Secrets, body: &[u8]) -> Result<HeaderMap, SecretError> {
-        let secret = secrets.iter().next().ok_or_else(SecretError::none)?;
-        let mut mac = Mac::keyed(self.algorithm, secret);
-        for part in [self.before_body(), body, self.after_body()] {
-            mac.update(part);
-        }
-        let tag = mac.tag().to_bytes(self.algorithm.tag_length());
-        let text = match self.encoding {
-            Encoding::Hex => hex::encode(tag),
-            Encoding::Base64 => STANDARD.encode(tag),
-        };
-        let mut headers = HeaderMap::with_capacity(1);
-        // A header's value followed by hex or base64 is always a header's value.
-        let value = HeaderValue::from_bytes(&[self.prefix.as_bytes(), text.as_bytes()].concat());
-        if let (Some(header), Ok(value)) = (self.headers.first(), value) {
-            headers.insert(header.clone(), value);
-        }
-        Ok(headers)
+    pub fn sign(&self, secrets: &Secrets, body: &[u8]) -> Result<HeaderMap, SignError> {
+        Verifier::new(self, secrets)?.sign(body)
+    }
+
+    /// The same with an id and a time of the caller's choosing, where the scheme signs them.
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign); or the id cannot be signed: it is empty, longer than 255 bytes, has something else in it than printable
+    /// ASCII, or what ends an id in the signed content (`.`, say).
+    pub fn sign_at(&self, secrets: &Secrets, id: &str, time: SystemTime, body: &[u8]) -> Result<HeaderMap, SignError> {
+        Verifier::new(self, secrets)?.sign_at(id, time, body)
     }
 
     /// The headers it reads, in order of preference.
@@ -128,164 +290,52 @@ impl Scheme {
         &self.headers
     }
 
+    pub(super) fn content(&self) -> &Content {
+        &self.content
+    }
+
     pub(super) fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    pub(super) fn before_body(&self) -> &[u8] {
-        self.before_body.as_bytes()
+    pub(super) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
-    pub(super) fn after_body(&self) -> &[u8] {
-        self.after_body.as_bytes()
+    pub(super) fn form(&self) -> &Form {
+        &self.form
     }
 
-    /// The tag that the request claims: one value, in the first header that is there, of exactly the scheme's form.
-    pub(super) fn claimed_tag(&self, headers: &HeaderMap) -> Result<Tag, SignatureError> {
-        let present = self.headers.iter().find_map(|header| {
-            let mut values = headers.get_all(header).iter();
-            Some((header, values.next()?, values.count()))
-        });
-        let (header, value) = match present {
-            None => return Err(SignatureError::missing(&self.headers)),
-            Some((header, value, 0)) => (header, value),
-            Some((header, _, more)) => return Err(SignatureError::repeated(header, more.saturating_add(1))),
-        };
-        if value.is_empty() {
-            return Err(SignatureError::empty(header));
-        }
-        let Some(text) = value.as_bytes().strip_prefix(self.prefix.as_bytes()) else {
-            return Err(SignatureError::prefix(header, &self.prefix));
-        };
-        self.decode(header, text)
+    pub(super) fn timestamp_place(&self) -> Option<&Timestamp> {
+        self.timestamp.as_ref()
     }
 
-    fn decode(&self, header: &HeaderName, text: &[u8]) -> Result<Tag, SignatureError> {
-        let length = self.algorithm.tag_length();
-        if text.len() != self.encoding.length(self.algorithm) {
-            let sha1 = text.len() == 40 && text.iter().all(u8::is_ascii_hexdigit);
-            return Err(if sha1 {
-                SignatureError::sha1(header, self.algorithm)
-            } else {
-                SignatureError::length(header, text.len(), self.algorithm, self.encoding)
-            });
-        }
-        // base64 wants room for what the padding could have been.
-        let mut bytes = [0; MAX_TAG + 2];
-        let decoded = match self.encoding {
-            Encoding::Hex => bytes.get_mut(..length).and_then(|bytes| decode_hex(text, bytes)),
-            // The strict alphabet with padding; trailing bits must be zero.
-            Encoding::Base64 => STANDARD
-                .decode_slice(text, &mut bytes)
-                .ok()
-                .filter(|read| *read == length)
-                .map(drop),
-        };
-        match decoded {
-            Some(()) => Ok(Tag::new(bytes.get(..length).unwrap_or_default())),
-            None => Err(SignatureError::encoding(header, self.encoding)),
-        }
+    /// The header of the id, for the tag in this one of the headers.
+    pub(super) fn id_name(&self, tag: usize) -> Option<&HeaderName> {
+        self.id.get(tag).or(self.id.first())
+    }
+
+    pub(super) fn secret_form(&self) -> &SecretForm {
+        &self.secret_form
+    }
+
+    /// Whether the signature covers more than the body: an id, a time.
+    #[must_use]
+    pub fn signs_timestamp(&self) -> bool {
+        self.timestamp.is_some()
+    }
+
+    /// Whether the signature covers an id in a header.
+    #[must_use]
+    pub fn signs_id(&self) -> bool {
+        !self.id.is_empty()
     }
 }
 
-/// Lower-case digits alone: were capitals taken too, a changed header would still verify. Without a branch on a digit, as two of five
-/// would be guessed wrong: that would take a fifth of the time of a usual body's MAC.
-fn decode_hex(text: &[u8], bytes: &mut [u8]) -> Option<()> {
-    const WRONG: u8 = 0x10;
-    let digit = |letter: u8| match letter {
-        b'0'..=b'9' => letter - b'0',
-        b'a'..=b'f' => letter - b'a' + 10,
-        _ => WRONG,
-    };
-    let mut all = 0;
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        if let [high, low] = *pair {
-            let (high, low) = (digit(high), digit(low));
-            all |= high | low;
-            *byte = high << 4 | low;
-        }
-    }
-    (all & WRONG == 0).then_some(())
-}
-
-/// The MAC of a scheme: one, fixed by the receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// HMAC with SHA-256: a tag of 32 bytes.
-    HmacSha256,
-    /// HMAC with SHA-512: a tag of 64 bytes.
-    HmacSha512,
-}
-
-impl Algorithm {
-    fn tag_length(self) -> usize {
-        match self {
-            Self::HmacSha256 => 32,
-            Self::HmacSha512 => 64,
-        }
+fn list(separator: char, label: Cow<'static, str>) -> Result<Form, SchemeError> {
+    let fits = separator.is_ascii() && !separator.is_ascii_control() && !label.is_empty() && !label.contains(separator);
+    match u8::try_from(separator) {
+        Ok(separator) if fits && HeaderValue::from_str(&label).is_ok() => Ok(Form::List { separator, label }),
+        _ => Err(SchemeError(Wrong::Item(label.into_owned(), separator))),
     }
 }
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::HmacSha256 => "HMAC-SHA256",
-            Self::HmacSha512 => "HMAC-SHA512",
-        })
-    }
-}
-
-/// How a tag is written as text. Each tag has exactly one accepted text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Encoding {
-    /// Lower-case hex digits.
-    Hex,
-    /// The standard base64 alphabet with padding.
-    Base64,
-}
-
-impl Encoding {
-    pub(super) fn length(self, algorithm: Algorithm) -> usize {
-        match self {
-            Self::Hex => algorithm.tag_length() * 2,
-            Self::Base64 => algorithm.tag_length().div_ceil(3) * 4,
-        }
-    }
-}
-
-impl fmt::Display for Encoding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Hex => "lower-case hex",
-            Self::Base64 => "standard base64 with padding",
-        })
-    }
-}
-
-/// Why a [`Scheme`] cannot be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SchemeError(Wrong);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Wrong {
-    Bodies(usize),
-    Placeholder,
-}
-
-impl fmt::Display for SchemeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Wrong::Bodies(found) => write!(
-                f,
-                "the signed content names {{body}} {found} times; expected exactly once"
-            ),
-            Wrong::Placeholder => {
-                f.write_str("the signed content has a brace outside {body}; expected text and {body} alone")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SchemeError {}

@@ -1,6 +1,28 @@
 use std::{convert::Infallible, fmt};
 
+use base64::{
+    Engine as _,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use zeroize::Zeroizing;
+
+/// With its padding or without: what stands in a dashboard is copied by hand.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What a base64 secret stands for, in bytes.
+const KEY_LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// How a secret's text stands for a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SecretForm {
+    /// Its bytes are the key.
+    Text,
+    /// It is base64, after this prefix or without it.
+    Base64(String),
+}
 
 /// The secrets shared with a sender: one, or several while one replaces another.
 ///
@@ -55,8 +77,35 @@ impl Secrets {
         Ok(Self(secrets))
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.iter().map(|secret| secret.as_slice())
+    /// The keys that they stand for in this form.
+    pub(super) fn keys(&self, form: &SecretForm) -> Result<Vec<Zeroizing<Vec<u8>>>, SecretError> {
+        self.0
+            .iter()
+            .enumerate()
+            .map(|(index, secret)| {
+                key(secret, form).map_err(|kind| SecretError {
+                    kind,
+                    position: (self.0.len() > 1).then_some(index),
+                })
+            })
+            .collect()
+    }
+}
+
+fn key(secret: &[u8], form: &SecretForm) -> Result<Zeroizing<Vec<u8>>, SecretErrorKind> {
+    let SecretForm::Base64(prefix) = form else {
+        return Ok(Zeroizing::new(secret.to_vec()));
+    };
+    let text = secret.strip_prefix(prefix.as_bytes()).unwrap_or(secret);
+    let mut key = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
+    let length = BASE64
+        .decode_slice(text, &mut key)
+        .map_err(|_| SecretErrorKind::Encoding)?;
+    key.truncate(length);
+    if KEY_LENGTHS.contains(&length) {
+        Ok(key)
+    } else {
+        Err(SecretErrorKind::Length)
     }
 }
 
@@ -71,7 +120,9 @@ fn refuse(secret: &[u8]) -> Option<SecretErrorKind> {
         ),
         Err(_) => (secret.trim_ascii_start().len(), secret.trim_ascii_end().len()),
     };
-    if without_start == 0 {
+    if secret == b"whsec_" {
+        Some(SecretErrorKind::PrefixAlone)
+    } else if without_start == 0 {
         Some(SecretErrorKind::Blank)
     } else if without_start < secret.len() {
         Some(SecretErrorKind::LeadingWhitespace)
@@ -146,6 +197,12 @@ pub enum SecretErrorKind {
     LeadingWhitespace,
     /// Whitespace behind the secret, such as a file's last newline.
     TrailingWhitespace,
+    /// `whsec_` with nothing behind it.
+    PrefixAlone,
+    /// The scheme's secrets are base64, and this is not.
+    Encoding,
+    /// The secret stands for fewer than 24 or more than 64 bytes, where the scheme says 24 to 64.
+    Length,
 }
 
 impl SecretError {
@@ -182,6 +239,15 @@ impl fmt::Display for SecretError {
             }
             SecretErrorKind::TrailingWhitespace => {
                 "ends with whitespace; expected none around it: trim it where it is read"
+            }
+            SecretErrorKind::PrefixAlone => {
+                "is a prefix with nothing behind it; expected the whole of the sender's secret"
+            }
+            SecretErrorKind::Encoding => {
+                "is not base64; expected the sender's, as it stands there: with its prefix or without it"
+            }
+            SecretErrorKind::Length => {
+                "is base64 of fewer than 24 or more than 64 bytes; expected the whole of the sender's, and nothing else"
             }
         })
     }

@@ -6,7 +6,7 @@ use http_body_util::Full;
 
 use crate::{
     event::{Claim, Delivery, Event},
-    signature::{Scheme, SecretError, Secrets},
+    signature::{Scheme, Secrets, SignError},
 };
 
 /// A POST with this body, signed as the sender signs.
@@ -33,7 +33,7 @@ pub fn signed_request(
     scheme: &Scheme,
     secrets: &Secrets,
     body: impl Into<Bytes>,
-) -> Result<Request<Full<Bytes>>, SecretError> {
+) -> Result<Request<Full<Bytes>>, SignError> {
     let body = body.into();
     let headers = scheme.sign(secrets, &body)?;
     let mut request = Request::new(Full::new(body));

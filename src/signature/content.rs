@@ -1,0 +1,230 @@
+//! What is signed: text, and what of a request goes between it.
+
+use std::{borrow::Cow, fmt};
+
+/// A part of what is signed, besides the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Text(Cow<'static, str>),
+    Id,
+    Timestamp,
+}
+
+/// What is signed: the parts before the body, the body, the parts after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Content {
+    before: Vec<Part>,
+    after: Vec<Part>,
+}
+
+/// The texts of a request that a part stands for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Values<'a> {
+    pub(super) id: &'a [u8],
+    pub(super) timestamp: &'a [u8],
+}
+
+impl Content {
+    /// The same, with this part and a dot before it.
+    pub(super) fn preceded_by(mut self, part: Part) -> Self {
+        if !self.names(&part) {
+            self.before.splice(0..0, [part, Part::Text(Cow::Borrowed("."))]);
+        }
+        self
+    }
+
+    /// From a template. It must name what the scheme has a place for, and nothing else.
+    pub(super) fn parse(template: &str, has_id: bool, has_timestamp: bool) -> Result<Self, SchemeError> {
+        let bodies = template.matches("{body}").count();
+        let Some((before, after)) = template.split_once("{body}").filter(|_| bodies == 1) else {
+            return Err(SchemeError(Wrong::Bodies(bodies)));
+        };
+        let content = Self {
+            before: parts(before)?,
+            after: parts(after)?,
+        };
+        for (part, name, has_place) in [
+            (Part::Id, "{id}", has_id),
+            (Part::Timestamp, "{timestamp}", has_timestamp),
+        ] {
+            match content.all().filter(|each| **each == part).count() {
+                0 if has_place => return Err(SchemeError(Wrong::Unnamed(name))),
+                1 if !has_place => return Err(SchemeError(Wrong::NoPlace(name))),
+                0 | 1 => {}
+                times => return Err(SchemeError(Wrong::Repeated(name, times))),
+            }
+        }
+        content.refuse_neighbours()?;
+        Ok(content)
+    }
+
+    /// Two parts of a request side by side could be cut elsewhere and sign alike. So text stands between them, and it is nothing that a
+    /// time could go on with: no digit. An id is searched for the first letter of the text behind it, and comes before the body, which
+    /// may hold any text.
+    fn refuse_neighbours(&self) -> Result<(), SchemeError> {
+        let no_digit = |part: Option<&Part>, end: fn(&str) -> Option<char>| match part {
+            Some(Part::Text(text)) => end(text).is_some_and(|letter| !letter.is_ascii_digit()),
+            _ => false,
+        };
+        let first = |text: &str| text.chars().next();
+        let last = |text: &str| text.chars().next_back();
+        let told_before = |(index, part): (usize, &Part)| {
+            matches!(part, Part::Text(_)) || no_digit(self.before.get(index.saturating_add(1)), first)
+        };
+        let told_after = |(index, part): (usize, &Part)| match part {
+            Part::Text(_) => true,
+            Part::Id => false,
+            Part::Timestamp => {
+                let next = self.after.get(index.saturating_add(1));
+                let previous = index.checked_sub(1).and_then(|previous| self.after.get(previous));
+                no_digit(previous, last) && (next.is_none() || no_digit(next, first))
+            }
+        };
+        if self.before.iter().enumerate().all(told_before) && self.after.iter().enumerate().all(told_after) {
+            Ok(())
+        } else {
+            Err(SchemeError(Wrong::Neighbours))
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Part> {
+        self.before.iter().chain(&self.after)
+    }
+
+    fn names(&self, part: &Part) -> bool {
+        self.all().any(|each| each == part)
+    }
+
+    /// The letter that ends an id in what is signed, so that no id may hold it.
+    pub(super) fn after_id(&self) -> Option<u8> {
+        let index = self.before.iter().position(|part| *part == Part::Id)?;
+        match self.before.get(index.saturating_add(1)) {
+            Some(Part::Text(text)) => text.bytes().next(),
+            _ => None,
+        }
+    }
+
+    /// The text at the very beginning, the same in every request: signed once, when the secrets are keyed.
+    pub(super) fn beginning(&self) -> &str {
+        match self.before.first() {
+            Some(Part::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// What else is signed before the body, in order.
+    pub(super) fn before_body<'a>(&'a self, values: Values<'a>) -> impl Iterator<Item = &'a [u8]> + Clone {
+        let skip = usize::from(matches!(self.before.first(), Some(Part::Text(_))));
+        self.before.iter().skip(skip).map(move |part| part.bytes(values))
+    }
+
+    /// What is signed after the body, in order.
+    pub(super) fn after_body<'a>(&'a self, values: Values<'a>) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.after.iter().map(move |part| part.bytes(values))
+    }
+}
+
+impl Part {
+    fn bytes<'a>(&'a self, values: Values<'a>) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Id => values.id,
+            Self::Timestamp => values.timestamp,
+        }
+    }
+}
+
+fn parts(template: &str) -> Result<Vec<Part>, SchemeError> {
+    let mut parts = Vec::new();
+    let mut rest = template;
+    while !rest.is_empty() {
+        rest = if let Some(rest) = rest.strip_prefix("{id}") {
+            parts.push(Part::Id);
+            rest
+        } else if let Some(rest) = rest.strip_prefix("{timestamp}") {
+            parts.push(Part::Timestamp);
+            rest
+        } else {
+            let length = rest.find(['{', '}']).unwrap_or(rest.len());
+            if length == 0 {
+                return Err(SchemeError(Wrong::Placeholder));
+            }
+            let (text, rest) = rest.split_at(length);
+            parts.push(Part::Text(Cow::Owned(text.to_owned())));
+            rest
+        };
+    }
+    Ok(parts)
+}
+
+/// Text, then the body: for a URL that may hold braces.
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self {
+            before: vec![Part::Text(Cow::Owned(text))],
+            after: Vec::new(),
+        }
+    }
+}
+
+/// Why a [`Scheme`](super::Scheme) cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemeError(pub(super) Wrong);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wrong {
+    Bodies(usize),
+    Placeholder,
+    Unnamed(&'static str),
+    NoPlace(&'static str),
+    Repeated(&'static str, usize),
+    Neighbours,
+    Item(String, char),
+    Label(String),
+    NoList,
+}
+
+impl fmt::Display for SchemeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Wrong::Bodies(found) => write!(
+                f,
+                "the signed content names {{body}} {found} times; expected exactly once"
+            ),
+            Wrong::Placeholder => f.write_str(
+                "the signed content has a brace outside {id}, {timestamp} and {body}; expected text and these alone",
+            ),
+            Wrong::Unnamed(name) => write!(
+                f,
+                "the signed content leaves out {name}, which the scheme has a place for; expected it: unsigned, it would say nothing"
+            ),
+            Wrong::NoPlace(name) => write!(
+                f,
+                "the signed content names {name}, but the scheme has no place for it; expected id_header, timestamp_header or \
+                 timestamp_item before"
+            ),
+            Wrong::Repeated(name, times) => {
+                write!(f, "the signed content names {name} {times} times; expected once")
+            }
+            Wrong::Neighbours => f.write_str(
+                "the signed content does not tell where {id} or {timestamp} ends; expected {id} before {body}, and text beside each of \
+                 them that is no digit: otherwise two requests could sign alike",
+            ),
+            Wrong::Item(label, separator) if label.contains(*separator) => write!(
+                f,
+                "the label {label:?} holds the separator {separator:?}; expected a label that fits into an item"
+            ),
+            Wrong::Item(label, separator) => write!(
+                f,
+                "items between {separator:?} that begin with {label:?} cannot stand in a header; expected printable ASCII and a label"
+            ),
+            Wrong::Label(label) => write!(
+                f,
+                "the label {label:?} of the time begins as the tag's does; expected two that differ"
+            ),
+            Wrong::NoList => f.write_str("the scheme has no list that the time could be an item of; expected `list` before"),
+        }
+    }
+}
+
+impl std::error::Error for SchemeError {}

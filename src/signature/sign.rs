@@ -1,0 +1,161 @@
+//! The inverse of verifying.
+
+use std::{
+    error::Error,
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use http::{HeaderMap, HeaderValue};
+
+use super::{
+    SecretError, Verified, Verifier,
+    content::Values,
+    error::id_rule,
+    scheme::{Form, TimePlace},
+    tag::encode,
+};
+use crate::clock::{Clock as _, SystemClock};
+
+impl Verifier {
+    /// The headers that a sender puts on a request with this body, now and under a fresh id; see [`Scheme::sign`]. Signs with the first
+    /// secret.
+    ///
+    /// # Errors
+    /// None that a scheme of this crate could cause.
+    pub fn sign(&self, body: &[u8]) -> Result<HeaderMap, SignError> {
+        self.sign_at(&fresh_id(), SystemClock.now(), body)
+    }
+
+    /// The same with an id and a time of the caller's choosing; see [`Scheme::sign_at`].
+    ///
+    /// # Errors
+    /// The id cannot be signed.
+    pub fn sign_at(&self, id: &str, time: SystemTime, body: &[u8]) -> Result<HeaderMap, SignError> {
+        let scheme = self.scheme();
+        if scheme.signs_id() && !scheme.takes_id(id.as_bytes()) {
+            return Err(SignError::id(scheme.content().after_id()));
+        }
+        let seconds = time
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs()
+            .to_string();
+        let values = Values {
+            id: id.as_bytes(),
+            timestamp: seconds.as_bytes(),
+        };
+        let content = scheme.content();
+        let parts = content
+            .before_body(values)
+            .chain(std::iter::once(body))
+            .chain(content.after_body(values));
+        let tag = encode(
+            &self.keys().first.tag_over(parts),
+            scheme.algorithm(),
+            scheme.encoding(),
+        );
+        let place = scheme.timestamp_place().map(|timestamp| &timestamp.place);
+        let value = match (scheme.form(), place) {
+            (Form::Alone(prefix), _) => [prefix.as_bytes(), tag.as_bytes()].concat(),
+            (Form::List { separator, label }, Some(TimePlace::Item(time))) => {
+                let separator = char::from(*separator);
+                format!("{time}{seconds}{separator}{label}{tag}").into_bytes()
+            }
+            (Form::List { label, .. }, _) => format!("{label}{tag}").into_bytes(),
+        };
+        let time_header = match place {
+            Some(TimePlace::Headers(names)) => names.first(),
+            _ => None,
+        };
+        let mut headers = HeaderMap::with_capacity(3);
+        for (name, value) in [
+            (scheme.id_name(0), id.as_bytes()),
+            (time_header, seconds.as_bytes()),
+            (scheme.headers().first(), &value),
+        ] {
+            // Prefixes and labels are headers' values, and what is behind them is printable ASCII.
+            if let (Some(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+                headers.insert(name.clone(), value);
+            }
+        }
+        Ok(headers)
+    }
+
+    /// The tag of other bytes than a body's under one of the secrets, as lower-case hex: for a sender's handshake, which must make sure
+    /// that the bytes could not be the signed content of a request.
+    #[cfg_attr(
+        not(feature = "service"),
+        allow(dead_code, reason = "handshakes are answered by the layer")
+    )]
+    pub(crate) fn hex_tag_of(&self, secret: Verified, bytes: &[u8]) -> Option<String> {
+        let keys = self.keys();
+        let tag = keys.all().nth(secret.secret())?.tag_over(std::iter::once(bytes));
+        Some(hex::encode(tag.to_bytes(self.scheme().algorithm().tag_length())))
+    }
+}
+
+/// Of a request that this process signs: no secret, only not the one before.
+fn fresh_id() -> String {
+    let random = || RandomState::new().hash_one("tower-webhook id");
+    format!("msg_{:016x}{:016x}", random(), random())
+}
+
+/// Why a request could not be signed.
+///
+/// ```
+/// use http::HeaderName;
+/// use tower_webhook::signature::{Algorithm, Encoding, Scheme, Secrets};
+///
+/// let scheme = Scheme::new(HeaderName::from_static("x-signature"), Algorithm::HmacSha256, Encoding::Hex)
+///     .id_header(HeaderName::from_static("x-id"));
+/// let error = scheme.sign_at(&Secrets::new("a secret")?, "msg.1", std::time::UNIX_EPOCH, b"{}").unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "the id cannot be signed; expected 1 to 255 bytes of printable ASCII without spaces and without '.', which ends it in what is \
+///      signed",
+/// );
+/// # Ok::<(), tower_webhook::signature::SecretError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignError(NoSignature);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum NoSignature {
+    Secret(SecretError),
+    Id(Option<u8>),
+}
+
+impl SignError {
+    pub(super) fn id(end: Option<u8>) -> Self {
+        Self(NoSignature::Id(end))
+    }
+}
+
+impl fmt::Display for SignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            NoSignature::Secret(error) => write!(f, "the secrets do not fit the scheme: {error}"),
+            NoSignature::Id(end) => {
+                f.write_str("the id cannot be signed; expected ")?;
+                id_rule(f, *end)
+            }
+        }
+    }
+}
+
+impl Error for SignError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            NoSignature::Secret(error) => Some(error),
+            NoSignature::Id(_) => None,
+        }
+    }
+}
+
+impl From<SecretError> for SignError {
+    fn from(error: SecretError) -> Self {
+        Self(NoSignature::Secret(error))
+    }
+}

@@ -1,0 +1,294 @@
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    time::{Duration, SystemTime},
+};
+
+use http::HeaderMap;
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+
+use super::{
+    Scheme, SecretError, Secrets, SignatureError, Verified,
+    mac::{Mac, Tag},
+    request::Tags,
+    timestamp,
+};
+use crate::clock::{Clock as _, SystemClock};
+
+/// A [`Scheme`] keyed with [`Secrets`]: the HMAC key schedule runs here once, not with each request. Cheap to clone.
+///
+/// ```
+/// use tower_webhook::{signature::{Secrets, Verifier}, dwolla};
+///
+/// let secrets = Secrets::new("sshhhhhh")?;
+/// let verifier = Verifier::new(&dwolla::scheme(), &secrets)?;
+/// let headers = dwolla::scheme().sign(&secrets, b"one body, two frames")?;
+///
+/// verifier.verify(&headers, b"one body, two frames")?;
+///
+/// // the same while the body arrives
+/// let mut verification = verifier.begin(&headers)?; // refuses a missing or malformed header before a byte is read
+/// verification.update(b"one body, ");
+/// verification.update(b"two frames");
+/// verification.finish(std::time::SystemTime::now())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Verifier {
+    scheme: Arc<Scheme>,
+    /// Exchanged as a whole; held for no longer than a MAC takes.
+    keys: Arc<RwLock<Keys>>,
+}
+
+pub(super) struct Keys {
+    /// The first secret's state apart from the others': with one secret, which is usual, a request allocates nothing.
+    pub(super) first: Mac,
+    rest: Box<[Mac]>,
+    shortest: usize,
+}
+
+impl Keys {
+    fn new(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
+        let keys = secrets.keys(scheme.secret_form())?;
+        let mut macs = keys.iter().map(|key| {
+            let mut mac = Mac::keyed(scheme.algorithm(), key);
+            mac.update(scheme.content().beginning().as_bytes());
+            mac
+        });
+        let first = macs.next().ok_or_else(SecretError::none)?;
+        Ok(Self {
+            first,
+            rest: macs.collect(),
+            shortest: keys.iter().map(|key| key.len()).min().unwrap_or_default(),
+        })
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Mac> {
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+}
+
+impl Verifier {
+    /// Keys the scheme with the secrets.
+    ///
+    /// # Errors
+    /// A secret is not of the form that the scheme asks for.
+    pub fn new(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
+        Ok(Self {
+            keys: Arc::new(RwLock::new(Keys::new(scheme, secrets)?)),
+            scheme: Arc::new(scheme.clone()),
+        })
+    }
+
+    /// The scheme it was keyed for.
+    #[must_use]
+    pub fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// The length of the shortest key, in bytes. Below 16 a secret can be guessed; senders set no minimum, so it is taken.
+    #[must_use]
+    pub fn shortest_secret(&self) -> usize {
+        self.keys().shortest
+    }
+
+    /// To exchange the secrets while requests are being verified.
+    #[must_use]
+    pub fn secrets_handle(&self) -> SecretsHandle {
+        SecretsHandle(self.clone())
+    }
+
+    pub(super) fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        // Nothing panics while it is written.
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks one request's signature now.
+    ///
+    /// # Errors
+    /// As [`verify`](super::verify).
+    pub fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<Verified, SignatureError> {
+        self.verify_with(headers, body, || SystemClock.now())
+    }
+
+    /// Checks one request's signature at the given time.
+    ///
+    /// # Errors
+    /// As [`verify`](super::verify).
+    pub fn verify_at(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<Verified, SignatureError> {
+        self.verify_with(headers, body, || now)
+    }
+
+    /// The clock is only asked where the scheme signs a time.
+    #[inline]
+    fn verify_with(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: impl FnOnce() -> SystemTime,
+    ) -> Result<Verified, SignatureError> {
+        let claims = self.scheme.claims(headers)?;
+        let content = self.scheme.content();
+        let before = content.before_body(claims.values);
+        let after = content.after_body(claims.values);
+        let parts = before.chain(std::iter::once(body)).chain(after);
+        let verified = decide(&claims.tags, self.keys().all().map(|mac| mac.tag_over(parts.clone())))?;
+        if let Some(time) = claims.time {
+            self.scheme.fresh(time, now())?;
+        }
+        Ok(verified)
+    }
+
+    /// Starts with the headers alone, for a body that arrives in pieces.
+    ///
+    /// # Errors
+    /// The signature, or what else is signed, is missing, doubled or malformed: known before a byte of the body is read.
+    pub fn begin(&self, headers: &HeaderMap) -> Result<Verification, SignatureError> {
+        let claims = self.scheme.claims(headers)?;
+        let content = self.scheme.content();
+        let (mut first, mut rest) = {
+            let keys = self.keys();
+            (keys.first.clone(), keys.rest.to_vec())
+        };
+        for part in content.before_body(claims.values) {
+            first.update(part);
+            rest.iter_mut().for_each(|mac| mac.update(part));
+        }
+        Ok(Verification {
+            after_body: content.after_body(claims.values).collect::<Vec<_>>().concat(),
+            tags: claims.tags,
+            time: claims.time,
+            first,
+            rest,
+            scheme: Arc::clone(&self.scheme),
+        })
+    }
+}
+
+impl Scheme {
+    fn fresh(&self, time: u64, now: SystemTime) -> Result<(), SignatureError> {
+        let tolerance = self
+            .timestamp_place()
+            .map_or(Duration::ZERO, |timestamp| timestamp.tolerance);
+        timestamp::check(time, now, tolerance).map_err(|off| SignatureError::off(off, tolerance))
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("scheme", &self.scheme)
+            .field("secrets", &self.keys().all().count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Exchanges the secrets of a [`Verifier`], and of the layer that it was given to, while requests come in.
+///
+/// A rotation takes three steps: exchange the old secret for the new one *and* the old one; have the sender use the new one; when
+/// deliveries are verified by the first secret alone ([`Verified::secret`], or the metric `webhook_verified_total`), exchange both for the new one.
+///
+/// ```
+/// use tower_webhook::{dwolla::{self, Dwolla}, provider::Provider, signature::Secrets};
+///
+/// let provider = Dwolla::new("the old secret")?;
+/// let handle = provider.verifier().secrets_handle();
+/// // … the provider goes into a layer …
+///
+/// let signed = dwolla::scheme().sign(&Secrets::new("the new secret")?, b"{}")?;
+/// assert!(provider.verifier().verify(&signed, b"{}").is_err());
+///
+/// handle.exchange(["the new secret", "the old secret"])?;
+/// assert_eq!(provider.verifier().verify(&signed, b"{}")?.secret(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SecretsHandle(Verifier);
+
+impl SecretsHandle {
+    /// From here on these secrets are the valid ones, and no others. A request whose headers came before is still checked against the
+    /// ones that were valid then.
+    ///
+    /// # Errors
+    /// One of them is not of the form that the scheme asks for. The old ones stay.
+    pub fn exchange(&self, secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<(), SecretError> {
+        let secrets = secrets.try_into().map_err(Into::into)?;
+        let keys = Keys::new(&self.0.scheme, &secrets)?;
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+}
+
+/// A signature being checked while the body arrives; see [`Verifier::begin`].
+#[must_use = "nothing is verified until `finish` says so"]
+pub struct Verification {
+    tags: Tags,
+    time: Option<u64>,
+    first: Mac,
+    rest: Vec<Mac>,
+    after_body: Vec<u8>,
+    scheme: Arc<Scheme>,
+}
+
+impl Verification {
+    /// Takes the body's next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.first.update(bytes);
+        for mac in &mut self.rest {
+            mac.update(bytes);
+        }
+    }
+
+    /// Decides, after the body's last byte.
+    ///
+    /// # Errors
+    /// No secret gives a tag that the request claims; or one does, but the signed time is outside the tolerance.
+    pub fn finish(self, now: SystemTime) -> Result<Verified, SignatureError> {
+        let Self {
+            tags,
+            time,
+            first,
+            rest,
+            after_body,
+            scheme,
+        } = self;
+        let computed = std::iter::once(first).chain(rest).map(|mut mac| {
+            mac.update(&after_body);
+            mac.tag()
+        });
+        let verified = decide(&tags, computed)?;
+        // After the MAC, so that an unsigned time decides nothing.
+        if let Some(time) = time {
+            scheme.fresh(time, now)?;
+        }
+        Ok(verified)
+    }
+}
+
+impl fmt::Debug for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verification").finish_non_exhaustive()
+    }
+}
+
+/// Compares every secret's tag with every one claimed, and selects without a branch which secret matched.
+#[inline]
+fn decide(claimed: &Tags, computed: impl Iterator<Item = Tag>) -> Result<Verified, SignatureError> {
+    let mut matched = subtle::Choice::from(0);
+    let (mut position, mut secrets) = (0_u64, 0_u64);
+    for tag in computed {
+        let mut equal = tag.ct_eq(&claimed.first);
+        for other in &claimed.rest {
+            equal |= tag.ct_eq(other);
+        }
+        position.conditional_assign(&secrets, equal & !matched);
+        matched |= equal;
+        secrets += 1;
+    }
+    if bool::from(matched) {
+        let secret = usize::try_from(position).unwrap_or(usize::MAX);
+        Ok(Verified { secret })
+    } else {
+        Err(SignatureError::mismatch(usize::try_from(secrets).unwrap_or(usize::MAX)))
+    }
+}
