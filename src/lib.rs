@@ -104,7 +104,8 @@ pub use event::Delivery;
 pub use handler::{HandlerError, Payload, ResultExt, TopicRouter};
 #[cfg(feature = "service")]
 pub use layer::WebhookLayer;
-pub use provider::{custom, dwolla};
+#[doc(inline)]
+pub use provider::*;
 pub use signature::{verify, verify_at};
 #[cfg(feature = "memory")]
 pub use store::MemoryStore;

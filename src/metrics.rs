@@ -13,7 +13,7 @@
 //! | `webhook_handlers_running` | gauge | `sender` | handlers at work, those included whose sender was answered already |
 //!
 //! Labels are bounded, whatever a sender or a stranger sends: `topic` is the pattern that a handler is registered for, or `other`; it is empty
-//! where no event was read. `outcome` is `handled`, `duplicate`, `unhandled`, `rejected` or a [`RejectionKind`](crate::RejectionKind)'s name;
+//! where no event was read. `outcome` is `handled`, `duplicate`, `unhandled`, `rejected`, `handshake` or a [`RejectionKind`](crate::RejectionKind)'s name;
 //! `reason` is finer where a kind has several causes (a signature that is `missing`, `repeated`, `mismatch`, …) and otherwise empty.
 
 #[cfg(feature = "metrics")]

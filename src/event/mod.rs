@@ -9,6 +9,7 @@ mod json;
 mod pattern;
 mod text;
 mod payload;
+mod unsigned;
 mod error;
 #[cfg(feature = "service")]
 mod delivery;
@@ -24,6 +25,7 @@ pub use pattern::TopicPattern;
 pub(crate) use payload::Position;
 pub use payload::{PayloadError, WithPayload, read_payload};
 pub use text::string_field;
+pub use unsigned::Unsigned;
 
 use std::time::SystemTime;
 

@@ -5,17 +5,25 @@
 //! [`DeliveryTerms`].
 
 mod terms;
+mod handshake;
+mod json;
 pub mod dwolla;
+pub mod github;
+pub mod stripe;
 pub mod custom;
 
+pub use handshake::Handshake;
+pub use json::JsonEvent;
 pub use terms::DeliveryTerms;
+
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::{
     event::{Event, EventError},
-    signature::Verifier,
+    signature::{SignatureError, Verified, Verifier},
 };
 
 /// One sender, configured with the secrets shared with it.
@@ -91,6 +99,30 @@ pub trait Provider: Send + Sync + 'static {
     /// The body is not an event. The sender is answered 400 and nothing is marked as seen, so a parser that was mended gets the
     /// event with the sender's next attempt.
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Self::Event, EventError>;
+
+    /// Whether the event was signed at a time near enough to now, where the sender says when in the body. Where it says so beside the body,
+    /// the [`Scheme`](crate::signature::Scheme) knows, and this says nothing, as it does by default.
+    ///
+    /// # Errors
+    /// It was not: [`check_time`](crate::signature::check_time) makes the error. The sender is answered as to any other wrong signature.
+    fn check_time(&self, event: &Self::Event, now: SystemTime) -> Result<(), SignatureError> {
+        let _ = (event, now);
+        Ok(())
+    }
+
+    /// What is answered to an event that is no event: the request by which a sender sees whether this is an endpoint of its customer's. By
+    /// default there is none.
+    ///
+    /// # Security
+    /// The request is authentic; but whoever answers with something made of the secret signs what the request says. Make sure that it can be
+    /// no signed content.
+    ///
+    /// # Errors
+    /// The request is not what it says. The sender is answered 400.
+    fn handshake(&self, event: &Self::Event, verified: Verified) -> Result<Option<Handshake>, EventError> {
+        let _ = (event, verified);
+        Ok(None)
+    }
 
     /// How the sender delivers.
     fn terms(&self) -> DeliveryTerms;

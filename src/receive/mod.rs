@@ -40,7 +40,7 @@ use crate::{
     error::{Rejection, RejectionKind},
     event::Event,
     metrics::{Meter, Timer, Topic},
-    provider::Provider,
+    provider::{Handshake, Provider},
     store::{Completion, IdempotencyStore},
     trace::{Level, Span},
 };
@@ -83,6 +83,8 @@ pub(crate) enum Outcome {
     Duplicate(Completion),
     /// No handler wants the topic.
     Unhandled,
+    /// No event: the sender asks whether somebody is there.
+    Handshake(Handshake),
     /// The handler refused it for good, for this reason.
     Rejected(String),
     /// The HTTP service answered this 4xx or 5xx.
@@ -119,12 +121,23 @@ where
             receiver
                 .meter
                 .event_age(&topic, || receiver.clock.now().duration_since(event.time()?).ok());
-            if handler.wants(event.topic()) {
+            let handshake = match receiver.provider.handshake(event, parsed.verified) {
+                // Asked for by name, what needs no answer of its own is an event like any other.
+                Ok(Some(handshake)) if handshake.body().is_none() && handler.registered(event.topic()).is_some() => {
+                    None
+                }
+                Ok(handshake) => handshake.map(Outcome::Handshake),
+                Err(error) => Some(Rejection::new(RejectionKind::NotAnEvent, error.to_string()).into()),
+            };
+            if let Some(outcome) = handshake {
+                (outcome, topic)
+            } else if handler.wants(event.topic()) {
                 let (outcome, response) = await_flight(&receiver, &span, &topic, handler, parsed, started).await;
                 drop(place); // the request is in flight until here
                 return respond::respond(outcome, response);
+            } else {
+                (Outcome::Unhandled, topic)
             }
-            (Outcome::Unhandled, topic)
         }
         Err(rejection) => (rejection.into(), Topic::NONE),
     };
@@ -287,6 +300,7 @@ impl Outcome {
             Self::Handled => "handled",
             Self::Duplicate(_) => "duplicate",
             Self::Unhandled => "unhandled",
+            Self::Handshake(_) => "handshake",
             Self::Rejected(_) => "rejected",
             Self::InnerRefused(_) => RejectionKind::InnerRefused.as_str(),
             Self::Refused(rejection) => rejection.kind().as_str(),
@@ -297,7 +311,9 @@ impl Outcome {
     fn end(&self, span: &Span, meter: &Meter, topic: &Topic) {
         let (level, reason, cause) = match self {
             Self::Duplicate(Completion::Rejected) => (Level::Info, "rejected before", "rejected"),
-            Self::Handled | Self::Duplicate(Completion::Handled) | Self::Unhandled => (Level::Info, "", ""),
+            Self::Handled | Self::Duplicate(Completion::Handled) | Self::Unhandled | Self::Handshake(_) => {
+                (Level::Info, "", "")
+            }
             Self::Rejected(reason) => (Level::Warn, reason.as_str(), ""),
             Self::InnerRefused(_) => (Level::Warn, "", ""),
             Self::Refused(rejection) => {

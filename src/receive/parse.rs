@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use sha2::{Digest as _, Sha256};
 
-use super::{Receiver, verify::Authentic};
+use super::{Receiver, read_body::signature, verify::Authentic};
 use crate::{
     error::{Rejection, RejectionKind},
     event::{Event, EventId, Fingerprint},
@@ -37,6 +37,7 @@ impl Authentic {
             .provider
             .event(&parts.headers, &body)
             .map_err(|error| not_an_event(error.to_string()))?;
+        receiver.provider.check_time(&event, now).map_err(signature)?;
         if let (Some(most), Some(time)) = (settings.max_event_age, event.time())
             && now.duration_since(time).is_ok_and(|age| age > most)
         {

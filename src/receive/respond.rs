@@ -95,6 +95,20 @@ pub(super) fn respond(outcome: Outcome, response: Option<Response<ResponseBody>>
     match outcome {
         Outcome::Handled => response.unwrap_or_else(|| Response::new(ResponseBody::empty())),
         Outcome::Duplicate(_) | Outcome::Rejected(_) | Outcome::Unhandled => Response::new(ResponseBody::empty()),
+        Outcome::Handshake(handshake) => {
+            let mut response = Response::new(
+                handshake
+                    .body()
+                    .cloned()
+                    .map_or_else(ResponseBody::empty, ResponseBody::full),
+            );
+            if let Some(content_type) = handshake.content_type() {
+                response
+                    .headers_mut()
+                    .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            }
+            response
+        }
         Outcome::InnerRefused(status) => match response {
             Some(response) => response,
             // A delivery that waited for the refused one: the same status, without its body.

@@ -69,6 +69,7 @@ enum Reason {
     TwoTimes {
         header: HeaderName,
     },
+    NoTimeInBody,
     Items {
         header: HeaderName,
         most: usize,
@@ -189,6 +190,10 @@ impl SignatureError {
         Self(Box::new(Reason::Time { header, wrong }))
     }
 
+    pub(super) fn no_time_in_body() -> Self {
+        Self(Box::new(Reason::NoTimeInBody))
+    }
+
     pub(super) fn two_times(header: &HeaderName) -> Self {
         let header = header.clone();
         Self(Box::new(Reason::TwoTimes { header }))
@@ -216,7 +221,7 @@ impl SignatureError {
     #[must_use]
     pub fn kind(&self) -> SignatureErrorKind {
         match *self.0 {
-            Reason::Missing(_) | Reason::Absent { .. } => SignatureErrorKind::Missing,
+            Reason::Missing(_) | Reason::Absent { .. } | Reason::NoTimeInBody => SignatureErrorKind::Missing,
             Reason::Repeated { .. } => SignatureErrorKind::Repeated,
             Reason::Empty { .. } => SignatureErrorKind::Empty,
             Reason::Prefix { .. }
@@ -290,6 +295,9 @@ impl fmt::Display for SignatureError {
                     NoTime::TooLong(digits) => write!(f, "has {digits} digits")?,
                 }
                 f.write_str("; expected whole seconds since 1970")
+            }
+            Reason::NoTimeInBody => {
+                f.write_str("the body does not say when it was signed; expected the sender's field")
             }
             Reason::TwoTimes { header } => write!(f, "{header} has two times; expected one"),
             Reason::Items { header, most } => write!(f, "{header} has more than {most} items; expected fewer"),

@@ -31,7 +31,7 @@ pub use sign::SignError;
 pub use tag::{Algorithm, Encoding};
 pub use verifier::{SecretsHandle, Verification, Verifier};
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
@@ -95,7 +95,7 @@ pub fn verify(
 /// Where the scheme signs a time, `now` decides whether it is fresh.
 ///
 /// ```
-/// use std::time::SystemTime;
+/// use std::time::{Duration, SystemTime};
 /// use tower_webhook::{signature::{Secrets, verify_at}, dwolla};
 ///
 /// let secrets = Secrets::new("sshhhhhh")?;
@@ -114,4 +114,30 @@ pub fn verify_at(
     now: SystemTime,
 ) -> Result<Verified, SignatureError> {
     Verifier::new(scheme, secrets)?.verify_at(headers, body, now)
+}
+
+/// Whether a time that stands in a signed body is near enough to now: for senders that sign their time there, where a [`Scheme`] cannot see
+/// it. `None` is a time that is not there.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_webhook::signature::{SignatureErrorKind, check_time};
+///
+/// let minute = Duration::from_secs(60);
+/// let now = SystemTime::now();
+/// check_time(Some(now - minute), now, minute)?;
+/// assert_eq!(check_time(Some(now - 2 * minute), now, minute).unwrap_err().kind(), SignatureErrorKind::Timestamp);
+/// assert_eq!(check_time(None, now, minute).unwrap_err().kind(), SignatureErrorKind::Missing);
+/// # Ok::<(), tower_webhook::signature::SignatureError>(())
+/// ```
+///
+/// # Errors
+/// There is none, or it is farther from now than the tolerance, in either direction. Compared in whole seconds.
+pub fn check_time(time: Option<SystemTime>, now: SystemTime, tolerance: Duration) -> Result<(), SignatureError> {
+    let time = time.ok_or_else(SignatureError::no_time_in_body)?;
+    let seconds = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    timestamp::check(seconds, now, tolerance).map_err(|off| SignatureError::off(off, tolerance))
 }

@@ -258,7 +258,7 @@ impl Scheme {
         self.signed_content(template).expect("a template that fits")
     }
 
-    /// Secrets are base64, with or without this text before it, and stand for 24 to 64 bytes, which are the key. Without this, a
+    /// Secrets are base64, with or without this text before it, and stand for 24 to 75 bytes, which are the key. Without this, a
     /// secret's own bytes are the key, the prefix that it may have included.
     #[must_use]
     pub fn base64_secrets(mut self, prefix: &str) -> Self {

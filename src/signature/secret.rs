@@ -12,8 +12,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What a base64 secret stands for, in bytes.
-const KEY_LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
+/// What a base64 secret stands for, in bytes: 24 to 64 by the Standard Webhooks specification, and Svix's server takes 75.
+const KEY_LENGTHS: std::ops::RangeInclusive<usize> = 24..=75;
 
 /// How a secret's text stands for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,7 +201,7 @@ pub enum SecretErrorKind {
     PrefixAlone,
     /// The scheme's secrets are base64, and this is not.
     Encoding,
-    /// The secret stands for fewer than 24 or more than 64 bytes, where the scheme says 24 to 64.
+    /// The secret stands for fewer than 24 or more than 75 bytes.
     Length,
 }
 
@@ -247,7 +247,7 @@ impl fmt::Display for SecretError {
                 "is not base64; expected the sender's, as it stands there: with its prefix or without it"
             }
             SecretErrorKind::Length => {
-                "is base64 of fewer than 24 or more than 64 bytes; expected the whole of the sender's, and nothing else"
+                "is base64 of fewer than 24 or more than 75 bytes; expected the whole of the sender's, and nothing else"
             }
         })
     }

@@ -86,6 +86,13 @@ impl Verifier {
         &self.scheme
     }
 
+    /// The same with another tolerance for the time that the scheme signs; see [`Scheme::tolerance`].
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: Duration) -> Self {
+        self.scheme = Arc::new(Scheme::clone(&self.scheme).tolerance(tolerance));
+        self
+    }
+
     /// The length of the shortest key, in bytes. Below 16 a secret can be guessed; senders set no minimum, so it is taken.
     #[must_use]
     pub fn shortest_secret(&self) -> usize {

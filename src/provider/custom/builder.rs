@@ -1,13 +1,14 @@
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, fmt};
 
-use super::{
-    Custom, Place,
-    envelope::{Envelope, Role},
-    place::Where,
-};
+use http::HeaderName;
+
+use super::{Custom, Place, place::Where};
 use crate::{
     event::EventId,
-    provider::DeliveryTerms,
+    provider::{
+        DeliveryTerms,
+        json::{Envelope, Reader, Role},
+    },
     signature::{Scheme, SecretError, Secrets, Verifier},
 };
 
@@ -47,6 +48,7 @@ pub struct CustomBuilder {
     secrets: Option<Result<Secrets, SecretError>>,
     id: Option<IdPlace>,
     topic: Option<Place>,
+    repeats_topic: Option<HeaderName>,
     time: Option<Place>,
     payload: Option<Place>,
     terms: Option<DeliveryTerms>,
@@ -66,6 +68,7 @@ impl CustomBuilder {
             secrets: None,
             id: None,
             topic: None,
+            repeats_topic: None,
             time: None,
             payload: None,
             terms: None,
@@ -104,6 +107,13 @@ impl CustomBuilder {
     /// not handled can send it to another handler. Take the body's topic where there is one; else let handlers look at the payload.
     pub fn topic(mut self, place: Place) -> Self {
         self.topic = Some(place);
+        self
+    }
+
+    /// A header that repeats the topic, which is in the body. Nobody signs it, so it decides nothing; but a request on which the two do not
+    /// agree was changed on its way, and is refused. One without the header is not.
+    pub fn topic_repeated_in(mut self, header: HeaderName) -> Self {
+        self.repeats_topic = Some(header);
         self
     }
 
@@ -179,13 +189,22 @@ impl CustomBuilder {
                 "the id and the topic have one header; expected one for each",
             ));
         }
+        if topic_header.is_some() && self.repeats_topic.is_some() {
+            return Err(CustomError::new(
+                "the topic is in a header, and another repeats it; expected it in the body, which is signed, or one header",
+            ));
+        }
+        let mut reader = Reader::new(envelope).unsigned(id_header).payload(payload);
+        if let Some(name) = topic_header {
+            reader = reader.topic_header(name);
+        }
+        if let Some(name) = self.repeats_topic {
+            reader = reader.repeats_topic(name);
+        }
         Ok(Custom {
             verifier: Verifier::new(&self.scheme, &secrets)?,
             name: self.name,
-            envelope,
-            id_header,
-            topic_header,
-            payload: Arc::from(payload),
+            reader,
             terms,
         })
     }

@@ -7,8 +7,8 @@
 //! The sender of this example has the form that many have. It puts `sha256=` and the hex of HMAC-SHA256 over the body into
 //! `X-Webhook-Signature`, and posts `{"id":…,"type":…,"created_at":…,"data":{…}}`, with dots in its topics.
 //!
-//! Its other headers are not read. `X-Webhook-Event` repeats the topic, but nobody signed it. `X-Webhook-Id` is the id of the
-//! *webhook*, the same for all events: taken for the event's, it would make of all events one.
+//! Its other headers are signed by nobody. `X-Webhook-Event` repeats the topic: where it does not agree with the body, the request is
+//! refused. `X-Webhook-Id` is the id of the *webhook*, the same for all events: taken for the event's, it would make of all events one.
 //!
 //! ```
 //! # #[cfg(all(feature = "service", feature = "memory"))] {
@@ -45,6 +45,7 @@
 //!     .secrets(secrets.clone())
 //!     .id(Place::body("id"))
 //!     .topic(Place::body("type"))
+//!     .topic_repeated_in(HeaderName::from_static("x-webhook-event"))
 //!     .time(Place::body("created_at"))
 //!     .payload(Place::body("data"))
 //!     .terms(DeliveryTerms::new(Duration::from_secs(10), 8 * hour)) // at once, then 1 min, 5 min, 30 min, 1 h and 6 h later
@@ -79,24 +80,35 @@
 
 mod place;
 mod builder;
-mod envelope;
-mod event;
 
 pub use builder::{CustomBuilder, CustomError};
-pub use event::Event;
 pub use place::Place;
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
-use super::{DeliveryTerms, Provider};
+use super::{
+    DeliveryTerms, Provider,
+    json::{JsonEvent, Reader},
+};
 use crate::{
-    event::{EventError, EventErrorKind, EventId},
+    event::{EventError, Unsigned},
     signature::{Scheme, Verifier},
 };
-use envelope::Envelope;
+
+/// An event of a [`Custom`] sender.
+pub type Event = JsonEvent<Custom>;
+
+impl Event {
+    /// The id that a header gave, where that is the id's place; `None` if the header was missing, doubled or no id (1 to 255
+    /// characters of printable ASCII). A replay can bear any id here.
+    #[must_use]
+    pub fn unsigned_id(&self) -> Option<Unsigned<&str>> {
+        self.first_unsigned()
+    }
+}
 
 /// A sender described by data. The [module](self) shows a whole receiver.
 ///
@@ -126,17 +138,14 @@ use envelope::Envelope;
 /// let event = shop.event(&headers, &r#"{"total":"10.00"}"#.into())?;
 /// assert_eq!(event.topic(), "orders/create");
 /// assert_eq!(event.id(), None); // not signed: the digest of the body is the key
-/// assert_eq!(event.unsigned_id(), Some("b54557e4"));
+/// assert_eq!(event.unsigned_id().unwrap().into_unsigned(), "b54557e4");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Custom {
     name: Cow<'static, str>,
     verifier: Verifier,
-    envelope: Envelope,
-    id_header: Option<HeaderName>,
-    topic_header: Option<HeaderName>,
-    payload: Arc<[String]>,
+    reader: Reader,
     terms: DeliveryTerms,
 }
 
@@ -159,45 +168,10 @@ impl Provider for Custom {
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        let found = self.envelope.read(body)?;
-        let topic = match (found.topic, &self.topic_header) {
-            (Some(topic), _) => topic,
-            (None, Some(name)) => header(headers, name).map_err(|wrong| {
-                let message = format!("the event's header {name} {wrong}");
-                EventError::new(EventErrorKind::Field, message)
-            })?,
-            (None, None) => return Err(EventError::new(EventErrorKind::Field, "the event's topic is missing")),
-        };
-        // Nothing depends on it, so nothing is refused for it.
-        let unsigned_id = self.id_header.as_ref().and_then(|name| header(headers, name).ok());
-        let payload = Arc::clone(&self.payload);
-        Ok(Event::new(
-            found.id,
-            unsigned_id,
-            topic,
-            found.time,
-            body.clone(),
-            payload,
-        ))
+        self.reader.read(headers, body, None)
     }
 
     fn terms(&self) -> DeliveryTerms {
         self.terms.clone()
     }
-}
-
-/// The header's only value, under the rules of an id.
-fn header(headers: &HeaderMap, name: &HeaderName) -> Result<EventId, String> {
-    let mut values = headers.get_all(name).iter();
-    let (value, more) = (values.next(), values.count());
-    let Some(value) = value else {
-        return Err("is missing; expected it once".to_owned());
-    };
-    if more > 0 {
-        return Err(format!("is there {} times; expected it once", more + 1));
-    }
-    let text = value
-        .to_str()
-        .map_err(|_| "is not printable ASCII; expected 1 to 255 bytes of it".to_owned())?;
-    EventId::new(text).map_err(|error| error.wrong())
 }

@@ -261,8 +261,9 @@ async fn a_captured_body_under_a_new_header_id_runs_nothing_a_second_time() {
         let request = signed("{\"n\":1}", &[("x-webhook-id", id), ("x-webhook-event", "ping")]);
         assert_eq!(endpoint.send(request).await.0, 200);
     }
+    // Under another topic, which nobody signed either, the same bytes are a conflict: a replay, or two topics that no key can tell apart.
     let without = signed("{\"n\":1}", &[("x-webhook-event", "another.topic")]);
-    assert_eq!(endpoint.send(without).await.0, 200);
+    assert_eq!(endpoint.send(without).await.0, 500);
     assert_eq!(endpoint.seen(), ["ping -"]);
 
     let another = signed("{\"n\":2}", &[("x-webhook-id", "first"), ("x-webhook-event", "ping")]);
@@ -293,7 +294,7 @@ fn a_header_id_is_reachable_and_marked_as_unsigned() {
         }
         let event = sender.event(&headers, &Bytes::from_static(b"{}")).unwrap();
         assert_eq!(event.id(), None);
-        event.unsigned_id().map(str::to_owned)
+        event.unsigned_id().map(|id| id.into_unsigned().to_owned())
     };
     assert_eq!(read(&[b"evt_1"]).as_deref(), Some("evt_1"));
     assert_eq!(read(&[]), None);

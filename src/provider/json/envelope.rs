@@ -11,10 +11,19 @@ const TEXT: &str = "a string of 1 to 255 bytes";
 
 /// What can stand at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(in crate::provider) enum Role {
     Id,
     Topic,
+    /// A topic for bodies that have none at its own place.
+    OtherTopic,
+    /// What the topic goes on with, after a dot.
+    Action,
+    /// In RFC 3339 or in seconds.
     Time,
+    /// In milliseconds.
+    Milliseconds,
+    /// When the request was signed, in milliseconds.
+    Sent,
     Payload,
 }
 
@@ -22,8 +31,9 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Id => "id",
-            Self::Topic => "topic",
-            Self::Time => "time",
+            Self::Topic | Self::OtherTopic => "topic",
+            Self::Action => "action",
+            Self::Time | Self::Milliseconds | Self::Sent => "time",
             Self::Payload => "payload",
         })
     }
@@ -32,7 +42,7 @@ impl fmt::Display for Role {
 /// The paths into a body as a tree, so that one walk over the body finds what stands at all of them. What no path leads to is
 /// skipped.
 #[derive(Debug, Default)]
-pub(super) struct Envelope {
+pub(in crate::provider) struct Envelope {
     root: Node,
 }
 
@@ -52,12 +62,15 @@ struct Node {
 pub(super) struct Found {
     pub(super) id: Option<EventId>,
     pub(super) topic: Option<EventId>,
+    pub(super) other_topic: Option<EventId>,
+    pub(super) action: Option<EventId>,
     pub(super) time: Option<SystemTime>,
+    pub(super) sent: Option<SystemTime>,
 }
 
 impl Envelope {
     /// Adds a path. A payload comes last: it may hold the others, the others hold nothing.
-    pub(super) fn insert(&mut self, role: Role, path: &[String]) -> Result<(), String> {
+    pub(in crate::provider) fn insert(&mut self, role: Role, path: &[String]) -> Result<(), String> {
         if path.is_empty() {
             return Err(format!(
                 "the {role}'s path is empty; expected a key, or keys with dots between them"
@@ -106,6 +119,9 @@ impl Envelope {
                 found: &mut found,
             },
         )?;
+        if found.topic.is_none() {
+            found.topic = found.other_topic.take();
+        }
         let missing = [(Role::Id, found.id.is_none()), (Role::Topic, found.topic.is_none())];
         for (role, missing) in missing {
             if let (Some(node), true) = (self.root.find(role), missing) {
@@ -210,15 +226,21 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
         match self.node.role {
             Some(Role::Id) => self.found.id = Some(checked()?),
             Some(Role::Topic) => self.found.topic = Some(checked()?),
+            Some(Role::OtherTopic) => self.found.other_topic = Some(checked()?),
+            Some(Role::Action) => self.found.action = Some(checked()?),
             Some(Role::Time) => self.found.time = read_time(text),
+            Some(Role::Milliseconds | Role::Sent) => {}
             Some(Role::Payload) | None => self.unusable("a string")?,
         }
         Ok(())
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<(), E> {
-        if self.node.role == Some(Role::Time) {
-            self.found.time = from_seconds(number);
+        match self.node.role {
+            Some(Role::Time) => self.found.time = from_seconds(number),
+            Some(Role::Milliseconds) => self.found.time = from_milliseconds(number),
+            Some(Role::Sent) => self.found.sent = from_milliseconds(number),
+            _ => {}
         }
         self.unusable("a number")
     }
@@ -272,8 +294,14 @@ fn two_digits(text: &str, most: u64) -> Option<u64> {
     text.parse().ok().filter(|number| digits && *number <= most)
 }
 
+const END_OF_9999: u64 = 253_402_300_799;
+
 /// Seconds since 1970. What would be later than the year 9999, RFC 3339's last, counts something else: milliseconds, say.
 fn from_seconds(seconds: u64) -> Option<SystemTime> {
-    const END_OF_9999: u64 = 253_402_300_799;
     (seconds <= END_OF_9999).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+fn from_milliseconds(milliseconds: u64) -> Option<SystemTime> {
+    let is_time = milliseconds / 1000 <= END_OF_9999;
+    is_time.then(|| SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds))
 }

@@ -1,0 +1,39 @@
+use std::fmt;
+
+/// What a request says and nobody signed: a header that the signature does not cover.
+///
+/// Whoever captured one request can send it again with anything here, and the signature still holds. It is good for a log and for asking the
+/// sender about a delivery; it is no reason to do anything. The type says so where it is used:
+///
+/// ```
+/// use tower_webhook::event::Unsigned;
+///
+/// let delivery = Unsigned::new("72d3162e-cc78-11e3-81ab-4c9367dc0958");
+/// assert_eq!(*delivery.as_unsigned(), "72d3162e-cc78-11e3-81ab-4c9367dc0958");
+/// assert_eq!(delivery.to_string(), "72d3162e-cc78-11e3-81ab-4c9367dc0958 (unsigned)");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Unsigned<T>(T);
+
+impl<T> Unsigned<T> {
+    /// Marks a value that no signature covers.
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value, as something that anybody may have written.
+    pub const fn as_unsigned(&self) -> &T {
+        &self.0
+    }
+
+    /// The same, by value.
+    pub fn into_unsigned(self) -> T {
+        self.0
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Unsigned<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (unsigned)", self.0)
+    }
+}

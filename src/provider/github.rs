@@ -1,0 +1,168 @@
+//! Webhooks from [GitHub](https://docs.github.com/webhooks): [`GitHub`] receives them, [`Event`] is what they tell.
+//!
+//! ```
+//! use tower_webhook::{Payload, TopicRouter, github};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Opened {
+//!     issue: Issue,
+//! }
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Issue {
+//!     title: String,
+//! }
+//!
+//! // the payload is the whole body
+//! async fn opened(Payload(opened): Payload<Opened>) {
+//!     println!("{}", opened.issue.title);
+//! }
+//!
+//! async fn other(event: github::Event) {
+//!     println!("{} ({:?})", event.topic(), event.delivery_id());
+//! }
+//!
+//! let provider = github::GitHub::new("It's a Secret to Everybody")?;
+//! let topics = TopicRouter::new()
+//!     .on("issues.opened", opened) // this action alone
+//!     .on("issues", other); // all others of `issues`
+//! # Ok::<(), tower_webhook::signature::SecretError>(())
+//! ```
+//!
+//! A topic is the event's name and, where the body has one, its action: `push`, `issues.opened`.
+//!
+//! # GitHub does not retry
+//! A delivery that fails is lost unless somebody redelivers it, by hand or through the API, within 3 days: a handler that returns an error, a
+//! store that is down, a deploy at the wrong moment. List the failed deliveries through the API from time to time, and redeliver
+//! them. After a failure the event is free, so a redelivery runs the handler. After a success it is a duplicate and runs nothing; to have it run again,
+//! [`forget`](crate::store::IdempotencyStore::forget) it first: its key is `sha256:` and the hex digest of the body, as the log shows it.
+//!
+//! # The secret and the signature
+//! The secret is the text that you gave the webhook, or the App, in its settings. There is one; when it is changed, it is at once. Exchange the
+//! old one for both before, and both for the new one after ([`SecretsHandle`](crate::signature::SecretsHandle)). The webhook's content type
+//! must be `application/json`: the form that GitHub sends otherwise is refused as no event.
+//!
+//! HMAC-SHA256 over the body alone, in `X-Hub-Signature-256`. The SHA-1 in `X-Hub-Signature` is not looked at. No time is signed.
+//!
+//! # What is not signed
+//! The headers: the event's name (`X-GitHub-Event`) and the delivery's id (`X-GitHub-Delivery`). Whoever captured a request can send its body
+//! again under other ones. So the id is not the deduplication key, which is the digest of the body; and a body that comes again under another name is
+//! refused as a conflict (500), logged, and runs nothing. What remains: a captured body that no handler wanted under its own name can be sent
+//! once under another. A handler should look at the payload, which is signed, before it acts.
+//!
+//! # What GitHub does with your answer
+//! | answer | what GitHub does |
+//! | --- | --- |
+//! | 2xx within 10 seconds | done |
+//! | anything else, or later | shows the delivery as failed, and never sends it again by itself |
+//!
+//! A `ping` comes when a webhook is made. The layer answers it, unless a handler is registered for `ping`.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{
+    DeliveryTerms, Handshake, JsonEvent, Provider,
+    json::{Reader, Role, Sender, topics},
+};
+use crate::{
+    event::{EventError, Unsigned},
+    signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verified, Verifier},
+};
+
+const EVENT: HeaderName = HeaderName::from_static("x-github-event");
+const DELIVERY: HeaderName = HeaderName::from_static("x-github-delivery");
+
+/// GitHub sends nothing larger than this.
+const BODY_LIMIT: usize = 25 * 1024 * 1024;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How GitHub signs: HMAC-SHA256 over the body, in hex after `sha256=`, in `X-Hub-Signature-256`.
+#[must_use]
+pub fn scheme() -> Scheme {
+    let header = HeaderName::from_static("x-hub-signature-256");
+    Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="))
+}
+
+/// An event of GitHub. Its payload is the whole body, which is signed; its name is not.
+pub type Event = JsonEvent<GitHub>;
+
+impl Event {
+    /// The event's name, without the action: from `X-GitHub-Event`.
+    #[must_use]
+    pub fn name(&self) -> Option<Unsigned<&str>> {
+        self.unsigned_header(EVENT.as_str())
+    }
+
+    /// The delivery's id, the same when it is redelivered: from `X-GitHub-Delivery`.
+    #[must_use]
+    pub fn delivery_id(&self) -> Option<Unsigned<&str>> {
+        self.unsigned_header(DELIVERY.as_str())
+    }
+}
+
+topics! {
+    CHECK_RUN = "check_run",
+    CHECK_SUITE = "check_suite",
+    CREATE = "create",
+    DELETE = "delete",
+    DEPLOYMENT_STATUS = "deployment_status",
+    INSTALLATION = "installation",
+    ISSUES = "issues",
+    ISSUES_OPENED = "issues.opened",
+    ISSUE_COMMENT = "issue_comment",
+    PING = "ping",
+    PULL_REQUEST = "pull_request",
+    PULL_REQUEST_OPENED = "pull_request.opened",
+    PULL_REQUEST_REVIEW = "pull_request_review",
+    PUSH = "push",
+    RELEASE = "release",
+    WORKFLOW_RUN = "workflow_run",
+}
+
+/// Receives from GitHub. See the [module](self) for what GitHub expects of a receiver.
+#[derive(Debug)]
+pub struct GitHub(Sender);
+
+impl GitHub {
+    /// Takes the webhook's secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
+    ///
+    /// # Errors
+    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
+        let reader = Reader::of(&[(Role::Action, &["action"])])
+            .topic_header(EVENT)
+            .unsigned([EVENT, DELIVERY]);
+        Sender::new(&scheme(), secrets, reader).map(Self)
+    }
+}
+
+impl Provider for GitHub {
+    type Event = Event;
+
+    fn name(&self) -> &str {
+        "github"
+    }
+
+    fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
+    fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
+        self.0.reader.read(headers, body, None)
+    }
+
+    fn handshake(&self, event: &Event, _: Verified) -> Result<Option<Handshake>, EventError> {
+        Ok((event.topic() == topic::PING).then(Handshake::acknowledge))
+    }
+
+    /// 10 seconds for an answer, no retries, redeliveries on request for 3 days, bodies up to 25 MiB.
+    fn terms(&self) -> DeliveryTerms {
+        DeliveryTerms::new(Duration::from_secs(10), Duration::ZERO)
+            .resend_horizon(DAY.saturating_mul(3))
+            .body_limit(BODY_LIMIT)
+    }
+}

@@ -1,0 +1,219 @@
+//! What senders have in common whose body is a JSON object with a topic that is text: everything but the places.
+
+mod envelope;
+mod event;
+
+pub use event::JsonEvent;
+
+pub(super) use envelope::{Envelope, Role};
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+
+use crate::{
+    event::{EventError, EventErrorKind, EventId, Fingerprint},
+    signature::{Scheme, SecretError, Secrets, Verifier},
+};
+use event::Fields;
+
+/// Names for a sender's usual topics: `NAME = "as.the.sender.writes.it"`.
+macro_rules! topics {
+    ($($name:ident = $text:literal),* $(,)?) => {
+        /// Names of topics that are common. Every other topic is as good as its text.
+        pub mod topic {
+            $(
+                #[doc = concat!("`", $text, "`")]
+                pub const $name: &str = $text;
+            )*
+        }
+    };
+}
+pub(super) use topics;
+
+/// A sender keyed with its secrets, and where its events have what.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub(super) verifier: Verifier,
+    pub(super) reader: Reader,
+}
+
+impl Sender {
+    pub(super) fn new(
+        scheme: &Scheme,
+        secrets: impl TryInto<Secrets, Error: Into<SecretError>>,
+        reader: Reader,
+    ) -> Result<Self, SecretError> {
+        let secrets = secrets.try_into().map_err(Into::into)?;
+        Ok(Self {
+            verifier: Verifier::new(scheme, &secrets)?,
+            reader,
+        })
+    }
+
+    /// With another tolerance for the signed time.
+    pub(super) fn tolerance(self, tolerance: Duration) -> Self {
+        Self {
+            verifier: self.verifier.with_tolerance(tolerance),
+            ..self
+        }
+    }
+}
+
+/// A path into a body, key by key.
+pub(super) type Path = &'static [&'static str];
+
+/// Where a sender's events have what.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    envelope: Envelope,
+    /// The header that the topic is in, or begins in.
+    topic_header: Option<HeaderName>,
+    /// A header that repeats the topic or its first part, which is in the body: the two must agree.
+    repeats_topic: Option<HeaderName>,
+    /// Headers whose values an event keeps, as unsigned.
+    unsigned: Vec<HeaderName>,
+    payload: Arc<[String]>,
+    facts: Facts,
+}
+
+/// What makes two deliveries the same event.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Facts {
+    /// The body's bytes, and the topic where it is not in the body.
+    #[default]
+    Bytes,
+    /// Topic and time: the id names the event, and a body that is sent again may say more of itself than before.
+    TopicAndTime,
+}
+
+impl Reader {
+    /// The whole body is the payload, until [`payload`](Self::payload) says otherwise.
+    pub(super) fn new(envelope: Envelope) -> Self {
+        Self {
+            envelope,
+            ..Self::default()
+        }
+    }
+
+    /// From roles and their paths.
+    pub(super) fn of(places: &[(Role, Path)]) -> Self {
+        let mut reader = Self::default();
+        for (role, path) in places {
+            let path: Vec<String> = path.iter().map(|key| (*key).to_owned()).collect();
+            #[expect(
+                clippy::expect_used,
+                reason = "a sender's places, fixed in its file and read by its tests"
+            )]
+            reader.envelope.insert(*role, &path).expect("places that fit");
+            if *role == Role::Payload {
+                reader.payload = path.into();
+            }
+        }
+        reader
+    }
+
+    pub(super) fn topic_header(mut self, name: HeaderName) -> Self {
+        self.topic_header = Some(name);
+        self
+    }
+
+    pub(super) fn repeats_topic(mut self, name: HeaderName) -> Self {
+        self.repeats_topic = Some(name);
+        self
+    }
+
+    pub(super) fn unsigned(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.unsigned.extend(names);
+        self
+    }
+
+    pub(super) fn payload(mut self, path: Vec<String>) -> Self {
+        self.payload = path.into();
+        self
+    }
+
+    pub(super) fn facts(mut self, facts: Facts) -> Self {
+        self.facts = facts;
+        self
+    }
+
+    /// Reads an event. `signed_id` is the id where it is in a header that is signed.
+    pub(super) fn read<S>(
+        &self,
+        headers: &HeaderMap,
+        body: &Bytes,
+        signed_id: Option<&str>,
+    ) -> Result<JsonEvent<S>, EventError> {
+        let field = |message: String| EventError::new(EventErrorKind::Field, message);
+        let found = self.envelope.read(body)?;
+        let first = match (found.topic, &self.topic_header) {
+            (Some(topic), _) => topic,
+            (None, Some(name)) => {
+                header(headers, name).map_err(|wrong| field(format!("the event's header {name} {wrong}")))?
+            }
+            (None, None) => return Err(field("the event's topic is missing".to_owned())),
+        };
+        if let Some(name) = &self.repeats_topic
+            && headers.contains_key(name)
+            && header(headers, name).ok().as_ref() != Some(&first)
+        {
+            return Err(field(format!(
+                "the event's header {name} and its body disagree on the topic; expected the body's, which is signed"
+            )));
+        }
+        let topic = match found.action {
+            Some(action) => EventId::new(&format!("{first}.{action}"))
+                .map_err(|error| field(format!("the event's topic {}", error.wrong())))?,
+            None => first,
+        };
+        let id = match signed_id {
+            Some(id) => Some(EventId::new(id).map_err(|error| field(error.to_string()))?),
+            None => found.id,
+        };
+        let fingerprint = match self.facts {
+            Facts::Bytes if self.topic_header.is_some() => Some(Fingerprint::of([topic.as_str().as_bytes(), body])),
+            Facts::Bytes => None,
+            Facts::TopicAndTime => {
+                let time = found
+                    .time
+                    .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+                let time = time.map(|time| time.as_nanos().to_be_bytes()).unwrap_or_default();
+                Some(Fingerprint::of([topic.as_str().as_bytes(), &time]))
+            }
+        };
+        // Nothing depends on them, so nothing is refused for them.
+        let unsigned = self
+            .unsigned
+            .iter()
+            .filter_map(|name| Some((name.clone(), header(headers, name).ok()?)))
+            .collect();
+        Ok(JsonEvent::new(Fields {
+            id,
+            topic,
+            time: found.time,
+            sent: found.sent,
+            fingerprint,
+            unsigned,
+            body: body.clone(),
+            payload: Arc::clone(&self.payload),
+        }))
+    }
+}
+
+/// The header's only value, under the rules of an id.
+fn header(headers: &HeaderMap, name: &HeaderName) -> Result<EventId, String> {
+    let mut values = headers.get_all(name).iter();
+    let (value, more) = (values.next(), values.count());
+    let Some(value) = value else {
+        return Err("is missing; expected it once".to_owned());
+    };
+    if more > 0 {
+        return Err(format!("is there {} times; expected it once", more.saturating_add(1)));
+    }
+    let text = value
+        .to_str()
+        .map_err(|_| "is not printable ASCII; expected 1 to 255 bytes of it".to_owned())?;
+    EventId::new(text).map_err(|error| error.wrong())
+}
