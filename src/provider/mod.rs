@@ -8,8 +8,16 @@ mod terms;
 mod handshake;
 mod json;
 pub mod dwolla;
-pub mod github;
+pub mod standard_webhooks;
+pub mod svix;
 pub mod stripe;
+pub mod github;
+pub mod slack;
+pub mod shopify;
+pub mod square;
+pub mod paddle;
+pub mod linear;
+pub mod zoom;
 pub mod custom;
 
 pub use handshake::Handshake;

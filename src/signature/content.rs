@@ -104,18 +104,9 @@ impl Content {
         }
     }
 
-    /// The text at the very beginning, the same in every request: signed once, when the secrets are keyed.
-    pub(super) fn beginning(&self) -> &str {
-        match self.before.first() {
-            Some(Part::Text(text)) => text,
-            _ => "",
-        }
-    }
-
-    /// What else is signed before the body, in order.
+    /// What is signed before the body, in order.
     pub(super) fn before_body<'a>(&'a self, values: Values<'a>) -> impl Iterator<Item = &'a [u8]> + Clone {
-        let skip = usize::from(matches!(self.before.first(), Some(Part::Text(_))));
-        self.before.iter().skip(skip).map(move |part| part.bytes(values))
+        self.before.iter().map(move |part| part.bytes(values))
     }
 
     /// What is signed after the body, in order.

@@ -85,10 +85,6 @@ impl Verifier {
 
     /// The tag of other bytes than a body's under one of the secrets, as lower-case hex: for a sender's handshake, which must make sure
     /// that the bytes could not be the signed content of a request.
-    #[cfg_attr(
-        not(feature = "service"),
-        allow(dead_code, reason = "handshakes are answered by the layer")
-    )]
     pub(crate) fn hex_tag_of(&self, secret: Verified, bytes: &[u8]) -> Option<String> {
         let keys = self.keys();
         let tag = keys.all().nth(secret.secret())?.tag_over(std::iter::once(bytes));

@@ -50,11 +50,7 @@ pub(super) struct Keys {
 impl Keys {
     fn new(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
         let keys = secrets.keys(scheme.secret_form())?;
-        let mut macs = keys.iter().map(|key| {
-            let mut mac = Mac::keyed(scheme.algorithm(), key);
-            mac.update(scheme.content().beginning().as_bytes());
-            mac
-        });
+        let mut macs = keys.iter().map(|key| Mac::keyed(scheme.algorithm(), key));
         let first = macs.next().ok_or_else(SecretError::none)?;
         Ok(Self {
             first,

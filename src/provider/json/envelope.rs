@@ -13,6 +13,8 @@ const TEXT: &str = "a string of 1 to 255 bytes";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::provider) enum Role {
     Id,
+    /// An id that some bodies have not.
+    MaybeId,
     Topic,
     /// A topic for bodies that have none at its own place.
     OtherTopic,
@@ -30,7 +32,7 @@ pub(in crate::provider) enum Role {
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Id => "id",
+            Self::Id | Self::MaybeId => "id",
             Self::Topic | Self::OtherTopic => "topic",
             Self::Action => "action",
             Self::Time | Self::Milliseconds | Self::Sent => "time",
@@ -82,7 +84,7 @@ impl Envelope {
                 "the {role}'s path `{whole}` has an empty key; expected a key, or keys with dots between them"
             ));
         }
-        let needed = matches!(role, Role::Id | Role::Topic);
+        let needed = matches!(role, Role::Id | Role::MaybeId | Role::Topic | Role::OtherTopic);
         let mut node = &mut self.root;
         for key in path {
             if let Some(other) = node.role {
@@ -224,7 +226,7 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
         let checked =
             || EventId::new(text).map_err(|error| E::custom(format_args!("the event's {name} {}", error.wrong())));
         match self.node.role {
-            Some(Role::Id) => self.found.id = Some(checked()?),
+            Some(Role::Id | Role::MaybeId) => self.found.id = Some(checked()?),
             Some(Role::Topic) => self.found.topic = Some(checked()?),
             Some(Role::OtherTopic) => self.found.other_topic = Some(checked()?),
             Some(Role::Action) => self.found.action = Some(checked()?),

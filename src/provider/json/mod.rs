@@ -52,6 +52,21 @@ impl Sender {
         })
     }
 
+    /// Reads an event whose id is in a header that the scheme signs.
+    pub(super) fn event_under_signed_id<S>(
+        &self,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<JsonEvent<S>, EventError> {
+        let id = self.verifier.scheme().signed_id(headers).ok_or_else(|| {
+            EventError::new(
+                EventErrorKind::Field,
+                "the event's id is missing; expected it in the header that is signed",
+            )
+        })?;
+        self.reader.read(headers, body, Some(id))
+    }
+
     /// With another tolerance for the signed time.
     pub(super) fn tolerance(self, tolerance: Duration) -> Self {
         Self {

@@ -1,0 +1,190 @@
+//! Webhooks from [Linear](https://linear.app/developers/webhooks): [`Linear`] receives them, [`Event`] is what they tell.
+//!
+//! ```
+//! use tower_webhook::{Payload, TopicRouter, linear::{self, Linear}};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Issue {
+//!     identifier: String,
+//!     title: String,
+//! }
+//!
+//! // the payload is `data`
+//! async fn created(Payload(issue): Payload<Issue>) {
+//!     println!("{}: {}", issue.identifier, issue.title);
+//! }
+//!
+//! let provider = Linear::new("lin_wh_8f742231b10e8888abcd99yyyzzz85a5")?;
+//! let topics = TopicRouter::<linear::Event>::new().on(linear::topic::ISSUE_CREATE, created);
+//! # Ok::<(), tower_webhook::signature::SecretError>(())
+//! ```
+//!
+//! A topic is the body's `type` and `action`: `Issue.create`. A handler for `Issue` gets all its actions.
+//!
+//! # The secret and the signature
+//! The secret is the webhook's *signing secret* (Settings, API, Webhooks), as it stands there. Rotating it takes effect at once: exchange the old for both before, and both for the
+//! new one after ([`SecretsHandle`](crate::signature::SecretsHandle)). HMAC-SHA256 over the body alone, in hex, in `Linear-Signature`.
+//!
+//! The body says when it was signed: a `webhookTimestamp` that is missing, or more than 60 seconds from now, is answered like any other wrong signature. Linear does not say
+//! whether a retry, which comes 1 minute, 1 hour and 6 hours later, has a new one. If you see retries refused for their time in the log, set
+//! [`Linear::tolerance`] to eight hours: what stops a replay is the record of the event in any case.
+//!
+//! # What is not signed
+//! The headers. `Linear-Delivery`, the delivery's id, is therefore not the deduplication key, which is the digest of the body without the digits of `webhookTimestamp`, so that
+//! a retry is the same event either way. `Linear-Event` repeats the body's `type`; where the two do not agree the request is refused. `Linear-Timestamp` is
+//! not looked at.
+//!
+//! # What Linear does with your answer
+//! | answer | what Linear does |
+//! | --- | --- |
+//! | 200 within 5 seconds | done |
+//! | anything else, or later | sends it again after 1 minute, 1 hour and 6 hours |
+//! | failures on end | may disable the webhook |
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    DeliveryTerms, JsonEvent, Provider,
+    json::{Facts, Reader, Role, Sender, topics},
+};
+use crate::{
+    event::{EventError, EventErrorKind, EventId, Unsigned, from_json},
+    signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, SignatureError, Verifier, check_time},
+};
+
+const EVENT: HeaderName = HeaderName::from_static("linear-event");
+const DELIVERY: HeaderName = HeaderName::from_static("linear-delivery");
+const TOLERANCE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// How Linear signs: HMAC-SHA256 over the body, in hex, in `Linear-Signature`. The time that it signs stands in the body, where a scheme does not look:
+/// [`Linear`] does.
+#[must_use]
+pub fn scheme() -> Scheme {
+    let header = HeaderName::from_static("linear-signature");
+    Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex)
+}
+
+/// An event of Linear. Its payload is `data`. Its id is the digest of the body without the time of sending.
+pub type Event = JsonEvent<Linear>;
+
+impl Event {
+    /// The delivery's id: from `Linear-Delivery`.
+    #[must_use]
+    pub fn delivery_id(&self) -> Option<Unsigned<&str>> {
+        self.unsigned_header(DELIVERY.as_str())
+    }
+
+    /// When the request was signed: `webhookTimestamp`.
+    #[must_use]
+    pub fn sent_at(&self) -> Option<SystemTime> {
+        self.sent()
+    }
+}
+
+topics! {
+    COMMENT = "Comment",
+    COMMENT_CREATE = "Comment.create",
+    CYCLE = "Cycle",
+    ISSUE = "Issue",
+    ISSUE_CREATE = "Issue.create",
+    ISSUE_REMOVE = "Issue.remove",
+    ISSUE_UPDATE = "Issue.update",
+    ISSUE_LABEL = "IssueLabel",
+    ISSUE_SLA = "IssueSLA",
+    PROJECT = "Project",
+    PROJECT_UPDATE = "ProjectUpdate",
+    REACTION = "Reaction",
+}
+
+/// Receives from Linear. See the [module](self) for what Linear expects of a receiver.
+#[derive(Debug)]
+pub struct Linear {
+    sender: Sender,
+    tolerance: Duration,
+}
+
+impl Linear {
+    /// Takes the webhook's signing secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
+    ///
+    /// # Errors
+    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
+        let reader = Reader::of(&[
+            (Role::Topic, &["type"]),
+            (Role::Action, &["action"]),
+            (Role::Time, &["createdAt"]),
+            (Role::Sent, &["webhookTimestamp"]),
+            (Role::Payload, &["data"]),
+        ])
+        .repeats_topic(EVENT)
+        .unsigned([EVENT, DELIVERY])
+        .facts(Facts::TopicAndTime);
+        Ok(Self {
+            sender: Sender::new(&scheme(), secrets, reader)?,
+            tolerance: TOLERANCE,
+        })
+    }
+
+    /// How far from now a request may have been signed, instead of 60 seconds.
+    #[must_use]
+    pub fn tolerance(self, tolerance: Duration) -> Self {
+        Self { tolerance, ..self }
+    }
+}
+
+impl Provider for Linear {
+    type Event = Event;
+
+    fn name(&self) -> &str {
+        "linear"
+    }
+
+    fn verifier(&self) -> &Verifier {
+        &self.sender.verifier
+    }
+
+    fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
+        let event: Event = self.sender.reader.read(headers, body, None)?;
+        Ok(event.with_id(id_of(body)?))
+    }
+
+    fn check_time(&self, event: &Event, now: SystemTime) -> Result<(), SignatureError> {
+        check_time(event.sent(), now, self.tolerance)
+    }
+
+    /// 5 seconds for an answer, retries for 8 hours, bodies up to 1 MiB.
+    fn terms(&self) -> DeliveryTerms {
+        DeliveryTerms::new(Duration::from_secs(5), HOUR.saturating_mul(8))
+    }
+}
+
+/// The digest of the signed bytes without those that say when they were sent: a retry may say it anew.
+fn id_of(body: &Bytes) -> Result<EventId, EventError> {
+    #[derive(Deserialize)]
+    struct Sent<'a> {
+        #[serde(rename = "webhookTimestamp", borrow)]
+        at: Option<&'a RawValue>,
+    }
+    let sent: Sent<'_> = from_json(body)?;
+    let digits = sent.at.map(|at| body.slice_ref(at.get().as_bytes()));
+    // `slice_ref` gave a part of the body; where it begins, the rest of the addresses tells.
+    let mut digest = Sha256::new();
+    match digits {
+        Some(digits) => {
+            let begin = (digits.as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
+            let end = begin.saturating_add(digits.len());
+            digest.update(body.get(..begin).unwrap_or_default());
+            digest.update(body.get(end..).unwrap_or_default());
+        }
+        None => digest.update(body),
+    }
+    EventId::new(&format!("sha256:{}", hex::encode(digest.finalize())))
+        .map_err(|error| EventError::new(EventErrorKind::Field, error.to_string()))
+}

@@ -1,0 +1,161 @@
+//! Events from [Slack's Events API](https://docs.slack.dev/apis/events-api): [`Slack`] receives them, [`Event`] is what they tell.
+//!
+//! ```
+//! use tower_webhook::{Payload, TopicRouter, slack::{self, Slack}};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Mention {
+//!     user: String,
+//!     text: String,
+//! }
+//!
+//! // the payload is `event`
+//! async fn mentioned(Payload(mention): Payload<Mention>) {
+//!     println!("{}: {}", mention.user, mention.text);
+//! }
+//!
+//! let provider = Slack::new("8f742231b10e8888abcd99yyyzzz85a5")?;
+//! let topics = TopicRouter::<slack::Event>::new().on(slack::topic::APP_MENTION, mentioned);
+//! # Ok::<(), tower_webhook::signature::SecretError>(())
+//! ```
+//!
+//! A topic is the inner `event.type`; where there is no inner event (`app_rate_limited`), the outer `type`. Slash commands and interactions are
+//! forms, not events: [`scheme`] verifies them, a layer refuses them.
+//!
+//! # The secret and the signature
+//! The secret is the app's *signing secret* (Basic Information, App Credentials), as it stands there. The `token` in bodies is an older means and
+//! is not looked at. When the secret is regenerated, be ready for both: see [`SecretsHandle`](crate::signature::SecretsHandle).
+//!
+//! Signed are `X-Slack-Request-Timestamp` and the body. A request that was signed more than 300 seconds from now is refused
+//! ([`Slack::tolerance`] sets another limit). `X-Slack-Retry-Num` is not signed and decides nothing.
+//!
+//! # The handshake
+//! When the address is entered, Slack sends `url_verification` with a challenge. The layer answers it, once its signature is verified, and hands it
+//! to no handler.
+//!
+//! # What Slack does with your answer
+//! | answer | what Slack does |
+//! | --- | --- |
+//! | 2xx within 3 seconds | done |
+//! | 3xx | followed, twice at most |
+//! | anything else, or later | sends it again at once, after 1 min and after 5 min; with *delayed events*, hourly for 24 hours |
+//! | more than 95 % failures in an hour | disables the subscription |
+//!
+//! The layer answers after one second by default, by 503 if the handler still runs: the retry then finds the event handled. Hand what takes longer to a
+//! queue. An event has the same `event_id` each time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{
+    DeliveryTerms, Handshake, JsonEvent, Provider,
+    json::{Facts, Reader, Role, Sender, topics},
+};
+use crate::{
+    event::{EventError, EventErrorKind, read_payload},
+    signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verified, Verifier},
+};
+
+const TOLERANCE: Duration = Duration::from_secs(300);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A challenge is echoed: no more of it than Slack sends.
+const LONGEST_CHALLENGE: usize = 256;
+
+/// How Slack signs: HMAC-SHA256 over `v0:{timestamp}:{body}`, in hex after `v0=`, in `X-Slack-Signature`.
+#[must_use]
+pub fn scheme() -> Scheme {
+    Scheme::new(
+        HeaderName::from_static("x-slack-signature"),
+        Algorithm::HmacSha256,
+        Encoding::Hex,
+    )
+    .prefix(HeaderValue::from_static("v0="))
+    .timestamp_header(HeaderName::from_static("x-slack-request-timestamp"), TOLERANCE)
+    .content_of("v0:{timestamp}:{body}")
+}
+
+/// An event of Slack. Its payload is the inner `event`; all of it is signed.
+pub type Event = JsonEvent<Slack>;
+
+topics! {
+    APP_HOME_OPENED = "app_home_opened",
+    APP_MENTION = "app_mention",
+    APP_RATE_LIMITED = "app_rate_limited",
+    APP_UNINSTALLED = "app_uninstalled",
+    CHANNEL_CREATED = "channel_created",
+    FILE_SHARED = "file_shared",
+    LINK_SHARED = "link_shared",
+    MEMBER_JOINED_CHANNEL = "member_joined_channel",
+    MESSAGE = "message",
+    REACTION_ADDED = "reaction_added",
+    REACTION_REMOVED = "reaction_removed",
+    TEAM_JOIN = "team_join",
+    TOKENS_REVOKED = "tokens_revoked",
+}
+
+/// Receives from Slack. See the [module](self) for what Slack expects of a receiver.
+#[derive(Debug)]
+pub struct Slack(Sender);
+
+impl Slack {
+    /// Takes the app's signing secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
+    ///
+    /// # Errors
+    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
+        let reader = Reader::of(&[
+            (Role::MaybeId, &["event_id"]),
+            (Role::Topic, &["event", "type"]),
+            (Role::OtherTopic, &["type"]),
+            (Role::Time, &["event_time"]),
+            (Role::Payload, &["event"]),
+        ]);
+        Sender::new(&scheme(), secrets, reader.facts(Facts::TopicAndTime)).map(Self)
+    }
+
+    /// How far from now a request may have been signed, instead of 300 seconds.
+    #[must_use]
+    pub fn tolerance(self, tolerance: Duration) -> Self {
+        Self(self.0.tolerance(tolerance))
+    }
+}
+
+impl Provider for Slack {
+    type Event = Event;
+
+    fn name(&self) -> &str {
+        "slack"
+    }
+
+    fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
+    fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
+        self.0.reader.read(headers, body, None)
+    }
+
+    fn handshake(&self, event: &Event, _: Verified) -> Result<Option<Handshake>, EventError> {
+        if event.topic() != "url_verification" || event.id().is_some() {
+            return Ok(None);
+        }
+        let challenge = read_payload::<String>(event.body(), &["challenge"])
+            .ok()
+            .filter(|text| text.len() <= LONGEST_CHALLENGE && text.bytes().all(|byte| byte.is_ascii_graphic()));
+        match challenge {
+            Some(challenge) => Ok(Some(Handshake::answer("text/plain", challenge))),
+            None => Err(EventError::new(
+                EventErrorKind::Field,
+                "the event's challenge is no string of up to 256 printable characters; expected one in a url_verification",
+            )),
+        }
+    }
+
+    /// 3 seconds for an answer, retries for 6 minutes and, with *delayed events*, for 24 hours, bodies up to 1 MiB.
+    fn terms(&self) -> DeliveryTerms {
+        DeliveryTerms::new(Duration::from_secs(3), HOUR.saturating_mul(24))
+    }
+}

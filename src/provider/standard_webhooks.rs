@@ -1,0 +1,117 @@
+//! Webhooks by the [Standard Webhooks](https://www.standardwebhooks.com) specification, version 1: [`StandardWebhooks`] receives them, [`Event`] is
+//! what they tell. Many senders sign like this; those that go through Svix may use its headers' names: [`svix`](super::svix).
+//!
+//! ```
+//! use tower_webhook::{Payload, TopicRouter, standard_webhooks::{self, StandardWebhooks}};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Invoice {
+//!     id: String,
+//! }
+//!
+//! // the payload is `data`
+//! async fn paid(Payload(invoice): Payload<Invoice>) {
+//!     println!("{} is paid", invoice.id);
+//! }
+//!
+//! let provider = StandardWebhooks::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
+//! let topics = TopicRouter::<standard_webhooks::Event>::new().on("invoice.paid", paid);
+//! # Ok::<(), tower_webhook::signature::SecretError>(())
+//! ```
+//!
+//! # The secret and the signature
+//! Where the secret is found, the sender says. It is `whsec_` and base64 of 24 to 64 bytes; the prefix may be left out. A `whpk_` is the public
+//! key of another algorithm, which this does not verify.
+//!
+//! Signed are `webhook-id`, `webhook-timestamp` and the body, each with a dot between, so the id is the deduplication key. A request that was signed
+//! more than 300 seconds from now is refused ([`StandardWebhooks::tolerance`] sets another limit). `webhook-signature` is a list: while a secret is
+//! exchanged, a sender puts a tag for either there, and one good `v1` is enough.
+//!
+//! # What an event is
+//! The specification recommends, and this asks for, a JSON object with `type`; `timestamp` is the event's time and `data` its payload.
+//!
+//! # What senders do with your answer
+//! Recommended are: 2xx is done; 3xx is a failure and not followed; 410 disables the endpoint; all else is sent again ten times over 75 hours, under the
+//! same id and signed anew.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+
+use super::{
+    DeliveryTerms, JsonEvent, Provider,
+    json::{Facts, Path, Reader, Role, Sender},
+};
+use crate::{
+    event::EventError,
+    signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
+};
+
+pub(super) const TOLERANCE: Duration = Duration::from_secs(300);
+pub(super) const PLACES: &[(Role, Path)] = &[
+    (Role::Topic, &["type"]),
+    (Role::Time, &["timestamp"]),
+    (Role::Payload, &["data"]),
+];
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// How they sign: HMAC-SHA256 over `{id}.{timestamp}.{body}` in base64, in the list `webhook-signature: v1,… v1,…`.
+#[must_use]
+pub fn scheme() -> Scheme {
+    Scheme::new(
+        HeaderName::from_static("webhook-signature"),
+        Algorithm::HmacSha256,
+        Encoding::Base64,
+    )
+    .list_of(b' ', "v1,")
+    .timestamp_header(HeaderName::from_static("webhook-timestamp"), TOLERANCE)
+    .id_header(HeaderName::from_static("webhook-id"))
+    .base64_secrets("whsec_")
+}
+
+/// An event by the Standard Webhooks specification. Its id is the signed header's.
+pub type Event = JsonEvent<StandardWebhooks>;
+
+/// Receives from a sender that follows the Standard Webhooks specification. See the [module](self).
+#[derive(Debug)]
+pub struct StandardWebhooks(Sender);
+
+impl StandardWebhooks {
+    /// Takes the endpoint's secret, or several: a text, a list of texts or [`Secrets`].
+    ///
+    /// # Errors
+    /// There is no secret, or one is empty, blank, has whitespace at an end, is not base64, or stands for fewer than 24 or more than 75 bytes.
+    pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
+        let reader = Reader::of(PLACES).facts(Facts::TopicAndTime);
+        Sender::new(&scheme(), secrets, reader).map(Self)
+    }
+
+    /// How far from now a request may have been signed, instead of 300 seconds.
+    #[must_use]
+    pub fn tolerance(self, tolerance: Duration) -> Self {
+        Self(self.0.tolerance(tolerance))
+    }
+}
+
+impl Provider for StandardWebhooks {
+    type Event = Event;
+
+    fn name(&self) -> &str {
+        "standard-webhooks"
+    }
+
+    fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
+    fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
+        self.0.event_under_signed_id(headers, body)
+    }
+
+    /// 15 seconds for an answer, retries for 76 hours, more on request for 30 days (the specification sets no limit), bodies up to 1 MiB.
+    fn terms(&self) -> DeliveryTerms {
+        DeliveryTerms::new(Duration::from_secs(15), HOUR.saturating_mul(76))
+            .resend_horizon(HOUR.saturating_mul(30 * 24))
+    }
+}
