@@ -26,6 +26,8 @@ mod faults;
 mod handlers;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod custom;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod senders;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
 mod logs;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "metrics"))]

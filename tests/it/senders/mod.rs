@@ -1,0 +1,382 @@
+//! What must hold for the signature of every sender, from one table of them.
+//!
+//! The table says once more how each sender signs, and requests are signed here by another HMAC: also such as no sender sends, with a
+//! time in letters or a list of seventeen items, and the right tag over it.
+
+mod bench;
+mod vectors;
+mod times;
+mod tags;
+mod lists;
+mod secrets;
+mod round_trip;
+mod exchange;
+mod replays;
+mod steering;
+mod handshakes;
+
+use std::time::{Duration, SystemTime};
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http_body_util::Full;
+use tower_webhook::{
+    dwolla::{self, Dwolla},
+    github::{self, GitHub},
+    linear::{self, Linear},
+    paddle::{self, Paddle},
+    provider::Provider,
+    shopify::{self, Shopify},
+    signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
+    slack::{self, Slack},
+    square::{self, Square},
+    standard_webhooks::{self, StandardWebhooks},
+    stripe::{self, Stripe},
+    svix::{self, Svix},
+    zoom::{self, Zoom},
+};
+
+/// The time of every clock here, in seconds since 1970.
+const NOW: u64 = 1_700_000_000;
+
+/// The URL of the published vector: Square signs it, and it is configured.
+const SQUARE_URL: &str = "https://webhook.site/679a4f3a-dcfa-49ee-bac5-9d0edad886b9";
+
+/// A sender, as its documents describe it.
+#[derive(Clone, Copy)]
+struct Sender {
+    name: &'static str,
+    scheme: fn() -> Scheme,
+    /// What the sender's own type is keyed with.
+    keyed: fn(&str) -> Result<Verifier, SecretError>,
+    key: Key,
+    header: &'static str,
+    form: Form,
+    text: Text,
+    id: Option<&'static str>,
+    time: Time,
+    /// With `{id}`, `{time}` and `{body}`.
+    content: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Key {
+    AsIs,
+    /// Base64 behind `whsec_`.
+    Base64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    /// The tag after this text.
+    Alone(&'static str),
+    /// Items between separators, a tag behind this label.
+    List(char, &'static str),
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Text {
+    Hex,
+    Base64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Time {
+    Unsigned,
+    /// In this header, and tolerated for so many seconds.
+    Header(&'static str, u64),
+    /// In the tag's list behind this label, and tolerated for so many seconds.
+    Item(&'static str, u64),
+}
+
+fn keyed<P: Provider>(provider: Result<P, SecretError>) -> Result<Verifier, SecretError> {
+    provider.map(|provider| provider.verifier().clone())
+}
+
+/// The sender of the generic guide, described as a user does it.
+fn example_scheme() -> Scheme {
+    let header = HeaderName::from_static("x-webhook-signature");
+    Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="))
+}
+
+/// All of them.
+fn senders() -> Vec<Sender> {
+    let dwolla = Sender {
+        name: "dwolla",
+        scheme: dwolla::scheme,
+        keyed: |secret| keyed(Dwolla::new(secret)),
+        key: Key::AsIs,
+        header: "x-request-signature-sha-256",
+        form: Form::Alone(""),
+        text: Text::Hex,
+        id: None,
+        time: Time::Unsigned,
+        content: "{body}",
+    };
+    vec![
+        dwolla,
+        Sender {
+            name: "example",
+            scheme: example_scheme,
+            keyed: |secret| Verifier::new(&example_scheme(), &Secrets::new(secret)?),
+            header: "x-webhook-signature",
+            form: Form::Alone("sha256="),
+            ..dwolla
+        },
+        Sender {
+            name: "github",
+            scheme: github::scheme,
+            keyed: |secret| keyed(GitHub::new(secret)),
+            header: "x-hub-signature-256",
+            form: Form::Alone("sha256="),
+            ..dwolla
+        },
+        Sender {
+            name: "linear",
+            scheme: linear::scheme,
+            keyed: |secret| keyed(Linear::new(secret)),
+            header: "linear-signature",
+            ..dwolla
+        },
+        Sender {
+            name: "shopify",
+            scheme: shopify::scheme,
+            keyed: |secret| keyed(Shopify::new(secret)),
+            header: "x-shopify-hmac-sha256",
+            text: Text::Base64,
+            ..dwolla
+        },
+        Sender {
+            name: "square",
+            scheme: || square::scheme(SQUARE_URL),
+            keyed: |secret| {
+                let square = Square::new(SQUARE_URL, Secrets::new(secret)?);
+                Ok(square.unwrap().verifier().clone())
+            },
+            header: "x-square-hmacsha256-signature",
+            text: Text::Base64,
+            content: "https://webhook.site/679a4f3a-dcfa-49ee-bac5-9d0edad886b9{body}",
+            ..dwolla
+        },
+        Sender {
+            name: "stripe",
+            scheme: stripe::scheme,
+            keyed: |secret| keyed(Stripe::new(secret)),
+            header: "stripe-signature",
+            form: Form::List(',', "v1="),
+            time: Time::Item("t=", 300),
+            content: "{time}.{body}",
+            ..dwolla
+        },
+        Sender {
+            name: "paddle",
+            scheme: paddle::scheme,
+            keyed: |secret| keyed(Paddle::new(secret)),
+            header: "paddle-signature",
+            form: Form::List(';', "h1="),
+            time: Time::Item("ts=", 5),
+            content: "{time}:{body}",
+            ..dwolla
+        },
+        Sender {
+            name: "slack",
+            scheme: slack::scheme,
+            keyed: |secret| keyed(Slack::new(secret)),
+            header: "x-slack-signature",
+            form: Form::Alone("v0="),
+            time: Time::Header("x-slack-request-timestamp", 300),
+            content: "v0:{time}:{body}",
+            ..dwolla
+        },
+        Sender {
+            name: "zoom",
+            scheme: zoom::scheme,
+            keyed: |secret| keyed(Zoom::new(secret)),
+            header: "x-zm-signature",
+            form: Form::Alone("v0="),
+            time: Time::Header("x-zm-request-timestamp", 300),
+            content: "v0:{time}:{body}",
+            ..dwolla
+        },
+        Sender {
+            name: "standard-webhooks",
+            scheme: standard_webhooks::scheme,
+            keyed: |secret| keyed(StandardWebhooks::new(secret)),
+            key: Key::Base64,
+            header: "webhook-signature",
+            form: Form::List(' ', "v1,"),
+            text: Text::Base64,
+            id: Some("webhook-id"),
+            time: Time::Header("webhook-timestamp", 300),
+            content: "{id}.{time}.{body}",
+            ..dwolla
+        },
+        Sender {
+            name: "svix",
+            scheme: svix::scheme,
+            keyed: |secret| keyed(Svix::new(secret)),
+            key: Key::Base64,
+            header: "svix-signature",
+            form: Form::List(' ', "v1,"),
+            text: Text::Base64,
+            id: Some("svix-id"),
+            time: Time::Header("svix-timestamp", 300),
+            content: "{id}.{time}.{body}",
+            ..dwolla
+        },
+    ]
+}
+
+/// A POST with these headers and this body.
+fn request(headers: HeaderMap, body: &[u8]) -> Request<Full<Bytes>> {
+    let mut request = Request::post("/webhooks")
+        .body(Full::from(Bytes::copy_from_slice(body)))
+        .unwrap();
+    *request.headers_mut() = headers;
+    request
+}
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// What a request claims, piece by piece, so that each can be wrong alone.
+#[derive(Clone, Debug)]
+struct Claims {
+    id: Vec<u8>,
+    time: Vec<u8>,
+    /// The value of the tag's header.
+    value: Vec<u8>,
+}
+
+impl Sender {
+    /// The secret with this number, of a form that the sender gives out.
+    fn secret(&self, number: u8) -> String {
+        match self.key {
+            Key::AsIs => format!("secret {number:03} of this sender"),
+            Key::Base64 => format!("whsec_{}", STANDARD.encode([number; 24])),
+        }
+    }
+
+    fn secrets(&self) -> Secrets {
+        Secrets::new(self.secret(1)).unwrap()
+    }
+
+    /// HMAC-SHA256 over what this sender signs, by another implementation.
+    fn mac(&self, secret: &str, id: &[u8], time: &[u8], body: &[u8]) -> Vec<u8> {
+        let key = match self.key {
+            Key::AsIs => secret.as_bytes().to_vec(),
+            Key::Base64 => STANDARD.decode(secret.trim_start_matches("whsec_")).unwrap(),
+        };
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key);
+        ring::hmac::sign(&key, &self.signed_bytes(id, time, body))
+            .as_ref()
+            .to_vec()
+    }
+
+    fn signed_bytes(&self, id: &[u8], time: &[u8], body: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut rest = self.content;
+        while let Some(letter) = rest.chars().next() {
+            let parts: [(&str, &[u8]); 3] = [("{id}", id), ("{time}", time), ("{body}", body)];
+            match parts.iter().find(|(name, _)| rest.starts_with(name)) {
+                Some((name, part)) => {
+                    bytes.extend_from_slice(part);
+                    rest = &rest[name.len()..];
+                }
+                None => {
+                    bytes.push(u8::try_from(letter).unwrap());
+                    rest = &rest[1..];
+                }
+            }
+        }
+        bytes
+    }
+
+    /// The tag as this sender writes it, under the secret number 1.
+    fn tag(&self, id: &[u8], time: &[u8], body: &[u8]) -> String {
+        self.write(&self.mac(&self.secret(1), id, time, body))
+    }
+
+    fn write(&self, mac: &[u8]) -> String {
+        match self.text {
+            Text::Hex => hex::encode(mac),
+            Text::Base64 => STANDARD.encode(mac),
+        }
+    }
+
+    /// The value of the tag's header, with this for the tag.
+    fn value(&self, time: &[u8], tag: &[u8]) -> Vec<u8> {
+        match (self.form, self.time) {
+            (Form::Alone(prefix), _) => [prefix.as_bytes(), tag].concat(),
+            (Form::List(separator, label), Time::Item(of_time, _)) => {
+                let separator = [u8::try_from(separator).unwrap()];
+                [of_time.as_bytes(), time, &separator, label.as_bytes(), tag].concat()
+            }
+            (Form::List(_, label), _) => [label.as_bytes(), tag].concat(),
+        }
+    }
+
+    /// Right claims for this body, under the secret number 1.
+    fn claims(&self, id: &[u8], time: &[u8], body: &[u8]) -> Claims {
+        Claims {
+            id: id.to_vec(),
+            time: time.to_vec(),
+            value: self.value(time, self.tag(id, time, body).as_bytes()),
+        }
+    }
+
+    /// Right claims for this body, now.
+    fn now(&self, body: &[u8]) -> Claims {
+        self.claims(b"msg_1", NOW.to_string().as_bytes(), body)
+    }
+
+    /// The claims as headers; `None` where no server would hand one of them on.
+    fn headers(&self, claims: &Claims) -> Option<HeaderMap> {
+        let mut headers = HeaderMap::new();
+        let mut put = |name: &'static str, value: &[u8]| {
+            headers.append(name, HeaderValue::from_bytes(value).ok()?);
+            Some(())
+        };
+        if let Some(name) = self.id {
+            put(name, &claims.id)?;
+        }
+        if let Time::Header(name, _) = self.time {
+            put(name, &claims.time)?;
+        }
+        put(self.header, &claims.value)?;
+        Some(headers)
+    }
+
+    fn tolerance(&self) -> Option<u64> {
+        match self.time {
+            Time::Unsigned => None,
+            Time::Header(_, seconds) | Time::Item(_, seconds) => Some(seconds),
+        }
+    }
+}
+
+#[test]
+fn the_table_knows_each_sender_as_the_crate_does() {
+    for sender in senders() {
+        let scheme = (sender.scheme)();
+        let verifier = (sender.keyed)(&sender.secret(1)).unwrap();
+        assert_eq!(*verifier.scheme(), scheme, "{}", sender.name);
+        assert_eq!(scheme.headers()[0], sender.header, "{}", sender.name);
+        assert_eq!(scheme.signs_id(), sender.id.is_some(), "{}", sender.name);
+        assert_eq!(
+            scheme.signs_timestamp(),
+            sender.tolerance().is_some(),
+            "{}",
+            sender.name
+        );
+
+        let body = br#"{"a body":1}"#;
+        let signed = scheme.sign_at(&sender.secrets(), "msg_1", at(NOW), body).unwrap();
+        assert_eq!(signed, sender.headers(&sender.now(body)).unwrap(), "{}", sender.name);
+    }
+}

@@ -1,0 +1,361 @@
+//! One body again, under other headers: what nobody signed makes no new event of it.
+
+#![cfg(test)] // for clippy
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use tower_webhook::{
+    RejectionKind, TopicRouter, WebhookLayer, event::Event as _, layer::WebhookService, testing::ManualClock,
+};
+
+use super::{
+    bench::{Store, UNIFORM, calls, store},
+    *,
+};
+use crate::endpoint::Answer;
+
+type Seen = Arc<Mutex<Vec<String>>>;
+
+/// A sender's own type behind the whole layer; its one handler notes topics.
+pub(super) struct Endpoint<P: Provider> {
+    scheme: Scheme,
+    service: WebhookService<P, Store, TopicRouter<P::Event>>,
+    pub(super) clock: ManualClock,
+    pub(super) store: Store,
+    seen: Seen,
+}
+
+impl<P: Provider> Endpoint<P> {
+    /// Everything to the fallback.
+    pub(super) fn new(provider: P) -> Self {
+        Self::on(provider, &[])
+    }
+
+    /// These topics to a handler of their own, everything else to the fallback.
+    pub(super) fn on(provider: P, topics: &[&'static str]) -> Self {
+        let seen = Seen::default();
+        let note = |what: &'static str| {
+            let seen = Arc::clone(&seen);
+            move |event: P::Event| {
+                seen.lock().unwrap().push(format!("{what}{}", event.topic()));
+                std::future::ready(())
+            }
+        };
+        let router = topics
+            .iter()
+            .fold(TopicRouter::new().fallback(note("")), |router, topic| {
+                router.on(*topic, note("named: "))
+            });
+        let (clock, store) = (ManualClock::at(at(NOW)), store());
+        let scheme = provider.verifier().scheme().clone();
+        let layer = WebhookLayer::builder(provider, store.clone())
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        Self {
+            scheme,
+            service: layer.topics(router),
+            clock,
+            store,
+            seen,
+        }
+    }
+
+    pub(super) async fn send(&self, headers: HeaderMap, body: &[u8]) -> Answer {
+        let request = request(headers, body);
+        Answer::of(self.service.clone().oneshot(request).await.unwrap()).await
+    }
+
+    /// Signs the body now and sends it with these headers, which nobody signed.
+    pub(super) async fn post(&self, body: &[u8], unsigned: &[(&'static str, &str)]) -> Answer {
+        let now = tower_webhook::clock::Clock::now(&self.clock);
+        let secrets = Secrets::new(SECRET).unwrap();
+        let mut headers = self.scheme.sign_at(&secrets, "msg_1", now, body).unwrap();
+        for (name, value) in unsigned {
+            headers.append(*name, value.parse().unwrap());
+        }
+        self.send(headers, body).await
+    }
+
+    pub(super) fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// Refused as unsigned, and nothing has heard of it.
+    #[track_caller]
+    pub(super) fn assert_unauthorized(&self, answer: &Answer) {
+        answer.assert_refused(401, RejectionKind::Signature);
+        assert_eq!(answer.body, UNIFORM);
+    }
+
+    /// Neither store nor handler has heard of anything.
+    #[track_caller]
+    pub(super) fn assert_untouched(&self) {
+        assert_eq!(calls(&self.store), 0);
+        assert!(self.seen().is_empty(), "{:?}", self.seen());
+    }
+}
+
+pub(super) const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+
+// ---- GitHub ----
+
+const ISSUE: &[u8] = br#"{"action":"opened","issue":{"number":17},"repository":{"id":660011223}}"#;
+
+fn github() -> Endpoint<GitHub> {
+    Endpoint::new(GitHub::new(SECRET).unwrap())
+}
+
+async fn github_post(endpoint: &Endpoint<GitHub>, body: &[u8], event: &str, delivery: &str) -> Answer {
+    endpoint
+        .post(body, &[("x-github-event", event), ("x-github-delivery", delivery)])
+        .await
+}
+
+#[tokio::test]
+async fn a_github_delivery_under_a_new_delivery_id_runs_nothing_a_second_time() {
+    let endpoint = github();
+    for delivery in ["72d3162e", "72d3162e", "another", "", "\"", "72d3162f"] {
+        github_post(&endpoint, ISSUE, "issues", delivery)
+            .await
+            .assert_acknowledged();
+    }
+    // none at all, and two
+    endpoint
+        .post(ISSUE, &[("x-github-event", "issues")])
+        .await
+        .assert_acknowledged();
+    let two = [
+        ("x-github-event", "issues"),
+        ("x-github-delivery", "1"),
+        ("x-github-delivery", "2"),
+    ];
+    endpoint.post(ISSUE, &two).await.assert_acknowledged();
+    assert_eq!(endpoint.seen(), ["issues.opened"]);
+    assert_eq!(endpoint.store.inner().len(), 1);
+}
+
+#[tokio::test]
+async fn a_github_delivery_under_another_event_name_is_a_conflict() {
+    let endpoint = github();
+    github_post(&endpoint, ISSUE, "issues", "1").await.assert_acknowledged();
+    for event in ["pull_request", "issues.opened", "Issues", "issue"] {
+        for delivery in ["1", "2"] {
+            github_post(&endpoint, ISSUE, event, delivery)
+                .await
+                .assert_refused(500, RejectionKind::Conflict);
+        }
+    }
+    assert_eq!(endpoint.seen(), ["issues.opened"]);
+    // The right name is still a duplicate.
+    github_post(&endpoint, ISSUE, "issues", "1").await.assert_acknowledged();
+    assert_eq!(endpoint.seen(), ["issues.opened"]);
+}
+
+#[tokio::test]
+async fn a_github_delivery_without_a_name_or_with_two_is_no_event() {
+    let endpoint = github();
+    for names in [&[][..], &["issues", "issues"], &["issues", "push"], &[""]] {
+        let headers: Vec<_> = names.iter().map(|name| ("x-github-event", *name)).collect();
+        let answer = endpoint.post(ISSUE, &headers).await;
+        answer.assert_refused(400, RejectionKind::NotAnEvent);
+    }
+    endpoint.assert_untouched();
+}
+
+#[tokio::test]
+async fn another_body_of_github_is_another_event_under_one_delivery_id() {
+    let endpoint = github();
+    let other = br#"{"action":"opened","issue":{"number":18},"repository":{"id":660011223}}"#;
+    github_post(&endpoint, ISSUE, "issues", "1").await.assert_acknowledged();
+    github_post(&endpoint, other, "issues", "1").await.assert_acknowledged();
+    assert_eq!(endpoint.seen(), ["issues.opened", "issues.opened"]);
+}
+
+// ---- Shopify ----
+
+const ORDER: &[u8] = br##"{"id":5512003344771,"name":"#1041","total_price":"42.00"}"##;
+
+async fn shopify_post(endpoint: &Endpoint<Shopify>, topic: &str, ids: [&str; 2], shop: &str) -> Answer {
+    let headers = [
+        ("x-shopify-topic", topic),
+        ("x-shopify-event-id", ids[0]),
+        ("x-shopify-webhook-id", ids[1]),
+        ("x-shopify-shop-domain", shop),
+    ];
+    endpoint.post(ORDER, &headers).await
+}
+
+#[tokio::test]
+async fn a_shopify_delivery_under_new_ids_runs_nothing_a_second_time() {
+    let endpoint = Endpoint::new(Shopify::new(SECRET).unwrap());
+    for (ids, shop) in [
+        (["1", "1"], "a.myshopify.com"),
+        (["1", "2"], "a.myshopify.com"),
+        (["2", "1"], "a.myshopify.com"),
+        (["3", "3"], "b.myshopify.com"),
+        (["", ""], ""),
+    ] {
+        shopify_post(&endpoint, "orders/create", ids, shop)
+            .await
+            .assert_acknowledged();
+    }
+    endpoint
+        .post(ORDER, &[("x-shopify-topic", "orders/create")])
+        .await
+        .assert_acknowledged();
+    assert_eq!(endpoint.seen(), ["orders/create"]);
+}
+
+#[tokio::test]
+async fn a_shopify_delivery_under_another_topic_is_a_conflict() {
+    let endpoint = Endpoint::new(Shopify::new(SECRET).unwrap());
+    let shop = "a.myshopify.com";
+    shopify_post(&endpoint, "orders/create", ["1", "1"], shop)
+        .await
+        .assert_acknowledged();
+    for topic in ["orders/paid", "refunds/create", "app/uninstalled", "shop/redact"] {
+        shopify_post(&endpoint, topic, ["2", "2"], shop)
+            .await
+            .assert_refused(500, RejectionKind::Conflict);
+    }
+    assert_eq!(endpoint.seen(), ["orders/create"]);
+    let answer = endpoint.post(ORDER, &[]).await;
+    answer.assert_refused(400, RejectionKind::NotAnEvent);
+}
+
+// ---- Linear ----
+
+fn linear() -> Endpoint<Linear> {
+    Endpoint::new(Linear::new(SECRET).unwrap())
+}
+
+/// An update of an issue that was signed so many milliseconds after [`NOW`].
+fn issue(milliseconds: i64) -> String {
+    let sent = i64::try_from(NOW).unwrap() * 1000 + milliseconds;
+    issue_of(&json!(sent))
+}
+
+fn issue_of(sent: &Value) -> String {
+    json!({
+        "action": "update",
+        "createdAt": "2023-11-14T22:13:19.120Z",
+        "data": {"id": "2b6f6a51", "title": "Pump 3 stops"},
+        "type": "Issue",
+        "webhookTimestamp": sent,
+        "webhookId": "f3a8a1de",
+    })
+    .to_string()
+}
+
+async fn linear_post(endpoint: &Endpoint<Linear>, body: &str, event: &str, delivery: &str) -> Answer {
+    let headers = [("linear-event", event), ("linear-delivery", delivery)];
+    endpoint.post(body.as_bytes(), &headers).await
+}
+
+#[tokio::test]
+async fn a_linear_delivery_under_a_new_delivery_id_runs_nothing_a_second_time() {
+    let endpoint = linear();
+    for delivery in ["1", "1", "2", ""] {
+        linear_post(&endpoint, &issue(0), "Issue", delivery)
+            .await
+            .assert_acknowledged();
+    }
+    endpoint.post(issue(0).as_bytes(), &[]).await.assert_acknowledged();
+    assert_eq!(endpoint.seen(), ["Issue.update"]);
+}
+
+#[tokio::test]
+async fn a_linear_retry_that_was_sent_anew_is_a_duplicate() {
+    let endpoint = linear();
+    linear_post(&endpoint, &issue(0), "Issue", "1")
+        .await
+        .assert_acknowledged();
+    for minutes in [1, 60, 360] {
+        endpoint.clock.set(at(NOW + minutes * 60));
+        let retry = issue(i64::try_from(minutes).unwrap() * 60_000);
+        linear_post(&endpoint, &retry, "Issue", "1").await.assert_acknowledged();
+    }
+    assert_eq!(endpoint.seen(), ["Issue.update"]);
+    // What differs in anything else is another event.
+    let other = issue(360 * 60_000).replace("Pump 3", "Pump 4");
+    linear_post(&endpoint, &other, "Issue", "1").await.assert_acknowledged();
+    assert_eq!(endpoint.seen(), ["Issue.update", "Issue.update"]);
+}
+
+#[tokio::test]
+async fn a_linear_event_header_that_disagrees_with_the_body_is_refused() {
+    let endpoint = linear();
+    for event in ["Comment", "issue", "Issue.update", "IssueLabel", ""] {
+        linear_post(&endpoint, &issue(0), event, "1")
+            .await
+            .assert_refused(400, RejectionKind::NotAnEvent);
+    }
+    let two = [("linear-event", "Issue"), ("linear-event", "Comment")];
+    let answer = endpoint.post(issue(0).as_bytes(), &two).await;
+    answer.assert_refused(400, RejectionKind::NotAnEvent);
+    endpoint.assert_untouched();
+}
+
+#[tokio::test]
+async fn a_linear_delivery_that_was_signed_too_long_ago_or_ahead_is_401_like_any_other() {
+    let endpoint = linear();
+    let minute = 60_000;
+    for milliseconds in [-minute - 1000, minute + 1000, -10 * minute, 1_000_000 * minute] {
+        let answer = linear_post(&endpoint, &issue(milliseconds), "Issue", "1").await;
+        endpoint.assert_unauthorized(&answer);
+    }
+    // A header with a fresh time decides nothing.
+    let now = (NOW * 1000).to_string();
+    let old = issue(-2 * minute);
+    let answer = endpoint.post(old.as_bytes(), &[("linear-timestamp", &now)]).await;
+    endpoint.assert_unauthorized(&answer);
+    // Nor is a body without a time, or with one in another form, good for ever.
+    let text = json!(now);
+    for sent in [
+        Value::Null,
+        text,
+        json!(-1),
+        json!([now]),
+        json!({}),
+        json!(true),
+        json!(NOW),
+    ] {
+        let body = issue_of(&sent);
+        endpoint.assert_unauthorized(&linear_post(&endpoint, &body, "Issue", "1").await);
+    }
+    let without = issue(0).replace("webhookTimestamp", "webhookTime");
+    endpoint.assert_unauthorized(&linear_post(&endpoint, &without, "Issue", "1").await);
+    endpoint.assert_untouched();
+    // The time twice is no event.
+    let twice = issue(0).replacen('{', &format!("{{\"webhookTimestamp\":{now},"), 1);
+    let answer = linear_post(&endpoint, &twice, "Issue", "1").await;
+    answer.assert_refused(400, RejectionKind::NotAnEvent);
+    endpoint.assert_untouched();
+    // A minute to either side is fine, and a fresh header's value is not needed for it.
+    for (number, milliseconds) in [-minute, minute, 0, -minute - 999, minute + 999]
+        .into_iter()
+        .enumerate()
+    {
+        let body = issue(milliseconds).replace("Pump 3", &format!("Pump {number}"));
+        let answer = linear_post(&endpoint, &body, "Issue", "1").await;
+        let expected = if number == 3 { 401 } else { 200 };
+        assert_eq!(answer.status.as_u16(), expected, "{milliseconds}");
+    }
+}
+
+#[tokio::test]
+async fn linears_tolerance_can_be_as_long_as_its_retries() {
+    let hours = Duration::from_secs(7 * 3600 + 5 * 60);
+    let endpoint = Endpoint::new(Linear::new(SECRET).unwrap().tolerance(hours));
+    endpoint.clock.set(at(NOW) + hours);
+    linear_post(&endpoint, &issue(0), "Issue", "1")
+        .await
+        .assert_acknowledged();
+    endpoint.clock.set(at(NOW + 1) + hours);
+    let answer = linear_post(&endpoint, &issue(0), "Issue", "1").await;
+    endpoint.assert_unauthorized(&answer);
+    assert_eq!(endpoint.seen(), ["Issue.update"]);
+}

@@ -1,0 +1,373 @@
+//! What of a request its signature covers, as a table for each sender; all else may be anything, and nothing of it has a say in how the request is
+//! verified.
+
+#![cfg(test)] // for clippy
+
+use http::{Method, Request, Uri};
+use tower::ServiceExt as _;
+use tower_webhook::signature::SignatureErrorKind as Kind;
+
+use super::{
+    bench::{Bench, UNIFORM},
+    *,
+};
+use crate::endpoint::Answer;
+
+const BODY: &[u8] = br#"{"id":"1","type":"a.b","event":"c"}"#;
+
+/// What a sender's requests say, and whether it is signed.
+struct Covers {
+    sender: &'static str,
+    /// Parts whose every change is refused.
+    signed: &'static [&'static str],
+    /// Headers that it sends, with what stands there in a usual request. They may be missing, too.
+    unsigned: &'static [(&'static str, &'static str)],
+    /// Headers of the same sender that look like its signature and are not looked at.
+    ignored: &'static [(&'static str, &'static str)],
+}
+
+const NO_TAG: &str = "0000000000000000000000000000000000000000";
+
+const TABLE: [Covers; 12] = [
+    Covers {
+        sender: "dwolla",
+        signed: &["x-request-signature-sha-256", "body"],
+        unsigned: &[
+            ("x-dwolla-topic", "customer_created"),
+            ("user-agent", "dwolla-webhooks/1.1"),
+        ],
+        // the older name of the same header, where the newer one is there
+        ignored: &[("x-request-signature", NO_TAG)],
+    },
+    Covers {
+        sender: "example",
+        signed: &["x-webhook-signature", "body"],
+        unsigned: &[("x-webhook-id", "wh_1"), ("x-webhook-event", "a.b")],
+        ignored: &[],
+    },
+    Covers {
+        sender: "github",
+        signed: &["x-hub-signature-256", "body"],
+        unsigned: &[
+            ("x-github-event", "issues"),
+            ("x-github-delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958"),
+            ("x-github-hook-id", "30"),
+            ("x-github-hook-installation-target-type", "repository"),
+            ("x-github-hook-installation-target-id", "660011223"),
+            ("user-agent", "GitHub-Hookshot/044aadd"),
+        ],
+        ignored: &[("x-hub-signature", "sha1=0000000000000000000000000000000000000000")],
+    },
+    Covers {
+        sender: "linear",
+        signed: &["linear-signature", "body"],
+        unsigned: &[
+            ("linear-event", "Issue"),
+            ("linear-delivery", "234d1a4e-b617-4388-90fe-adc3633d6b72"),
+            ("linear-timestamp", "1700000000000"),
+        ],
+        ignored: &[],
+    },
+    Covers {
+        sender: "shopify",
+        signed: &["x-shopify-hmac-sha256", "body"],
+        unsigned: &[
+            ("x-shopify-topic", "orders/create"),
+            ("x-shopify-shop-domain", "a.myshopify.com"),
+            ("x-shopify-event-id", "98880550-7158-44d4-b7cd-2c97c8a091b5"),
+            ("x-shopify-webhook-id", "b54557e4-bdd9-4b37-8a5f-bf7d70bcd043"),
+            ("x-shopify-triggered-at", "2023-11-14T22:13:20.120Z"),
+            ("x-shopify-api-version", "2026-04"),
+        ],
+        ignored: &[],
+    },
+    Covers {
+        // The address is signed, but as it was configured, not as the request says it.
+        sender: "square",
+        signed: &["x-square-hmacsha256-signature", "body"],
+        unsigned: &[
+            ("square-environment", "Production"),
+            ("square-initial-delivery-timestamp", "2023-11-14T22:13:20Z"),
+            ("square-retry-number", "1"),
+            ("square-retry-reason", "http_timeout"),
+        ],
+        ignored: &[("x-square-signature", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=")],
+    },
+    Covers {
+        sender: "stripe",
+        signed: &["stripe-signature", "time", "body"],
+        unsigned: &[("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")],
+        ignored: &[],
+    },
+    Covers {
+        sender: "paddle",
+        signed: &["paddle-signature", "time", "body"],
+        unsigned: &[("paddle-version", "1"), ("user-agent", "Paddle")],
+        ignored: &[("p_signature", "AAAA")],
+    },
+    Covers {
+        sender: "slack",
+        signed: &["x-slack-signature", "time", "body"],
+        unsigned: &[
+            ("x-slack-retry-num", "1"),
+            ("x-slack-retry-reason", "http_timeout"),
+            ("user-agent", "Slackbot 1.0 (+https://api.slack.com/robots)"),
+        ],
+        ignored: &[],
+    },
+    Covers {
+        sender: "zoom",
+        signed: &["x-zm-signature", "time", "body"],
+        unsigned: &[
+            ("x-zm-request-id", "a1b2"),
+            ("x-zm-trackingid", "c3d4"),
+            ("clientid", "e5f6"),
+            ("authorization", "the old verification token"),
+        ],
+        ignored: &[],
+    },
+    Covers {
+        sender: "standard-webhooks",
+        signed: &["webhook-signature", "id", "time", "body"],
+        unsigned: &[],
+        ignored: &[
+            ("svix-signature", "v1,AAAA"),
+            ("svix-id", "msg_2"),
+            ("svix-timestamp", "1"),
+        ],
+    },
+    Covers {
+        sender: "svix",
+        signed: &["svix-signature", "id", "time", "body"],
+        unsigned: &[("user-agent", "Svix-Webhooks/1.40")],
+        // the other set of names, where the first one is there
+        ignored: &[
+            ("webhook-signature", "v1,AAAA"),
+            ("webhook-id", "msg_2"),
+            ("webhook-timestamp", "1"),
+        ],
+    },
+];
+
+/// What every request says.
+const ALWAYS: [(&str, &str); 6] = [
+    ("host", "example.com"),
+    ("content-type", "application/json"),
+    ("accept", "*/*"),
+    ("x-forwarded-host", "example.com"),
+    ("x-forwarded-proto", "https"),
+    ("forwarded", "host=example.com;proto=https"),
+];
+
+fn rows() -> impl Iterator<Item = (Sender, &'static Covers)> {
+    senders().into_iter().map(|sender| {
+        let row = TABLE.iter().find(|row| row.sender == sender.name);
+        (sender, row.unwrap_or_else(|| panic!("no row for {}", sender.name)))
+    })
+}
+
+/// A usual request.
+struct Usual {
+    bench: Bench,
+    row: &'static Covers,
+    headers: HeaderMap,
+}
+
+fn usual() -> impl Iterator<Item = Usual> {
+    rows().map(|(sender, row)| {
+        let mut headers = sender.headers(&sender.now(BODY)).unwrap();
+        for (name, value) in row.unsigned.iter().chain(&ALWAYS) {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        let bench = Bench::of(sender);
+        Usual { bench, row, headers }
+    })
+}
+
+#[test]
+fn the_table_is_of_all_senders_and_says_what_their_schemes_say() {
+    assert_eq!(senders().len(), TABLE.len());
+    for (sender, row) in rows() {
+        let mut signed = vec![sender.header];
+        signed.extend(sender.id.map(|_| "id"));
+        signed.extend(sender.tolerance().map(|_| "time"));
+        signed.push("body");
+        assert_eq!(row.signed, signed, "{}", row.sender);
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_signed_cannot_be_changed() {
+    for Usual { bench, row, headers } in usual() {
+        let sender = bench.sender;
+        bench.accept("as it is", &headers, BODY).await;
+        let tag = sender.tag(b"msg_1", NOW.to_string().as_bytes(), BODY);
+        for part in row.signed {
+            let mut changed = headers.clone();
+            let mut body = BODY.to_vec();
+            match (*part, sender.time) {
+                ("body", _) => body[7] = b'2',
+                ("id", _) => drop(changed.insert(sender.id.unwrap(), HeaderValue::from_static("msg_2"))),
+                ("time", Time::Header(name, _)) => drop(changed.insert(name, HeaderValue::from(NOW + 1))),
+                ("time", _) => {
+                    let value = sender.value((NOW + 1).to_string().as_bytes(), tag.as_bytes());
+                    changed.insert(sender.header, HeaderValue::from_bytes(&value).unwrap());
+                }
+                _ => {
+                    let value = sender.value(NOW.to_string().as_bytes(), sender.write(&[7; 32]).as_bytes());
+                    changed.insert(sender.header, HeaderValue::from_bytes(&value).unwrap());
+                }
+            }
+            bench.refuse(part, &changed, &body, Kind::Mismatch).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_not_signed_may_be_anything_and_steers_nothing() {
+    for Usual { bench, row, headers } in usual() {
+        let names = || row.unsigned.iter().chain(&ALWAYS).map(|(name, _)| *name);
+        for name in names() {
+            let mut without = headers.clone();
+            without.remove(name);
+            bench.accept(&format!("no {name}"), &without, BODY).await;
+            for value in ["", "another", "0", "sha1", "none", "*"] {
+                let mut changed = headers.clone();
+                changed.insert(name, HeaderValue::from_static(value));
+                bench.accept(&format!("{name}: {value}"), &changed, BODY).await;
+            }
+            let mut twice = headers.clone();
+            twice.append(name, HeaderValue::from_static("another"));
+            bench.accept(&format!("{name} twice"), &twice, BODY).await;
+        }
+        // And without any of it.
+        let mut bare = headers.clone();
+        names().for_each(|name| drop(bare.remove(name)));
+        bench.accept("bare", &bare, BODY).await;
+        // Nor does any of it make a wrong tag right.
+        let mut other = BODY.to_vec();
+        other[7] = b'2';
+        for name in names() {
+            for value in ["", "another", "sha1", "none"] {
+                let mut changed = headers.clone();
+                changed.insert(name, HeaderValue::from_static(value));
+                bench
+                    .refuse(&format!("{name}: {value}"), &changed, &other, Kind::Mismatch)
+                    .await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn headers_that_look_like_a_signature_replace_none() {
+    for Usual { bench, row, headers } in usual() {
+        let mut all = headers.clone();
+        for (name, value) in row.ignored {
+            let mut with = headers.clone();
+            with.insert(*name, HeaderValue::from_static(value));
+            all.insert(*name, HeaderValue::from_static(value));
+            bench.accept(name, &with, BODY).await;
+        }
+        bench.accept("all of them", &all, BODY).await;
+        // Without the sender's own they are none, or a wrong one.
+        all.remove(bench.sender.header);
+        bench.refuse_for_any("without its own", &all, BODY).await;
+        // Nor are the other senders', signed with the same secret.
+        for other in senders()
+            .into_iter()
+            .filter(|other| other.header != bench.sender.header)
+        {
+            if (bench.sender.name, other.name) == ("svix", "standard-webhooks") {
+                continue; // one scheme under two sets of names
+            }
+            let theirs = other.headers(&other.now(BODY)).unwrap();
+            bench.refuse(other.name, &theirs, BODY, Kind::Missing).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_address_of_a_request_is_not_what_is_signed() {
+    for Usual { bench, headers, .. } in usual() {
+        let send = async |method: Method, uri: &'static str, body: &[u8]| {
+            let mut request: Request<_> = super::request(headers.clone(), body);
+            *request.method_mut() = method;
+            *request.uri_mut() = Uri::from_static(uri);
+            Answer::of(bench.service().oneshot(request).await.unwrap()).await
+        };
+        for uri in [
+            "/",
+            "/another/path",
+            "/webhooks?secret=x&algorithm=none",
+            "/webhooks#a",
+            "https://example.org/webhooks",
+            SQUARE_URL,
+            "*",
+        ] {
+            let answer = send(Method::POST, uri, BODY).await;
+            assert_eq!(answer.status.as_u16(), 200, "{}: {uri}", bench.sender.name);
+            let refused = send(Method::POST, uri, b"{}").await;
+            assert_eq!((refused.status.as_u16(), refused.body.as_str()), (401, UNIFORM));
+        }
+        assert_eq!(bench.runs(), 1, "the same body is one event, wherever it goes");
+        for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
+            assert_eq!(send(method, "/", BODY).await.status.as_u16(), 405);
+        }
+    }
+}
+
+// ---- one sender with two sets of names ----
+
+fn svix() -> Sender {
+    senders().into_iter().find(|sender| sender.name == "svix").unwrap()
+}
+
+#[tokio::test]
+async fn svixs_other_names_are_read_where_its_own_are_absent_and_never_mixed() {
+    let sender = svix();
+    let bench = Bench::of(sender);
+    let own = sender.headers(&sender.now(BODY)).unwrap();
+    let renamed = |names: &[&str]| -> HeaderMap {
+        own.iter()
+            .map(|(name, value)| {
+                let other = name.as_str().replace("svix-", "webhook-");
+                let name = if names.contains(&name.as_str()) {
+                    HeaderName::from_bytes(other.as_bytes()).unwrap()
+                } else {
+                    name.clone()
+                };
+                (name, value.clone())
+            })
+            .collect()
+    };
+    let (tag, id, time) = ("svix-signature", "svix-id", "svix-timestamp");
+    bench.accept("its own", &own, BODY).await;
+    bench.accept("the others", &renamed(&[tag, id, time]), BODY).await;
+    for mixed in [&[tag][..], &[id], &[time], &[tag, id], &[tag, time], &[id, time]] {
+        let what = format!("others for {mixed:?}");
+        bench.refuse(&what, &renamed(mixed), BODY, Kind::Missing).await;
+    }
+    // Both sets, and the second is another request's: the first counts.
+    let other = Claims {
+        id: b"msg_2".to_vec(),
+        ..sender.now(b"other")
+    };
+    let mut both = renamed(&[tag, id, time]);
+    for (name, value) in sender.headers(&other).unwrap() {
+        both.insert(name.unwrap(), value);
+    }
+    bench.refuse("two sets", &both, BODY, Kind::Mismatch).await;
+    // With a first set that is right the second says nothing, also of the id.
+    let mut both = own.clone();
+    for (name, value) in [
+        ("webhook-signature", "v1,AAAA"),
+        ("webhook-id", "msg_2"),
+        ("webhook-timestamp", "1"),
+    ] {
+        both.insert(name, HeaderValue::from_static(value));
+    }
+    bench.accept("two sets, the first right", &both, BODY).await;
+    assert_eq!((sender.scheme)().signed_id(&both), Some("msg_1"));
+    assert_eq!((sender.scheme)().signed_id(&renamed(&[tag, id, time])), Some("msg_1"));
+}

@@ -1,0 +1,312 @@
+//! Signed times and ids that are none, and those that are too far from now.
+
+#![cfg(test)] // for clippy
+
+use tower_webhook::signature::SignatureErrorKind as Kind;
+
+use super::{bench::Bench, *};
+
+const BODY: &[u8] = br#"{"id":"1"}"#;
+
+/// The senders that sign a time, with how long it is good for.
+fn timed() -> impl Iterator<Item = (Sender, u64)> {
+    senders()
+        .into_iter()
+        .filter_map(|sender| Some((sender, sender.tolerance()?)))
+}
+
+#[test]
+fn a_time_is_signed_by_those_who_say_so() {
+    let names: Vec<_> = timed().map(|(sender, tolerance)| (sender.name, tolerance)).collect();
+    let expected = [
+        ("stripe", 300),
+        ("paddle", 5),
+        ("slack", 300),
+        ("zoom", 300),
+        ("standard-webhooks", 300),
+        ("svix", 300),
+    ];
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_time_is_refused_under_its_right_tag() {
+    let now = NOW.to_string();
+    let full_width: String = now
+        .chars()
+        .map(|digit| char::from_u32(0xfee0 + u32::from(digit)).unwrap())
+        .collect();
+    let no_times: Vec<Vec<u8>> = [
+        "-9223372036854775808",
+        "9223372036854775807",
+        "9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "99999999999999999999999999999999999999999",
+        "-1",
+        "-0",
+        "+0",
+        "00",
+        &format!("+{now}"),
+        &format!("-{now}"),
+        &format!("0{now}"),
+        &format!("00000000{now}"),
+        &format!(" {now}"),
+        &format!("{now} "),
+        &format!("\t{now}"),
+        &format!("{now}.0"),
+        &format!("{now}."),
+        &format!("{now}e0"),
+        &format!("{now}s"),
+        &format!("{now}Z"),
+        &format!("0x{NOW:x}"),
+        &format!("{NOW:x}"),
+        "1.7e9",
+        "1_700_000_000",
+        "17 00000000",
+        "NaN",
+        "inf",
+        "now",
+        "2023-11-14T22:13:20Z",
+        // milliseconds, and what is more
+        &format!("{now}000"),
+        &format!("{now}000000"),
+        &format!("{now}00"),
+        &full_width,
+        "",
+    ]
+    .iter()
+    .map(|text| text.as_bytes().to_vec())
+    .chain([vec![0x80; 10], vec![0xff; 10], b"170000000\xb9".to_vec()])
+    .collect();
+    for (sender, _) in timed() {
+        let bench = Bench::of(sender);
+        for time in &no_times {
+            let claims = sender.claims(b"msg_1", time, BODY);
+            let headers = sender.headers(&claims).unwrap();
+            let what = format!("the time {:?}", String::from_utf8_lossy(time));
+            bench.refuse(&what, &headers, BODY, Kind::Malformed).await;
+        }
+        bench.assert_untouched();
+    }
+}
+
+#[tokio::test]
+async fn a_time_is_good_on_both_sides_up_to_the_tolerance_and_not_a_second_longer() {
+    for (sender, tolerance) in timed() {
+        let bench = Bench::of(sender);
+        let headers = sender.headers(&sender.now(BODY)).unwrap();
+        let second = Duration::from_secs(1);
+        let tolerance = Duration::from_secs(tolerance);
+        for good in [
+            at(NOW),
+            at(NOW) + tolerance,
+            at(NOW) - tolerance,
+            // whole seconds count
+            at(NOW) + tolerance + second - Duration::from_nanos(1),
+        ] {
+            bench.clock.set(good);
+            bench.accept(&format!("at {good:?}"), &headers, BODY).await;
+        }
+        let runs = bench.runs();
+        for bad in [
+            at(NOW) + tolerance + second,
+            at(NOW) - tolerance - second,
+            at(NOW) + 1_000_000 * second,
+            at(0),
+            at(253_402_300_799),
+        ] {
+            bench.clock.set(bad);
+            bench
+                .refuse(&format!("at {bad:?}"), &headers, BODY, Kind::Timestamp)
+                .await;
+        }
+        assert_eq!(bench.runs(), runs);
+    }
+}
+
+#[tokio::test]
+async fn the_largest_and_the_smallest_time_are_only_far_away() {
+    for (sender, _) in timed() {
+        let bench = Bench::of(sender);
+        for time in ["0", "1", "99999999999", "17000000000"] {
+            let headers = sender.headers(&sender.claims(b"msg_1", time.as_bytes(), BODY)).unwrap();
+            bench.refuse(time, &headers, BODY, Kind::Timestamp).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_tag_decides_before_the_time_so_that_an_unsigned_time_tells_nothing() {
+    for (sender, tolerance) in timed() {
+        let bench = Bench::of(sender);
+        for time in [NOW - tolerance - 1, NOW + tolerance + 1, 0] {
+            let time = time.to_string();
+            let right = sender.claims(b"msg_1", time.as_bytes(), BODY);
+            let headers = sender.headers(&right).unwrap();
+            bench
+                .refuse(&format!("right, of {time}"), &headers, BODY, Kind::Timestamp)
+                .await;
+            bench
+                .refuse(&format!("wrong, of {time}"), &headers, b"{}", Kind::Mismatch)
+                .await;
+            // The tag of now, and another time beside it.
+            let mut claims = right;
+            let tag = sender.tag(b"msg_1", NOW.to_string().as_bytes(), BODY);
+            claims.value = sender.value(time.as_bytes(), tag.as_bytes());
+            let headers = sender.headers(&claims).unwrap();
+            bench
+                .refuse(&format!("of now, under {time}"), &headers, BODY, Kind::Mismatch)
+                .await;
+        }
+        bench.assert_untouched();
+    }
+}
+
+#[tokio::test]
+async fn a_time_that_is_not_there_or_there_twice_is_refused() {
+    for (sender, _) in timed() {
+        let bench = Bench::of(sender);
+        let claims = sender.now(BODY);
+        let right = sender.headers(&claims).unwrap();
+        match sender.time {
+            Time::Header(name, _) => {
+                let mut without = right.clone();
+                without.remove(name);
+                bench.refuse("no time", &without, BODY, Kind::Missing).await;
+                let mut twice = right.clone();
+                twice.append(name, right[name].clone());
+                bench.refuse("the time twice", &twice, BODY, Kind::Repeated).await;
+                let mut two = right.clone();
+                two.append(name, HeaderValue::from_static("1"));
+                bench.refuse("two times", &two, BODY, Kind::Repeated).await;
+            }
+            Time::Item(label, _) => {
+                let Form::List(separator, of_tag) = sender.form else {
+                    unreachable!()
+                };
+                let time = NOW.to_string();
+                let tag = sender.tag(b"", time.as_bytes(), BODY);
+                let values = [
+                    format!("{of_tag}{tag}"),
+                    format!("{of_tag}{tag}{separator}"),
+                    format!("{label}{time}{separator}{label}{time}{separator}{of_tag}{tag}"),
+                    format!("{label}{time}{separator}{of_tag}{tag}{separator}{label}1"),
+                    format!("{label}{separator}{label}{time}{separator}{of_tag}{tag}"),
+                    format!("{}{time}{separator}{of_tag}{tag}", label.to_uppercase()),
+                    format!(" {label}{time}{separator}{of_tag}{tag}"),
+                ];
+                for value in values {
+                    let mut headers = right.clone();
+                    headers.insert(sender.header, value.parse().unwrap());
+                    bench.refuse(&value, &headers, BODY, Kind::Malformed).await;
+                }
+            }
+            Time::Unsigned => unreachable!(),
+        }
+        bench.assert_untouched();
+    }
+}
+
+#[test]
+fn another_tolerance_is_the_one_that_counts() {
+    for (sender, tolerance) in timed() {
+        let wide = (sender.keyed)(&sender.secret(1))
+            .unwrap()
+            .with_tolerance(Duration::from_secs(tolerance + 60));
+        let narrow = wide.clone().with_tolerance(Duration::ZERO);
+        let headers = sender.headers(&sender.now(BODY)).unwrap();
+        let kind = |verifier: &Verifier, seconds| {
+            let verified = verifier.verify_at(&headers, BODY, at(seconds));
+            verified.map(drop).map_err(|error| error.kind())
+        };
+        for sign in [1, -1] {
+            let then = |seconds: u64| NOW.checked_add_signed(sign * i64::try_from(seconds).unwrap()).unwrap();
+            assert_eq!(kind(&wide, then(tolerance + 60)), Ok(()), "{}", sender.name);
+            assert_eq!(
+                kind(&wide, then(tolerance + 61)),
+                Err(Kind::Timestamp),
+                "{}",
+                sender.name
+            );
+            assert_eq!(kind(&narrow, then(1)), Err(Kind::Timestamp), "{}", sender.name);
+        }
+        assert_eq!(kind(&narrow, NOW), Ok(()), "{}", sender.name);
+    }
+}
+
+// ---- ids ----
+
+fn with_ids() -> impl Iterator<Item = Sender> {
+    senders().into_iter().filter(|sender| sender.id.is_some())
+}
+
+#[tokio::test]
+async fn an_id_that_could_be_cut_elsewhere_is_refused_under_its_right_tag() {
+    assert_eq!(with_ids().count(), 2);
+    let (time, long) = (NOW.to_string(), "a".repeat(256));
+    for sender in with_ids() {
+        let bench = Bench::of(sender);
+        let ids: [&[u8]; 12] = [
+            b"msg.1",
+            b".",
+            b"msg_1.",
+            b".msg_1",
+            b"msg_1.1700000000",
+            b"",
+            b"msg 1",
+            b" msg_1",
+            b"msg\t1",
+            "msg_é".as_bytes(),
+            b"\xff",
+            long.as_bytes(),
+        ];
+        for id in ids {
+            let headers = sender.headers(&sender.claims(id, time.as_bytes(), BODY)).unwrap();
+            let what = format!("the id {:?}", String::from_utf8_lossy(id));
+            bench.refuse(&what, &headers, BODY, Kind::Malformed).await;
+            let id = String::from_utf8_lossy(id);
+            assert!(
+                (sender.scheme)()
+                    .sign_at(&sender.secrets(), &id, at(NOW), BODY)
+                    .is_err(),
+                "{what}"
+            );
+        }
+        // The same signed bytes, cut at another dot: `a.1700000000.{}` is a body of the id `a`, or of nobody.
+        let whole = sender.claims(b"a", time.as_bytes(), format!("{time}.{{}}").as_bytes());
+        let cut = Claims {
+            id: format!("a.{time}").into_bytes(),
+            ..whole
+        };
+        bench
+            .refuse("cut elsewhere", &sender.headers(&cut).unwrap(), b"{}", Kind::Malformed)
+            .await;
+        bench.assert_untouched();
+        for id in ["a", &long[..255], "msg_1-2~!"] {
+            let headers = sender
+                .headers(&sender.claims(id.as_bytes(), time.as_bytes(), BODY))
+                .unwrap();
+            bench.accept(id, &headers, BODY).await;
+            assert_eq!((sender.scheme)().signed_id(&headers), Some(id));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_not_there_or_there_twice_is_refused() {
+    for sender in with_ids() {
+        let bench = Bench::of(sender);
+        let name = sender.id.unwrap();
+        let right = sender.headers(&sender.now(BODY)).unwrap();
+        let mut without = right.clone();
+        without.remove(name);
+        bench.refuse("no id", &without, BODY, Kind::Missing).await;
+        for other in ["msg_1", "msg_2"] {
+            let mut twice = right.clone();
+            twice.append(name, HeaderValue::from_static(other));
+            bench.refuse("two ids", &twice, BODY, Kind::Repeated).await;
+        }
+        bench.assert_untouched();
+    }
+}
