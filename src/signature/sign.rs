@@ -25,7 +25,12 @@ impl Verifier {
     /// # Errors
     /// None that a scheme of this crate could cause.
     pub fn sign(&self, body: &[u8]) -> Result<HeaderMap, SignError> {
-        self.sign_at(&fresh_id(), SystemClock.now(), body)
+        self.sign_fresh(SystemClock.now(), body)
+    }
+
+    /// Under a fresh id, at a time of the caller's choosing.
+    pub(crate) fn sign_fresh(&self, time: SystemTime, body: &[u8]) -> Result<HeaderMap, SignError> {
+        self.sign_at(&fresh_id(), time, body)
     }
 
     /// The same with an id and a time of the caller's choosing; see [`Scheme::sign_at`].
