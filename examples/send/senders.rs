@@ -130,14 +130,12 @@ pub(crate) const SENDERS: [Sender; 12] = [
         usual_topic: github::topic::ISSUES_OPENED,
         scheme: |_| github::scheme(),
         event: |event| {
-            let mut body = json!({
+            let action = event.name_and_action().1;
+            json!({
+                "action": action,
                 "issue": { "number": 17, "node_id": event.id, "title": "Pump 3 stops", "created_at": event.rfc3339() },
                 "repository": { "full_name": "acme-water/pumps" },
-            });
-            if let Some(action) = event.name_and_action().1 {
-                body["action"] = action.into();
-            }
-            body
+            })
         },
         headers: |event| {
             vec![
@@ -218,16 +216,13 @@ pub(crate) const SENDERS: [Sender; 12] = [
         event: |event| {
             let (kind, action) = event.name_and_action();
             let sent = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let mut body = json!({
+            json!({
+                "action": action,
                 "createdAt": event.rfc3339(),
                 "data": { "id": event.id, "identifier": "OPS-17", "title": "Pump 3 stops" },
                 "type": kind,
                 "webhookTimestamp": sent.as_millis() as u64,
-            });
-            if let Some(action) = action {
-                body["action"] = action.into();
-            }
-            body
+            })
         },
         headers: |event| {
             vec![

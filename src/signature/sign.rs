@@ -19,7 +19,7 @@ use super::{
 use crate::clock::{Clock as _, SystemClock};
 
 impl Verifier {
-    /// The headers that a sender puts on a request with this body, now and under a fresh id; see [`Scheme::sign`]. Signs with the first
+    /// The headers that a sender puts on a request with this body, now and under a fresh id; see [`Scheme::sign`](super::Scheme::sign). Signs with the first
     /// secret.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl Verifier {
         self.sign_at(&fresh_id(), time, body)
     }
 
-    /// The same with an id and a time of the caller's choosing; see [`Scheme::sign_at`].
+    /// The same with an id and a time of the caller's choosing; see [`Scheme::sign_at`](super::Scheme::sign_at).
     ///
     /// # Errors
     /// The id cannot be signed.
