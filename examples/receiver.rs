@@ -1,17 +1,19 @@
-//! A receiver for Dwolla's webhooks, and for those of a sender that it describes itself, that works as it is:
+//! A receiver for the webhooks of every sender that the crate knows, and for those of one that it describes itself, that works as it is:
 //!
 //! ```sh
 //! cargo run --example receiver
 //! ```
 //!
-//! It prints the commands that send it an event. Settings, from the environment:
+//! Each sender has its path, `/webhooks/<sender>`. It prints the commands that send it events. Settings, from the environment:
 //!
 //! - `LISTEN`: the address, by default `127.0.0.1:3000`
-//! - `WEBHOOK_SECRET`: the secret shared with both senders, by default a random one
+//! - `WEBHOOK_SECRET_<SENDER>` (upper case, `-` as `_`): the secret shared with one sender
+//! - `WEBHOOK_SECRET`: the secret shared with all others, by default a random one
+//! - `WEBHOOK_URL_SQUARE`: the address that Square posts to, which it signs; by default the one that is printed
 //!
 //! With `--features metrics` it shows what it counts at `GET /metrics`.
 
-use std::{convert::Infallible, env, error::Error, io, time::Duration};
+use std::{env, error::Error, io, time::Duration};
 
 use axum::{Router, routing::get};
 use http::{HeaderName, HeaderValue};
@@ -24,29 +26,30 @@ use hyper_util::{
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    task::JoinSet,
 };
 use tower_webhook::{
-    MemoryStore, TopicRouter, WebhookLayer,
-    custom::{self, Custom, CustomError, Place},
-    dwolla::{self, Dwolla},
+    Delivery, MemoryStore, Provider, TopicRouter, WebhookLayer,
+    custom::{Custom, CustomError, Place},
+    dwolla::Dwolla,
+    event::Event,
+    github::GitHub,
+    layer::WebhookHandle,
+    linear::Linear,
+    paddle::Paddle,
     provider::DeliveryTerms,
+    shopify::Shopify,
     signature::{Algorithm, Encoding, Scheme},
+    slack::Slack,
+    square::Square,
+    standard_webhooks::StandardWebhooks,
+    stripe::Stripe,
+    svix::Svix,
+    zoom::Zoom,
 };
 
-/// The whole of a handler: an event in, a line out. Return an error, and the sender retries.
-async fn handled(event: dwolla::Event) -> Result<(), Infallible> {
-    println!("handled dwolla {} {}", event.topic(), event.id());
-    Ok(())
-}
-
-async fn handled_example(event: custom::Event) -> Result<(), &'static str> {
-    let id = event.id().ok_or("the id is in the body, so each event has one")?;
-    println!("handled example {} {id}", event.topic());
-    Ok(())
-}
-
 /// A sender described by data: `X-Webhook-Signature: sha256=<hex of HMAC-SHA256 over the body>`, and a body of `id`, `type`,
-/// `created_at` and `data`. Its `X-Webhook-Event` and `X-Webhook-Id` (the webhook's, not the event's) are not signed.
+/// `created_at` and `data`. Its `X-Webhook-Event`, which repeats the type, and `X-Webhook-Id` (the webhook's, not the event's) are not signed.
 fn example(secret: String) -> Result<Custom, CustomError> {
     let header = HeaderName::from_static("x-webhook-signature");
     let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="));
@@ -57,10 +60,59 @@ fn example(secret: String) -> Result<Custom, CustomError> {
         .secrets(secret)
         .id(Place::body("id"))
         .topic(Place::body("type"))
+        .topic_repeated_in(HeaderName::from_static("x-webhook-event"))
         .time(Place::body("created_at"))
         .payload(Place::body("data"))
         .terms(terms)
         .build()
+}
+
+/// The layers, one for each sender, on their way into the app.
+struct Senders {
+    app: Router,
+    /// One store for all: each sender's ids are in a namespace of their own.
+    store: MemoryStore,
+    /// The secret of senders that have none of their own.
+    secret: String,
+    handles: Vec<WebhookHandle>,
+}
+
+impl Senders {
+    /// Mounts a sender at `/webhooks/` and its name.
+    fn mount<P, E>(
+        mut self,
+        name: &'static str,
+        new: impl FnOnce(String) -> Result<P, E>,
+    ) -> Result<Self, Box<dyn Error>>
+    where
+        P: Provider,
+        E: Error + 'static,
+    {
+        let variable = format!("WEBHOOK_SECRET_{}", name.to_uppercase().replace('-', "_"));
+        let own = env::var(&variable).ok();
+        let is_own = own.is_some();
+        let provider = match new(own.unwrap_or_else(|| self.secret.clone())) {
+            Ok(provider) => provider,
+            Err(error) if is_own => return Err(format!("{variable}: {error}").into()),
+            // Not every sender's secret can be any text.
+            Err(error) => {
+                eprintln!("without {name}: WEBHOOK_SECRET: {error}; expected it, or {variable}");
+                return Ok(self);
+            }
+        };
+        // One handler for all topics. `.on("invoice.paid", …)` gives a topic one of its own. Return an error, and the sender retries.
+        let topics = TopicRouter::new().fallback(move |delivery: Delivery<P::Event>| async move {
+            let event = delivery.event();
+            let id = event.id().map_or("-", |id| id.as_str());
+            println!("handled {name} {} {id}", event.topic());
+        });
+        let layer = WebhookLayer::new(provider, self.store.clone());
+        self.handles.push(layer.handle());
+        self.app = self
+            .app
+            .route_service(&format!("/webhooks/{name}"), layer.topics(topics));
+        Ok(self)
+    }
 }
 
 #[tokio::main]
@@ -73,38 +125,49 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Err(_) => {
             let secret = random_secret()?;
             eprintln!("WEBHOOK_SECRET is not set; with this random one, send an event by\n");
-            for sender in ["dwolla", "example"] {
+            for sender in ["dwolla", "stripe"] {
                 let send = "cargo run --example send -- --sender";
                 eprintln!("    WEBHOOK_SECRET={secret} {send} {sender} --url {webhooks}/{sender}\n");
             }
             secret
         }
     };
+    let square_url = env::var("WEBHOOK_URL_SQUARE").unwrap_or_else(|_| format!("{webhooks}/square"));
 
-    // One handler for all topics. `.on(Topic::CustomerVerified, …)` gives a topic one of its own.
-    let topics = TopicRouter::new().fallback(handled);
-    let example_topics = TopicRouter::new().fallback(handled_example);
-    // One store for both: each sender's ids are in a namespace of their own.
-    let store = MemoryStore::new();
-    let dwolla = WebhookLayer::new(Dwolla::new(secret.clone())?, store.clone());
-    let example = WebhookLayer::new(example(secret)?, store);
-    let handles = [dwolla.handle(), example.handle()];
-    let app = Router::new()
-        .route_service("/webhooks/dwolla", dwolla.topics(topics))
-        .route_service("/webhooks/example", example.topics(example_topics))
-        .route("/healthz", get(async || "ok\n"));
+    let senders = Senders {
+        app: Router::new().route("/healthz", get(async || "ok\n")),
+        store: MemoryStore::new(),
+        secret,
+        handles: Vec::new(),
+    }
+    .mount("dwolla", Dwolla::new)?
+    .mount("example", example)?
+    .mount("standard-webhooks", StandardWebhooks::new)?
+    .mount("svix", Svix::new)?
+    .mount("stripe", Stripe::new)?
+    .mount("github", GitHub::new)?
+    .mount("slack", Slack::new)?
+    .mount("shopify", Shopify::new)?
+    .mount("square", |secret| Square::new(&square_url, secret))?
+    .mount("paddle", Paddle::new)?
+    .mount("linear", Linear::new)?
+    .mount("zoom", Zoom::new)?;
+    let Senders { app, handles, .. } = senders;
     #[cfg(feature = "metrics")]
     let app = app.route("/metrics", metrics()?);
     eprintln!("listening on {webhooks}/dwolla");
-    eprintln!("and on {webhooks}/example");
+    eprintln!("and so on for the other senders");
 
     serve(listener, app).await?;
 
     // No connection is open any more. Handlers that were too slow for their answer may still run.
-    let [dwolla, example] = handles;
-    let most = Duration::from_secs(20);
-    let (dwolla, example) = tokio::join!(dwolla.drain(most), example.drain(most));
-    eprint!("{dwolla}{example}");
+    let mut drains = JoinSet::new();
+    for handle in handles {
+        drains.spawn(async move { handle.drain(Duration::from_secs(20)).await });
+    }
+    for report in drains.join_all().await {
+        eprint!("{report}");
+    }
     Ok(())
 }
 

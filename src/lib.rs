@@ -46,7 +46,9 @@
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
-//! Other senders: [`custom`] describes one by data, and its handlers take the payload as a type of yours ([`handler::Payload`]).
+//! Senders: [`dwolla`], [`standard_webhooks`], [`svix`], [`stripe`], [`github`], [`slack`], [`shopify`], [`square`], [`paddle`], [`linear`] and
+//! [`zoom`]; each module says where the secret is found, what is signed and what not, and what the sender does with each answer. [`custom`]
+//! describes any other by data. Handlers take the payload as a type of yours ([`handler::Payload`]).
 //!
 //! Other ways in: a layer in front of any HTTP service or axum handler ([`layer`]), and the signature alone, without tower or a runtime
 //! ([`verify`]; the crate needs no features for that).

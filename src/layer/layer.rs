@@ -7,6 +7,7 @@ use crate::{
     handler::TopicRouter,
     provider::Provider,
     receive::{Http, Receiver},
+    signature::SecretsHandle,
     store::IdempotencyStore,
 };
 
@@ -64,6 +65,12 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
     #[must_use]
     pub fn topics<T>(&self, topics: TopicRouter<P::Event, T>) -> WebhookService<P, S, TopicRouter<P::Event, T>> {
         WebhookService::new(Arc::clone(&self.receiver), topics)
+    }
+
+    /// To exchange the sender's secrets while deliveries come in.
+    #[must_use]
+    pub fn secrets_handle(&self) -> SecretsHandle {
+        self.receiver.provider.verifier().secrets_handle()
     }
 
     /// To drain the layer when the process ends.

@@ -19,16 +19,21 @@ use super::{
 use crate::clock::{Clock as _, SystemClock};
 
 impl Verifier {
-    /// The headers that a sender puts on a request with this body, now and under a fresh id; see [`Scheme::sign`]. Signs with the first
+    /// The headers that a sender puts on a request with this body, now and under a fresh id; see [`Scheme::sign`](super::Scheme::sign). Signs with the first
     /// secret.
     ///
     /// # Errors
     /// None that a scheme of this crate could cause.
     pub fn sign(&self, body: &[u8]) -> Result<HeaderMap, SignError> {
-        self.sign_at(&fresh_id(), SystemClock.now(), body)
+        self.sign_fresh(SystemClock.now(), body)
     }
 
-    /// The same with an id and a time of the caller's choosing; see [`Scheme::sign_at`].
+    /// Under a fresh id, at a time of the caller's choosing.
+    pub(crate) fn sign_fresh(&self, time: SystemTime, body: &[u8]) -> Result<HeaderMap, SignError> {
+        self.sign_at(&fresh_id(), time, body)
+    }
+
+    /// The same with an id and a time of the caller's choosing; see [`Scheme::sign_at`](super::Scheme::sign_at).
     ///
     /// # Errors
     /// The id cannot be signed.

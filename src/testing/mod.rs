@@ -2,7 +2,7 @@
 //!
 //! - [`ManualClock`] stands still until you move it. No test sleeps.
 //! - [`FaultyStore`] fails or hangs before or after an operation takes effect, and counts what it is asked.
-//! - [`signed_request`] and [`delivery`] are what an app's own tests send, and call handlers with.
+//! - [`SignedRequest`] makes what a sender sends, and what forgers would, for an app's own tests; [`delivery`] is what they call handlers with.
 //! - [`store_suite!`](crate::store_suite) tests every promise of [`store`](crate::store) against a store of yours.
 
 mod clock;
@@ -12,4 +12,4 @@ pub mod store_suite;
 
 pub use clock::ManualClock;
 pub use faulty_store::{Fault, FaultyStore, Operation};
-pub use request::{delivery, signed_request};
+pub use request::{SignedRequest, delivery, signed_request};

@@ -1,15 +1,200 @@
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 
 use crate::{
+    clock::{Clock as _, SystemClock},
     event::{Claim, Delivery, Event},
-    signature::{Scheme, Secrets, SignError},
+    provider::Provider,
+    signature::{Scheme, SecretError, Secrets, SignError, Verifier},
 };
 
-/// A POST with this body, signed as the sender signs.
+/// Beyond every sender's tolerance.
+const LONG_AGO: Duration = Duration::from_secs(24 * 3600);
+
+/// Requests as a sender would send them, and as it never would: point them at an app of yours.
+///
+/// ```
+/// # #[cfg(feature = "memory")] {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use axum::{Router, body::Body};
+/// use tower::ServiceExt as _;
+/// use tower_webhook::{MemoryStore, TopicRouter, WebhookLayer, stripe::{self, Stripe}, testing::SignedRequest};
+///
+/// let provider = || Stripe::new("whsec_8f742231b10e8888abcd99yyyzzz85a5").unwrap();
+/// let webhooks = WebhookLayer::new(provider(), MemoryStore::new()).topics(TopicRouter::new());
+/// let app: Router = Router::new().route_service("/webhooks/stripe", webhooks);
+///
+/// let body = r#"{"id":"evt_1","type":"invoice.paid","created":1767225600,"data":{"object":{}}}"#;
+/// let signed = SignedRequest::of(&provider(), body).uri("/webhooks/stripe");
+/// let answer = app.clone().oneshot(signed.build().map(Body::new)).await.unwrap();
+/// assert_eq!(answer.status(), 200);
+///
+/// // changed, signed long ago, unsigned, signed twice, …
+/// for (forgery, request) in signed.forgeries() {
+///     let answer = app.clone().oneshot(request.map(Body::new)).await.unwrap();
+///     assert_eq!(answer.status(), 401, "{forgery}");
+/// }
+/// # });
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "`build` makes the request"]
+pub struct SignedRequest {
+    verifier: Verifier,
+    id: Option<String>,
+    time: Option<SystemTime>,
+    uri: Uri,
+    unsigned: HeaderMap,
+    body: Bytes,
+}
+
+impl SignedRequest {
+    /// A POST of this body, signed with this sender's first secret.
+    pub fn of<P: Provider>(provider: &P, body: impl Into<Bytes>) -> Self {
+        Self::by(provider.verifier().clone(), body.into())
+    }
+
+    /// The same for a scheme and secrets, without a sender.
+    ///
+    /// # Errors
+    /// The secrets are not of the form that the scheme asks for.
+    pub fn new(scheme: &Scheme, secrets: &Secrets, body: impl Into<Bytes>) -> Result<Self, SecretError> {
+        Ok(Self::by(Verifier::new(scheme, secrets)?, body.into()))
+    }
+
+    fn by(verifier: Verifier, body: Bytes) -> Self {
+        Self {
+            verifier,
+            id: None,
+            time: None,
+            uri: Uri::from_static("/"),
+            unsigned: HeaderMap::new(),
+            body,
+        }
+    }
+
+    /// Under this id, where the scheme signs one; by default a fresh one for each request that is built.
+    ///
+    /// # Panics
+    /// The id cannot be signed: it is empty, longer than 255 bytes, not printable ASCII, or holds what ends an id in what is signed.
+    #[track_caller]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        let id = id.into();
+        let signed = self.verifier.sign_at(&id, SystemTime::UNIX_EPOCH, b"");
+        #[expect(clippy::expect_used, reason = "a mistake in a test")]
+        signed.expect("an id that can be signed");
+        self.id = Some(id);
+        self
+    }
+
+    /// Signed at this time, where the scheme signs one; by default now.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.time = Some(time);
+        self
+    }
+
+    /// Posted to this path.
+    pub fn uri(mut self, uri: &'static str) -> Self {
+        self.uri = Uri::from_static(uri);
+        self
+    }
+
+    /// With a header that nobody signs, such as GitHub's name of the event.
+    pub fn unsigned_header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.unsigned
+            .insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        self
+    }
+
+    /// As the sender sends it. Built twice under one [`id`](Self::id) they are two deliveries of one event; where the id is in the body they always are.
+    #[must_use]
+    pub fn build(&self) -> Request<Full<Bytes>> {
+        self.request(self.signature(self.now(), &self.body), self.body.clone())
+    }
+
+    /// The body changed after it was signed.
+    #[must_use]
+    pub fn tampered(&self) -> Request<Full<Bytes>> {
+        let body = [&self.body, b" ".as_slice()].concat();
+        self.request(self.signature(self.now(), &self.body), body.into())
+    }
+
+    /// A signature of the right form, over something else.
+    #[must_use]
+    pub fn forged(&self) -> Request<Full<Bytes>> {
+        let body = [&self.body, b" ".as_slice()].concat();
+        self.request(self.signature(self.now(), &body), self.body.clone())
+    }
+
+    /// Signed a day ago; `None` where the scheme signs no time, so that nothing tells an old request.
+    #[must_use]
+    pub fn stale(&self) -> Option<Request<Full<Bytes>>> {
+        let long_ago = self.now().checked_sub(LONG_AGO).unwrap_or(SystemTime::UNIX_EPOCH);
+        let signed = || self.request(self.signature(long_ago, &self.body), self.body.clone());
+        self.verifier.scheme().signs_timestamp().then(signed)
+    }
+
+    /// Without a signature.
+    #[must_use]
+    pub fn unsigned(&self) -> Request<Full<Bytes>> {
+        self.request(HeaderMap::new(), self.body.clone())
+    }
+
+    /// With its signature header twice.
+    #[must_use]
+    pub fn doubled(&self) -> Request<Full<Bytes>> {
+        let mut headers = self.signature(self.now(), &self.body);
+        for name in self.verifier.scheme().headers() {
+            if let Some(value) = headers.get(name).cloned() {
+                headers.append(name, value);
+            }
+        }
+        self.request(headers, self.body.clone())
+    }
+
+    /// All that a receiver must refuse with 401 and handle never, each with its name.
+    #[must_use]
+    pub fn forgeries(&self) -> Vec<(&'static str, Request<Full<Bytes>>)> {
+        let mut forgeries = vec![
+            ("the body changed after it was signed", self.tampered()),
+            ("a signature over something else", self.forged()),
+            ("no signature", self.unsigned()),
+            ("the signature twice", self.doubled()),
+        ];
+        forgeries.extend(self.stale().map(|request| ("signed a day ago", request)));
+        forgeries
+    }
+
+    fn now(&self) -> SystemTime {
+        self.time.unwrap_or_else(|| SystemClock.now())
+    }
+
+    fn signature(&self, time: SystemTime, body: &[u8]) -> HeaderMap {
+        let signed = match &self.id {
+            Some(id) => self.verifier.sign_at(id, time, body),
+            None => self.verifier.sign_fresh(time, body),
+        };
+        #[expect(clippy::expect_used, reason = "`id` has made sure of it")]
+        signed.expect("an id that can be signed")
+    }
+
+    fn request(&self, signature: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = signature;
+        request.headers_mut().extend(self.unsigned.clone());
+        request
+    }
+}
+
+/// A POST with this body, signed as the sender signs. [`SignedRequest`] makes more of it.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {
@@ -34,12 +219,7 @@ pub fn signed_request(
     secrets: &Secrets,
     body: impl Into<Bytes>,
 ) -> Result<Request<Full<Bytes>>, SignError> {
-    let body = body.into();
-    let headers = scheme.sign(secrets, &body)?;
-    let mut request = Request::new(Full::new(body));
-    *request.method_mut() = http::Method::POST;
-    *request.headers_mut() = headers;
-    Ok(request)
+    Ok(SignedRequest::new(scheme, secrets, body)?.build())
 }
 
 /// A delivery of this event, as the first attempt, to call a handler with. Its body is what you give; it has no headers.

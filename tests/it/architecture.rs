@@ -11,7 +11,15 @@ const ROOMS: [(&str, &[&str]); 13] = [
     (
         "layer",
         &[
-            "receive", "handler", "provider", "store", "event", "clock", "error", "trace",
+            "receive",
+            "handler",
+            "provider",
+            "store",
+            "event",
+            "signature",
+            "clock",
+            "error",
+            "trace",
         ],
     ),
     (
