@@ -13,6 +13,8 @@ mod round_trip;
 mod exchange;
 mod replays;
 mod steering;
+#[cfg(feature = "tracing")]
+mod logged;
 mod handshakes;
 
 use std::time::{Duration, SystemTime};
@@ -117,6 +119,18 @@ fn senders() -> Vec<Sender> {
         time: Time::Unsigned,
         content: "{body}",
     };
+    let standard_webhooks = Sender {
+        name: "standard-webhooks",
+        scheme: standard_webhooks::scheme,
+        keyed: |secret| keyed(StandardWebhooks::new(secret)),
+        key: Key::Base64,
+        header: "webhook-signature",
+        form: Form::List(' ', "v1,"),
+        text: Text::Base64,
+        id: Some("webhook-id"),
+        time: Time::Header("webhook-timestamp", 300),
+        content: "{id}.{time}.{body}",
+    };
     vec![
         dwolla,
         Sender {
@@ -202,31 +216,15 @@ fn senders() -> Vec<Sender> {
             content: "v0:{time}:{body}",
             ..dwolla
         },
-        Sender {
-            name: "standard-webhooks",
-            scheme: standard_webhooks::scheme,
-            keyed: |secret| keyed(StandardWebhooks::new(secret)),
-            key: Key::Base64,
-            header: "webhook-signature",
-            form: Form::List(' ', "v1,"),
-            text: Text::Base64,
-            id: Some("webhook-id"),
-            time: Time::Header("webhook-timestamp", 300),
-            content: "{id}.{time}.{body}",
-            ..dwolla
-        },
+        standard_webhooks,
         Sender {
             name: "svix",
             scheme: svix::scheme,
             keyed: |secret| keyed(Svix::new(secret)),
-            key: Key::Base64,
             header: "svix-signature",
-            form: Form::List(' ', "v1,"),
-            text: Text::Base64,
             id: Some("svix-id"),
             time: Time::Header("svix-timestamp", 300),
-            content: "{id}.{time}.{body}",
-            ..dwolla
+            ..standard_webhooks
         },
     ]
 }

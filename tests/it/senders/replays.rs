@@ -359,3 +359,64 @@ async fn linears_tolerance_can_be_as_long_as_its_retries() {
     endpoint.assert_unauthorized(&answer);
     assert_eq!(endpoint.seen(), ["Issue.update"]);
 }
+
+// ---- senders whose id is signed ----
+
+/// Every sender's event with this id, as its documents show one.
+fn event_of(sender: &str, id: &str, more: &str) -> Option<String> {
+    let body = match sender {
+        "stripe" => {
+            json!({"id": id, "type": "payout.paid", "created": NOW, "pending_webhooks": more, "data": {"object": {}}})
+        }
+        "square" => {
+            json!({"event_id": id, "type": "payment.updated", "created_at": "2023-11-14T22:13:19Z", "data": {"more": more}})
+        }
+        "paddle" => {
+            json!({"event_id": id, "event_type": "payout.paid", "occurred_at": "2023-11-14T22:13:19Z", "notification_id": more})
+        }
+        "slack" => {
+            json!({"event_id": id, "type": "event_callback", "event_time": NOW, "event": {"type": "message"}, "more": more})
+        }
+        "standard-webhooks" | "svix" => {
+            json!({"type": "invoice.paid", "timestamp": "2023-11-14T22:13:19Z", "data": more})
+        }
+        _ => return None,
+    };
+    Some(body.to_string())
+}
+
+/// Retries, each signed anew, are one event; another id is another one.
+async fn assert_retries_are_one_event<P: Provider>(provider: P) {
+    let name = provider.name().to_owned();
+    let scheme = provider.verifier().scheme().clone();
+    let secrets = Secrets::new(if scheme.signs_id() { BASE64_SECRET } else { SECRET }).unwrap();
+    let endpoint = Endpoint::new(provider);
+    let send = async |id: &str, more: &str| {
+        let now = tower_webhook::clock::Clock::now(&endpoint.clock);
+        let body = event_of(&name, id, more).unwrap();
+        let headers = scheme.sign_at(&secrets, id, now, body.as_bytes()).unwrap();
+        endpoint.send(headers, body.as_bytes()).await
+    };
+    send("evt_1", "1").await.assert_acknowledged();
+    for minutes in [5, 60] {
+        endpoint.clock.set(at(NOW + minutes * 60));
+        send("evt_1", "1").await.assert_acknowledged();
+        // The same event, and its body says more.
+        send("evt_1", "0").await.assert_acknowledged();
+    }
+    assert_eq!(endpoint.seen().len(), 1, "{name}");
+    send("evt_2", "1").await.assert_acknowledged();
+    assert_eq!(endpoint.seen().len(), 2, "{name}");
+}
+
+const BASE64_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+#[tokio::test]
+async fn a_retry_that_was_signed_anew_is_a_duplicate() {
+    assert_retries_are_one_event(Stripe::new(SECRET).unwrap()).await;
+    assert_retries_are_one_event(Square::new(SQUARE_URL, SECRET).unwrap()).await;
+    assert_retries_are_one_event(Paddle::new(SECRET).unwrap()).await;
+    assert_retries_are_one_event(Slack::new(SECRET).unwrap()).await;
+    assert_retries_are_one_event(StandardWebhooks::new(BASE64_SECRET).unwrap()).await;
+    assert_retries_are_one_event(Svix::new(BASE64_SECRET).unwrap()).await;
+}

@@ -64,7 +64,7 @@ async fn hex_in_any_other_form_is_refused() {
             ("a tab behind", format!("{tag}\t").into()),
             ("a space inside", format!("{} {}", &tag[..32], &tag[33..]).into()),
             ("a space between", format!("{} {}", &tag[..32], &tag[32..]).into()),
-            ("colons between", tag.replace('a', ":").replace('b', ":").into()),
+            ("colons between", tag.replace(['a', 'b'], ":").into()),
             ("quoted", format!("\"{tag}\"").into()),
             ("half a tag", tag[..32].into()),
             ("a tag and a half", format!("{tag}{}", &tag[..32]).into()),

@@ -235,6 +235,33 @@ fn another_tolerance_is_the_one_that_counts() {
     }
 }
 
+#[test]
+fn each_senders_own_type_takes_another_tolerance() {
+    let hour = Duration::from_secs(3600);
+    let text = "secret 001 of this sender";
+    let base64 = senders().last().unwrap().secret(1);
+    let verifiers = [
+        keyed(Stripe::new(text).map(|provider| provider.tolerance(hour))),
+        keyed(Paddle::new(text).map(|provider| provider.tolerance(hour))),
+        keyed(Slack::new(text).map(|provider| provider.tolerance(hour))),
+        keyed(Zoom::new(text).map(|provider| provider.tolerance(hour))),
+        keyed(StandardWebhooks::new(base64.as_str()).map(|provider| provider.tolerance(hour))),
+        keyed(Svix::new(base64.as_str()).map(|provider| provider.tolerance(hour))),
+    ];
+    for (verifier, (sender, _)) in verifiers.into_iter().zip(timed()) {
+        let verifier = verifier.unwrap();
+        let headers = sender.headers(&sender.now(BODY)).unwrap();
+        let kind = |seconds| {
+            let verified = verifier.verify_at(&headers, BODY, at(seconds));
+            verified.map(drop).map_err(|error| error.kind())
+        };
+        assert_eq!(kind(NOW + 3600), Ok(()), "{}", sender.name);
+        assert_eq!(kind(NOW - 3600), Ok(()), "{}", sender.name);
+        assert_eq!(kind(NOW + 3601), Err(Kind::Timestamp), "{}", sender.name);
+        assert_eq!(kind(NOW - 3601), Err(Kind::Timestamp), "{}", sender.name);
+    }
+}
+
 // ---- ids ----
 
 fn with_ids() -> impl Iterator<Item = Sender> {

@@ -1,0 +1,47 @@
+//! What the log says of requests that are refused, and of those that are not.
+
+#![cfg(test)] // for clippy
+
+use super::{bench::Bench, *};
+use crate::logs::Capture;
+
+const BODY: &[u8] = br#"{"id":"1"}"#;
+
+#[tokio::test]
+async fn no_line_of_the_log_has_a_tag_or_a_secret() {
+    for sender in senders() {
+        let capture = Capture::start();
+        let bench = Bench::of(sender);
+        let right = sender.headers(&sender.now(BODY)).unwrap();
+        let time = NOW.to_string();
+        let tag = sender.tag(b"msg_1", time.as_bytes(), BODY);
+        let with_tag = |tag: &str| {
+            let value = sender.value(time.as_bytes(), tag.as_bytes());
+            let mut headers = right.clone();
+            headers.insert(sender.header, HeaderValue::from_bytes(&value).unwrap());
+            headers
+        };
+        let stale = sender.headers(&sender.claims(b"msg_1", b"1", BODY)).unwrap();
+        let mut twice = right.clone();
+        twice.append(sender.header, right[sender.header].clone());
+        let requests = [
+            right.clone(),
+            with_tag(&sender.write(&[7; 32])),
+            with_tag(&tag[1..]),
+            with_tag(&tag.to_uppercase()),
+            with_tag(&format!("{tag}{tag}")),
+            with_tag(&tag[..40]),
+            with_tag(""),
+            stale,
+            twice,
+            HeaderMap::new(),
+        ];
+        for headers in requests {
+            bench.send(&headers, BODY).await;
+            bench.assert_tells_no_tag("the log", &capture.text(), &headers, BODY);
+        }
+        let text = capture.text();
+        assert!(text.matches("signature").count() >= 8, "{}: {text}", sender.name);
+        assert!(!text.contains(&sender.write(&[7; 32])), "{}: {text}", sender.name);
+    }
+}
