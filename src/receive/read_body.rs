@@ -119,7 +119,11 @@ where
 
 /// The reason is for the log and for metrics; the answer is the same for every one.
 pub(super) fn signature(error: SignatureError) -> Rejection {
-    Rejection::new(RejectionKind::Signature, error.to_string()).because(error.kind().as_str())
+    use std::fmt::Write as _;
+    // Strangers cause this one at will: room for the text, which `to_string` would take in several steps.
+    let mut reason = String::with_capacity(192);
+    let _ = write!(reason, "{error}"); // a `String` takes everything
+    Rejection::new(RejectionKind::Signature, reason).because(error.kind().as_str())
 }
 
 /// A layer that decodes bodies would change what was signed, and decoding before the signature is checked invites bombs.
