@@ -15,7 +15,7 @@ const STORE_RECOVERS: Duration = Duration::from_secs(5);
 
 /// An event that this run, and no other, may handle. Only this file makes one.
 pub(super) struct Claimed<E> {
-    pub(super) parts: Parts,
+    pub(super) parts: Box<Parts>,
     pub(super) delivery: Delivery<E>,
     pub(super) ticket: Ticket,
     pub(super) lease: Lease,

@@ -8,6 +8,7 @@ use std::{
     future::poll_fn,
     hash::{Hash, Hasher},
     mem,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -18,10 +19,10 @@ use std::{
 use http::Response;
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
 
-use super::{Outcome, ResponseBody};
+use super::{Outcome, ResponseBody, within::within};
 use crate::{
     error::{Rejection, RejectionKind},
     event::Fingerprint,
@@ -200,7 +201,7 @@ impl Flight {
         if let Some(outcome) = soon.await {
             return Some(outcome);
         }
-        let answered = async {
+        let answered = pin!(async {
             loop {
                 let changed = self.changed.notified();
                 if let Progress::Answered(outcome) = &lock(&self.state).progress {
@@ -208,10 +209,10 @@ impl Flight {
                 }
                 changed.await;
             }
-        };
-        match timeout_at(deadline, answered).await {
-            Ok(outcome) => Some(outcome),
-            Err(_) => match &lock(&self.state).progress {
+        });
+        match within(deadline, answered).await {
+            Some(outcome) => Some(outcome),
+            None => match &lock(&self.state).progress {
                 Progress::Running => None,
                 Progress::Finished(outcome) | Progress::Answered(outcome) => Some(outcome.clone()),
             },
