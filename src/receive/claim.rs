@@ -54,7 +54,7 @@ impl<E: Event> Parsed<E> {
             |kind, reason: &str, after| Outcome::Refused(Rejection::new(kind, reason.to_owned()).retry_after(after));
         match answer {
             Ok(Answer::Acquired { generation, attempts }) => {
-                let claim = Claim::new(generation, attempts, lease.watch());
+                let claim = Claim::new(generation, attempts, lease.hold());
                 let headers = if keep_headers {
                     parts.headers.clone()
                 } else {

@@ -4,7 +4,7 @@ use std::{
     error::Error as StdError,
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -28,14 +28,12 @@ use super::{
 use crate::{
     error::{Rejection, RejectionKind},
     event::{Delivery, Event},
-    handler::{HandlerError, TopicRouter},
+    handler::{HandlerError, HandlerFuture, TopicRouter},
     store::{IdempotencyStore, Ticket},
 };
 
 /// How long a sender is asked to wait after a handler was cancelled.
 const HANDLER_RECOVERS: Duration = Duration::from_secs(5);
-
-type Work = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
 /// Who handles: topic handlers, or an HTTP service.
 pub(crate) trait Handle<E>: Clone + Send + 'static {
@@ -48,8 +46,11 @@ pub(crate) trait Handle<E>: Clone + Send + 'static {
     /// What of its own registrations stands for this topic, if one does.
     fn registered(&self, topic: &str) -> Option<&str>;
 
+    /// The handler at work.
+    type Work: Future<Output = Verdict> + Unpin + Send;
+
     /// Handles a delivery.
-    fn handle(self, parts: Box<Parts>, delivery: Delivery<E>) -> Work;
+    fn handle(self, parts: Box<Parts>, delivery: Delivery<E>) -> Self::Work;
 }
 
 /// How a handler ended.
@@ -73,12 +74,23 @@ impl<E: Event, S: Clone + Send + Sync + 'static> Handle<E> for TopicRouter<E, S>
         self.pattern(topic)
     }
 
-    fn handle(mut self, _: Box<Parts>, delivery: Delivery<E>) -> Work {
-        Box::pin(async move {
-            match self.call(delivery).await {
-                Ok(()) => Verdict::Handled(None),
-                Err(error) => Verdict::Failed(error),
-            }
+    type Work = TopicWork;
+
+    fn handle(mut self, _: Box<Parts>, delivery: Delivery<E>) -> TopicWork {
+        TopicWork(self.call(delivery))
+    }
+}
+
+/// A topic's handler at work.
+pub(crate) struct TopicWork(HandlerFuture);
+
+impl Future for TopicWork {
+    type Output = Verdict;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Verdict> {
+        Pin::new(&mut self.0).poll(cx).map(|result| match result {
+            Ok(()) => Verdict::Handled(None),
+            Err(error) => Verdict::Failed(error),
         })
     }
 }
@@ -113,7 +125,9 @@ where
         None
     }
 
-    fn handle(self, mut parts: Box<Parts>, delivery: Delivery<E>) -> Work {
+    type Work = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+    fn handle(self, mut parts: Box<Parts>, delivery: Delivery<E>) -> Self::Work {
         let Self(mut inner) = self;
         Box::pin(async move {
             if let Err(error) = poll_fn(|cx| inner.poll_ready(cx)).await {
@@ -181,11 +195,11 @@ enum End {
 
 /// Runs the work until it ends, the cap strikes or a drain cancels it. The lease is renewed meanwhile. When this returns, the work
 /// is dropped: nothing of it runs beside whatever the store is told next.
-async fn supervise<P, S: IdempotencyStore>(
+async fn supervise<P, S: IdempotencyStore, W: Future<Output = Verdict> + Unpin>(
     receiver: &Receiver<P, S>,
     ticket: &Ticket,
     lease: &Lease,
-    work: impl FnOnce() -> Work,
+    work: impl FnOnce() -> W,
 ) -> End {
     if receiver.flights.is_cancelled() {
         return End::Drained;
@@ -198,7 +212,7 @@ async fn supervise<P, S: IdempotencyStore>(
     let mut watch = None;
     let end = poll_fn(|cx| {
         // The work first: a result is never thrown away for a timer that is due at the same moment.
-        match catch(|| work.as_mut().poll(cx)) {
+        match catch(|| Pin::new(&mut work).poll(cx)) {
             Ok(Poll::Ready(verdict)) => return Poll::Ready(End::Verdict(verdict)),
             Ok(Poll::Pending) => {}
             Err(Panicked) => return Poll::Ready(End::Panicked),

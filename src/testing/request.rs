@@ -5,7 +5,7 @@ use http::{HeaderMap, Request};
 use http_body_util::Full;
 
 use crate::{
-    event::{Claim, Delivery, Event},
+    event::{Claim, Delivery, Event, Hold},
     signature::{Scheme, Secrets, SignError},
 };
 
@@ -59,11 +59,17 @@ pub fn signed_request(
 /// # Ok::<(), tower_webhook::event::EventError>(())
 /// ```
 pub fn delivery<E: Event>(event: E, body: impl Into<Bytes>) -> Delivery<E> {
+    struct Held;
+    impl Hold for Held {
+        fn is_lost(&self) -> bool {
+            false
+        }
+    }
     Delivery::new(
         event,
         body.into(),
         HeaderMap::new(),
-        Claim::new(1, 1, Arc::new(|| false)),
+        Claim::new(1, 1, Arc::new(Held)),
         0,
     )
 }

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -269,7 +269,10 @@ impl event::Event for Event {
     /// years, and the time as the instant it names, since Dwolla writes times in several ways. A time that cannot be read
     /// goes in as text: it tells two events apart too.
     fn fingerprint(&self) -> Option<Fingerprint> {
-        let resource = self.resource_id().unwrap_or_default().to_ascii_lowercase();
+        let mut resource = Cow::Borrowed(self.resource_id().unwrap_or_default());
+        if resource.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            resource.to_mut().make_ascii_lowercase();
+        }
         let instant = self
             .created()
             .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
