@@ -78,6 +78,10 @@ pub enum RejectionKind {
 }
 
 impl RejectionKind {
+    /// How many kinds there are.
+    #[cfg(feature = "service")]
+    pub(crate) const COUNT: usize = Self::InnerRefused as usize + 1;
+
     /// A name for programs: the `code` of the answer's problem, and the `outcome` in logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -105,15 +105,20 @@ impl<E: Event> fmt::Debug for Delivery<E> {
 pub struct Claim {
     generation: u64,
     attempts: u32,
-    lost: Arc<dyn Fn() -> bool + Send + Sync>,
+    hold: Arc<dyn Hold>,
+}
+
+/// What a claim is held by: it can tell whether it still is.
+pub(crate) trait Hold: Send + Sync {
+    fn is_lost(&self) -> bool;
 }
 
 impl Claim {
-    pub(crate) fn new(generation: u64, attempts: u32, lost: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
+    pub(crate) fn new(generation: u64, attempts: u32, hold: Arc<dyn Hold>) -> Self {
         Self {
             generation,
             attempts,
-            lost,
+            hold,
         }
     }
 
@@ -136,7 +141,7 @@ impl Claim {
     /// it acts.
     #[must_use]
     pub fn lost(&self) -> bool {
-        (self.lost)()
+        self.hold.is_lost()
     }
 }
 

@@ -15,6 +15,8 @@ mod error;
 mod delivery;
 
 #[cfg(feature = "service")]
+pub(crate) use delivery::Hold;
+#[cfg(feature = "service")]
 pub use delivery::{Claim, Delivery};
 pub use error::{EventError, EventErrorKind};
 pub use fingerprint::Fingerprint;

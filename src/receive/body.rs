@@ -22,8 +22,8 @@ impl ResponseBody {
         Self(Kind::Ours(Full::default()))
     }
 
-    pub(crate) fn full(text: impl Into<Bytes>) -> Self {
-        Self(Kind::Ours(Full::new(text.into())))
+    pub(crate) fn full(bytes: Bytes) -> Self {
+        Self(Kind::Ours(Full::new(bytes)))
     }
 
     pub(crate) fn inner<B>(body: B) -> Self

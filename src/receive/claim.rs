@@ -15,7 +15,7 @@ const STORE_RECOVERS: Duration = Duration::from_secs(5);
 
 /// An event that this run, and no other, may handle. Only this file makes one.
 pub(super) struct Claimed<E> {
-    pub(super) parts: Parts,
+    pub(super) parts: Box<Parts>,
     pub(super) delivery: Delivery<E>,
     pub(super) ticket: Ticket,
     pub(super) lease: Lease,
@@ -54,7 +54,7 @@ impl<E: Event> Parsed<E> {
             |kind, reason: &str, after| Outcome::Refused(Rejection::new(kind, reason.to_owned()).retry_after(after));
         match answer {
             Ok(Answer::Acquired { generation, attempts }) => {
-                let claim = Claim::new(generation, attempts, lease.watch());
+                let claim = Claim::new(generation, attempts, lease.hold());
                 let headers = if keep_headers {
                     parts.headers.clone()
                 } else {

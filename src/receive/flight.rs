@@ -6,7 +6,9 @@
 use std::{
     collections::{HashMap, hash_map},
     future::poll_fn,
+    hash::{Hash, Hasher},
     mem,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -17,10 +19,10 @@ use std::{
 use http::Response;
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
 
-use super::{Outcome, ResponseBody};
+use super::{Outcome, ResponseBody, within::within};
 use crate::{
     error::{Rejection, RejectionKind},
     event::Fingerprint,
@@ -29,7 +31,18 @@ use crate::{
 
 /// What tells flights apart. The fingerprint is part of it: another event under the same id must meet the store's conflict, not a
 /// stranger's answer.
-type Event = (Key, Fingerprint);
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Event {
+    key: Key,
+    fingerprint: Fingerprint,
+}
+
+/// The id alone is hashed: it tells nearly all events of a layer apart.
+impl Hash for Event {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.id().hash(state);
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Flights {
@@ -88,7 +101,10 @@ impl Flights {
     }
 
     pub(crate) fn enter(self: &Arc<Self>, ticket: &Ticket, topic: &str, max_waiting: usize) -> Entry {
-        let event = (ticket.key.clone(), ticket.fingerprint);
+        let event = Event {
+            key: ticket.key.clone(),
+            fingerprint: ticket.fingerprint,
+        };
         let mut open = lock(&self.open);
         if open.draining {
             return Entry::Draining;
@@ -143,12 +159,12 @@ impl Flights {
         let remaining = lock(&self.open)
             .flights
             .iter()
-            .map(|((key, _), flight)| {
+            .map(|(event, flight)| {
                 let end = match &lock(&flight.state).progress {
                     Progress::Running => None,
                     Progress::Finished(outcome) | Progress::Answered(outcome) => Some(outcome.clone()),
                 };
-                (key.clone(), flight.topic.clone(), end)
+                (event.key.clone(), flight.topic.clone(), end)
             })
             .collect();
         self.cancelled.send_replace(true);
@@ -185,7 +201,7 @@ impl Flight {
         if let Some(outcome) = soon.await {
             return Some(outcome);
         }
-        let answered = async {
+        let answered = pin!(async {
             loop {
                 let changed = self.changed.notified();
                 if let Progress::Answered(outcome) = &lock(&self.state).progress {
@@ -193,10 +209,10 @@ impl Flight {
                 }
                 changed.await;
             }
-        };
-        match timeout_at(deadline, answered).await {
-            Ok(outcome) => Some(outcome),
-            Err(_) => match &lock(&self.state).progress {
+        });
+        match within(deadline, answered).await {
+            Some(outcome) => Some(outcome),
+            None => match &lock(&self.state).progress {
                 Progress::Running => None,
                 Progress::Finished(outcome) | Progress::Answered(outcome) => Some(outcome.clone()),
             },

@@ -7,9 +7,9 @@ use std::{
     task::Poll,
 };
 
-use tokio::time::timeout;
+use tokio::time::Instant;
 
-use super::Receiver;
+use super::{Receiver, later, within::within};
 use crate::{metrics::Timer, store::StoreError};
 
 /// It panicked. The panic hook has printed where; what it said is nobody else's business.
@@ -40,14 +40,15 @@ pub(super) async fn store_operation<T, P, S>(
     operation: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
     let timer = Timer::start();
+    let deadline = later(Instant::now(), receiver.settings.store_timeout);
     let mut operation = pin!(operation);
-    let caught = poll_fn(|cx| match catch(|| operation.as_mut().poll(cx)) {
+    let caught = pin!(poll_fn(|cx| match catch(|| operation.as_mut().poll(cx)) {
         Ok(Poll::Ready(answer)) => Poll::Ready(answer),
         Ok(Poll::Pending) => Poll::Pending,
         Err(Panicked) => Poll::Ready(Err(StoreError::unavailable("the store panicked"))),
-    });
-    let answer = timeout(receiver.settings.store_timeout, caught).await;
-    let answer = answer.unwrap_or_else(|_| Err(StoreError::unavailable("it did not answer in time")));
+    }));
+    let answer = within(deadline, caught).await;
+    let answer = answer.unwrap_or_else(|| Err(StoreError::unavailable("it did not answer in time")));
     receiver.meter.store(name, answer.is_ok(), timer);
     answer
 }

@@ -4,7 +4,7 @@ use std::{
     error::Error as StdError,
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -12,26 +12,28 @@ use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use http_body::Body;
 use http_body_util::Full;
-use tokio::{task::unconstrained, time::sleep};
+use tokio::{
+    task::unconstrained,
+    time::{Instant, sleep_until},
+};
 use tower::Service;
 
 use super::{
     Outcome, Receiver, ResponseBody,
     claim::Claimed,
     guard::{Panicked, catch, discard},
+    later,
     lease::Lease,
 };
 use crate::{
     error::{Rejection, RejectionKind},
     event::{Delivery, Event},
-    handler::{HandlerError, TopicRouter},
+    handler::{HandlerError, HandlerFuture, TopicRouter},
     store::{IdempotencyStore, Ticket},
 };
 
 /// How long a sender is asked to wait after a handler was cancelled.
 const HANDLER_RECOVERS: Duration = Duration::from_secs(5);
-
-type Work = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
 /// Who handles: topic handlers, or an HTTP service.
 pub(crate) trait Handle<E>: Clone + Send + 'static {
@@ -44,8 +46,11 @@ pub(crate) trait Handle<E>: Clone + Send + 'static {
     /// What of its own registrations stands for this topic, if one does.
     fn registered(&self, topic: &str) -> Option<&str>;
 
+    /// The handler at work.
+    type Work: Future<Output = Verdict> + Unpin + Send;
+
     /// Handles a delivery.
-    fn handle(self, parts: Parts, delivery: Delivery<E>) -> Work;
+    fn handle(self, parts: Box<Parts>, delivery: Delivery<E>) -> Self::Work;
 }
 
 /// How a handler ended.
@@ -69,12 +74,23 @@ impl<E: Event, S: Clone + Send + Sync + 'static> Handle<E> for TopicRouter<E, S>
         self.pattern(topic)
     }
 
-    fn handle(mut self, _: Parts, delivery: Delivery<E>) -> Work {
-        Box::pin(async move {
-            match self.call(delivery).await {
-                Ok(()) => Verdict::Handled(None),
-                Err(error) => Verdict::Failed(error),
-            }
+    type Work = TopicWork;
+
+    fn handle(mut self, _: Box<Parts>, delivery: Delivery<E>) -> TopicWork {
+        TopicWork(self.call(delivery))
+    }
+}
+
+/// A topic's handler at work.
+pub(crate) struct TopicWork(HandlerFuture);
+
+impl Future for TopicWork {
+    type Output = Verdict;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Verdict> {
+        Pin::new(&mut self.0).poll(cx).map(|result| match result {
+            Ok(()) => Verdict::Handled(None),
+            Err(error) => Verdict::Failed(error),
         })
     }
 }
@@ -109,7 +125,9 @@ where
         None
     }
 
-    fn handle(self, mut parts: Parts, delivery: Delivery<E>) -> Work {
+    type Work = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+    fn handle(self, mut parts: Box<Parts>, delivery: Delivery<E>) -> Self::Work {
         let Self(mut inner) = self;
         Box::pin(async move {
             if let Err(error) = poll_fn(|cx| inner.poll_ready(cx)).await {
@@ -117,7 +135,7 @@ where
             }
             let body = Full::new(delivery.body().clone());
             parts.extensions.insert(delivery);
-            match inner.call(Request::from_parts(parts, body)).await {
+            match inner.call(Request::from_parts(*parts, body)).await {
                 Err(error) => Verdict::Failed(HandlerError::retry(error)),
                 Ok(response) => {
                     let status = response.status();
@@ -177,11 +195,11 @@ enum End {
 
 /// Runs the work until it ends, the cap strikes or a drain cancels it. The lease is renewed meanwhile. When this returns, the work
 /// is dropped: nothing of it runs beside whatever the store is told next.
-async fn supervise<P, S: IdempotencyStore>(
+async fn supervise<P, S: IdempotencyStore, W: Future<Output = Verdict> + Unpin>(
     receiver: &Receiver<P, S>,
     ticket: &Ticket,
     lease: &Lease,
-    work: impl FnOnce() -> Work,
+    work: impl FnOnce() -> W,
 ) -> End {
     if receiver.flights.is_cancelled() {
         return End::Drained;
@@ -189,37 +207,54 @@ async fn supervise<P, S: IdempotencyStore>(
     let Ok(mut work) = catch(work) else {
         return End::Panicked;
     };
-    let cap = receiver.settings.handler_timeout;
-    let end = {
+    let began = Instant::now();
+    // Made, and boxed, when the work waits for the first time: some never does.
+    let mut watch = None;
+    let end = poll_fn(|cx| {
+        // The work first: a result is never thrown away for a timer that is due at the same moment.
+        match catch(|| Pin::new(&mut work).poll(cx)) {
+            Ok(Poll::Ready(verdict)) => return Poll::Ready(End::Verdict(verdict)),
+            Ok(Poll::Pending) => {}
+            Err(Panicked) => return Poll::Ready(End::Panicked),
+        }
         // Unconstrained: a handler that is always ready uses up the task's budget, and whatever shares it would then never look at
         // the clock.
-        let mut capped = pin!(unconstrained(sleep(cap)));
-        let mut drained = pin!(unconstrained(receiver.flights.cancelled()));
-        let mut renewing = pin!(unconstrained(lease.renew(receiver, ticket)));
-        poll_fn(|cx| {
-            // The work first: a result is never thrown away for a timer that is due at the same moment.
-            match catch(|| work.as_mut().poll(cx)) {
-                Ok(Poll::Ready(verdict)) => return Poll::Ready(End::Verdict(verdict)),
-                Ok(Poll::Pending) => {}
-                Err(Panicked) => return Poll::Ready(End::Panicked),
-            }
-            if drained.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(End::Drained);
-            }
-            if capped.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(End::TimedOut(cap));
-            }
-            let _ = renewing.as_mut().poll(cx);
-            Poll::Pending
-        })
-        .await
-    };
+        watch
+            .get_or_insert_with(|| Box::pin(unconstrained(watch_over(receiver, ticket, lease, began))))
+            .as_mut()
+            .poll(cx)
+    })
+    .await;
     match (discard(work), end) {
         // It had ended; what its remains do when dropped changes nothing.
         (_, End::Verdict(verdict)) => End::Verdict(verdict),
         (Ok(()), end) => end,
         (Err(Panicked), _) => End::Panicked,
     }
+}
+
+/// Renews the lease until a drain or the cap, counted from when the work began, ends the work.
+async fn watch_over<P, S: IdempotencyStore>(
+    receiver: &Receiver<P, S>,
+    ticket: &Ticket,
+    lease: &Lease,
+    began: Instant,
+) -> End {
+    let cap = receiver.settings.handler_timeout;
+    let mut capped = pin!(sleep_until(later(began, cap)));
+    let mut drained = pin!(receiver.flights.cancelled());
+    let mut renewing = pin!(lease.renew(receiver, ticket));
+    poll_fn(|cx| {
+        if drained.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(End::Drained);
+        }
+        if capped.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(End::TimedOut(cap));
+        }
+        let _ = renewing.as_mut().poll(cx);
+        Poll::Pending
+    })
+    .await
 }
 
 /// What a handler's error says, and its end: both run the user's code.

@@ -6,13 +6,19 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Receiver, guard::store_operation, later};
-use crate::store::{Effect, IdempotencyStore, Ticket};
+use crate::{
+    event::Hold,
+    store::{Effect, IdempotencyStore, Ticket},
+};
 
 /// A lease counts from before the store was asked: the store, which starts it later, never ends it sooner.
-#[derive(Clone, Debug)]
-pub(super) struct Lease {
+#[derive(Debug)]
+pub(super) struct Lease(Arc<Reckoning>);
+
+#[derive(Debug)]
+struct Reckoning {
     length: Duration,
-    state: Arc<Mutex<State>>,
+    state: Mutex<State>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -25,39 +31,34 @@ struct State {
 impl Lease {
     /// A lease of a claim that is asked for now.
     pub(super) fn asked_now(length: Duration) -> Self {
-        Self {
+        Self(Arc::new(Reckoning {
             length,
-            state: Arc::new(Mutex::new(State {
+            state: Mutex::new(State {
                 asked: Instant::now(),
                 taken: false,
-            })),
-        }
+            }),
+        }))
     }
 
-    /// For the handler: whether the lease can no longer be taken for held. It asks the clock, so it also tells a handler that blocked
-    /// its thread for longer than the lease.
-    pub(super) fn watch(&self) -> Arc<dyn Fn() -> bool + Send + Sync> {
-        let lease = self.clone();
-        Arc::new(move || {
-            let State { asked, taken } = *lease.state();
-            taken || later(asked, lease.length) <= Instant::now()
-        })
+    /// For the handler.
+    pub(super) fn hold(&self) -> Arc<dyn Hold> {
+        Arc::clone(&self.0) as Arc<dyn Hold>
     }
 
     /// Renews the lease for as long as it is polled; it never completes.
     pub(super) async fn renew<P, S: IdempotencyStore>(&self, receiver: &Receiver<P, S>, ticket: &Ticket) {
         let settings = &receiver.settings;
-        let mut next = later(self.state().asked, settings.renew_every);
+        let mut next = later(self.0.state().asked, settings.renew_every);
         loop {
             sleep_until(next).await;
             let asked = Instant::now();
             match store_operation(receiver, "renew", receiver.store.renew(ticket)).await {
                 Ok(Effect::Applied) => {
-                    self.state().asked = asked;
+                    self.0.state().asked = asked;
                     next = later(asked, settings.renew_every);
                 }
                 Ok(Effect::NotHeld) => {
-                    self.state().taken = true;
+                    self.0.state().taken = true;
                     crate::trace::warn(format_args!(
                         "the lease of {} was lost to another run",
                         crate::trace::Brief(ticket.key.id().as_str())
@@ -69,8 +70,18 @@ impl Lease {
             }
         }
     }
+}
 
+impl Reckoning {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hold for Reckoning {
+    /// It asks the clock, so it also tells a handler that blocked its thread for longer than the lease.
+    fn is_lost(&self) -> bool {
+        let State { asked, taken } = *self.state();
+        taken || later(asked, self.length) <= Instant::now()
     }
 }

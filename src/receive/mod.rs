@@ -10,6 +10,7 @@
 mod settings;
 mod body;
 mod guard;
+mod within;
 mod gate;
 mod flight;
 mod read_body;
@@ -29,9 +30,9 @@ pub use handle::Http;
 pub(crate) use respond::missing_layer;
 pub(crate) use settings::Settings;
 
-use std::{error::Error as StdError, sync::Arc, time::Duration};
+use std::{error::Error as StdError, future::Future, sync::Arc, time::Duration};
 
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, request::Parts};
 use http_body::Body;
 use tokio::time::Instant;
 
@@ -99,10 +100,27 @@ impl From<Rejection> for Outcome {
 }
 
 /// From a request to its answer.
-pub(crate) async fn receive<P, S, H, B>(
+pub(crate) fn receive<P, S, H, B>(
     receiver: Arc<Receiver<P, S>>,
     handler: H,
     request: Request<B>,
+) -> impl Future<Output = Response<ResponseBody>>
+where
+    P: Provider,
+    S: IdempotencyStore,
+    H: Handle<P::Event>,
+    B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
+{
+    let (parts, body) = request.into_parts();
+    // Boxed: every step hands them on.
+    answer(receiver, handler, Box::new(parts), body)
+}
+
+async fn answer<P, S, H, B>(
+    receiver: Arc<Receiver<P, S>>,
+    handler: H,
+    parts: Box<Parts>,
+    body: B,
 ) -> Response<ResponseBody>
 where
     P: Provider,
@@ -112,9 +130,9 @@ where
 {
     let started = Instant::now();
     let span = Span::delivery(receiver.provider.name());
-    let is_head = request.method() == Method::HEAD;
+    let is_head = parts.method == Method::HEAD;
     let _in_flight = receiver.meter.in_flight();
-    let (outcome, topic) = match arrive(&receiver, &span, request, started).await {
+    let (outcome, topic) = match arrive(&receiver, &span, parts, body, started).await {
         Ok((parsed, place)) => {
             let event = &parsed.event;
             let topic = Topic::of(|| handler.registered(event.topic()));
@@ -150,7 +168,8 @@ where
 async fn arrive<P, S, B>(
     receiver: &Receiver<P, S>,
     span: &Span,
-    request: Request<B>,
+    parts: Box<Parts>,
+    body: B,
     started: Instant,
 ) -> Result<(Parsed<P::Event>, gate::Place), Rejection>
 where
@@ -166,7 +185,7 @@ where
         until: later(started, settings.body_timeout.min(settings.answer_within)),
     };
     let (received, mut place) =
-        read_body::read_body(request, receiver.provider.verifier(), &receiver.gate, limits).await?;
+        read_body::read_body(parts, body, receiver.provider.verifier(), &receiver.gate, limits).await?;
     let now = receiver.clock.now();
     let authentic = received.verify(now)?;
     place.authenticated();
@@ -275,7 +294,7 @@ async fn fly<P, S, H>(
         Err(refused) => {
             refused.outcome.end(&span, meter, &topic);
             match refused.unsure {
-                Some(ticket) => settle::release_unsure(&receiver, &ticket, lead, refused.outcome).await,
+                Some(ticket) => Box::pin(settle::release_unsure(&receiver, &ticket, lead, refused.outcome)).await,
                 None => lead.end(refused.outcome),
             }
         }

@@ -17,7 +17,7 @@ use crate::{
 
 /// An event, with what its claim needs. Only this file makes one.
 pub(super) struct Parsed<E> {
-    pub(super) parts: Parts,
+    pub(super) parts: Box<Parts>,
     pub(super) body: Bytes,
     pub(super) event: E,
     pub(super) ticket: Ticket,

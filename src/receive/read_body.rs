@@ -4,7 +4,7 @@ use std::{error::Error as StdError, future::poll_fn, pin::pin};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{
-    HeaderMap, Method, Request,
+    HeaderMap, Method,
     header::{CONTENT_ENCODING, CONTENT_LENGTH},
     request::Parts,
 };
@@ -12,7 +12,10 @@ use http_body::Body;
 use http_body_util::LengthLimitError;
 use tokio::time::Instant;
 
-use super::gate::{Gate, Place};
+use super::{
+    gate::{Gate, Place},
+    within::within,
+};
 use crate::{
     error::{Rejection, RejectionKind},
     signature::{SignatureError, Verification, Verifier},
@@ -26,7 +29,7 @@ const EMPTY_FRAMES: usize = 64;
 
 /// A whole body, read and fed to the MAC, but not yet believed.
 pub(super) struct Received {
-    pub(super) parts: Parts,
+    pub(super) parts: Box<Parts>,
     pub(super) body: Bytes,
     pub(super) verification: Verification,
 }
@@ -39,7 +42,8 @@ pub(super) struct Limits {
 }
 
 pub(super) async fn read_body<B>(
-    request: Request<B>,
+    parts: Box<Parts>,
+    body: B,
     verifier: &Verifier,
     gate: &Gate,
     limits: Limits,
@@ -47,7 +51,6 @@ pub(super) async fn read_body<B>(
 where
     B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
-    let (parts, body) = request.into_parts();
     if parts.method != Method::POST {
         return Err(Rejection::new(
             RejectionKind::Method,
@@ -67,40 +70,43 @@ where
         expected,
     };
     let mut empty = 0;
-    let read = async {
-        loop {
-            let frame = match poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-                None => return Ok(()),
-                Some(Ok(frame)) => frame,
-                Some(Err(error)) => return Err(broken(error.into(), limits.bytes)),
-            };
-            // Trailers are unsigned and nobody asks for them: a frame without a byte.
-            let data = frame.into_data().ok();
-            let length = data.as_ref().map_or(0, Buf::remaining);
-            let Some(mut data) = data.filter(|_| length > 0) else {
-                empty += 1;
-                if empty > EMPTY_FRAMES {
-                    return Err(Rejection::new(
-                        RejectionKind::TooSlow,
-                        "the body consists of empty frames; expected bytes",
-                    ));
+    let in_time = {
+        let read = pin!(async {
+            loop {
+                let frame = match poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+                    None => return Ok(()),
+                    Some(Ok(frame)) => frame,
+                    Some(Err(error)) => return Err(broken(error.into(), limits.bytes)),
+                };
+                // Trailers are unsigned and nobody asks for them: a frame without a byte.
+                let data = frame.into_data().ok();
+                let length = data.as_ref().map_or(0, Buf::remaining);
+                let Some(mut data) = data.filter(|_| length > 0) else {
+                    empty += 1;
+                    if empty > EMPTY_FRAMES {
+                        return Err(Rejection::new(
+                            RejectionKind::TooSlow,
+                            "the body consists of empty frames; expected bytes",
+                        ));
+                    }
+                    continue;
+                };
+                if length > limits.bytes.saturating_sub(collected.len()) {
+                    return Err(too_large(limits.bytes));
                 }
-                continue;
-            };
-            if length > limits.bytes.saturating_sub(collected.len()) {
-                return Err(too_large(limits.bytes));
+                place.take(length)?;
+                let data = data.copy_to_bytes(length); // no copy where the frame is `Bytes`, as hyper's are
+                verification.update(&data);
+                collected.push(data);
+                // A body whose frames are always ready would otherwise never let the deadline be looked at.
+                tokio::task::coop::consume_budget().await;
             }
-            place.take(length)?;
-            let data = data.copy_to_bytes(length); // no copy where the frame is `Bytes`, as hyper's are
-            verification.update(&data);
-            collected.push(data);
-            // A body whose frames are always ready would otherwise never let the deadline be looked at.
-            tokio::task::coop::consume_budget().await;
-        }
+        });
+        within(limits.until, read).await
     };
-    match tokio::time::timeout_at(limits.until, read).await {
-        Ok(result) => result?,
-        Err(_) => {
+    match in_time {
+        Some(result) => result?,
+        None => {
             return Err(Rejection::new(
                 RejectionKind::TooSlow,
                 "the body did not arrive before its deadline",
@@ -119,7 +125,11 @@ where
 
 /// The reason is for the log and for metrics; the answer is the same for every one.
 pub(super) fn signature(error: SignatureError) -> Rejection {
-    Rejection::new(RejectionKind::Signature, error.to_string()).because(error.kind().as_str())
+    use std::fmt::Write as _;
+    // Strangers cause this one at will: room for the text, which `to_string` would take in several steps.
+    let mut reason = String::with_capacity(192);
+    let _ = write!(reason, "{error}"); // a `String` takes everything
+    Rejection::new(RejectionKind::Signature, reason).because(error.kind().as_str())
 }
 
 /// A layer that decodes bodies would change what was signed, and decoding before the signature is checked invites bombs.

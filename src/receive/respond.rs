@@ -1,7 +1,8 @@
 //! Step 7. The only file that knows a status code: one table, one body for each kind.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
     header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -138,12 +139,13 @@ pub(super) fn head_of(response: Response<ResponseBody>) -> Response<ResponseBody
 }
 
 fn refuse(rejection: Rejection, detail: Option<String>) -> Response<ResponseBody> {
-    let Answer(status, text) = answer(&rejection);
-    let mut response = Response::new(ResponseBody::full(problem(
-        status,
-        rejection.kind().as_str(),
-        detail.as_deref().unwrap_or(text),
-    )));
+    let answer = answer(&rejection);
+    let Answer(status, _) = answer;
+    let body = match detail {
+        Some(detail) => problem(status, rejection.kind().as_str(), &detail),
+        None => usual_problem(&rejection, answer),
+    };
+    let mut response = Response::new(ResponseBody::full(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -181,7 +183,19 @@ struct Problem<'a> {
     detail: &'a str,
 }
 
-fn problem(status: StatusCode, code: &str, detail: &str) -> String {
+/// A kind's problem never changes: it is written once, when it is first needed.
+fn usual_problem(rejection: &Rejection, Answer(status, text): Answer) -> Bytes {
+    /// Two for each kind: whether it asks for a delay may change its answer.
+    static WRITTEN: [[OnceLock<Bytes>; 2]; RejectionKind::COUNT] =
+        [const { [const { OnceLock::new() }; 2] }; RejectionKind::COUNT];
+    let write = || problem(status, rejection.kind().as_str(), text);
+    let written = WRITTEN
+        .get(rejection.kind() as usize)
+        .and_then(|kind| kind.get(usize::from(rejection.retry_delay().is_some())));
+    written.map_or_else(write, |written| written.get_or_init(write).clone())
+}
+
+fn problem(status: StatusCode, code: &str, detail: &str) -> Bytes {
     let problem = Problem {
         title: status.canonical_reason(),
         status: status.as_u16(),
@@ -189,7 +203,7 @@ fn problem(status: StatusCode, code: &str, detail: &str) -> String {
         detail,
     };
     // Texts and a number: there is nothing to fail.
-    serde_json::to_string(&problem).unwrap_or_default()
+    serde_json::to_vec(&problem).unwrap_or_default().into()
 }
 
 /// What an extractor answers that finds no delivery. The route checks no signature, so the log alone says which types are missing.

@@ -34,7 +34,8 @@ impl Handled {
         if let Err(reason) = answer {
             crate::trace::warn(format_args!("settling failed and goes on in the background: {reason}"));
             lead.answer(outcome.clone());
-            let _ = in_background(receiver, &ticket, settlement, |_| true).await;
+            // Boxed: rare, and larger than all the rest of a flight.
+            let _ = Box::pin(in_background(receiver, &ticket, settlement, |_| true)).await;
         }
         lead.end(outcome);
     }

@@ -10,7 +10,7 @@ use crate::{error::Rejection, signature::Verified};
 
 /// An authentic request. Only this file makes one.
 pub(super) struct Authentic {
-    pub(super) parts: Parts,
+    pub(super) parts: Box<Parts>,
     pub(super) body: Bytes,
     pub(super) verified: Verified,
 }

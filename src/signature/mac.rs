@@ -77,6 +77,12 @@ impl Tag {
         Self(words)
     }
 
+    /// Big-endian words, in order.
+    #[inline]
+    pub(super) fn from_words(words: [u64; MAX_TAG / 8]) -> Self {
+        Self(words)
+    }
+
     pub(super) fn to_bytes(&self, length: usize) -> Vec<u8> {
         self.0.iter().flat_map(|word| word.to_be_bytes()).take(length).collect()
     }

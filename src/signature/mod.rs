@@ -35,6 +35,8 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
+use crate::clock::{Clock as _, SystemClock};
+
 /// Proof that a body is authentic.
 ///
 /// ```
@@ -87,7 +89,7 @@ pub fn verify(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Verified, SignatureError> {
-    Verifier::new(scheme, secrets)?.verify(headers, body)
+    scheme.verify_once(secrets, headers, body, || SystemClock.now())
 }
 
 /// Checks one request's signature at a time of the caller's choosing: a pure function.
@@ -113,7 +115,7 @@ pub fn verify_at(
     body: &[u8],
     now: SystemTime,
 ) -> Result<Verified, SignatureError> {
-    Verifier::new(scheme, secrets)?.verify_at(headers, body, now)
+    scheme.verify_once(secrets, headers, body, || now)
 }
 
 /// Whether a time that stands in a signed body is near enough to now: for senders that sign their time there, where a [`Scheme`] cannot see

@@ -77,6 +77,11 @@ impl Secrets {
         Ok(Self(secrets))
     }
 
+    /// Themselves, as bytes.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|secret| secret.as_slice())
+    }
+
     /// The keys that they stand for in this form.
     pub(super) fn keys(&self, form: &SecretForm) -> Result<Vec<Zeroizing<Vec<u8>>>, SecretError> {
         self.0

@@ -77,21 +77,18 @@ pub(super) fn decode(text: &[u8], algorithm: Algorithm, encoding: Encoding) -> R
         let sha1 = text.len() == 40 && text.iter().all(u8::is_ascii_hexdigit);
         return Err(if sha1 { NoTag::Sha1 } else { NoTag::Length });
     }
-    // base64 wants room for what the padding could have been.
-    let mut bytes = [0; MAX_TAG + 2];
-    let decoded = match encoding {
-        Encoding::Hex => bytes.get_mut(..length).and_then(|bytes| decode_hex(text, bytes)),
-        // The strict alphabet with padding; trailing bits must be zero.
-        Encoding::Base64 => STANDARD
-            .decode_slice(text, &mut bytes)
-            .ok()
-            .filter(|read| *read == length)
-            .map(drop),
-    };
-    match decoded {
-        Some(()) => Ok(Tag::new(bytes.get(..length).unwrap_or_default())),
-        None => Err(NoTag::Encoding),
+    match encoding {
+        Encoding::Hex => decode_hex(text),
+        Encoding::Base64 => {
+            // base64 wants room for what the padding could have been.
+            let mut bytes = [0; MAX_TAG + 2];
+            // The strict alphabet with padding; trailing bits must be zero.
+            let read = STANDARD.decode_slice(text, &mut bytes).ok();
+            read.filter(|read| *read == length)
+                .map(|length| Tag::new(bytes.get(..length).unwrap_or_default()))
+        }
     }
+    .ok_or(NoTag::Encoding)
 }
 
 pub(super) fn encode(tag: &Tag, algorithm: Algorithm, encoding: Encoding) -> String {
@@ -102,22 +99,54 @@ pub(super) fn encode(tag: &Tag, algorithm: Algorithm, encoding: Encoding) -> Str
     }
 }
 
-/// Lower-case digits alone: were capitals taken too, a changed header would still verify. Without a branch on a digit, as two of five
-/// would be guessed wrong: that would take a fifth of the time of a usual body's MAC.
-fn decode_hex(text: &[u8], bytes: &mut [u8]) -> Option<()> {
-    const WRONG: u8 = 0x10;
-    let digit = |letter: u8| match letter {
-        b'0'..=b'9' => letter - b'0',
-        b'a'..=b'f' => letter - b'a' + 10,
-        _ => WRONG,
-    };
-    let mut all = 0;
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        if let [high, low] = *pair {
-            let (high, low) = (digit(high), digit(low));
-            all |= high | low;
-            *byte = high << 4 | low;
+/// Lower-case digits alone: were capitals taken too, a changed header would still verify. Eight digits at a time, without a branch on one:
+/// digit by digit this took a fifth of the time of a usual body's MAC.
+fn decode_hex(text: &[u8]) -> Option<Tag> {
+    /// This byte eight times.
+    const fn each(byte: u8) -> u64 {
+        u64::from_be_bytes([byte; 8])
+    }
+    let mut words = [0; MAX_TAG / 8];
+    let mut wrong = 0;
+    for (word, pair) in words.iter_mut().zip(text.as_chunks::<16>().0) {
+        for half in pair.as_chunks::<8>().0 {
+            let letters = u64::from_be_bytes(*half);
+            // A digit's value is in its low half, that of a letter (which has 0x40) nine below.
+            let values = (letters & each(0x0f)) + ((letters & each(0x40)) >> 6) * 9;
+            // Each value has one text, which must be what was read.
+            let above_nine = ((values + each(6)) >> 4) & each(1);
+            wrong |= (values + each(b'0') + above_nine * 0x27) ^ letters | values & each(0xf0);
+            // Eight values of half a byte: together four bytes.
+            let bytes = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+            let bytes = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
+            *word = *word << 32 | (bytes | bytes >> 16) & 0xffff_ffff;
         }
     }
-    (all & WRONG == 0).then_some(())
+    (wrong == 0).then(|| Tag::from_words(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use subtle::ConstantTimeEq as _;
+
+    use super::*;
+
+    /// Every byte at every place of two digits: 16 are digits, all others are refused.
+    #[test]
+    fn a_digit_is_one_of_sixteen_and_stands_for_its_value() {
+        let text = "0123456789abcdef".repeat(4).into_bytes();
+        for place in [0, 7, 8, 31, 62, 63] {
+            for byte in 0..=u8::MAX {
+                let mut text = text.clone();
+                text[place] = byte;
+                let expected = hex::decode(&text).ok().filter(|_| !byte.is_ascii_uppercase());
+                let found = decode(&text, Algorithm::HmacSha256, Encoding::Hex);
+                match (expected, found) {
+                    (Some(bytes), Ok(tag)) => assert!(bool::from(tag.ct_eq(&Tag::new(&bytes)))),
+                    (None, Err(NoTag::Encoding)) => {}
+                    (expected, found) => panic!("{byte:#x} at {place}: {expected:?}, {}", found.is_ok()),
+                }
+            }
+        }
+    }
 }

@@ -9,8 +9,10 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use super::{
     Scheme, SecretError, Secrets, SignatureError, Verified,
+    content::{Content, Values},
     mac::{Mac, Tag},
     request::Tags,
+    secret::SecretForm,
     timestamp,
 };
 use crate::clock::{Clock as _, SystemClock};
@@ -122,7 +124,6 @@ impl Verifier {
         self.verify_with(headers, body, || now)
     }
 
-    /// The clock is only asked where the scheme signs a time.
     #[inline]
     fn verify_with(
         &self,
@@ -130,16 +131,9 @@ impl Verifier {
         body: &[u8],
         now: impl FnOnce() -> SystemTime,
     ) -> Result<Verified, SignatureError> {
-        let claims = self.scheme.claims(headers)?;
-        let content = self.scheme.content();
-        let before = content.before_body(claims.values);
-        let after = content.after_body(claims.values);
-        let parts = before.chain(std::iter::once(body)).chain(after);
-        let verified = decide(&claims.tags, self.keys().all().map(|mac| mac.tag_over(parts.clone())))?;
-        if let Some(time) = claims.time {
-            self.scheme.fresh(time, now())?;
-        }
-        Ok(verified)
+        self.scheme.check(headers, body, now, |tags, signed| {
+            decide(tags, self.keys().all().map(|mac| mac.tag_over(signed.parts())))
+        })
     }
 
     /// Starts with the headers alone, for a body that arrives in pieces.
@@ -168,7 +162,69 @@ impl Verifier {
     }
 }
 
+/// All that a request signs.
+#[derive(Clone, Copy)]
+struct Signed<'a> {
+    content: &'a Content,
+    values: Values<'a>,
+    body: &'a [u8],
+}
+
+impl<'a> Signed<'a> {
+    fn parts(self) -> impl Iterator<Item = &'a [u8]> {
+        let (before, after) = (
+            self.content.before_body(self.values),
+            self.content.after_body(self.values),
+        );
+        before.chain(std::iter::once(self.body)).chain(after)
+    }
+}
+
 impl Scheme {
+    /// Checks one request with secrets that are keyed for it alone.
+    pub(super) fn verify_once(
+        &self,
+        secrets: &Secrets,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: impl FnOnce() -> SystemTime,
+    ) -> Result<Verified, SignatureError> {
+        let tag = |key: &[u8], signed: Signed<'_>| Mac::keyed(self.algorithm(), key).tag_over(signed.parts());
+        match self.secret_form() {
+            SecretForm::Text => self.check(headers, body, now, |tags, signed| {
+                decide(tags, secrets.texts().map(|key| tag(key, signed)))
+            }),
+            form @ SecretForm::Base64(_) => {
+                let keys = secrets.keys(form)?;
+                self.check(headers, body, now, |tags, signed| {
+                    decide(tags, keys.iter().map(|key| tag(key, signed)))
+                })
+            }
+        }
+    }
+
+    /// The clock is only asked where the scheme signs a time, and after the MAC, so that an unsigned time decides nothing.
+    #[inline]
+    fn check(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: impl FnOnce() -> SystemTime,
+        decide: impl FnOnce(&Tags, Signed<'_>) -> Result<Verified, SignatureError>,
+    ) -> Result<Verified, SignatureError> {
+        let claims = self.claims(headers)?;
+        let signed = Signed {
+            content: self.content(),
+            values: claims.values,
+            body,
+        };
+        let verified = decide(&claims.tags, signed)?;
+        if let Some(time) = claims.time {
+            self.fresh(time, now())?;
+        }
+        Ok(verified)
+    }
+
     fn fresh(&self, time: u64, now: SystemTime) -> Result<(), SignatureError> {
         let tolerance = self
             .timestamp_place()

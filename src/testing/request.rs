@@ -9,7 +9,7 @@ use http_body_util::Full;
 
 use crate::{
     clock::{Clock as _, SystemClock},
-    event::{Claim, Delivery, Event},
+    event::{Claim, Delivery, Event, Hold},
     provider::Provider,
     signature::{Scheme, SecretError, Secrets, SignError, Verifier},
 };
@@ -239,11 +239,17 @@ pub fn signed_request(
 /// # Ok::<(), tower_webhook::event::EventError>(())
 /// ```
 pub fn delivery<E: Event>(event: E, body: impl Into<Bytes>) -> Delivery<E> {
+    struct Held;
+    impl Hold for Held {
+        fn is_lost(&self) -> bool {
+            false
+        }
+    }
     Delivery::new(
         event,
         body.into(),
         HeaderMap::new(),
-        Claim::new(1, 1, Arc::new(|| false)),
+        Claim::new(1, 1, Arc::new(Held)),
         0,
     )
 }

@@ -57,6 +57,7 @@ pub struct CustomBuilder {
 #[derive(Clone, Debug)]
 enum IdPlace {
     At(Place),
+    Signed,
     Nowhere,
 }
 
@@ -90,6 +91,12 @@ impl CustomBuilder {
     /// the header's value in [`unsigned_id`](super::Event::unsigned_id).
     pub fn id(mut self, place: Place) -> Self {
         self.id = Some(IdPlace::At(place));
+        self
+    }
+
+    /// The id is in the header that the scheme signs ([`Scheme::id_header`]), and is the deduplication key.
+    pub fn signed_id(mut self) -> Self {
+        self.id = Some(IdPlace::Signed);
         self
     }
 
@@ -151,7 +158,9 @@ impl CustomBuilder {
             ));
         }
         let id = self.id.ok_or_else(|| {
-            CustomError::new("the id has no place; expected `id`, or `without_id` for a sender that gives none")
+            CustomError::new(
+                "the id has no place; expected `id`, `signed_id`, or `without_id` for a sender that gives none",
+            )
         })?;
         let topic = self
             .topic
@@ -165,10 +174,16 @@ impl CustomBuilder {
             .map_err(CustomError::from)?;
 
         let mut envelope = Envelope::default();
-        let mut id_header = None;
+        let (mut id_header, mut has_signed_id) = (None, false);
         match id {
             IdPlace::At(Place(Where::Body(path))) => envelope.insert(Role::Id, &path)?,
             IdPlace::At(Place(Where::UnsignedHeader(name))) => id_header = Some(name),
+            IdPlace::Signed if !self.scheme.signs_id() => {
+                return Err(CustomError::new(
+                    "the id is to be the one that the scheme signs, but it signs none; expected `Scheme::id_header`, or `id`",
+                ));
+            }
+            IdPlace::Signed => has_signed_id = true,
             IdPlace::Nowhere => {}
         }
         let mut topic_header = None;
@@ -205,6 +220,7 @@ impl CustomBuilder {
             verifier: Verifier::new(&self.scheme, &secrets)?,
             name: self.name,
             reader,
+            has_signed_id,
             terms,
         })
     }
@@ -229,7 +245,7 @@ impl Place {
 ///
 /// let scheme = Scheme::new(HeaderName::from_static("x-signature"), Algorithm::HmacSha256, Encoding::Hex);
 /// let error = Custom::builder("example", scheme).build().unwrap_err();
-/// assert_eq!(error.to_string(), "the id has no place; expected `id`, or `without_id` for a sender that gives none");
+/// assert_eq!(error.to_string(), "the id has no place; expected `id`, `signed_id`, or `without_id` for a sender that gives none");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomError(Cow<'static, str>);

@@ -74,9 +74,9 @@
 //! authentic but no event is answered 400, with a reason that names the field and repeats nothing of the body.
 //!
 //! # Security
-//! Headers are not signed; [`CustomBuilder::id`] and [`CustomBuilder::topic`] say what follows from it. No time is signed either:
-//! a captured request is valid for as long as the secret is. What stops a replay is the record of the id, kept for the terms'
-//! retention, and after that a `max_event_age`, where the body has a time.
+//! Headers are not signed, but for those that the scheme names; [`CustomBuilder::id`] and [`CustomBuilder::topic`] say what follows from it. Where
+//! the scheme signs no time either, a captured request is valid for as long as the secret is. What stops a replay is the record of the id,
+//! kept for the terms' retention, and after that a `max_event_age`, where the body has a time.
 
 mod place;
 mod builder;
@@ -91,7 +91,7 @@ use http::HeaderMap;
 
 use super::{
     DeliveryTerms, Provider,
-    json::{JsonEvent, Reader},
+    json::{JsonEvent, Reader, no_signed_id},
 };
 use crate::{
     event::{EventError, Unsigned},
@@ -146,6 +146,7 @@ pub struct Custom {
     name: Cow<'static, str>,
     verifier: Verifier,
     reader: Reader,
+    has_signed_id: bool,
     terms: DeliveryTerms,
 }
 
@@ -168,7 +169,11 @@ impl Provider for Custom {
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        self.reader.read(headers, body, None)
+        if !self.has_signed_id {
+            return self.reader.read(headers, body, None);
+        }
+        let id = self.verifier.scheme().signed_id(headers).ok_or_else(no_signed_id)?;
+        self.reader.read(headers, body, Some(id))
     }
 
     fn terms(&self) -> DeliveryTerms {

@@ -1,8 +1,13 @@
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{borrow::Cow, fmt, sync::Arc, time::SystemTime};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Topic, links::Links, loose::Text};
+use super::{
+    Topic,
+    links::Links,
+    loose::Text,
+    texts::{Place, Texts},
+};
 use crate::event::{self, EventError, EventId, Fingerprint};
 
 /// An event, as a webhook delivers it or as the Events API lists it.
@@ -45,20 +50,58 @@ use crate::event::{self, EventError, EventId, Fingerprint};
 #[derive(Clone)]
 pub struct Event(Arc<Fields>);
 
-#[derive(Deserialize)]
 struct Fields {
     id: EventId,
     topic: Topic,
-    #[serde(rename = "resourceId", default)]
-    resource_id: Text,
-    #[serde(default)]
-    created: Text,
-    #[serde(default)]
-    timestamp: Text,
-    #[serde(rename = "correlationId", default)]
-    correlation_id: Text,
+    texts: Texts,
+    links: Vec<(Place, Place)>,
+    resource_id: Option<Place>,
+    created: Option<Place>,
+    timestamp: Option<Place>,
+    correlation_id: Option<Place>,
+}
+
+/// The same as it is read: texts still stand in the body.
+#[derive(Deserialize)]
+struct Body<'a> {
+    id: EventId,
+    topic: Topic,
+    #[serde(borrow, rename = "resourceId", default)]
+    resource_id: Text<'a>,
+    #[serde(borrow, default)]
+    created: Text<'a>,
+    #[serde(borrow, default)]
+    timestamp: Text<'a>,
+    #[serde(borrow, rename = "correlationId", default)]
+    correlation_id: Text<'a>,
     #[serde(rename = "_links", default)]
     links: Links,
+}
+
+impl Fields {
+    fn text(&self, place: Option<Place>) -> Option<&str> {
+        Some(self.texts.at(place?))
+    }
+}
+
+impl From<Body<'_>> for Fields {
+    fn from(body: Body<'_>) -> Self {
+        let Links {
+            mut texts,
+            places: links,
+        } = body.links;
+        let mut add = |text: &Text<'_>| text.as_str().map(|text| texts.add(text));
+        Self {
+            id: body.id,
+            topic: body.topic,
+            links,
+            resource_id: add(&body.resource_id),
+            created: add(&body.created),
+            timestamp: add(&body.timestamp),
+            correlation_id: add(&body.correlation_id),
+            texts,
+        }
+    }
 }
 
 impl Event {
@@ -94,8 +137,7 @@ impl Event {
     #[must_use]
     pub fn resource_id(&self) -> Option<&str> {
         self.0
-            .resource_id
-            .as_str()
+            .text(self.0.resource_id)
             .or_else(|| last_segment(self.resource_href()?))
     }
 
@@ -118,21 +160,21 @@ impl Event {
     /// ```
     #[must_use]
     pub fn created(&self) -> Option<SystemTime> {
-        [&self.0.created, &self.0.timestamp]
+        [self.0.created, self.0.timestamp]
             .into_iter()
-            .find_map(|text| read_time(text.as_str()?))
+            .find_map(|place| read_time(self.0.text(place)?))
     }
 
     /// The text of `created`, else of `timestamp`; `None` if neither is a text.
     #[must_use]
     pub fn created_text(&self) -> Option<&str> {
-        self.0.created.as_str().or_else(|| self.0.timestamp.as_str())
+        self.0.text(self.0.created.or(self.0.timestamp))
     }
 
     /// The text that your application gave the transfer when it was created, on events of transfers.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&str> {
-        self.0.correlation_id.as_str()
+        self.0.text(self.0.correlation_id)
     }
 
     /// Where a link leads. The names seen are `self`, `account`, `resource`, `customer` and Connect's `external-party`.
@@ -154,12 +196,17 @@ impl Event {
     /// ```
     #[must_use]
     pub fn link(&self, name: &str) -> Option<&str> {
-        self.0.links.get(name)
+        // The last of this name, should there be two: what most JSON parsers take.
+        self.links()
+            .filter(|(found, _)| *found == name)
+            .last()
+            .map(|(_, href)| href)
     }
 
     /// All links, as name and address.
     pub fn links(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.links.iter()
+        let Fields { texts, links, .. } = &*self.0;
+        links.iter().map(|(name, href)| (texts.at(*name), texts.at(*href)))
     }
 
     /// The address of the event itself in the Events API.
@@ -222,7 +269,10 @@ impl event::Event for Event {
     /// years, and the time as the instant it names, since Dwolla writes times in several ways. A time that cannot be read
     /// goes in as text: it tells two events apart too.
     fn fingerprint(&self) -> Option<Fingerprint> {
-        let resource = self.resource_id().unwrap_or_default().to_ascii_lowercase();
+        let mut resource = Cow::Borrowed(self.resource_id().unwrap_or_default());
+        if resource.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            resource.to_mut().make_ascii_lowercase();
+        }
         let instant = self
             .created()
             .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
@@ -244,13 +294,13 @@ impl event::Event for Event {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let fields = Fields::deserialize(deserializer)?;
-        if fields.created.is_absent() && fields.timestamp.is_absent() {
+        let body = Body::deserialize(deserializer)?;
+        if body.created.is_absent() && body.timestamp.is_absent() {
             return Err(de::Error::custom(
                 "the event's created and timestamp are both missing; expected at least one of them",
             ));
         }
-        Ok(Self(Arc::new(fields)))
+        Ok(Self(Arc::new(body.into())))
     }
 }
 

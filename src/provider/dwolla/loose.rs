@@ -1,4 +1,4 @@
-use std::{fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -6,34 +6,39 @@ use serde::{Deserialize, Deserializer, de};
 ///
 /// serde's own ways would cost more: `#[serde(untagged)]` copies each value before looking at it, and `Value` builds a
 /// tree.
-pub(super) trait Loose: Sized {
+pub(super) trait Loose<'de>: Sized {
     fn unusable() -> Self;
 
-    fn text(_: &str) -> Self {
+    /// Borrowed from the body, unless it is written there with escapes.
+    fn text(_: Cow<'de, str>) -> Self {
         Self::unusable()
     }
 
-    fn object<'de, A: de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+    fn object<A: de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
         Ok(Self::unusable())
     }
 
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(LooseVisitor(PhantomData))
     }
 }
 
 struct LooseVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Loose> de::Visitor<'de> for LooseVisitor<T> {
+impl<'de, T: Loose<'de>> de::Visitor<'de> for LooseVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("anything")
     }
 
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<T, E> {
+        Ok(T::text(Cow::Borrowed(text)))
+    }
+
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        Ok(T::text(text))
+        Ok(T::text(Cow::Owned(text.to_owned())))
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
@@ -68,16 +73,16 @@ impl<'de, T: Loose> de::Visitor<'de> for LooseVisitor<T> {
 
 /// A field that ought to be a text of at least one character.
 #[derive(Default)]
-pub(super) enum Text {
+pub(super) enum Text<'de> {
     /// The field is not there.
     #[default]
     Absent,
     /// It is there, but empty or of another type.
     Unusable,
-    Is(Box<str>),
+    Is(Cow<'de, str>),
 }
 
-impl Text {
+impl Text<'_> {
     pub(super) fn as_str(&self) -> Option<&str> {
         match self {
             Self::Is(text) => Some(text),
@@ -90,22 +95,22 @@ impl Text {
     }
 }
 
-impl Loose for Text {
+impl<'de> Loose<'de> for Text<'de> {
     fn unusable() -> Self {
         Self::Unusable
     }
 
-    fn text(text: &str) -> Self {
+    fn text(text: Cow<'de, str>) -> Self {
         if text.is_empty() {
             Self::Unusable
         } else {
-            Self::Is(text.into())
+            Self::Is(text)
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::read(deserializer)
+        Text::<'de>::read(deserializer)
     }
 }

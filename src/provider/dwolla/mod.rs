@@ -69,6 +69,7 @@ mod topic;
 mod category;
 mod links;
 mod loose;
+mod texts;
 
 pub use category::Category;
 pub use event::Event;

@@ -58,12 +58,7 @@ impl Sender {
         headers: &HeaderMap,
         body: &Bytes,
     ) -> Result<JsonEvent<S>, EventError> {
-        let id = self.verifier.scheme().signed_id(headers).ok_or_else(|| {
-            EventError::new(
-                EventErrorKind::Field,
-                "the event's id is missing; expected it in the header that is signed",
-            )
-        })?;
+        let id = self.verifier.scheme().signed_id(headers).ok_or_else(no_signed_id)?;
         self.reader.read(headers, body, Some(id))
     }
 
@@ -215,6 +210,13 @@ impl Reader {
             payload: Arc::clone(&self.payload),
         }))
     }
+}
+
+pub(super) fn no_signed_id() -> EventError {
+    EventError::new(
+        EventErrorKind::Field,
+        "the event's id is missing; expected it in the header that is signed",
+    )
 }
 
 /// The header's only value, under the rules of an id.

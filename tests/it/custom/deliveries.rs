@@ -284,6 +284,39 @@ async fn a_sender_without_ids_goes_by_the_digest_of_the_body() {
     assert_eq!(endpoint.seen(), ["ping -", "ping -"]);
 }
 
+/// The same scheme with a time and an id beside the body, which it signs.
+#[test]
+fn a_signed_header_id_is_the_key() {
+    let scheme = scheme()
+        .timestamp_header(name("x-webhook-time"), Duration::from_secs(300))
+        .id_header(name("x-webhook-id"));
+    let sender = Custom::builder("example", scheme.clone())
+        .secrets(SECRET)
+        .terms(DeliveryTerms::new(Duration::from_secs(10), 8 * HOUR))
+        .signed_id()
+        .topic(Place::body("type"))
+        .build()
+        .unwrap();
+    let body = Bytes::from_static(br#"{"type":"ping"}"#);
+    let secrets = Secrets::new(SECRET).unwrap();
+    let headers = scheme.sign_at(&secrets, "msg_1", SystemTime::now(), &body).unwrap();
+    let event = sender.event(&headers, &body).unwrap();
+    assert_eq!(event.id().map(EventId::as_str), Some("msg_1"));
+    assert_eq!(event.unsigned_id(), None);
+    assert!(sender.event(&HeaderMap::new(), &body).is_err());
+}
+
+#[tokio::test]
+async fn a_header_that_repeats_the_topic_agrees_with_the_body_or_the_request_is_refused() {
+    let endpoint = Endpoint::noting(example().topic_repeated_in(name("x-webhook-event")));
+    for (repeated, status) in [("pong", 400), ("", 400), ("Ping", 400), ("ping", 200)] {
+        let request = signed(&body("1", "ping"), &[("x-webhook-event", repeated)]);
+        assert_eq!(endpoint.send(request).await.0, status, "{repeated}");
+    }
+    assert_eq!(endpoint.post(&body("2", "ping")).await, 200); // none is no contradiction
+    assert_eq!(endpoint.seen().len(), 2);
+}
+
 #[test]
 fn a_header_id_is_reachable_and_marked_as_unsigned() {
     let sender = in_headers().build().unwrap();

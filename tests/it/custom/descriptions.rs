@@ -19,11 +19,19 @@ fn a_description_that_lacks_something_says_what() {
     };
     assert_cannot_be(
         sender().topic(Place::body("type")),
-        "the id has no place; expected `id`, or `without_id` for a sender that gives none",
+        "the id has no place; expected `id`, `signed_id`, or `without_id` for a sender that gives none",
     );
     assert_cannot_be(
         sender().id(Place::body("id")),
         "the topic has no place; expected `topic`",
+    );
+    assert_cannot_be(
+        sender().signed_id().topic(Place::body("type")),
+        "the id is to be the one that the scheme signs, but it signs none; expected `Scheme::id_header`, or `id`",
+    );
+    assert_cannot_be(
+        in_headers().topic_repeated_in(name("x-webhook-topic")),
+        "the topic is in a header, and another repeats it; expected it in the body, which is signed, or one header",
     );
     assert_cannot_be(
         named("x").secrets("s"),
