@@ -13,7 +13,7 @@ use tower_webhook::{
     MemoryStore, RejectionKind, TopicRouter, WebhookLayer,
     event::{Event, EventError, EventId},
     layer::WebhookService,
-    provider::{DeliveryTerms, Provider},
+    provider::Provider,
     signature::{SignatureError, SignatureErrorKind},
     testing::{FaultyStore, ManualClock, Operation},
 };

@@ -27,11 +27,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use tower_webhook::{
+    custom::{Custom, Place},
     dwolla::{self, Dwolla},
     github::{self, GitHub},
     linear::{self, Linear},
     paddle::{self, Paddle},
-    provider::Provider,
+    provider::{DeliveryTerms, Provider},
     shopify::{self, Shopify},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
     slack::{self, Slack},
@@ -105,6 +106,19 @@ fn example_scheme() -> Scheme {
     Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="))
 }
 
+fn example(secrets: Secrets) -> Custom {
+    Custom::builder("example", example_scheme())
+        .secrets(secrets)
+        .id(Place::body("id"))
+        .topic(Place::body("type"))
+        .terms(DeliveryTerms::new(
+            Duration::from_secs(10),
+            Duration::from_secs(8 * 3600),
+        ))
+        .build()
+        .unwrap()
+}
+
 /// All of them.
 fn senders() -> Vec<Sender> {
     let dwolla = Sender {
@@ -136,7 +150,7 @@ fn senders() -> Vec<Sender> {
         Sender {
             name: "example",
             scheme: example_scheme,
-            keyed: |secret| Verifier::new(&example_scheme(), &Secrets::new(secret)?),
+            keyed: |secret| Ok(example(Secrets::new(secret)?).verifier().clone()),
             header: "x-webhook-signature",
             form: Form::Alone("sha256="),
             ..dwolla
