@@ -37,7 +37,7 @@
 //! **Two topics can have one body.** `orders/create` and `orders/paid` of one checkout may be the same order in the same bytes, and then the second is such a conflict.
 //! Where you subscribe to topics that overlap, give each a path of its own, and its layer a
 //! [namespace](crate::layer::WebhookLayerBuilder::namespace) of its own (`shopify/orders/paid`): it is the path then, which you chose, that tells them
-//! apart.
+//! apart. A captured body can be sent to each of them, and runs there once.
 //!
 //! # What Shopify does with your answer
 //! | answer | what Shopify does |

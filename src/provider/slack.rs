@@ -144,12 +144,18 @@ impl Provider for Slack {
         }
         let challenge = read_payload::<String>(event.body(), &["challenge"])
             .ok()
-            .filter(|text| text.len() <= LONGEST_CHALLENGE && text.bytes().all(|byte| byte.is_ascii_graphic()));
+            .filter(|text| {
+                // It is echoed: nothing that a browser could take for more than text.
+                let plain = text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.+/=".contains(&byte));
+                plain && (1..=LONGEST_CHALLENGE).contains(&text.len())
+            });
         match challenge {
             Some(challenge) => Ok(Some(Handshake::answer("text/plain", challenge))),
             None => Err(EventError::new(
                 EventErrorKind::Field,
-                "the event's challenge is no string of up to 256 printable characters; expected one in a url_verification",
+                "the event's challenge is no string of 1 to 256 letters, digits and -_.+/=; expected one in a url_verification",
             )),
         }
     }

@@ -166,4 +166,11 @@ impl fmt::Display for SquareError {
     }
 }
 
-impl std::error::Error for SquareError {}
+impl std::error::Error for SquareError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            Wrong::Url => None,
+            Wrong::Secret(error) => Some(error),
+        }
+    }
+}

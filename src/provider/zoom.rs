@@ -143,20 +143,20 @@ impl Provider for Zoom {
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_+/=".contains(&byte));
             plain && (1..=LONGEST_TOKEN).contains(&text.len())
         };
-        let answer = read_payload::<String>(event.body(), &["payload", "plainToken"])
+        let refused = |message: &'static str| EventError::new(EventErrorKind::Field, message);
+        let plain = read_payload::<String>(event.body(), &["payload", "plainToken"])
             .ok()
             .filter(is_token)
-            .and_then(|plain| {
-                let tag = self.0.verifier.hex_tag_of(verified, plain.as_bytes())?;
-                Some(format!(r#"{{"plainToken":"{plain}","encryptedToken":"{tag}"}}"#))
-            });
-        match answer {
-            Some(answer) => Ok(Some(Handshake::answer("application/json", answer))),
-            None => Err(EventError::new(
-                EventErrorKind::Field,
-                "the event's payload.plainToken is no token; expected 1 to 128 letters, digits and -_+/= in an endpoint.url_validation",
-            )),
-        }
+            .ok_or_else(|| {
+                refused(
+                    "the event's payload.plainToken is no token; expected 1 to 128 letters, digits and -_+/= in an endpoint.url_validation",
+                )
+            })?;
+        let tag = self.0.verifier.hex_tag_of(verified, plain.as_bytes());
+        let tag =
+            tag.ok_or_else(|| refused("the secrets were exchanged while the request came in; expected it once more"))?;
+        let answer = format!(r#"{{"plainToken":"{plain}","encryptedToken":"{tag}"}}"#);
+        Ok(Some(Handshake::answer("application/json", answer)))
     }
 
     /// 3 seconds for an answer, retries for 90 minutes, bodies up to 1 MiB.

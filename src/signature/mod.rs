@@ -56,6 +56,8 @@ use crate::clock::{Clock as _, SystemClock};
 #[must_use = "a body counts as authentic only where this exists"]
 pub struct Verified {
     secret: usize,
+    /// Which secrets those were: an exchange raises it.
+    exchanges: u64,
 }
 
 impl Verified {

@@ -88,11 +88,14 @@ impl Verifier {
         Ok(headers)
     }
 
-    /// The tag of other bytes than a body's under one of the secrets, as lower-case hex: for a sender's handshake, which must make sure
-    /// that the bytes could not be the signed content of a request.
-    pub(crate) fn hex_tag_of(&self, secret: Verified, bytes: &[u8]) -> Option<String> {
+    /// The tag of other bytes than a body's under the secret that a request was verified with, as lower-case hex: for a sender's handshake, which
+    /// must make sure that the bytes could not be the signed content of a request. `None` if the secrets were exchanged since.
+    pub(crate) fn hex_tag_of(&self, verified: Verified, bytes: &[u8]) -> Option<String> {
         let keys = self.keys();
-        let tag = keys.all().nth(secret.secret())?.tag_over(std::iter::once(bytes));
+        if keys.exchanges != verified.exchanges {
+            return None;
+        }
+        let tag = keys.all().nth(verified.secret())?.tag_over(std::iter::once(bytes));
         Some(hex::encode(tag.to_bytes(self.scheme().algorithm().tag_length())))
     }
 }

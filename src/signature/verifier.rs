@@ -47,6 +47,8 @@ pub(super) struct Keys {
     pub(super) first: Mac,
     rest: Box<[Mac]>,
     shortest: usize,
+    /// How often they were exchanged.
+    pub(super) exchanges: u64,
 }
 
 impl Keys {
@@ -58,6 +60,7 @@ impl Keys {
             first,
             rest: macs.collect(),
             shortest: keys.iter().map(|key| key.len()).min().unwrap_or_default(),
+            exchanges: 0,
         })
     }
 
@@ -132,7 +135,8 @@ impl Verifier {
         now: impl FnOnce() -> SystemTime,
     ) -> Result<Verified, SignatureError> {
         self.scheme.check(headers, body, now, |tags, signed| {
-            decide(tags, self.keys().all().map(|mac| mac.tag_over(signed.parts())))
+            let keys = self.keys();
+            decide(tags, keys.exchanges, keys.all().map(|mac| mac.tag_over(signed.parts())))
         })
     }
 
@@ -143,9 +147,9 @@ impl Verifier {
     pub fn begin(&self, headers: &HeaderMap) -> Result<Verification, SignatureError> {
         let claims = self.scheme.claims(headers)?;
         let content = self.scheme.content();
-        let (mut first, mut rest) = {
+        let (mut first, mut rest, exchanges) = {
             let keys = self.keys();
-            (keys.first.clone(), keys.rest.to_vec())
+            (keys.first.clone(), keys.rest.to_vec(), keys.exchanges)
         };
         for part in content.before_body(claims.values) {
             first.update(part);
@@ -157,6 +161,7 @@ impl Verifier {
             time: claims.time,
             first,
             rest,
+            exchanges,
             scheme: Arc::clone(&self.scheme),
         })
     }
@@ -192,12 +197,12 @@ impl Scheme {
         let tag = |key: &[u8], signed: Signed<'_>| Mac::keyed(self.algorithm(), key).tag_over(signed.parts());
         match self.secret_form() {
             SecretForm::Text => self.check(headers, body, now, |tags, signed| {
-                decide(tags, secrets.texts().map(|key| tag(key, signed)))
+                decide(tags, 0, secrets.texts().map(|key| tag(key, signed)))
             }),
             form @ SecretForm::Base64(_) => {
                 let keys = secrets.keys(form)?;
                 self.check(headers, body, now, |tags, signed| {
-                    decide(tags, keys.iter().map(|key| tag(key, signed)))
+                    decide(tags, 0, keys.iter().map(|key| tag(key, signed)))
                 })
             }
         }
@@ -272,8 +277,10 @@ impl SecretsHandle {
     /// One of them is not of the form that the scheme asks for. The old ones stay.
     pub fn exchange(&self, secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<(), SecretError> {
         let secrets = secrets.try_into().map_err(Into::into)?;
-        let keys = Keys::new(&self.0.scheme, &secrets)?;
-        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        let mut keys = Keys::new(&self.0.scheme, &secrets)?;
+        let mut valid = self.0.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.exchanges = valid.exchanges.saturating_add(1);
+        *valid = keys;
         Ok(())
     }
 }
@@ -285,6 +292,7 @@ pub struct Verification {
     time: Option<u64>,
     first: Mac,
     rest: Vec<Mac>,
+    exchanges: u64,
     after_body: Vec<u8>,
     scheme: Arc<Scheme>,
 }
@@ -308,6 +316,7 @@ impl Verification {
             time,
             first,
             rest,
+            exchanges,
             after_body,
             scheme,
         } = self;
@@ -315,7 +324,7 @@ impl Verification {
             mac.update(&after_body);
             mac.tag()
         });
-        let verified = decide(&tags, computed)?;
+        let verified = decide(&tags, exchanges, computed)?;
         // After the MAC, so that an unsigned time decides nothing.
         if let Some(time) = time {
             scheme.fresh(time, now)?;
@@ -332,7 +341,7 @@ impl fmt::Debug for Verification {
 
 /// Compares every secret's tag with every one claimed, and selects without a branch which secret matched.
 #[inline]
-fn decide(claimed: &Tags, computed: impl Iterator<Item = Tag>) -> Result<Verified, SignatureError> {
+fn decide(claimed: &Tags, exchanges: u64, computed: impl Iterator<Item = Tag>) -> Result<Verified, SignatureError> {
     let mut matched = subtle::Choice::from(0);
     let (mut position, mut secrets) = (0_u64, 0_u64);
     for tag in computed {
@@ -346,7 +355,7 @@ fn decide(claimed: &Tags, computed: impl Iterator<Item = Tag>) -> Result<Verifie
     }
     if bool::from(matched) {
         let secret = usize::try_from(position).unwrap_or(usize::MAX);
-        Ok(Verified { secret })
+        Ok(Verified { secret, exchanges })
     } else {
         Err(SignatureError::mismatch(usize::try_from(secrets).unwrap_or(usize::MAX)))
     }

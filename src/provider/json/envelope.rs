@@ -251,7 +251,17 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
         self.unusable("a number")
     }
 
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<(), E> {
+        // Whole numbers below 2^53 are exact; some print their milliseconds with an exponent.
+        const END: f64 = 9_007_199_254_740_992.0;
+        if (0.0..END).contains(&number) && number.fract() == 0.0 {
+            let whole = number as u64;
+            match self.node.role {
+                Some(Role::Milliseconds) => self.found.time = from_milliseconds(whole),
+                Some(Role::Sent) => self.found.sent = from_milliseconds(whole),
+                _ => {}
+            }
+        }
         self.unusable("a number")
     }
 

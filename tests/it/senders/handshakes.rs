@@ -63,7 +63,9 @@ async fn what_is_no_challenge_is_not_echoed() {
     let endpoint = slack();
     let long = "a".repeat(257);
     for challenge in [
-        json!("<script>alert(1)</script> and spaces"),
+        json!("<script>alert(1)</script>"),
+        json!("with spaces"),
+        json!(""),
         json!("two\nlines"),
         json!("Schlüssel"),
         json!("\u{0}"),
@@ -152,6 +154,29 @@ async fn zooms_token_is_signed_with_the_secret_that_signed_the_request() {
         let said: Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(said["encryptedToken"], tag_of(secret, b"qgg8vlvZRS6UYooatFL8Aw"));
     }
+}
+
+/// An exchange between the signature and the handshake: which secret the request was signed with is not known any more.
+#[test]
+fn zooms_token_is_not_signed_with_a_secret_that_came_after_its_request() {
+    let provider = Zoom::new(SECRET).unwrap();
+    let body = validation(&json!("qgg8vlvZRS6UYooatFL8Aw"));
+    let headers = provider.verifier().sign_at("", at(NOW), &body).unwrap();
+    let verified = provider.verifier().verify_at(&headers, &body, at(NOW)).unwrap();
+    let event = provider.event(&headers, &body.into()).unwrap();
+    let handshake = provider.handshake(&event, verified).unwrap().unwrap();
+    assert!(handshake.body().is_some());
+
+    provider
+        .verifier()
+        .secrets_handle()
+        .exchange(["a new secret", SECRET])
+        .unwrap();
+    let error = provider.handshake(&event, verified).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the secrets were exchanged while the request came in; expected it once more",
+    );
 }
 
 #[tokio::test]

@@ -255,6 +255,22 @@ async fn linear_post(endpoint: &Endpoint<Linear>, body: &str, event: &str, deliv
     endpoint.post(body.as_bytes(), &headers).await
 }
 
+/// JSON has one kind of number: whole milliseconds may be printed with a point or an exponent.
+#[tokio::test]
+async fn a_linear_time_of_whole_milliseconds_counts_however_it_is_printed() {
+    for (printed, status) in [
+        ("1700000000000.0", 200),
+        ("1.7e12", 200),
+        ("1700000000000.5", 401),
+        ("1e300", 401),
+    ] {
+        let endpoint = linear();
+        let body = issue_of(&json!("TIME")).replace("\"TIME\"", printed);
+        let answer = linear_post(&endpoint, &body, "Issue", "1").await;
+        assert_eq!(answer.status.as_u16(), status, "{printed}");
+    }
+}
+
 #[tokio::test]
 async fn a_linear_delivery_under_a_new_delivery_id_runs_nothing_a_second_time() {
     let endpoint = linear();
