@@ -22,3 +22,7 @@ pub fn service(bytes: &[u8]) {
 pub fn store(bytes: &[u8]) {
     fuzz_bodies::store::check(bytes);
 }
+
+pub fn signed(bytes: &[u8]) {
+    fuzz_bodies::signed::check(bytes);
+}

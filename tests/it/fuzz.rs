@@ -45,6 +45,11 @@ proptest! {
     }
 
     #[test]
+    fn so_is_what_signs_a_time_and_an_id_or_lists_its_tags(bytes in bytes(300)) {
+        fuzz_bodies::signed::check(&bytes);
+    }
+
+    #[test]
     fn a_body_is_an_event_exactly_when_a_second_statement_says_so(bytes in bytes(300)) {
         let decisions = [&[0x80], &*bytes].concat();
         fuzz_bodies::event::check(&decisions);

@@ -3,6 +3,7 @@
 
 pub(crate) mod json;
 pub(crate) mod signature;
+pub(crate) mod signed;
 pub(crate) mod event;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 pub(crate) mod service;

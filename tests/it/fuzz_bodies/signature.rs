@@ -207,14 +207,14 @@ pub(crate) fn check(bytes: &[u8]) {
     }
 }
 
-fn to_hex(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn to_hex(bytes: &[u8]) -> Vec<u8> {
     bytes
         .iter()
         .flat_map(|byte| format!("{byte:02x}").into_bytes())
         .collect()
 }
 
-fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| b"0123456789abcdef".iter().position(|digit| *digit == byte);
     let pair = |pair: &[u8]| match *pair {
         [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
@@ -225,7 +225,7 @@ fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-fn to_base64(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn to_base64(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     for three in bytes.chunks(3) {
         let bits = (0..3).fold(0, |bits, at| {
@@ -240,7 +240,7 @@ fn to_base64(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// RFC 4648, section 4, with the checks that section 3.5 leaves open: padding, and zeros in the bits that no byte uses.
-fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     let letters = text.split(|byte| *byte == b'=').next()?;
     let padding = text.len() - letters.len();
     if !text.len().is_multiple_of(4) || padding > 2 || text[letters.len()..].iter().any(|byte| *byte != b'=') {
