@@ -6,6 +6,8 @@
 mod endpoint;
 #[path = "../../tests/it/fuzz_bodies/mod.rs"]
 mod fuzz_bodies;
+#[path = "../../tests/it/wire.rs"]
+mod wire;
 
 pub fn signature(bytes: &[u8]) {
     fuzz_bodies::signature::check(bytes);
