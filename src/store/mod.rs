@@ -27,9 +27,11 @@
 pub mod record;
 mod key;
 mod error;
+mod any;
 #[cfg(feature = "memory")]
 mod memory;
 
+pub use any::AnyStore;
 pub use error::{StoreError, StoreErrorKind};
 pub use key::Key;
 #[cfg(feature = "memory")]

@@ -11,8 +11,8 @@ use tower_webhook::{
     clock::{Clock, MonotonicClock},
     event::{EventId, Fingerprint},
     store::{
-        Claimed, Completion, Effect, IdempotencyStore, Key, MemoryStore, State, StoreError, StoreErrorKind, Ticket,
-        Token,
+        AnyStore, Claimed, Completion, Effect, IdempotencyStore, Key, MemoryStore, State, StoreError, StoreErrorKind,
+        Ticket, Token,
     },
     testing::{
         Fault, FaultyStore, ManualClock, Operation,
@@ -76,6 +76,7 @@ impl Harness<MemoryStore> {
 }
 
 tower_webhook::store_suite!(memory, Harness::new());
+tower_webhook::store_suite!(any, Harness::new().wrapped(AnyStore::new));
 tower_webhook::store_suite!(memory_between_seconds, Harness::between_seconds());
 tower_webhook::store_suite!(memory_with_its_clock_set_back, Harness::set_back());
 tower_webhook::store_suite!(shared, Harness::new().wrapped(Arc::new));
