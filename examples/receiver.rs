@@ -75,6 +75,7 @@ struct Senders {
     /// The secret of senders that have none of their own.
     secret: String,
     handles: Vec<WebhookHandle>,
+    mounted: Vec<&'static str>,
 }
 
 impl Senders {
@@ -108,6 +109,7 @@ impl Senders {
         });
         let layer = WebhookLayer::new(provider, self.store.clone());
         self.handles.push(layer.handle());
+        self.mounted.push(name);
         self.app = self
             .app
             .route_service(&format!("/webhooks/{name}"), layer.topics(topics));
@@ -118,7 +120,10 @@ impl Senders {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(io::stderr).init();
-    let listener = TcpListener::bind(env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned())).await?;
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let listener = TcpListener::bind(&address)
+        .await
+        .map_err(|error| format!("LISTEN={address}: {error}; expected a free address and port"))?;
     let webhooks = format!("http://{}/webhooks", listener.local_addr()?);
     let secret = match env::var("WEBHOOK_SECRET") {
         Ok(secret) => secret,
@@ -139,6 +144,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         store: MemoryStore::new(),
         secret,
         handles: Vec::new(),
+        mounted: Vec::new(),
     }
     .mount("dwolla", Dwolla::new)?
     .mount("example", example)?
@@ -152,11 +158,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .mount("paddle", Paddle::new)?
     .mount("linear", Linear::new)?
     .mount("zoom", Zoom::new)?;
-    let Senders { app, handles, .. } = senders;
+    let Senders {
+        app, handles, mounted, ..
+    } = senders;
     #[cfg(feature = "metrics")]
     let app = app.route("/metrics", metrics()?);
     eprintln!("listening on {webhooks}/dwolla");
-    eprintln!("and so on for the other senders");
+    eprintln!("and so on for {}", mounted.join(", "));
 
     serve(listener, app).await?;
 

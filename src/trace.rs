@@ -8,14 +8,14 @@ use std::fmt;
 #[cfg(feature = "service")]
 use std::future::Future;
 
-/// A text from a request, for a log: escaped, and cut at 64 characters.
+/// A text from a request, for a log: escaped, and cut at 80 characters, which is room for `sha256:` and its digits.
 #[cfg(feature = "service")]
 pub(crate) struct Brief<'a>(pub(crate) &'a str);
 
 #[cfg(feature = "service")]
 impl fmt::Display for Brief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MOST: usize = 64;
+        const MOST: usize = 80;
         for escaped in self.0.chars().take(MOST).map(char::escape_debug) {
             write!(f, "{escaped}")?;
         }

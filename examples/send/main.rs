@@ -110,6 +110,13 @@ impl Arguments {
         let (mut name, mut url, mut secret) = ("dwolla".to_owned(), None, None);
         let (mut topic, mut id, mut copies, mut tamper) = (None, None, 1, None);
         while let Some(argument) = given.next() {
+            if argument == "--help" {
+                let names = SENDERS.map(|sender| sender.name).join("|");
+                return Err(format!(
+                    "--sender {names} --url URL --secret SECRET --topic TOPIC --id ID --copies N --tamper body|signature|header|time"
+                )
+                .into());
+            }
             let value = given.next().ok_or_else(|| format!("{argument} needs a value"))?;
             match argument.as_str() {
                 "--sender" => name = value,

@@ -7,7 +7,7 @@
 //!    A declared length over the limit: 413. No capacity: 503. *No byte of the body was read so far.*
 //! 2. The body is read under its limit (413) and one deadline (408), the MAC computed as it arrives. A wrong one, or a signed time that is too far
 //!    from now: 401.
-//! 3. Authentic, but not an event: 400. A sender's [handshake](crate::provider::Handshake): 200, with what it asks for. A topic without a handler:
+//! 3. Authentic, but not an event, or one older than `max_event_age`: 400. A sender's [handshake](crate::provider::Handshake): 200, with what it asks for. A topic without a handler:
 //!    200, and nothing is recorded.
 //! 4. The store is asked for a claim. Done before: 200. Held elsewhere: 503 with `Retry-After`. The id of another event: 500. Store down: 503.
 //!    Running in this process: this request waits for that run and gives the same kind of answer.
@@ -22,7 +22,7 @@
 //! `outcome` and `reason`, and one event in it when the delivery has ended. It is an INFO for `handled`, `duplicate`, `handshake` and `unhandled`; a WARN for
 //! `rejected` and whatever a sender or a stranger did wrong; an ERROR for what an operator should see to: `conflict`, `store`, `handler-failed`,
 //! `handler-panicked`, `handler-timeout`, `inner-answer`. These names are [`RejectionKind::as_str`](crate::RejectionKind::as_str). A
-//! handler's span is a child of the delivery's. Ids and topics are escaped and cut at 64 characters.
+//! handler's span is a child of the delivery's. Ids and topics are escaped and cut at 80 characters.
 //!
 //! # Where to put it
 //! - On the webhook route alone: `route_service`, or `post(handler).layer(…)`. `Router::layer` would guard `/healthz` too, and answer 405 there.

@@ -47,8 +47,12 @@
 //! # What is not signed
 //! The headers: the event's name (`X-GitHub-Event`) and the delivery's id (`X-GitHub-Delivery`). Whoever captured a request can send its body
 //! again under other ones. So the id is not the deduplication key, which is the digest of the body; and a body that comes again under another name is
-//! refused as a conflict (500), logged, and runs nothing. What remains: a captured body that no handler wanted under its own name can be sent
-//! once under another. A handler should look at the payload, which is signed, before it acts.
+//! refused as a conflict (500), logged, and runs nothing. What remains: a captured body that no handler wanted under its own name, or that none has handled
+//! yet, can be sent once under another, and stands in the way of the right one then. A handler should look at the payload, which is signed, before it acts.
+//!
+//! **Two events with one body are one event.** Most bodies have a time, a hash or a number of their own. Where they have not (a member who is added, removed
+//! and added again within the 8 days for which a body is remembered), the second is taken for a duplicate, because nothing that is signed tells them apart.
+//! Where that matters, ask the API what holds now.
 //!
 //! # What GitHub does with your answer
 //! | answer | what GitHub does |

@@ -39,6 +39,9 @@
 //! [namespace](crate::layer::WebhookLayerBuilder::namespace) of its own (`shopify/orders/paid`): it is the path then, which you chose, that tells them
 //! apart. A captured body can be sent to each of them, and runs there once.
 //!
+//! **So are two events of one topic whose bodies are the same**, `shop/redact` twice within the five days for which a body is remembered: the second is taken for a
+//! duplicate. Most bodies have an `updated_at`, which tells them apart.
+//!
 //! # What Shopify does with your answer
 //! | answer | what Shopify does |
 //! | --- | --- |

@@ -30,11 +30,14 @@
 //! # What an event is
 //! The specification recommends, and this asks for, a JSON object with `type`; `timestamp` is the event's time and `data` its payload.
 //!
+//! # Several senders
+//! Two senders that both follow the specification need a layer each, and a [name](StandardWebhooks::named) each: their ids know nothing of one another.
+//!
 //! # What senders do with your answer
 //! Recommended are: 2xx is done; 3xx is a failure and not followed; 410 disables the endpoint; all else is sent again ten times over 75 hours, under the
 //! same id and signed anew.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
@@ -75,7 +78,10 @@ pub type Event = JsonEvent<StandardWebhooks>;
 
 /// Receives from a sender that follows the Standard Webhooks specification. See the [module](self).
 #[derive(Debug)]
-pub struct StandardWebhooks(Sender);
+pub struct StandardWebhooks {
+    name: Cow<'static, str>,
+    sender: Sender,
+}
 
 impl StandardWebhooks {
     /// Takes the endpoint's secret, or several: a text, a list of texts or [`Secrets`].
@@ -84,13 +90,29 @@ impl StandardWebhooks {
     /// There is no secret, or one is empty, blank, has whitespace at an end, is not base64, or stands for fewer than 24 or more than 75 bytes.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(PLACES).facts(Facts::TopicAndTime);
-        Sender::new(&scheme(), secrets, reader).map(Self)
+        Ok(Self {
+            name: Cow::Borrowed("standard-webhooks"),
+            sender: Sender::new(&scheme(), secrets, reader)?,
+        })
     }
 
     /// How far from now a request may have been signed, instead of 300 seconds.
     #[must_use]
     pub fn tolerance(self, tolerance: Duration) -> Self {
-        Self(self.0.tolerance(tolerance))
+        Self {
+            sender: self.sender.tolerance(tolerance),
+            ..self
+        }
+    }
+
+    /// Another name: what logs call the sender, and the default namespace of its ids. Where more than one sender signs like this, each needs a name
+    /// of its own: an id of one must not be taken for an id of the other.
+    #[must_use]
+    pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            name: name.into(),
+            ..self
+        }
     }
 }
 
@@ -98,15 +120,15 @@ impl Provider for StandardWebhooks {
     type Event = Event;
 
     fn name(&self) -> &str {
-        "standard-webhooks"
+        &self.name
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.0.verifier
+        &self.sender.verifier
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        self.0.event_under_signed_id(headers, body)
+        self.sender.event_under_signed_id(headers, body)
     }
 
     /// 15 seconds for an answer, retries for 76 hours, more on request for 30 days (the specification sets no limit), bodies up to 1 MiB.

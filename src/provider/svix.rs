@@ -25,6 +25,9 @@
 //!
 //! A rotated secret stays valid for 24 hours by default, in which Svix signs with both.
 //!
+//! # Several senders
+//! Two senders that both go through Svix need a layer each, and a [name](Svix::named) each.
+//!
 //! # What Svix does with your answer
 //! | answer | what Svix does |
 //! | --- | --- |
@@ -34,7 +37,7 @@
 //!
 //! Messages can be sent again by hand, under the same id, for as long as Svix keeps them: 90 days.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
@@ -75,7 +78,10 @@ pub type Event = JsonEvent<Svix>;
 
 /// Receives what is sent through Svix. See the [module](self).
 #[derive(Debug)]
-pub struct Svix(Sender);
+pub struct Svix {
+    name: Cow<'static, str>,
+    sender: Sender,
+}
 
 impl Svix {
     /// Takes the endpoint's signing secret, or several: a text, a list of texts or [`Secrets`].
@@ -84,13 +90,29 @@ impl Svix {
     /// There is no secret, or one is empty, blank, has whitespace at an end, is not base64, or stands for fewer than 24 or more than 75 bytes.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(PLACES).facts(Facts::TopicAndTime);
-        Sender::new(&scheme(), secrets, reader).map(Self)
+        Ok(Self {
+            name: Cow::Borrowed("svix"),
+            sender: Sender::new(&scheme(), secrets, reader)?,
+        })
     }
 
     /// How far from now a request may have been signed, instead of 300 seconds.
     #[must_use]
     pub fn tolerance(self, tolerance: Duration) -> Self {
-        Self(self.0.tolerance(tolerance))
+        Self {
+            sender: self.sender.tolerance(tolerance),
+            ..self
+        }
+    }
+
+    /// Another name: what logs call the sender, and the default namespace of its ids. Where more than one sender signs like this, each needs a name
+    /// of its own: an id of one must not be taken for an id of the other.
+    #[must_use]
+    pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            name: name.into(),
+            ..self
+        }
     }
 }
 
@@ -98,15 +120,15 @@ impl Provider for Svix {
     type Event = Event;
 
     fn name(&self) -> &str {
-        "svix"
+        &self.name
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.0.verifier
+        &self.sender.verifier
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        self.0.event_under_signed_id(headers, body)
+        self.sender.event_under_signed_id(headers, body)
     }
 
     /// 15 seconds for an answer, retries for 28 hours, more on request for 90 days, bodies up to 1 MiB.

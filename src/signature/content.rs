@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 /// A part of what is signed, besides the body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Part {
     Text(Cow<'static, str>),
     Id,
@@ -112,6 +112,18 @@ impl Content {
     /// What is signed after the body, in order.
     pub(super) fn after_body<'a>(&'a self, values: Values<'a>) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.after.iter().map(move |part| part.bytes(values))
+    }
+}
+
+/// A long text is a URL, say, which may have a password in it.
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) if text.len() <= 8 => fmt::Debug::fmt(text, f),
+            Self::Text(text) => write!(f, "({} bytes)", text.len()),
+            Self::Id => f.write_str("{id}"),
+            Self::Timestamp => f.write_str("{timestamp}"),
+        }
     }
 }
 

@@ -319,7 +319,7 @@ impl Scheme {
         &self.secret_form
     }
 
-    /// Whether the signature covers more than the body: an id, a time.
+    /// Whether the signature covers a time beside the body.
     #[must_use]
     pub fn signs_timestamp(&self) -> bool {
         self.timestamp.is_some()

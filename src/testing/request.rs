@@ -105,10 +105,18 @@ impl SignedRequest {
         self
     }
 
-    /// With a header that nobody signs, such as GitHub's name of the event.
-    pub fn unsigned_header(mut self, name: &'static str, value: &'static str) -> Self {
-        self.unsigned
-            .insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    /// With a header that nobody signs, such as GitHub's name of the event. The signature's own headers are not replaced by it.
+    ///
+    /// # Panics
+    /// Name or value cannot be a header's.
+    #[track_caller]
+    pub fn unsigned_header(mut self, name: &str, value: &str) -> Self {
+        #[expect(clippy::expect_used, reason = "a mistake in a test")]
+        let (name, value) = (
+            HeaderName::from_bytes(name.as_bytes()).expect("a header's name"),
+            HeaderValue::from_str(value).expect("a header's value"),
+        );
+        self.unsigned.insert(name, value);
         self
     }
 
@@ -158,7 +166,7 @@ impl SignedRequest {
         self.request(headers, self.body.clone())
     }
 
-    /// All that a receiver must refuse with 401 and handle never, each with its name.
+    /// What a receiver must refuse with 401 and handle never, each with its name. A time in the body, as Linear's, is the test's own to set.
     #[must_use]
     pub fn forgeries(&self) -> Vec<(&'static str, Request<Full<Bytes>>)> {
         let mut forgeries = vec![
@@ -188,8 +196,8 @@ impl SignedRequest {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = signature;
-        request.headers_mut().extend(self.unsigned.clone());
+        *request.headers_mut() = self.unsigned.clone();
+        request.headers_mut().extend(signature);
         request
     }
 }

@@ -219,7 +219,7 @@ async fn of_many_copies_one_is_logged_as_handled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ids_and_topics_are_escaped_and_cut_at_64_characters() {
+async fn ids_and_topics_are_escaped_and_cut_at_80_characters() {
     let capture = Capture::start();
     let endpoint = Endpoint::new(succeed);
     let long = "ж".repeat(100);
@@ -228,8 +228,8 @@ async fn ids_and_topics_are_escaped_and_cut_at_64_characters() {
         .await
         .assert_acknowledged();
     let span = capture.span();
-    assert_eq!(span["id"], format!("{}…", "ж".repeat(64)));
-    assert_eq!(span["topic"], format!("\\u{{202e}}{}…", "ж".repeat(63)));
+    assert_eq!(span["id"], format!("{}…", "ж".repeat(80)));
+    assert_eq!(span["topic"], format!("\\u{{202e}}{}…", "ж".repeat(79)));
 }
 
 #[tokio::test(start_paused = true)]

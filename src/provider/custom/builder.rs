@@ -7,7 +7,7 @@ use crate::{
     event::EventId,
     provider::{
         DeliveryTerms,
-        json::{Envelope, Reader, Role},
+        json::{Envelope, Facts, Reader, Role},
     },
     signature::{Scheme, SecretError, Secrets, Verifier},
 };
@@ -124,8 +124,11 @@ impl CustomBuilder {
         self
     }
 
-    /// Where the time of the event is: RFC 3339, or a whole number of seconds since 1970. Anything else there, or nothing, is an
-    /// event without a time.
+    /// Where the time of the event is: RFC 3339, or a whole number of seconds, or of milliseconds, since 1970. Anything else there, or
+    /// nothing, is an event without a time.
+    ///
+    /// With it, topic and time are what two deliveries under one id must have in common; without it, every byte of the body is, and one that comes
+    /// again under its id and differs (a counter of attempts in it, say) is refused as a conflict, for as long as the id is remembered.
     ///
     /// It must be in the body: by the time, a layer with a `max_event_age` tells old requests that are replayed.
     pub fn time(mut self, place: Place) -> Self {
@@ -174,9 +177,12 @@ impl CustomBuilder {
             .map_err(CustomError::from)?;
 
         let mut envelope = Envelope::default();
-        let (mut id_header, mut has_signed_id) = (None, false);
+        let (mut id_header, mut has_signed_id, mut has_body_id) = (None, false, false);
         match id {
-            IdPlace::At(Place(Where::Body(path))) => envelope.insert(Role::Id, &path)?,
+            IdPlace::At(Place(Where::Body(path))) => {
+                envelope.insert(Role::Id, &path)?;
+                has_body_id = true;
+            }
             IdPlace::At(Place(Where::UnsignedHeader(name))) => id_header = Some(name),
             IdPlace::Signed if !self.scheme.signs_id() => {
                 return Err(CustomError::new(
@@ -191,6 +197,7 @@ impl CustomBuilder {
             Where::Body(path) => envelope.insert(Role::Topic, &path)?,
             Where::UnsignedHeader(name) => topic_header = Some(name),
         }
+        let (has_time, is_id_signed) = (self.time.is_some(), has_signed_id || has_body_id);
         if let Some(place) = self.time {
             envelope.insert(Role::Time, &place.in_the_body(Role::Time)?)?;
         }
@@ -210,6 +217,9 @@ impl CustomBuilder {
             ));
         }
         let mut reader = Reader::new(envelope).unsigned(id_header).payload(payload);
+        if has_time && is_id_signed {
+            reader = reader.facts(Facts::TopicAndTime);
+        }
         if let Some(name) = topic_header {
             reader = reader.topic_header(name);
         }

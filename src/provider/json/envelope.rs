@@ -20,7 +20,7 @@ pub(in crate::provider) enum Role {
     OtherTopic,
     /// What the topic goes on with, after a dot.
     Action,
-    /// In RFC 3339 or in seconds.
+    /// In RFC 3339, in seconds or in milliseconds.
     Time,
     /// In milliseconds.
     Milliseconds,
@@ -239,7 +239,7 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<(), E> {
         match self.node.role {
-            Some(Role::Time) => self.found.time = from_seconds(number),
+            Some(Role::Time) => self.found.time = from_seconds(number).or_else(|| from_milliseconds(number)),
             Some(Role::Milliseconds) => self.found.time = from_milliseconds(number),
             Some(Role::Sent) => self.found.sent = from_milliseconds(number),
             _ => {}
@@ -257,6 +257,7 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
         if (0.0..END).contains(&number) && number.fract() == 0.0 {
             let whole = number as u64;
             match self.node.role {
+                Some(Role::Time) => self.found.time = from_seconds(whole).or_else(|| from_milliseconds(whole)),
                 Some(Role::Milliseconds) => self.found.time = from_milliseconds(whole),
                 Some(Role::Sent) => self.found.sent = from_milliseconds(whole),
                 _ => {}
@@ -308,7 +309,7 @@ fn two_digits(text: &str, most: u64) -> Option<u64> {
 
 const END_OF_9999: u64 = 253_402_300_799;
 
-/// Seconds since 1970. What would be later than the year 9999, RFC 3339's last, counts something else: milliseconds, say.
+/// Seconds since 1970. What would be later than the year 9999, RFC 3339's last, counts something else.
 fn from_seconds(seconds: u64) -> Option<SystemTime> {
     (seconds <= END_OF_9999).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }

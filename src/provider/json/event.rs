@@ -108,7 +108,11 @@ impl<S> JsonEvent<S> {
     /// headers: [`Delivery::headers`](crate::event::Delivery::headers).
     #[must_use]
     pub fn unsigned_header(&self, name: &str) -> Option<Unsigned<&str>> {
-        let (_, value) = self.0.unsigned.iter().find(|(known, _)| known.as_str() == name)?;
+        let (_, value) = self
+            .0
+            .unsigned
+            .iter()
+            .find(|(known, _)| known.as_str().eq_ignore_ascii_case(name))?;
         Some(Unsigned::new(value.as_str()))
     }
 

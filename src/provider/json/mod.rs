@@ -7,7 +7,10 @@ pub use event::JsonEvent;
 
 pub(super) use envelope::{Envelope, Role};
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
@@ -94,7 +97,8 @@ pub(super) enum Facts {
     /// The body's bytes, and the topic where it is not in the body.
     #[default]
     Bytes,
-    /// Topic and time: the id names the event, and a body that is sent again may say more of itself than before.
+    /// Topic and time: the id names the event, and a body that is sent again may say more of itself than before. Where an event has no time, its
+    /// bytes after all: of two events under one id the second is a conflict then, and not a duplicate.
     TopicAndTime,
 }
 
@@ -182,16 +186,14 @@ impl Reader {
             Some(id) => Some(EventId::new(id).map_err(|error| field(error.to_string()))?),
             None => found.id,
         };
-        let fingerprint = match self.facts {
-            Facts::Bytes if self.topic_header.is_some() => Some(Fingerprint::of([topic.as_str().as_bytes(), body])),
-            Facts::Bytes => None,
-            Facts::TopicAndTime => {
-                let time = found
-                    .time
-                    .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-                let time = time.map(|time| time.as_nanos().to_be_bytes()).unwrap_or_default();
-                Some(Fingerprint::of([topic.as_str().as_bytes(), &time]))
-            }
+        let time = found.time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let fingerprint = match (self.facts, time) {
+            (Facts::Bytes, _) if self.topic_header.is_none() => None,
+            (Facts::TopicAndTime, Some(time)) => Some(Fingerprint::of([
+                topic.as_str().as_bytes(),
+                &time.as_nanos().to_be_bytes(),
+            ])),
+            (Facts::Bytes | Facts::TopicAndTime, _) => Some(Fingerprint::of([topic.as_str().as_bytes(), body])),
         };
         // Nothing depends on them, so nothing is refused for them.
         let unsigned = self

@@ -271,6 +271,21 @@ async fn a_captured_body_under_a_new_header_id_runs_nothing_a_second_time() {
     assert_eq!(endpoint.seen().len(), 2);
 }
 
+/// A body that counts its attempts is the same event each time, as its topic and time are.
+#[tokio::test]
+async fn a_retry_may_differ_from_the_first_delivery_where_the_event_has_a_time() {
+    let endpoint = Endpoint::noting(example());
+    let attempt = |n: u32, topic: &str| {
+        format!(r#"{{"id":"1","type":"{topic}","created_at":"2026-07-01T12:00:00Z","attempt":{n},"data":{{}}}}"#)
+    };
+    for n in 1..4 {
+        assert_eq!(endpoint.post(&attempt(n, "ping")).await, 200, "{n}");
+    }
+    assert_eq!(endpoint.seen().len(), 1);
+    assert_eq!(endpoint.post(&attempt(1, "pong")).await, 500); // another event under the id
+    assert_eq!(endpoint.seen().len(), 1);
+}
+
 #[tokio::test]
 async fn a_sender_without_ids_goes_by_the_digest_of_the_body() {
     let endpoint = Endpoint::noting(sender().without_id().topic(Place::body("type")));

@@ -29,9 +29,13 @@ struct Rules {
     time: Place,
     id: Option<&'static str>,
     /// What is signed, for an id, a time and a body.
-    content: fn(&[u8], &[u8], &[u8]) -> Vec<u8>,
+    content: Content,
     tolerance: u64,
 }
+
+type Content = fn(&[u8], &[u8], &[u8]) -> Vec<u8>;
+/// Tags, id and time.
+type Claims = (Vec<Vec<u8>>, Vec<u8>, Vec<u8>);
 
 enum Place {
     Header(&'static str),
@@ -104,7 +108,7 @@ impl Rules {
     }
 
     /// `None` where the request is not even of the form.
-    fn claims(&self, headers: &HeaderMap) -> Option<(Vec<Vec<u8>>, Vec<u8>, Vec<u8>)> {
+    fn claims(&self, headers: &HeaderMap) -> Option<Claims> {
         let only = |name: &str| match headers.get_all(name).iter().collect::<Vec<_>>()[..] {
             [value] => Some(value.as_bytes().to_vec()),
             _ => None,

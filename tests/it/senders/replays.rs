@@ -436,3 +436,24 @@ async fn a_retry_that_was_signed_anew_is_a_duplicate() {
     assert_retries_are_one_event(StandardWebhooks::new(BASE64_SECRET).unwrap()).await;
     assert_retries_are_one_event(Svix::new(BASE64_SECRET).unwrap()).await;
 }
+
+// ---- several senders of one specification ----
+
+#[tokio::test]
+async fn an_id_of_one_sender_is_not_taken_for_an_id_of_another_under_its_own_name() {
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let named = |name: &'static str| StandardWebhooks::new(secret).unwrap().named(name);
+    assert_eq!((named("acme").name(), named("pumps").name()), ("acme", "pumps"));
+    assert_eq!(Svix::new(secret).unwrap().named("clerk").name(), "clerk");
+
+    // Without a time in the body, another body under the same id is another event.
+    let provider = StandardWebhooks::new(secret).unwrap();
+    let event = |body: &'static str| {
+        let headers = provider.verifier().sign_at("1", at(NOW), body.as_bytes()).unwrap();
+        provider.event(&headers, &body.into()).unwrap()
+    };
+    let (one, other) = (event(r#"{"type":"a","data":1}"#), event(r#"{"type":"a","data":2}"#));
+    assert_eq!(one.id(), other.id());
+    use tower_webhook::event::Event as _;
+    assert_ne!(one.fingerprint(), other.fingerprint());
+}
