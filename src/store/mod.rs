@@ -29,11 +29,19 @@ mod key;
 mod error;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "redis")]
+mod operator;
+#[cfg(feature = "redis")]
+mod redis;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisStore, RedisStoreBuilder};
 pub use error::{StoreError, StoreErrorKind};
 pub use key::Key;
 #[cfg(feature = "memory")]
 pub use memory::{MemoryStore, MemoryStoreBuilder};
+#[cfg(feature = "redis")]
+pub use operator::Counts;
 pub use record::{Claimed, Completion, Effect, Record, State};
 
 use std::{future::Future, time::Duration};

@@ -24,7 +24,7 @@ use crate::endpoint::{Endpoint, Event, SECRET, event, event_of, secrets, signatu
 /// One subscriber serves all tests: were there one for each, `tracing` could cache that nobody listens to a line which another
 /// thread's test reached first.
 #[derive(Clone, Default)]
-struct Capture(Arc<Mutex<Captured>>);
+pub(crate) struct Capture(Arc<Mutex<Captured>>);
 
 thread_local! {
     static CAPTURE: RefCell<Option<Capture>> = const { RefCell::new(None) };
@@ -78,7 +78,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ToThread {
 
 impl Capture {
     /// Captures what this thread traces from now on.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
             tracing::subscriber::set_global_default(tracing_subscriber::registry().with(ToThread)).unwrap()
@@ -104,7 +104,7 @@ impl Capture {
         captured.spans[0].clone()
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.0.lock().unwrap().text.clone()
     }
 }
