@@ -257,7 +257,7 @@ impl Link {
             Failure::Redis(error) => error,
         };
         // Redis 6 wraps what a script's command was refused with.
-        if error.to_string().contains("OOM command not allowed") {
+        if error.code() == Some("OOM") || error.to_string().contains("OOM command not allowed") {
             return StoreError::full(format!(
                 "redis at {server} has reached its maxmemory; nothing is lost, because the sender retries; raise maxmemory, or shorten \
                  the retention"

@@ -93,7 +93,7 @@ impl RedisStore {
     /// disk; and if it does not let itself be asked.
     ///
     /// # Errors
-    /// The URL is none, or the server did not answer. No error repeats the URL's user or password.
+    /// The URL is none, or the server did not answer, or refused a script. No error repeats the URL's password.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::builder(url).connect().await
     }
@@ -115,9 +115,12 @@ impl RedisStore {
     }
 
     async fn on_key(&self, script: &Script, key: &Key, again: Again) -> Result<Reply, StoreError> {
+        self.on_name(script, &name::of(&self.prefix, key), again).await
+    }
+
+    async fn on_name(&self, script: &Script, name: &str, again: Again) -> Result<Reply, StoreError> {
         let offset = self.offset.millis().to_string();
-        let name = name::of(&self.prefix, key);
-        self.link.run(script, &name, &[&offset], again).await
+        self.link.run(script, name, &[&offset], again).await
     }
 
     async fn on_ticket(&self, script: &Script, ticket: &Ticket, more: &[&str]) -> Result<Reply, StoreError> {
@@ -225,16 +228,20 @@ impl RedisStoreBuilder {
     /// # Errors
     /// As [`RedisStore::connect`].
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
-        let link = Link::new(&self.url, self.limit)?;
-        for warning in safety::warnings(&link).await? {
-            crate::trace::warn(format_args!("{warning}"));
-        }
-        Ok(RedisStore {
-            link: Arc::new(link),
+        let store = RedisStore {
+            link: Arc::new(Link::new(&self.url, self.limit)?),
             scripts: Arc::new(Scripts::new()),
             prefix: self.prefix.into(),
             offset: Offset::default(),
-        })
+        };
+        // A server that wants a password, or forbids scripts, is found now and not by the first delivery.
+        store
+            .on_name(&store.scripts.get, &name::stem(&store.prefix, ""), Again::Yes)
+            .await?;
+        for warning in safety::warnings(&store.link).await? {
+            crate::trace::warn(format_args!("{warning}"));
+        }
+        Ok(store)
     }
 }
 

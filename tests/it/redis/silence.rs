@@ -170,7 +170,7 @@ async fn a_server_that_became_a_replica_is_left_for_the_one_its_name_leads_to() 
     // the old one still, by whatever connection
     let error = store.claim(&ticket("dwolla", "meanwhile")).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-    assert!(error.to_string().contains("READONLY"), "{error}");
+    assert!(error.to_string().contains("read only replica"), "{error}");
 
     proxy.lead_to(&new);
     assert_eq!(store.claim(&ticket("dwolla", "after")).await.unwrap(), FIRST);
