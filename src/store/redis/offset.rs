@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Nothing, and nothing can be added: without the feature `test-util` there is no clock but the server's.
 #[cfg(not(feature = "test-util"))]
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Offset;
+pub(super) struct Offset(());
 
 #[cfg(not(feature = "test-util"))]
 impl Offset {
