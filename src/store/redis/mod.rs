@@ -28,23 +28,25 @@ const LIMIT: Duration = Duration::from_millis(1800);
 ///
 /// # Examples
 /// ```no_run
+/// # #[cfg(feature = "service")] mod example {
 /// use tower_webhook::{TopicRouter, WebhookLayer, dwolla::{Dwolla, Topic}, store::RedisStore};
 /// # async fn verified(_: tower_webhook::dwolla::Event) -> Result<(), std::io::Error> { Ok(()) }
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let store = RedisStore::connect("rediss://user:password@redis.example.com/0").await?;
 /// let webhooks = WebhookLayer::new(Dwolla::new("the subscription's secret")?, store)
 ///     .topics(TopicRouter::new().on(Topic::CustomerVerified, verified));
 /// # Ok(())
 /// # }
+/// # }
+/// # fn main() {}
 /// ```
 ///
 /// # What it guarantees
 /// | what happens | what becomes of it |
 /// | --- | --- |
 /// | a process of the application dies | its claims end with their lease; then the next delivery claims again, as the next attempt |
-/// | the server's process dies, `appendonly yes` | nothing is lost: it writes before it answers. Until it is back, deliveries are answered 503 |
+/// | the server's process dies, `appendonly yes` | with `appendfsync always` nothing is lost: it writes before it answers. With `everysec` neither, but where its disk is slow it puts writing off, by two seconds at most. Until it is back, deliveries are answered 503 |
 /// | the server's machine dies | what its disk had not got is lost: nothing with `appendfsync always`, the last second with `everysec`, everything since the last snapshot without `appendonly`. A lost DONE runs again if its sender sends it again; a lost claim, beside the run that held it |
 /// | failover to a replica | replication is asynchronous: what the old primary had acknowledged and not passed on is lost, as above. `WAIT` is not used, since it would not prevent it |
 /// | eviction (`maxmemory-policy` other than `noeviction`) | claims and finished events are dropped when memory is full, and run again. [`connect`](Self::connect) warns |
@@ -53,8 +55,9 @@ const LIMIT: Duration = Duration::from_millis(1800);
 /// | an application's clock steps | nothing |
 /// | `FLUSHALL` | everything is forgotten. A run that is under way records its completion all the same |
 ///
-/// So use it with `maxmemory-policy noeviction` and `appendonly yes`; where two runs of one event in a failover would do harm, let the
-/// handler's effect check [`Claim::generation`](crate::event::Claim::generation), or use a store in the database of the effect.
+/// So use it with `maxmemory-policy noeviction` and `appendonly yes`. Where a record was lost its generations begin at 1 again, so
+/// [`Claim::generation`](crate::event::Claim::generation) fences lost leases, not lost records: where two runs of one event after a
+/// failover would do harm, remember events in the database of the effect.
 ///
 /// # What an operator sees
 /// A record is a hash at `<prefix>:<namespace>:<id>`, and Redis forgets it by itself when its retention is over:

@@ -192,7 +192,8 @@ async fn pause() {
     tokio::time::sleep(Duration::from_millis(5)).await;
 }
 
-async fn killed_and_started_again(settings: &[&str]) {
+/// `most`: how often each event may run.
+async fn killed_and_started_again(settings: &[&str], most: usize) {
     let Some(mut server) = Server::start(settings) else {
         return;
     };
@@ -210,17 +211,18 @@ async fn killed_and_started_again(settings: &[&str]) {
         server.start_again();
     }
     senders.join_all().await;
-    receiver.assert_all_handled(1).await;
+    receiver.assert_all_handled(most).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_server_that_is_killed_and_syncs_always_loses_nothing() {
-    killed_and_started_again(&["--appendonly", "yes", "--appendfsync", "always"]).await;
+async fn a_server_that_is_killed_and_syncs_always_loses_nothing_and_nothing_runs_twice() {
+    killed_and_started_again(&["--appendonly", "yes", "--appendfsync", "always"], 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_server_that_is_killed_and_syncs_each_second_loses_nothing() {
-    killed_and_started_again(&["--appendonly", "yes", "--appendfsync", "everysec"]).await;
+async fn a_server_that_is_killed_and_syncs_each_second_loses_no_event() {
+    // On a slow disk it may have put off writing what it answered: the second copy of such an event runs.
+    killed_and_started_again(&["--appendonly", "yes", "--appendfsync", "everysec"], 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
