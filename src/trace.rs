@@ -2,7 +2,7 @@
 //!
 //! What a request says is escaped and cut before it gets here (see [`Brief`]); secrets, tags and bodies never get here.
 
-#[cfg(any(feature = "service", feature = "memory"))]
+#[cfg(any(feature = "service", feature = "memory", feature = "redis"))]
 use std::fmt;
 
 #[cfg(feature = "service")]
@@ -26,12 +26,15 @@ impl fmt::Display for Brief<'_> {
     }
 }
 
-#[cfg(all(any(feature = "service", feature = "memory"), feature = "tracing"))]
+#[cfg(all(any(feature = "service", feature = "memory", feature = "redis"), feature = "tracing"))]
 pub(crate) fn warn(message: fmt::Arguments<'_>) {
     tracing::warn!(target: "tower_webhook", "{message}");
 }
 
-#[cfg(all(any(feature = "service", feature = "memory"), not(feature = "tracing")))]
+#[cfg(all(
+    any(feature = "service", feature = "memory", feature = "redis"),
+    not(feature = "tracing")
+))]
 pub(crate) fn warn(_: fmt::Arguments<'_>) {}
 
 #[cfg(all(feature = "axum", feature = "tracing"))]

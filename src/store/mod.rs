@@ -30,12 +30,20 @@ mod error;
 mod any;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "redis")]
+mod operator;
+#[cfg(feature = "redis")]
+mod redis;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisStore, RedisStoreBuilder};
 pub use any::AnyStore;
 pub use error::{StoreError, StoreErrorKind};
 pub use key::Key;
 #[cfg(feature = "memory")]
 pub use memory::{MemoryStore, MemoryStoreBuilder};
+#[cfg(feature = "redis")]
+pub use operator::Counts;
 pub use record::{Claimed, Completion, Effect, Record, State};
 
 use std::{future::Future, time::Duration};

@@ -187,6 +187,16 @@ fn what_belongs_to_one_file_is_in_that_file_alone() {
 }
 
 #[test]
+fn only_the_redis_store_names_the_redis_crate() {
+    let found: Vec<_> = source()
+        .into_iter()
+        .filter(|(_, text)| code(text).any(|line| line.replace("self::redis::", "").contains("redis::")))
+        .map(|(file, _)| file)
+        .collect();
+    assert_eq!(found, ["store/redis/link.rs"]);
+}
+
+#[test]
 fn the_pure_rooms_hold_neither_runtime_nor_time() {
     for (folder, absent) in ABSENT {
         for (file, text) in source().into_iter().filter(|(file, _)| room(file) == folder) {

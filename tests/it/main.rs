@@ -40,5 +40,7 @@ mod sockets;
 mod axum_app;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod store;
+#[cfg(all(feature = "memory", feature = "redis", feature = "test-util"))]
+mod redis;
 mod fuzz_bodies;
 mod fuzz;

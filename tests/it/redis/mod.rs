@@ -1,0 +1,77 @@
+//! The store in a Redis server, with servers that the tests start themselves.
+
+mod server;
+mod race;
+mod records;
+mod faults;
+mod settings;
+mod silence;
+mod tls;
+
+use std::time::Duration;
+
+use tower_webhook::{
+    event::{EventId, Fingerprint},
+    store::{Claimed, Key, RedisStore, Ticket, Token},
+    testing::store_suite::StoreHarness,
+};
+
+use self::server::Server;
+
+struct Harness(RedisStore);
+
+impl Harness {
+    async fn connect() -> Option<Self> {
+        Some(Self(RedisStore::connect(&Server::shared()?.url()).await.unwrap()))
+    }
+}
+
+impl StoreHarness for Harness {
+    type Store = RedisStore;
+
+    fn store(&self) -> &RedisStore {
+        &self.0
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.0.advance(by);
+    }
+}
+
+tower_webhook::store_suite!(suite, Harness::connect().await);
+
+const LEASE: Duration = Duration::from_secs(60);
+const RETENTION: Duration = Duration::from_secs(3600);
+
+const FIRST: Claimed = Claimed::Acquired {
+    generation: 1,
+    attempts: 1,
+};
+
+/// A namespace that no other test has.
+fn namespace(name: &str) -> String {
+    format!("{name} {}", hex(Token::random()))
+}
+
+fn hex(token: Token) -> String {
+    token.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn ticket(namespace: &str, id: impl std::fmt::Display) -> Ticket {
+    Ticket {
+        key: Key::new(namespace, EventId::new(&id.to_string()).unwrap()),
+        token: Token::random(),
+        fingerprint: Fingerprint::of(["event"]),
+        lease: LEASE,
+        retention: RETENTION,
+        retry_horizon: RETENTION,
+    }
+}
+
+/// The same event, claimed by another run.
+fn again(ticket: &Ticket) -> Ticket {
+    Ticket {
+        token: Token::random(),
+        ..ticket.clone()
+    }
+}
