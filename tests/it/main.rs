@@ -38,5 +38,13 @@ mod sockets;
 mod axum_app;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod store;
+#[cfg(all(
+    feature = "sqlite",
+    feature = "memory",
+    feature = "test-util"
+))]
+mod over_store;
+#[cfg(all(feature = "sqlite", feature = "memory", feature = "test-util"))]
+mod sqlite;
 mod fuzz_bodies;
 mod fuzz;
