@@ -72,6 +72,7 @@
 //! | `axum` | no | `Delivery` as an extractor | axum-core |
 //! | `metrics` | no | [counters and timings](metrics) of deliveries, handlers and stores | metrics |
 //! | `sqlite` | no | [`SqliteStore`](store::SqliteStore): remembers in a file; needs Rust 1.94 | sqlx, SQLite (bundled) |
+//! | `postgres` | no | [`PostgresStore`](store::PostgresStore): remembers in Postgres; needs Rust 1.94 | sqlx, rustls |
 //! | `test-util` | no | `testing`: a clock in your hand, a store that fails on command, the conformance suite for stores | |
 //!
 //! With none of them: [`signature`], [`event`], [`provider`] and the contract of a [`store`].

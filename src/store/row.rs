@@ -5,8 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Completion, Record, State, StoreError};
-use crate::event::Fingerprint;
+use super::{Completion, Record, State, StoreError, Ticket};
+use crate::event::{Claim, Fingerprint};
 
 /// The columns of a row, as both databases give them; times in microseconds since 1970.
 #[derive(Debug)]
@@ -85,6 +85,24 @@ pub(super) fn time(micros: i64) -> SystemTime {
 pub(super) fn millis(duration: Duration) -> i64 {
     const LONGEST: i64 = 1000 * 365 * 24 * 3600 * 1000;
     i64::try_from(duration.as_nanos().div_ceil(1_000_000)).map_or(LONGEST, |millis| millis.min(LONGEST))
+}
+
+/// What the claim's run claimed with. From here on the layer leaves it to the transaction.
+pub(super) fn ticket_of(claim: &Claim) -> Result<&Ticket, StoreError> {
+    claim
+        .complete_in_transaction()
+        .and_then(|ticket| ticket.downcast_ref())
+        .ok_or_else(|| {
+            StoreError::not_held("no store granted it; expected the claim of a delivery that a layer hands over")
+        })
+}
+
+/// A claim that somebody else has by now, or nobody.
+pub(super) fn lost(ticket: &Ticket) -> StoreError {
+    StoreError::not_held(format!(
+        "the lease of {} was lost, and another run may have the event: roll back",
+        ticket.key.id()
+    ))
 }
 
 /// How often an operation begins anew that was refused by a record which then was gone. Each time another run has got ahead.

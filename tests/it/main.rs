@@ -39,11 +39,19 @@ mod axum_app;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod store;
 #[cfg(all(
-    feature = "sqlite",
+    any(feature = "sqlite", feature = "postgres"),
     feature = "memory",
     feature = "test-util"
 ))]
 mod over_store;
+#[cfg(all(
+    any(feature = "sqlite", feature = "postgres"),
+    feature = "memory",
+    feature = "test-util"
+))]
+mod transactions;
+#[cfg(all(feature = "postgres", feature = "memory", feature = "test-util"))]
+mod postgres;
 #[cfg(all(feature = "sqlite", feature = "memory", feature = "test-util"))]
 mod sqlite;
 mod fuzz_bodies;

@@ -1,17 +1,18 @@
 mod builder;
+mod operator;
 mod connection;
 
 use std::{fmt, path::Path, sync::Arc};
 
-use sqlx::{AssertSqlSafe, Row, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, Row, SqliteTransaction, sqlite::SqliteConnectOptions};
 
 pub use self::builder::SqliteStoreBuilder;
 use self::connection::{Connection, Statement, error};
 use super::{
     Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreError, Ticket, record,
-    row::{ATTEMPTS, Columns, Offset, Seen, Table, counted, millis, overtaken, time},
+    row::{ATTEMPTS, Columns, Offset, Seen, Table, counted, lost, millis, overtaken, ticket_of, time},
 };
-use crate::event::EventId;
+use crate::event::{Claim, EventId};
 
 /// Remembers in a SQLite file: for the processes of one machine, across restarts.
 ///
@@ -167,59 +168,48 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Removes up to so many records that are past their retention, the oldest first; how many there were. While it does, nobody else
-    /// can write: keep the batches small (a thousand take some ten milliseconds) and pause between them.
+    /// Completes the event in the transaction that has the handler's effect: either both are there, or neither.
+    ///
+    /// A compare-and-set: if this run has lost its claim, nothing changes and it is an error; hand it on with `?`, so that the transaction
+    /// is dropped, which rolls it back. From the call on the layer does not complete the event by itself: when the handler has ended, however it
+    /// did, the layer reads the record. DONE is answered 200; anything else is released, and answered 500.
+    ///
+    /// Call it last, right before the commit: it locks the event's file for all that write, and a renewal of the lease waits for that (which is no lost lease).
+    /// The transaction has to be one of the file that the store uses; begin it with `BEGIN IMMEDIATE`, or it fails where another wrote since it
+    /// first read.
     ///
     /// # Errors
-    /// The store did not answer.
-    pub async fn purge(&self, limit: u32) -> Result<u64, StoreError> {
-        let shared = &self.shared;
-        let statement = statement(&shared.sql.purge)
-            .bind(i64::from(limit))
-            .bind(shared.offset.millis());
-        shared.writer.execute(statement).await
-    }
-
-    /// How many events of a namespace are in which state. It reads all of them.
+    /// The claim is lost ([`StoreErrorKind::NotHeld`](super::StoreErrorKind)), or the database did not answer. Roll back in either case.
     ///
-    /// # Errors
-    /// The store did not answer.
-    pub async fn count(&self, namespace: &str) -> Result<Counts, StoreError> {
-        let statement = statement(&self.shared.sql.count)
-            .bind(namespace)
-            .bind(self.shared.offset.millis());
-        let rows = self.operator().await?.rows(statement).await?;
-        let row = rows.first().ok_or_else(nothing)?;
-        let number = |column| row.try_get(column).map(counted).map_err(|failed| error(&failed));
-        Ok(Counts {
-            claimed: number("claimed")?,
-            free: number("free")?,
-            done: number("done")?,
-        })
-    }
-
-    /// Up to so many events that were claimed and neither finished nor renewed before their lease ended, the longest overdue first:
-    /// their process died, and their sender has not sent them again. It reads the whole namespace.
+    /// # Examples
+    /// ```no_run
+    /// use sqlx::SqlitePool;
+    /// use tower_webhook::{Delivery, HandlerError, dwolla, store::SqliteStore};
     ///
-    /// # Errors
-    /// The store did not answer.
-    pub async fn overdue(&self, namespace: &str, limit: u32) -> Result<Vec<Key>, StoreError> {
-        let statement = statement(&self.shared.sql.overdue)
-            .bind(namespace)
-            .bind(i64::from(limit))
-            .bind(self.shared.offset.millis());
-        let rows = self.operator().await?.rows(statement).await?;
-        rows.iter()
-            .map(|row| {
-                let id: String = row.try_get("id").map_err(|failed| error(&failed))?;
-                Ok(Key::new(namespace, EventId::new(&id).map_err(StoreError::unavailable)?))
-            })
-            .collect()
-    }
-
-    /// A connection of its own, for what may take long.
-    async fn operator(&self) -> Result<Connection, StoreError> {
-        Connection::open(self.shared.options.clone()).await
+    /// #[derive(Clone)]
+    /// struct Books {
+    ///     pool: SqlitePool,
+    ///     webhooks: SqliteStore,
+    /// }
+    ///
+    /// async fn settled(books: Books, delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
+    ///     let mut transaction = books.pool.begin_with("BEGIN IMMEDIATE").await?;
+    ///     sqlx::query("INSERT INTO settled (transfer) VALUES (?1)")
+    ///         .bind(delivery.event().resource_id())
+    ///         .execute(&mut *transaction)
+    ///         .await?;
+    ///     books.webhooks.complete_in(delivery.claim(), &mut transaction).await?;
+    ///     transaction.commit().await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn complete_in(&self, claim: &Claim, transaction: &mut SqliteTransaction<'_>) -> Result<(), StoreError> {
+        let ticket = ticket_of(claim)?;
+        match self.finish(ticket, "handled").execute(&mut **transaction).await {
+            Ok(result) if result.rows_affected() == 0 => Err(lost(ticket)),
+            Ok(_) => Ok(()),
+            Err(failed) => Err(error(&failed)),
+        }
     }
 
     /// Moves the store's time on, as far as this store and its clones see it.

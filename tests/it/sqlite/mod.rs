@@ -1,5 +1,7 @@
 //! The store in a file: the suite, races over several connections, a full disk, and what an operator does.
 
+mod transactions;
+
 use std::{path::PathBuf, time::Duration};
 
 use sqlx::{Connection as _, Row as _, SqliteConnection};
