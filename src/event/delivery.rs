@@ -114,6 +114,10 @@ pub(crate) trait Hold: Send + Sync {
 
     /// A store is about to complete the claim in a transaction of the handler's: from here on the record alone says how it ended. What
     /// the store claimed with, whose type is the store's business; `None` if no store granted this.
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres")),
+        allow(dead_code, reason = "only databases have transactions")
+    )]
     fn complete_in_transaction(&self) -> Option<&dyn Any>;
 }
 

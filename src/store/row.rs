@@ -142,6 +142,7 @@ impl Table {
         })
     }
 
+    #[cfg(feature = "sqlite")]
     pub(super) fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }

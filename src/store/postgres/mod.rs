@@ -54,6 +54,7 @@ use crate::event::{Claim, EventId};
 ///
 /// # Examples
 /// ```no_run
+/// # #[cfg(feature = "service")]
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
 /// use tower_webhook::{WebhookLayer, dwolla::Dwolla, store::PostgresStore};
@@ -68,7 +69,6 @@ use crate::event::{Claim, EventId};
 ///     }
 /// });
 ///
-/// # #[cfg(feature = "service")]
 /// let webhooks = WebhookLayer::new(Dwolla::new("the subscription's secret")?, store);
 /// # Ok(())
 /// # }
@@ -185,6 +185,8 @@ impl PostgresStore {
     ///
     /// # Examples
     /// ```no_run
+    /// # #[cfg(feature = "service")]
+    /// # mod example {
     /// use sqlx::PgPool;
     /// use tower_webhook::{Delivery, HandlerError, dwolla, store::PostgresStore};
     ///
@@ -204,6 +206,8 @@ impl PostgresStore {
     ///     transaction.commit().await?;
     ///     Ok(())
     /// }
+    /// # }
+    /// # fn main() {}
     /// ```
     pub async fn complete_in(&self, claim: &Claim, transaction: &mut PgTransaction<'_>) -> Result<(), StoreError> {
         let ticket = ticket_of(claim)?;

@@ -174,8 +174,8 @@ impl SqliteStore {
     /// is dropped, which rolls it back. From the call on the layer does not complete the event by itself: when the handler has ended, however it
     /// did, the layer reads the record. DONE is answered 200; anything else is released, and answered 500.
     ///
-    /// Call it last, right before the commit: it locks the event's file for all that write, and a renewal of the lease waits for that (which is no lost lease).
-    /// The transaction has to be one of the file that the store uses; begin it with `BEGIN IMMEDIATE`, or it fails where another wrote since it
+    /// Call it last, right before the commit: until then nobody else can write to the file, and a renewal of the lease waits (which is no
+    /// lost lease). The transaction has to be one of the file that the store uses; begin it with `BEGIN IMMEDIATE`, or it fails where another wrote since it
     /// first read.
     ///
     /// # Errors
@@ -183,6 +183,8 @@ impl SqliteStore {
     ///
     /// # Examples
     /// ```no_run
+    /// # #[cfg(feature = "service")]
+    /// # mod example {
     /// use sqlx::SqlitePool;
     /// use tower_webhook::{Delivery, HandlerError, dwolla, store::SqliteStore};
     ///
@@ -202,6 +204,8 @@ impl SqliteStore {
     ///     transaction.commit().await?;
     ///     Ok(())
     /// }
+    /// # }
+    /// # fn main() {}
     /// ```
     pub async fn complete_in(&self, claim: &Claim, transaction: &mut SqliteTransaction<'_>) -> Result<(), StoreError> {
         let ticket = ticket_of(claim)?;
