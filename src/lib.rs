@@ -72,6 +72,8 @@
 //! | `axum` | no | `Delivery` as an extractor | axum-core |
 //! | `metrics` | no | [counters and timings](metrics) of deliveries, handlers and stores | metrics |
 //! | `redis` | no | [`RedisStore`](store::RedisStore): remembers in a Redis or Valkey server, for many processes | redis, rustls, tokio |
+//! | `sqlite` | no | [`SqliteStore`](store::SqliteStore): remembers in a file; needs Rust 1.94 | sqlx, SQLite (bundled) |
+//! | `postgres` | no | [`PostgresStore`](store::PostgresStore): remembers in Postgres; needs Rust 1.94 | sqlx, rustls |
 //! | `test-util` | no | `testing`: signed requests and their forgeries, a clock in your hand, a store that fails on command, the conformance suite for stores | |
 //!
 //! With none of them: [`signature`], [`event`], [`provider`] and the contract of a [`store`].

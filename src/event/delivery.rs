@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -111,6 +111,14 @@ pub struct Claim {
 /// What a claim is held by: it can tell whether it still is.
 pub(crate) trait Hold: Send + Sync {
     fn is_lost(&self) -> bool;
+
+    /// A store is about to complete the claim in a transaction of the handler's: from here on the record alone says how it ended. What
+    /// the store claimed with, whose type is the store's business; `None` if no store granted this.
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres")),
+        allow(dead_code, reason = "only databases have transactions")
+    )]
+    fn complete_in_transaction(&self) -> Option<&dyn Any>;
 }
 
 impl Claim {
@@ -142,6 +150,14 @@ impl Claim {
     #[must_use]
     pub fn lost(&self) -> bool {
         self.hold.is_lost()
+    }
+}
+
+/// For stores that complete a claim in a transaction of the handler's.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+impl Claim {
+    pub(crate) fn complete_in_transaction(&self) -> Option<&dyn Any> {
+        self.hold.complete_in_transaction()
     }
 }
 

@@ -48,7 +48,7 @@ impl<E: Event> Parsed<E> {
             ticket,
             verified,
         } = self;
-        let lease = Lease::asked_now(receiver.settings.lease);
+        let lease = Lease::asked_now(receiver.settings.lease, &ticket);
         let answer = store_operation(receiver, "claim", receiver.store.claim(&ticket)).await;
         let refused =
             |kind, reason: &str, after| Outcome::Refused(Rejection::new(kind, reason.to_owned()).retry_after(after));

@@ -159,6 +159,8 @@ pub(super) struct Handled {
     pub(super) settlement: Settlement,
     pub(super) outcome: Outcome,
     pub(super) response: Option<Response<ResponseBody>>,
+    /// Whether the claim was to be completed in a transaction of the handler's: then the record says how it ended.
+    pub(super) in_transaction: bool,
 }
 
 /// What the store is to be told.
@@ -167,6 +169,8 @@ pub(super) enum Settlement {
     Handled,
     Rejected,
     Release,
+    /// Nothing: it knows.
+    Known,
 }
 
 impl<E: Event> Claimed<E> {
@@ -182,7 +186,10 @@ impl<E: Event> Claimed<E> {
             lease,
         } = self;
         let end = supervise(receiver, &ticket, &lease, move || handler.handle(parts, delivery)).await;
-        Handled::from_end(ticket, end)
+        Handled {
+            in_transaction: lease.is_in_transaction(),
+            ..Handled::from_end(ticket, end)
+        }
     }
 }
 
@@ -329,6 +336,7 @@ impl Handled {
             settlement,
             outcome,
             response,
+            in_transaction: false,
         }
     }
 }

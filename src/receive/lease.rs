@@ -1,7 +1,13 @@
 //! How long this run may take its claim for held, by its own reckoning.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{
+    any::Any,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -19,6 +25,9 @@ pub(super) struct Lease(Arc<Reckoning>);
 struct Reckoning {
     length: Duration,
     state: Mutex<State>,
+    /// For a store that completes the claim in a transaction of the handler's.
+    ticket: Ticket,
+    in_transaction: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -30,19 +39,26 @@ struct State {
 
 impl Lease {
     /// A lease of a claim that is asked for now.
-    pub(super) fn asked_now(length: Duration) -> Self {
+    pub(super) fn asked_now(length: Duration, ticket: &Ticket) -> Self {
         Self(Arc::new(Reckoning {
             length,
             state: Mutex::new(State {
                 asked: Instant::now(),
                 taken: false,
             }),
+            ticket: ticket.clone(),
+            in_transaction: AtomicBool::new(false),
         }))
     }
 
     /// For the handler.
     pub(super) fn hold(&self) -> Arc<dyn Hold> {
         Arc::clone(&self.0) as Arc<dyn Hold>
+    }
+
+    /// Whether the handler asked a store to complete the claim in a transaction of its own.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.0.in_transaction.load(Ordering::SeqCst)
     }
 
     /// Renews the lease for as long as it is polled; it never completes.
@@ -57,6 +73,8 @@ impl Lease {
                     self.0.state().asked = asked;
                     next = later(asked, settings.renew_every);
                 }
+                // It is done: the handler's transaction said so.
+                Ok(Effect::NotHeld) if self.is_in_transaction() => return std::future::pending().await,
                 Ok(Effect::NotHeld) => {
                     self.0.state().taken = true;
                     crate::trace::warn(format_args!(
@@ -83,5 +101,10 @@ impl Hold for Reckoning {
     fn is_lost(&self) -> bool {
         let State { asked, taken } = *self.state();
         taken || later(asked, self.length) <= Instant::now()
+    }
+
+    fn complete_in_transaction(&self) -> Option<&dyn Any> {
+        self.in_transaction.store(true, Ordering::SeqCst);
+        Some(&self.ticket)
     }
 }

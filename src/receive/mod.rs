@@ -285,7 +285,7 @@ async fn fly<P, S, H>(
         Ok(claimed) => {
             span.attempt(claimed.delivery.claim().attempts());
             let (timer, running) = (Timer::start(), meter.running());
-            let handled = claimed.handle(&receiver, handler).await;
+            let handled = claimed.handle(&receiver, handler).await.confirmed(&receiver).await;
             drop(running);
             meter.handler(&topic, handled.outcome.name(), timer);
             handled.outcome.end(&span, meter, &topic);

@@ -11,7 +11,10 @@ use super::{
     handle::{Handled, Settlement},
     later,
 };
-use crate::store::{Completion, Effect, IdempotencyStore, Ticket};
+use crate::{
+    error::{Rejection, RejectionKind},
+    store::{Completion, Effect, IdempotencyStore, Record, State, Ticket},
+};
 
 /// The pauses between attempts in the background: from the first, doubling, to the longest. Short, because until it succeeds another
 /// process may claim the event when the lease is over.
@@ -19,6 +22,47 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Handled {
+    /// How a handler ended that completed its claim in a transaction of its own is what the record says: DONE with the effect, or neither.
+    pub(super) async fn confirmed<P, S: IdempotencyStore>(self, receiver: &Receiver<P, S>) -> Self {
+        if !self.in_transaction {
+            return self;
+        }
+        let record = store_operation(receiver, "get", receiver.store.get(&self.ticket.key)).await;
+        let reason = match record {
+            Ok(Some(Record {
+                state: State::Done { completion, .. },
+                fingerprint,
+                ..
+            })) if fingerprint == self.ticket.fingerprint => {
+                let outcome = match completion {
+                    Completion::Handled => Outcome::Handled,
+                    Completion::Rejected => Outcome::Duplicate(completion),
+                };
+                return Self {
+                    settlement: Settlement::Known,
+                    // An answer that was made for a failure is none to a success.
+                    response: self.response.filter(|_| matches!(self.outcome, Outcome::Handled)),
+                    outcome,
+                    ..self
+                };
+            }
+            Ok(_) => "the handler completed the event in a transaction, and did not commit it".to_owned(),
+            Err(error) => format!("whether the handler's transaction was committed is not known: {error}"),
+        };
+        let outcome = match self.outcome {
+            Outcome::Handled | Outcome::Rejected(_) => {
+                Outcome::Refused(Rejection::new(RejectionKind::HandlerFailed, reason))
+            }
+            failed => failed,
+        };
+        Self {
+            settlement: Settlement::Release,
+            response: self.response.filter(|_| matches!(outcome, Outcome::InnerRefused(_))),
+            outcome,
+            ..self
+        }
+    }
+
     /// Tells the store and ends the flight. Answers after the first attempt, whatever comes of it: a handler that succeeded has had
     /// its effect, and a 5xx would ask for a second one.
     pub(super) async fn settle<P, S: IdempotencyStore>(self, receiver: &Receiver<P, S>, lead: Lead) {
@@ -27,6 +71,7 @@ impl Handled {
             settlement,
             outcome,
             response,
+            in_transaction: _,
         } = self;
         lead.finished(outcome.clone(), response);
         let answer = attempt(receiver, &ticket, settlement).await;
@@ -73,7 +118,7 @@ async fn in_background<P, S: IdempotencyStore>(
 ) -> Result<Effect, String> {
     let helps_until = match settlement {
         Settlement::Release => Some(later(Instant::now(), ticket.lease)),
-        Settlement::Handled | Settlement::Rejected => None,
+        Settlement::Handled | Settlement::Rejected | Settlement::Known => None,
     };
     let settled = async {
         let mut pause = FIRST_PAUSE;
@@ -115,6 +160,7 @@ async fn attempt<P, S: IdempotencyStore>(
             store_operation(receiver, "complete", store.complete(ticket, Completion::Rejected)).await
         }
         Settlement::Release => store_operation(receiver, "release", store.release(ticket)).await,
+        Settlement::Known => Ok(Effect::Applied),
     };
     answer.map_err(|error| error.to_string())
 }

@@ -23,6 +23,8 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The store has no room for another id: the operation was not applied.
     Full,
+    /// The claim is not this run's any more: the operation was not applied, and the transaction it is part of has to be rolled back.
+    NotHeld,
 }
 
 impl StoreError {
@@ -42,6 +44,14 @@ impl StoreError {
         }
     }
 
+    /// The claim is not the caller's, and the operation was not applied.
+    pub fn not_held(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            kind: StoreErrorKind::NotHeld,
+            source: source.into(),
+        }
+    }
+
     /// What the failed operation leaves behind.
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
@@ -54,6 +64,7 @@ impl fmt::Display for StoreError {
         let what = match self.kind {
             StoreErrorKind::Unavailable => "the store is unavailable",
             StoreErrorKind::Full => "the store is full",
+            StoreErrorKind::NotHeld => "the claim is not held",
         };
         write!(f, "{what}: {}", self.source)
     }

@@ -30,10 +30,16 @@ mod error;
 mod any;
 #[cfg(feature = "memory")]
 mod memory;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres"))]
 mod operator;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod row;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisStore, RedisStoreBuilder};
@@ -42,9 +48,13 @@ pub use error::{StoreError, StoreErrorKind};
 pub use key::Key;
 #[cfg(feature = "memory")]
 pub use memory::{MemoryStore, MemoryStoreBuilder};
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres"))]
 pub use operator::Counts;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresStore, PostgresStoreBuilder};
 pub use record::{Claimed, Completion, Effect, Record, State};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteStore, SqliteStoreBuilder};
 
 use std::{future::Future, time::Duration};
 

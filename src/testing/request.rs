@@ -252,6 +252,10 @@ pub fn delivery<E: Event>(event: E, body: impl Into<Bytes>) -> Delivery<E> {
         fn is_lost(&self) -> bool {
             false
         }
+
+        fn complete_in_transaction(&self) -> Option<&dyn std::any::Any> {
+            None
+        }
     }
     Delivery::new(
         event,

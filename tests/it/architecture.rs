@@ -197,6 +197,17 @@ fn only_the_redis_store_names_the_redis_crate() {
 }
 
 #[test]
+fn only_the_stores_that_speak_sql_name_its_driver() {
+    let found: BTreeSet<_> = source()
+        .into_iter()
+        .filter(|(_, text)| code(text).any(|line| line.contains("sqlx")))
+        .map(|(file, _)| file.split('/').take(2).collect::<Vec<_>>().join("/"))
+        .collect();
+    let expected = ["store/postgres", "store/sqlite"];
+    assert_eq!(found, expected.map(str::to_owned).into());
+}
+
+#[test]
 fn the_pure_rooms_hold_neither_runtime_nor_time() {
     for (folder, absent) in ABSENT {
         for (file, text) in source().into_iter().filter(|(file, _)| room(file) == folder) {

@@ -42,5 +42,21 @@ mod axum_app;
 mod store;
 #[cfg(all(feature = "memory", feature = "redis", feature = "test-util"))]
 mod redis;
+#[cfg(all(
+    any(feature = "sqlite", feature = "postgres"),
+    feature = "memory",
+    feature = "test-util"
+))]
+mod over_store;
+#[cfg(all(
+    any(feature = "sqlite", feature = "postgres"),
+    feature = "memory",
+    feature = "test-util"
+))]
+mod transactions;
+#[cfg(all(feature = "postgres", feature = "memory", feature = "test-util"))]
+mod postgres;
+#[cfg(all(feature = "sqlite", feature = "memory", feature = "test-util"))]
+mod sqlite;
 mod fuzz_bodies;
 mod fuzz;

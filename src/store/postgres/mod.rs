@@ -1,0 +1,377 @@
+mod builder;
+mod operator;
+mod pool;
+mod rows;
+
+use std::{fmt, sync::Arc};
+
+use sqlx::{AssertSqlSafe, PgPool, PgTransaction, Row as _, SqlSafeStr as _, postgres::PgRow};
+
+pub use self::builder::PostgresStoreBuilder;
+use self::{
+    pool::{Pool, Statement, error},
+    rows::{effect, first, number, seen},
+};
+use super::{
+    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreError, Ticket, record,
+    row::{ATTEMPTS, Offset, Seen, Table, counted, lost, millis, overtaken, ticket_of},
+};
+use crate::event::{Claim, EventId};
+
+/// Remembers in Postgres: for many processes on many machines.
+///
+/// Clones share the connections.
+///
+/// # What it guarantees
+/// Each operation is one atomic statement on one row, in files beside the source ([`SCHEMA`](Self::SCHEMA) is the table's). Leases go by the
+/// server's clock.
+///
+/// | what happens | what becomes of what was recorded |
+/// | --- | --- |
+/// | the process dies (`kill -9`) | nothing: what was answered is recorded; a claim rests until its lease ends |
+/// | the application's clock steps | nothing |
+/// | the server dies and starts again | nothing, as long as its `fsync` is on; claims are answered 503 meanwhile, and the store connects again by itself |
+/// | failover to a standby | nothing, where the standby is synchronous; else what the standby had not received is forgotten: those events run again if they are sent again |
+/// | the server's clock is set forward, by more than a lease | leases end early by as much: a second run may begin beside the first |
+/// | the server's clock is set back | leases of processes that died last longer by as much |
+/// | the disk is full | claims are refused, and handlers do not run, until there is room; what has run is recorded then |
+///
+/// # Cost
+/// One round trip for a claim and one for its completion; a duplicate is one round trip that writes nothing. sqlx's pool tests a connection
+/// when it is given back: one round trip more for each, behind the answer's back.
+///
+/// # Cancel safety
+/// An operation whose future is dropped is applied or not, as a whole; its connection is closed. Operations are repeated on another connection
+/// if theirs turns out to be dead: each may be done twice without harm ([`forget`](IdempotencyStore::forget) alone may not, and is not).
+///
+/// # Limits
+/// The store's own connections have a `statement_timeout` of 5 s and run at READ COMMITTED. A [pool that is given](Self::from_pool) keeps its settings; give one
+/// where `PgBouncer` is in between, since it forbids settings.
+/// Namespaces hold no NUL.
+///
+/// # Growth
+/// Rows past their retention count as absent and stay until [`purge`](Self::purge) removes them; call it now and then.
+///
+/// # Examples
+/// ```no_run
+/// # #[cfg(feature = "service")]
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tower_webhook::{WebhookLayer, dwolla::Dwolla, store::PostgresStore};
+///
+/// let store = PostgresStore::connect("postgres://app:password@localhost/app").await?;
+///
+/// let purging = store.clone();
+/// tokio::spawn(async move {
+///     loop {
+///         while purging.purge(1000).await.is_ok_and(|purged| purged == 1000) {}
+///         tokio::time::sleep(Duration::from_secs(3600)).await;
+///     }
+/// });
+///
+/// let webhooks = WebhookLayer::new(Dwolla::new("the subscription's secret")?, store);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PostgresStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    sql: Statements,
+    table: Table,
+    pool: Pool,
+    offset: Offset,
+}
+
+/// The statements, for the table that was chosen.
+struct Statements {
+    claim: Arc<str>,
+    renew: Arc<str>,
+    release: Arc<str>,
+    complete: Arc<str>,
+    complete_in: Arc<str>,
+    reject: Arc<str>,
+    read: Arc<str>,
+    forget: Arc<str>,
+    purge: Arc<str>,
+    count: Arc<str>,
+    overdue: Arc<str>,
+}
+
+impl Statements {
+    fn of(table: &Table) -> Self {
+        let of = |sql| table.in_statement(sql).into();
+        Self {
+            claim: of(include_str!("claim.sql")),
+            renew: of(include_str!("renew.sql")),
+            release: of(include_str!("release.sql")),
+            complete: of(include_str!("complete.sql")),
+            complete_in: of(include_str!("complete_in.sql")),
+            reject: of(include_str!("reject.sql")),
+            read: of(include_str!("read.sql")),
+            forget: of(include_str!("forget.sql")),
+            purge: of(include_str!("purge.sql")),
+            count: of(include_str!("count.sql")),
+            overdue: of(include_str!("overdue.sql")),
+        }
+    }
+}
+
+/// Of the lock under which tables are created: the first bytes of "webhooks".
+const CREATING: i64 = 0x7765_6268_6f6f_6b73;
+
+impl PostgresStore {
+    /// The statements that create the table, for those who do it by hand; under another name, replace `webhook_events` throughout.
+    pub const SCHEMA: &str = include_str!("schema.sql");
+
+    /// Connects to `postgres://user:password@host:port/database`, and creates the table where it is missing.
+    ///
+    /// # Errors
+    /// As [`PostgresStoreBuilder::connect`].
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::builder().connect(url).await
+    }
+
+    /// Uses connections of this pool, and creates the table where it is missing.
+    ///
+    /// # Errors
+    /// As [`PostgresStoreBuilder::connect`].
+    pub async fn from_pool(pool: PgPool) -> Result<Self, StoreError> {
+        Self::builder().from_pool(pool).await
+    }
+
+    /// A store with another table, one that does not create it, or one with more connections.
+    #[must_use]
+    pub fn builder() -> PostgresStoreBuilder {
+        PostgresStoreBuilder::new()
+    }
+
+    async fn open_with(pool: Pool, table: &Table, creates: bool) -> Result<Self, StoreError> {
+        // Where it is there, no right to create it is needed.
+        if creates && !is_there(&pool, table).await? {
+            let schema = AssertSqlSafe(table.in_statement(Self::SCHEMA)).into_sql_str();
+            pool.alone(CREATING, schema).await?;
+        }
+        let store = Self {
+            shared: Arc::new(Shared {
+                sql: Statements::of(table),
+                table: table.clone(),
+                pool,
+                offset: Offset::default(),
+            }),
+        };
+        // Whatever table is there has the columns, or this says what it lacks.
+        store.see("", "").await.map_err(|failed| {
+            StoreError::unavailable(format!(
+                "{failed}; expected the table that PostgresStore::SCHEMA describes"
+            ))
+        })?;
+        Ok(store)
+    }
+
+    /// Completes the event in the transaction that has the handler's effect: either both are there, or neither.
+    ///
+    /// A compare-and-set: if this run has lost its claim, nothing changes and it is an error; hand it on with `?`, so that the transaction
+    /// is dropped, which rolls it back. From the call on the layer does not complete the event by itself: when the handler has ended, however it
+    /// did, the layer reads the record. DONE is answered 200; anything else is released, and answered 500.
+    ///
+    /// Call it last, right before the commit: it locks the event's row, and a renewal of the lease waits for that (which is no lost lease).
+    /// The transaction has to be one of the database that the store uses.
+    ///
+    /// # Errors
+    /// The claim is lost ([`StoreErrorKind::NotHeld`](super::StoreErrorKind)), or the database did not answer. Roll back in either case.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # #[cfg(feature = "service")]
+    /// # mod example {
+    /// use sqlx::PgPool;
+    /// use tower_webhook::{Delivery, HandlerError, dwolla, store::PostgresStore};
+    ///
+    /// #[derive(Clone)]
+    /// struct Books {
+    ///     pool: PgPool,
+    ///     webhooks: PostgresStore,
+    /// }
+    ///
+    /// async fn settled(books: Books, delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
+    ///     let mut transaction = books.pool.begin().await?;
+    ///     sqlx::query("INSERT INTO settled (transfer) VALUES ($1)")
+    ///         .bind(delivery.event().resource_id())
+    ///         .execute(&mut *transaction)
+    ///         .await?;
+    ///     books.webhooks.complete_in(delivery.claim(), &mut transaction).await?;
+    ///     transaction.commit().await?;
+    ///     Ok(())
+    /// }
+    /// # }
+    /// # fn main() {}
+    /// ```
+    pub async fn complete_in(&self, claim: &Claim, transaction: &mut PgTransaction<'_>) -> Result<(), StoreError> {
+        let ticket = ticket_of(claim)?;
+        let statement = of_ticket(&self.shared.sql.complete_in, ticket)
+            .bind(millis(ticket.retention))
+            .bind(self.shared.offset.millis());
+        match statement.fetch_all(&mut **transaction).await {
+            Ok(rows) if rows.is_empty() => Err(lost(ticket)),
+            Ok(_) => Ok(()),
+            Err(failed) => Err(error(&failed)),
+        }
+    }
+
+    /// Moves the store's time on, as far as this store and its clones see it.
+    #[cfg(feature = "test-util")]
+    #[doc(hidden)]
+    pub fn advance(&self, by: std::time::Duration) {
+        self.shared.offset.advance(by);
+    }
+
+    async fn see(&self, namespace: &str, id: &str) -> Result<Seen, StoreError> {
+        let shared = &self.shared;
+        let rows = shared
+            .pool
+            .rows(|| {
+                statement(&shared.sql.read)
+                    .bind(namespace)
+                    .bind(id)
+                    .bind(shared.offset.millis())
+            })
+            .await?;
+        seen(first(&rows)?)
+    }
+
+    /// DONE: from any state, or for the holder alone.
+    async fn finish(&self, ticket: &Ticket, completion: Completion) -> Result<Vec<PgRow>, StoreError> {
+        let shared = &self.shared;
+        shared
+            .pool
+            .rows(|| match completion {
+                Completion::Handled => of_key(&shared.sql.complete, &ticket.key)
+                    .bind(ticket.fingerprint.to_bytes().to_vec())
+                    .bind(millis(ticket.retention))
+                    .bind(shared.offset.millis()),
+                Completion::Rejected => of_ticket(&shared.sql.reject, ticket)
+                    .bind(millis(ticket.retention))
+                    .bind(shared.offset.millis()),
+            })
+            .await
+    }
+}
+
+impl IdempotencyStore for PostgresStore {
+    async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
+        let shared = &self.shared;
+        for _ in 0..ATTEMPTS {
+            let rows = shared
+                .pool
+                .rows(|| {
+                    of_ticket(&shared.sql.claim, ticket)
+                        .bind(millis(ticket.lease))
+                        .bind(millis(ticket.retention))
+                        .bind(shared.offset.millis())
+                })
+                .await?;
+            let row = first(&rows)?;
+            let generation: Option<i64> = row.try_get("claimed_generation").map_err(|failed| error(&failed))?;
+            if let Some(generation) = generation {
+                return Ok(Claimed::Acquired {
+                    generation: counted(generation),
+                    attempts: u32::try_from(number(row, "claimed_attempts")?).unwrap_or(u32::MAX),
+                });
+            }
+            let seen = seen(row)?;
+            let change = record::claim(seen.record.as_ref(), ticket, seen.now);
+            if change.write.is_none() {
+                return Ok(change.answer);
+            }
+            // Another came first, after this statement had looked: what it wrote is seen by the next.
+        }
+        Err(overtaken())
+    }
+
+    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
+        let shared = &self.shared;
+        let rows = shared
+            .pool
+            .rows(|| {
+                of_ticket(&shared.sql.renew, ticket)
+                    .bind(millis(ticket.lease))
+                    .bind(millis(ticket.retention))
+                    .bind(shared.offset.millis())
+            })
+            .await?;
+        Ok(effect(&rows))
+    }
+
+    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let rows = self.finish(ticket, completion).await?;
+            let row = first(&rows)?;
+            if row.try_get("written").map_err(|failed| error(&failed))? {
+                return Ok(Effect::Applied);
+            }
+            let seen = seen(row)?;
+            let change = record::complete(seen.record.as_ref(), ticket, completion, seen.now);
+            if change.write.is_none() {
+                return Ok(change.answer);
+            }
+        }
+        Err(overtaken())
+    }
+
+    async fn release(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
+        let shared = &self.shared;
+        let rows = shared
+            .pool
+            .rows(|| {
+                of_ticket(&shared.sql.release, ticket)
+                    .bind(millis(ticket.retention))
+                    .bind(shared.offset.millis())
+            })
+            .await?;
+        Ok(effect(&rows))
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        let Seen { now, record } = self.see(key.namespace(), key.id().as_str()).await?;
+        Ok(record.filter(|record| !record.is_expired(now)))
+    }
+
+    async fn forget(&self, key: &Key) -> Result<Effect, StoreError> {
+        let shared = &self.shared;
+        let statement = of_key(&shared.sql.forget, key).bind(shared.offset.millis());
+        Ok(effect(&shared.pool.rows_once(statement).await?))
+    }
+}
+
+/// The table, and nothing of the URL.
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("table", &format_args!("{}", self.shared.table))
+            .finish_non_exhaustive()
+    }
+}
+
+async fn is_there(pool: &Pool, table: &Table) -> Result<bool, StoreError> {
+    let rows = pool
+        .rows(|| sqlx::query("SELECT to_regclass($1) IS NOT NULL").bind(table.to_string()))
+        .await?;
+    first(&rows)?.try_get(0).map_err(|failed| error(&failed))
+}
+
+fn statement<'q>(sql: &Arc<str>) -> Statement<'q> {
+    sqlx::query(AssertSqlSafe(Arc::clone(sql)))
+}
+
+fn of_key<'q>(sql: &Arc<str>, key: &'q Key) -> Statement<'q> {
+    statement(sql).bind(key.namespace()).bind(key.id().as_str())
+}
+
+fn of_ticket<'q>(sql: &Arc<str>, ticket: &'q Ticket) -> Statement<'q> {
+    of_key(sql, &ticket.key)
+        .bind(ticket.token.to_bytes().to_vec())
+        .bind(ticket.fingerprint.to_bytes().to_vec())
+}

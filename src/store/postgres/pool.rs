@@ -1,0 +1,189 @@
+//! Connections for single statements, and what their errors mean.
+
+use std::{str::FromStr as _, time::Duration};
+
+use sqlx::{
+    ConnectOptions, PgConnection, PgPool, Postgres,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+    query::Query,
+};
+
+use super::super::StoreError;
+
+/// How long to wait for a connection; the layer waits less for the whole operation (2 s).
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long anything may take whose caller has no limit of its own.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// What a session of ours is set to, whatever the server's or the role's defaults. The statements are single rows': what takes longer
+/// than this waits for a lock that nobody should hold for so long, and its caller has given up. They are written for READ COMMITTED. What
+/// is answered is on the disk.
+const SESSION: &str = "SET statement_timeout = '5s'; SET default_transaction_isolation = 'read committed'; \
+     SET synchronous_commit = 'on'";
+
+pub(super) type Statement<'q> = Query<'q, Postgres, <Postgres as sqlx::Database>::Arguments>;
+
+pub(super) struct Pool(PgPool);
+
+impl Pool {
+    /// Connections to this server; the first is made when it is needed.
+    pub(super) fn to(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        // What is wrong with a URL is not said with its words: it has the password.
+        let options = PgConnectOptions::from_str(url).map_err(|_| {
+            StoreError::unavailable(
+                "the URL is not understood; expected postgres://user:password@host:port/database?options",
+            )
+        })?;
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections.max(1))
+            .acquire_timeout(CONNECT)
+            // A connection that died while it was idle is found by the statement, which is then run on another: no round trip for a test.
+            .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
+            })
+            .connect_lazy_with(options.disable_statement_logging());
+        Ok(Self(pool))
+    }
+
+    pub(super) fn given(pool: PgPool) -> Self {
+        Self(pool)
+    }
+
+    /// The rows of a statement that may be run again without harm, if it is not known whether it was: on another connection where one
+    /// turns out to be dead, after a restart of the server or its failover.
+    pub(super) async fn rows<'q>(&self, statement: impl Fn() -> Statement<'q>) -> Result<Vec<PgRow>, StoreError> {
+        let attempts = self.0.options().get_max_connections().saturating_add(1);
+        let rows = async {
+            let mut attempt = 1;
+            loop {
+                match self.once(statement()).await {
+                    Err(failed) if attempt < attempts && (is_lost(&failed) || is_overtaken(&failed)) => attempt += 1,
+                    result => return result,
+                }
+            }
+        };
+        in_time(rows).await
+    }
+
+    /// The rows of a statement that is run once.
+    pub(super) async fn rows_once(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, StoreError> {
+        in_time(self.once(statement)).await
+    }
+
+    /// Runs several statements in one transaction, in which nobody else with this number is at the same time.
+    pub(super) async fn alone(&self, number: i64, statements: sqlx::SqlStr) -> Result<(), StoreError> {
+        in_time(async {
+            let mut held = self.hold().await?;
+            let mut transaction = sqlx::Connection::begin(held.connection()?).await?;
+            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                .bind(number)
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::raw_sql(statements).execute(&mut *transaction).await?;
+            transaction.commit().await?;
+            held.give_back();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn once(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
+        let mut held = self.hold().await?;
+        let result = statement.fetch_all(held.connection()?).await;
+        // An answer of the server's, a refusal too, leaves the connection as it was. Anything else does not.
+        if result
+            .as_ref()
+            .err()
+            .is_none_or(|failed| failed.as_database_error().is_some() && !is_lost(failed))
+        {
+            held.give_back();
+        }
+        result
+    }
+
+    async fn hold(&self) -> Result<Held, sqlx::Error> {
+        Ok(Held(Some(self.0.acquire().await?)))
+    }
+}
+
+/// A connection in use. Unless it is given back it is closed: one whose statement was given up half-way would keep the next waiting for
+/// an answer that may never come, and sqlx's pool would ask such a one how it is, without end, before it lets another take its place.
+struct Held(Option<PoolConnection<Postgres>>);
+
+impl Held {
+    fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.0.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
+    }
+
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
+    }
+}
+
+async fn in_time<T>(operation: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(ANSWER, operation).await {
+        Ok(result) => result.map_err(|failed| error(&failed)),
+        Err(_) => Err(StoreError::unavailable(format!(
+            "Postgres did not answer within {ANSWER:?}"
+        ))),
+    }
+}
+
+fn has_code(error: &sqlx::Error, matches: impl Fn(&str) -> bool) -> bool {
+    error
+        .as_database_error()
+        .and_then(|said| said.code())
+        .is_some_and(|code| matches(&code))
+}
+
+/// Whether the connection is of no use any more: it was cut, the server goes down, or it is no primary (any longer).
+fn is_lost(error: &sqlx::Error) -> bool {
+    const SHUTDOWN: [&str; 3] = ["57P01", "57P02", "57P03"];
+    const READ_ONLY: &str = "25006";
+    matches!(error, sqlx::Error::Io(_))
+        || has_code(error, |code| {
+            SHUTDOWN.contains(&code) || code == READ_ONLY || code.starts_with("08")
+        })
+}
+
+/// Whether another transaction got ahead, where the isolation is stricter than ours.
+fn is_overtaken(error: &sqlx::Error) -> bool {
+    has_code(error, |code| matches!(code, "40001" | "40P01"))
+}
+
+/// What an error of the driver means. Its text only: the driver's types are nobody's business outside.
+pub(super) fn error(error: &sqlx::Error) -> StoreError {
+    const DISK_FULL: &str = "53100";
+    match (error, error.as_database_error()) {
+        (_, Some(said)) => {
+            let text = format!(
+                "Postgres says {:?} (code {})",
+                said.message(),
+                said.code().unwrap_or_default()
+            );
+            if has_code(error, |code| code == DISK_FULL) {
+                StoreError::full(text)
+            } else {
+                StoreError::unavailable(text)
+            }
+        }
+        (sqlx::Error::PoolTimedOut, _) => StoreError::unavailable(format!(
+            "no connection to Postgres within the pool's time ({CONNECT:?}, unless it was given): the server is down or does not answer, or \
+             all connections are in use"
+        )),
+        (sqlx::Error::Configuration(_), _) => StoreError::unavailable(
+            "the connection's settings are not understood; expected those that sqlx documents for Postgres",
+        ),
+        _ => StoreError::unavailable(error.to_string()),
+    }
+}

@@ -1,0 +1,34 @@
+-- complete, of a rejected event: for who holds the claim alone.
+-- `written` is true if it was written here. Otherwise the row says why not, as for a claim.
+-- $1 namespace  $2 id  $3 token  $4 fingerprint  $5 retention  $6 offset
+WITH clock AS MATERIALIZED (
+    SELECT clock_timestamp() + $6 * interval '1 millisecond' AS now
+),
+recorded AS MATERIALIZED (
+    SELECT * FROM webhook_events WHERE namespace = $1 AND id = $2
+),
+completed AS (
+    UPDATE webhook_events AS event
+    SET state       = 'rejected',
+        token       = NULL,
+        lease_until = NULL,
+        changed_at  = now,
+        expires_at  = now + $5 * interval '1 millisecond'
+    FROM clock
+    WHERE event.namespace = $1
+      AND event.id = $2
+      AND event.state = 'claimed'
+      AND event.token = $3
+      AND event.fingerprint = $4
+      AND event.expires_at > now
+    RETURNING true AS written
+)
+SELECT (extract(epoch FROM now) * 1000000)::bigint AS now,
+       coalesce(written, false) AS written,
+       state, fingerprint, token, recorded.generation, recorded.attempts,
+       (extract(epoch FROM changed_at) * 1000000)::bigint  AS changed_at,
+       (extract(epoch FROM lease_until) * 1000000)::bigint AS lease_until,
+       (extract(epoch FROM expires_at) * 1000000)::bigint  AS expires_at
+FROM clock
+LEFT JOIN completed ON true
+LEFT JOIN recorded ON true

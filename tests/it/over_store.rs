@@ -1,0 +1,140 @@
+//! What is asked of every store that outlives the process: many that race for one event, and a whole endpoint while the store fails.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
+use tower_webhook::{
+    Delivery, HandlerError, TopicRouter, WebhookLayer,
+    dwolla::{self, Dwolla},
+    event::{EventId, Fingerprint},
+    store::{Claimed, IdempotencyStore, Key, Ticket, Token},
+};
+
+use crate::endpoint::{Answer, BoxService, SECRET, event, signed};
+
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const RETENTION: Duration = Duration::from_secs(3600);
+
+pub(crate) fn ticket_in(namespace: &str, id: &str) -> Ticket {
+    Ticket {
+        key: Key::new(namespace, EventId::new(id).unwrap()),
+        token: Token::random(),
+        fingerprint: Fingerprint::of([id]),
+        lease: LEASE,
+        retention: RETENTION,
+        retry_horizon: Duration::from_secs(600),
+    }
+}
+
+/// 48 tasks over these stores, each with connections of its own, claim 1,000 events, each task in another order; then once more when
+/// the leases are over. Each event has one winner a round, and the others are told that it runs.
+pub(crate) async fn one_of_many_wins_each_event<S>(stores: &[S], advance: impl Fn(&S, Duration))
+where
+    S: IdempotencyStore + Clone,
+{
+    const TASKS: usize = 48;
+    const EVENTS: usize = 1000;
+    let namespace: Arc<str> = format!("race {:?}", Token::random()).into();
+    for round in 1..=2_u32 {
+        let winners: Arc<Vec<AtomicU32>> = Arc::new((0..EVENTS).map(|_| AtomicU32::new(0)).collect());
+        let mut tasks = JoinSet::new();
+        for task in 0..TASKS {
+            let (store, winners, namespace) = (
+                stores[task % stores.len()].clone(),
+                Arc::clone(&winners),
+                Arc::clone(&namespace),
+            );
+            tasks.spawn(async move {
+                for step in 0..EVENTS {
+                    // 7 and 1,000 have no common divisor: every task meets every event, and half of them at about the same time.
+                    let number = (step * 7 + task / 2) % EVENTS;
+                    let ticket = ticket_in(&namespace, &format!("event {number}"));
+                    match store.claim(&ticket).await.unwrap() {
+                        Claimed::Acquired { generation, attempts } => {
+                            assert_eq!((generation, attempts), (round.into(), round));
+                            winners[number].fetch_add(1, Ordering::SeqCst);
+                        }
+                        answer => assert!(matches!(answer, Claimed::InFlight { .. }), "{answer:?}"),
+                    }
+                }
+            });
+        }
+        while let Some(task) = tasks.join_next().await {
+            task.unwrap();
+        }
+        for (number, won) in winners.iter().enumerate() {
+            assert_eq!(won.load(Ordering::SeqCst), 1, "round {round}, event {number}");
+        }
+        for store in stores {
+            advance(store, LEASE);
+        }
+    }
+}
+
+/// An endpoint on a store; its handler's runs are counted for each event.
+pub(crate) struct App {
+    service: BoxService,
+    runs: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+impl App {
+    pub(crate) fn new<S: IdempotencyStore>(store: S) -> Self {
+        Self::with(store, async |_| Ok(()))
+    }
+
+    /// One whose handler does this besides.
+    pub(crate) fn with<S, F, R>(store: S, effect: F) -> Self
+    where
+        S: IdempotencyStore,
+        F: Fn(Delivery<dwolla::Event>) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Result<(), HandlerError>> + Send,
+    {
+        let runs = Arc::<Mutex<HashMap<String, usize>>>::default();
+        let counted = Arc::clone(&runs);
+        let handler = move |delivery: Delivery<dwolla::Event>| {
+            let id = tower_webhook::event::Event::id(delivery.event()).unwrap().to_string();
+            *counted.lock().unwrap().entry(id).or_default() += 1;
+            effect(delivery)
+        };
+        let layer = WebhookLayer::new(Dwolla::new(SECRET).unwrap(), store);
+        let router = TopicRouter::new().on("customer_created", handler);
+        Self {
+            service: BoxService::new(layer.topics(router)),
+            runs,
+        }
+    }
+
+    /// Sends the event; the status, which is 200 or one that makes the sender come again, in bounded time.
+    pub(crate) async fn deliver(&self, id: &str) -> u16 {
+        let began = Instant::now();
+        let response = self.service.clone().oneshot(signed(event(id))).await.unwrap();
+        let status = Answer::of(response).await.status.as_u16();
+        assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+        assert!([200, 500, 503].contains(&status), "{status}");
+        status
+    }
+
+    /// Sends the event until it is acknowledged.
+    pub(crate) async fn deliver_until_acknowledged(&self, id: &str) {
+        for _ in 0..600 {
+            if self.deliver(id).await == 200 {
+                return;
+            }
+            // As senders do; nothing is expected of this time to pass.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{id} was never acknowledged");
+    }
+
+    pub(crate) fn runs(&self, id: &str) -> usize {
+        self.runs.lock().unwrap().get(id).copied().unwrap_or_default()
+    }
+}

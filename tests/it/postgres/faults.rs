@@ -1,0 +1,154 @@
+//! A server that dies, cuts connections or says nothing: 503 in bounded time while it lasts, and then all is well by itself. Every event
+//! that was acknowledged was handled, and none twice.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use tower_webhook::store::{Counts, IdempotencyStore, PostgresStore};
+
+use super::{
+    new_table,
+    proxy::Proxy,
+    server::{PASSWORD, Server},
+    ticket,
+};
+use crate::over_store::App;
+
+const TASKS: usize = 8;
+const EVENTS: usize = 40;
+
+/// Many senders, each until its events are acknowledged.
+fn load(app: &Arc<App>) -> JoinSet<()> {
+    let mut senders = JoinSet::new();
+    for task in 0..TASKS {
+        let app = Arc::clone(app);
+        senders.spawn(async move {
+            for event in 0..EVENTS {
+                app.deliver_until_acknowledged(&format!("{task}-{event}")).await;
+            }
+        });
+    }
+    senders
+}
+
+/// All was acknowledged, handled once, and is recorded as soon as what settles in the background has done so.
+async fn all_is_well(app: &App, store: &PostgresStore, mut senders: JoinSet<()>) {
+    while let Some(sender) = senders.join_next().await {
+        sender.unwrap();
+    }
+    for task in 0..TASKS {
+        for event in 0..EVENTS {
+            let id = format!("{task}-{event}");
+            assert_eq!(app.runs(&id), 1, "{id}");
+        }
+    }
+    let all = Counts {
+        claimed: 0,
+        free: 0,
+        done: (TASKS * EVENTS) as u64,
+    };
+    let mut counts = store.count("dwolla").await.unwrap();
+    for _ in 0..1000 {
+        if counts == all {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        counts = store.count("dwolla").await.unwrap();
+    }
+    panic!("{counts:?}");
+}
+
+/// Waits until so many events were handled.
+async fn progress(app: &App, events: usize) {
+    while (0..TASKS * EVENTS)
+        .filter(|number| app.runs(&format!("{}-{}", number % TASKS, number / TASKS)) > 0)
+        .count()
+        < events
+    {
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_killed_in_mid_load_loses_nothing_and_runs_nothing_twice() {
+    let Some(server) = Server::start() else { return };
+    drop(server.connection().await);
+    let store = PostgresStore::connect(&server.url()).await.unwrap();
+    let app = Arc::new(App::new(store.clone()));
+    let senders = load(&app);
+    for events in [50, 150] {
+        progress(&app, events).await;
+        server.kill();
+        server.run();
+    }
+    all_is_well(&app, &store, senders).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn connections_that_are_cut_in_mid_load_lose_nothing_and_run_nothing_twice() {
+    let Some(server) = Server::shared() else { return };
+    let mut admin = server.connection().await;
+    sqlx::raw_sql("CREATE DATABASE cut").execute(&mut admin).await.unwrap();
+    let store = PostgresStore::connect(&server.url_of("cut")).await.unwrap();
+    let app = Arc::new(App::new(store.clone()));
+    let senders = load(&app);
+    for events in [40, 80, 120, 160, 200] {
+        progress(&app, events).await;
+        sqlx::raw_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'cut'")
+            .execute(&mut admin)
+            .await
+            .unwrap();
+    }
+    all_is_well(&app, &store, senders).await;
+}
+
+#[tokio::test]
+async fn idle_connections_that_died_cost_no_delivery() {
+    let Some(server) = Server::shared() else { return };
+    let mut admin = server.connection().await;
+    sqlx::raw_sql("CREATE DATABASE idle").execute(&mut admin).await.unwrap();
+    let store = PostgresStore::connect(&server.url_of("idle")).await.unwrap();
+    let app = App::new(store);
+    assert_eq!(app.deliver("1").await, 200);
+    sqlx::raw_sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'idle'")
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    assert_eq!((app.deliver("2").await, app.runs("2")), (200, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_says_nothing_is_answered_503_and_forgiven() {
+    let Some(server) = Server::shared() else { return };
+    let proxy = Proxy::to(server.port()).await;
+    let url = format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/postgres", proxy.port);
+    // fewer connections than deliveries that fall silent: those that are stuck must make room
+    let store = PostgresStore::builder()
+        .table(new_table())
+        .max_connections(2)
+        .connect(&url)
+        .await
+        .unwrap();
+    let app = App::new(store.clone());
+    assert_eq!(app.deliver("before").await, 200);
+    proxy.silence(true);
+    for id in ["1", "2", "3"] {
+        assert_eq!((app.deliver(id).await, app.runs(id)), (503, 0));
+    }
+    proxy.silence(false);
+    for id in ["1", "2", "3"] {
+        app.deliver_until_acknowledged(id).await;
+        assert_eq!(app.runs(id), 1);
+        assert!(store.get(&ticket(id).key).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_start_beside_a_server_that_says_nothing_ends() {
+    let proxy = Proxy::to(0).await;
+    proxy.silence(true);
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port);
+    let refused = PostgresStore::connect(&url).await.unwrap_err().to_string();
+    assert!(refused.contains("does not answer"), "{refused}");
+}
