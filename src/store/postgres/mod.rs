@@ -54,7 +54,6 @@ use crate::event::{Claim, EventId};
 ///
 /// # Examples
 /// ```no_run
-/// # #[cfg(feature = "service")]
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
 /// use tower_webhook::{WebhookLayer, dwolla::Dwolla, store::PostgresStore};
@@ -185,8 +184,6 @@ impl PostgresStore {
     ///
     /// # Examples
     /// ```no_run
-    /// # #[cfg(feature = "service")]
-    /// # mod example {
     /// use sqlx::PgPool;
     /// use tower_webhook::{Delivery, HandlerError, dwolla, store::PostgresStore};
     ///
@@ -206,8 +203,6 @@ impl PostgresStore {
     ///     transaction.commit().await?;
     ///     Ok(())
     /// }
-    /// # }
-    /// # fn main() {}
     /// ```
     pub async fn complete_in(&self, claim: &Claim, transaction: &mut PgTransaction<'_>) -> Result<(), StoreError> {
         let ticket = ticket_of(claim)?;

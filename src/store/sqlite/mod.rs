@@ -183,8 +183,6 @@ impl SqliteStore {
     ///
     /// # Examples
     /// ```no_run
-    /// # #[cfg(feature = "service")]
-    /// # mod example {
     /// use sqlx::SqlitePool;
     /// use tower_webhook::{Delivery, HandlerError, dwolla, store::SqliteStore};
     ///
@@ -204,8 +202,6 @@ impl SqliteStore {
     ///     transaction.commit().await?;
     ///     Ok(())
     /// }
-    /// # }
-    /// # fn main() {}
     /// ```
     pub async fn complete_in(&self, claim: &Claim, transaction: &mut SqliteTransaction<'_>) -> Result<(), StoreError> {
         let ticket = ticket_of(claim)?;
