@@ -80,7 +80,8 @@ const LIMIT: Duration = Duration::from_millis(1800);
 ///
 /// # Cancel safety
 /// An operation whose future is dropped may or may not be applied; the record is consistent either way. Where the connection breaks
-/// before the answer, the operation is sent once more over a new one: each, sent twice by one token, does what it does once.
+/// before the answer, the operation is sent once more over a new one: each, sent twice by one token, does what it does once. Only
+/// [`forget`](IdempotencyStore::forget) is not, and fails.
 #[derive(Clone)]
 pub struct RedisStore {
     link: Arc<Link>,

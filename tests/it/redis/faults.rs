@@ -14,7 +14,10 @@ use tower::{ServiceExt as _, util::BoxCloneSyncService};
 use tower_webhook::{
     Delivery, HandlerError, TopicRouter, WebhookLayer,
     dwolla::Dwolla,
-    store::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, RedisStore, State, StoreError, Ticket},
+    store::{
+        Claimed, Completion, Effect, IdempotencyStore, Key, Record, RedisStore, State, StoreError, StoreErrorKind,
+        Ticket,
+    },
 };
 
 use super::{Server, again, ticket};
@@ -293,4 +296,16 @@ async fn a_cut_idle_connection_is_replaced_before_anybody_notices() {
         assert_eq!(server.command(&["CLIENT", "KILL", "TYPE", "normal"]), "1");
         assert_eq!(store.renew(&event).await.unwrap(), Effect::Applied);
     }
+}
+
+#[tokio::test]
+async fn forget_is_not_sent_again_by_itself_since_it_could_drop_a_later_claim() {
+    let Some(server) = Server::start(&[]) else { return };
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    let event = ticket("dwolla", "event");
+    store.claim(&event).await.unwrap();
+    server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let error = store.forget(&event.key).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert_eq!(store.forget(&event.key).await.unwrap(), Effect::Applied);
 }
