@@ -1,6 +1,7 @@
 //! Webhooks from [GitHub](https://docs.github.com/webhooks): [`GitHub`] receives them, [`Event`] is what they tell.
 //!
 //! ```
+//! # #[cfg(feature = "service")] {
 //! use tower_webhook::{Payload, TopicRouter, github};
 //!
 //! #[derive(serde::Deserialize)]
@@ -26,6 +27,7 @@
 //! let topics = TopicRouter::new()
 //!     .on("issues.opened", opened) // this action alone
 //!     .on("issues", other); // all others of `issues`
+//! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!

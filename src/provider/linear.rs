@@ -1,6 +1,7 @@
 //! Webhooks from [Linear](https://linear.app/developers/webhooks): [`Linear`] receives them, [`Event`] is what they tell.
 //!
 //! ```
+//! # #[cfg(feature = "service")] {
 //! use tower_webhook::{Payload, TopicRouter, linear::{self, Linear}};
 //!
 //! #[derive(serde::Deserialize)]
@@ -16,6 +17,7 @@
 //!
 //! let provider = Linear::new("lin_wh_8f742231b10e8888abcd99yyyzzz85a5")?;
 //! let topics = TopicRouter::<linear::Event>::new().on(linear::topic::ISSUE_CREATE, created);
+//! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!

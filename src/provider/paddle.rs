@@ -2,6 +2,7 @@
 //! another way, which this does not verify.
 //!
 //! ```
+//! # #[cfg(feature = "service")] {
 //! use tower_webhook::{Payload, TopicRouter, paddle::{self, Paddle}};
 //!
 //! #[derive(serde::Deserialize)]
@@ -17,6 +18,7 @@
 //!
 //! let provider = Paddle::new("pdl_ntfset_8f742231b10e8888abcd99yyyzzz85a5")?;
 //! let topics = TopicRouter::<paddle::Event>::new().on(paddle::topic::TRANSACTION_COMPLETED, completed);
+//! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!

@@ -1,6 +1,7 @@
 //! Webhooks from [Shopify](https://shopify.dev/docs/apps/build/webhooks): [`Shopify`] receives them, [`Event`] is what they tell.
 //!
 //! ```
+//! # #[cfg(feature = "service")] {
 //! use tower_webhook::{Delivery, HandlerError, ResultExt, TopicRouter, shopify::{self, Shopify}};
 //!
 //! #[derive(serde::Deserialize)]
@@ -19,6 +20,7 @@
 //!
 //! let provider = Shopify::new("hush")?;
 //! let topics = TopicRouter::new().on(shopify::topic::ORDERS_CREATE, created);
+//! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!

@@ -1,6 +1,7 @@
 //! Events from [Slack's Events API](https://docs.slack.dev/apis/events-api): [`Slack`] receives them, [`Event`] is what they tell.
 //!
 //! ```
+//! # #[cfg(feature = "service")] {
 //! use tower_webhook::{Payload, TopicRouter, slack::{self, Slack}};
 //!
 //! #[derive(serde::Deserialize)]
@@ -16,6 +17,7 @@
 //!
 //! let provider = Slack::new("8f742231b10e8888abcd99yyyzzz85a5")?;
 //! let topics = TopicRouter::<slack::Event>::new().on(slack::topic::APP_MENTION, mentioned);
+//! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!

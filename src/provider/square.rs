@@ -1,6 +1,7 @@
 //! Webhooks from [Square](https://developer.squareup.com/docs/webhooks/overview): [`Square`] receives them, [`Event`] is what they tell.
 //!
 //! ```
+//! # #[cfg(feature = "service")] {
 //! use tower_webhook::{Payload, TopicRouter, square::{self, Square}};
 //!
 //! #[derive(serde::Deserialize)]
@@ -21,6 +22,7 @@
 //!
 //! let provider = Square::new("https://example.com/webhooks/square", "Ibxx_5AKakO-3qeNVR61Dw")?;
 //! let topics = TopicRouter::<square::Event>::new().on(square::topic::PAYMENT_UPDATED, updated);
+//! # }
 //! # Ok::<(), tower_webhook::square::SquareError>(())
 //! ```
 //!

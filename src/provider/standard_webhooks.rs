@@ -2,6 +2,7 @@
 //! what they tell. Many senders sign like this; those that go through Svix may use its headers' names: [`svix`](super::svix).
 //!
 //! ```
+//! # #[cfg(feature = "service")] {
 //! use tower_webhook::{Payload, TopicRouter, standard_webhooks::{self, StandardWebhooks}};
 //!
 //! #[derive(serde::Deserialize)]
@@ -16,6 +17,7 @@
 //!
 //! let provider = StandardWebhooks::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
 //! let topics = TopicRouter::<standard_webhooks::Event>::new().on("invoice.paid", paid);
+//! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!

@@ -1,6 +1,7 @@
 //! Webhooks from [Stripe](https://docs.stripe.com/webhooks): [`Stripe`] receives them, [`Event`] is what they tell.
 //!
 //! ```
+//! # #[cfg(feature = "service")] {
 //! use tower_webhook::{Payload, TopicRouter, stripe};
 //!
 //! #[derive(serde::Deserialize)]
@@ -16,6 +17,7 @@
 //!
 //! let provider = stripe::Stripe::new("whsec_8f742231b10e8888abcd99yyyzzz85a5")?;
 //! let topics = TopicRouter::<stripe::Event>::new().on(stripe::topic::PAYMENT_INTENT_SUCCEEDED, paid);
+//! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!

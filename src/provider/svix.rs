@@ -1,6 +1,7 @@
 //! Webhooks that go through [Svix](https://docs.svix.com): [`Svix`] receives them, [`Event`] is what they tell. Clerk, Resend and many others send so.
 //!
 //! ```
+//! # #[cfg(feature = "service")] {
 //! use tower_webhook::{Payload, TopicRouter, svix::{self, Svix}};
 //!
 //! #[derive(serde::Deserialize)]
@@ -15,6 +16,7 @@
 //!
 //! let provider = Svix::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
 //! let topics = TopicRouter::<svix::Event>::new().on("user.created", created);
+//! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!

@@ -1,6 +1,7 @@
 //! Webhooks from [Zoom](https://developers.zoom.us/docs/api/webhooks/): [`Zoom`] receives them, [`Event`] is what they tell.
 //!
 //! ```
+//! # #[cfg(feature = "service")] {
 //! use tower_webhook::{Payload, TopicRouter, zoom::{self, Zoom}};
 //!
 //! #[derive(serde::Deserialize)]
@@ -16,6 +17,7 @@
 //!
 //! let provider = Zoom::new("8f742231b10e8888abcd99yyyzzz85a5")?;
 //! let topics = TopicRouter::<zoom::Event>::new().on(zoom::topic::MEETING_STARTED, started);
+//! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
