@@ -9,6 +9,7 @@
 //! - `LISTEN`: the address, by default `127.0.0.1:3000`
 //! - `WEBHOOK_SECRET_<SENDER>` (upper case, `-` as `_`): the secret shared with one sender
 //! - `WEBHOOK_SECRET`: the secret shared with all others, by default a random one
+//! - `STORE`: where events are remembered, by default `memory:`. `sqlite:<path>`, `postgres://…` and `redis://…` need the feature of that name
 //! - `WEBHOOK_URL_SQUARE`: the address that Square posts to, which it signs; by default the one that is printed
 //!
 //! With `--features metrics` it shows what it counts at `GET /metrics`.
@@ -29,7 +30,7 @@ use tokio::{
     task::JoinSet,
 };
 use tower_webhook::{
-    Delivery, MemoryStore, Provider, TopicRouter, WebhookLayer,
+    Delivery, Provider, TopicRouter, WebhookLayer,
     custom::{Custom, CustomError, Place},
     dwolla::Dwolla,
     event::Event,
@@ -43,6 +44,7 @@ use tower_webhook::{
     slack::Slack,
     square::Square,
     standard_webhooks::StandardWebhooks,
+    store::{self, AnyStore, StoreAdmin},
     stripe::Stripe,
     svix::Svix,
     zoom::Zoom,
@@ -71,7 +73,7 @@ fn example(secret: String) -> Result<Custom, CustomError> {
 struct Senders {
     app: Router,
     /// One store for all: each sender's ids are in a namespace of their own.
-    store: MemoryStore,
+    store: AnyStore,
     /// The secret of senders that have none of their own.
     secret: String,
     handles: Vec<WebhookHandle>,
@@ -139,9 +141,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let square_url = env::var("WEBHOOK_URL_SQUARE").unwrap_or_else(|_| format!("{webhooks}/square"));
 
+    let url = env::var("STORE").unwrap_or_else(|_| "memory:".to_owned());
+    let store = store::connect(&url).await.map_err(|error| format!("STORE: {error}"))?;
+    let purging = tokio::spawn(purge(store.clone()));
+
     let senders = Senders {
         app: Router::new().route("/healthz", get(async || "ok\n")),
-        store: MemoryStore::new(),
+        store,
         secret,
         handles: Vec::new(),
         mounted: Vec::new(),
@@ -176,7 +182,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for report in drains.join_all().await {
         eprint!("{report}");
     }
+    purging.abort();
     Ok(())
+}
+
+/// Gives back the room of what is past its retention, in small batches.
+async fn purge(store: AnyStore) {
+    const BATCH: usize = 1000;
+    loop {
+        while let Ok(purged) = store.purge(BATCH).await
+            && purged > 0
+        {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(600)).await;
+    }
 }
 
 /// What the layers count, in Prometheus' format (with `--features metrics`).

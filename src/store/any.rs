@@ -1,6 +1,6 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use super::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, Ticket};
+use super::{Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, Ticket};
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
@@ -22,7 +22,7 @@ pub struct AnyStore {
 
 impl AnyStore {
     /// Hides which store it is.
-    pub fn new<S: IdempotencyStore>(store: S) -> Self {
+    pub fn new<S: StoreAdmin>(store: S) -> Self {
         Self {
             store: Arc::new(store),
             name: std::any::type_name::<S>(),
@@ -43,9 +43,12 @@ trait Erased: Send + Sync {
     fn release<'a>(&'a self, ticket: &'a Ticket) -> Answer<'a, Effect>;
     fn get<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Record>>;
     fn forget<'a>(&'a self, key: &'a Key) -> Answer<'a, Effect>;
+    fn count<'a>(&'a self, namespace: &'a str) -> Answer<'a, Counts>;
+    fn overdue<'a>(&'a self, namespace: &'a str, limit: usize) -> Answer<'a, Vec<Key>>;
+    fn purge(&self, limit: usize) -> Answer<'_, u64>;
 }
 
-impl<S: IdempotencyStore> Erased for S {
+impl<S: StoreAdmin> Erased for S {
     fn claim<'a>(&'a self, ticket: &'a Ticket) -> Answer<'a, Claimed> {
         Box::pin(IdempotencyStore::claim(self, ticket))
     }
@@ -68,6 +71,18 @@ impl<S: IdempotencyStore> Erased for S {
 
     fn forget<'a>(&'a self, key: &'a Key) -> Answer<'a, Effect> {
         Box::pin(IdempotencyStore::forget(self, key))
+    }
+
+    fn count<'a>(&'a self, namespace: &'a str) -> Answer<'a, Counts> {
+        Box::pin(StoreAdmin::count(self, namespace))
+    }
+
+    fn overdue<'a>(&'a self, namespace: &'a str, limit: usize) -> Answer<'a, Vec<Key>> {
+        Box::pin(StoreAdmin::overdue(self, namespace, limit))
+    }
+
+    fn purge(&self, limit: usize) -> Answer<'_, u64> {
+        Box::pin(StoreAdmin::purge(self, limit))
     }
 }
 
@@ -94,5 +109,19 @@ impl IdempotencyStore for AnyStore {
 
     async fn forget(&self, key: &Key) -> Result<Effect, StoreError> {
         Erased::forget(&*self.store, key).await
+    }
+}
+
+impl StoreAdmin for AnyStore {
+    async fn count(&self, namespace: &str) -> Result<Counts, StoreError> {
+        Erased::count(&*self.store, namespace).await
+    }
+
+    async fn overdue(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
+        Erased::overdue(&*self.store, namespace, limit).await
+    }
+
+    async fn purge(&self, limit: usize) -> Result<u64, StoreError> {
+        Erased::purge(&*self.store, limit).await
     }
 }

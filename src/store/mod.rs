@@ -19,19 +19,17 @@
 //! - The same id with another fingerprint changes nothing.
 //! - The store's own clock decides leases, never the application's.
 //!
-//! # How to write a store
-//! Implement [`IdempotencyStore`] so that each method is *one* atomic step, most simply by calling the methods of
-//! [`record::Record`] under a lock or in a transaction; then run the conformance suite against it
-//! (`store_suite!`, feature `test-util`). `examples/custom_store.rs` is a store in a page.
+//! Which store when, what each guarantees and how to write one: [`guide`].
 
 pub mod record;
 mod key;
 mod error;
+mod admin;
 mod any;
+mod connect;
+pub mod guide;
 #[cfg(feature = "memory")]
 mod memory;
-#[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres"))]
-mod operator;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod row;
 #[cfg(feature = "postgres")]
@@ -43,13 +41,13 @@ mod sqlite;
 
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisStore, RedisStoreBuilder};
+pub use admin::{Counts, StoreAdmin};
 pub use any::AnyStore;
+pub use connect::connect;
 pub use error::{StoreError, StoreErrorKind};
 pub use key::Key;
 #[cfg(feature = "memory")]
 pub use memory::{MemoryStore, MemoryStoreBuilder};
-#[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres"))]
-pub use operator::Counts;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};
 pub use record::{Claimed, Completion, Effect, Record, State};

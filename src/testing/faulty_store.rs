@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use crate::store::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, Ticket};
+use crate::store::{
+    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, Ticket,
+};
 
 /// A store that fails on command, around one that works, and counts what it is asked. Clones share all of it.
 ///
@@ -221,5 +223,20 @@ impl<S: IdempotencyStore> IdempotencyStore for FaultyStore<S> {
         let key = key.clone();
         self.run(Operation::Forget, async move |inner: Arc<S>| inner.forget(&key).await)
             .await
+    }
+}
+
+/// What an operator asks for goes wrong at no one's command.
+impl<S: StoreAdmin> StoreAdmin for FaultyStore<S> {
+    async fn count(&self, namespace: &str) -> Result<Counts, StoreError> {
+        self.inner.count(namespace).await
+    }
+
+    async fn overdue(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
+        self.inner.overdue(namespace, limit).await
+    }
+
+    async fn purge(&self, limit: usize) -> Result<u64, StoreError> {
+        self.inner.purge(limit).await
     }
 }

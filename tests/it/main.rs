@@ -54,6 +54,7 @@ mod over_store;
     feature = "test-util"
 ))]
 mod transactions;
+mod connect;
 #[cfg(all(feature = "postgres", feature = "memory", feature = "test-util"))]
 mod postgres;
 #[cfg(all(feature = "sqlite", feature = "memory", feature = "test-util"))]

@@ -11,8 +11,8 @@ use tower_webhook::{
     clock::{Clock, MonotonicClock},
     event::{EventId, Fingerprint},
     store::{
-        AnyStore, Claimed, Completion, Effect, IdempotencyStore, Key, MemoryStore, State, StoreError, StoreErrorKind,
-        Ticket, Token,
+        AnyStore, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, MemoryStore, State, StoreAdmin,
+        StoreError, StoreErrorKind, Ticket, Token,
     },
     testing::{
         Fault, FaultyStore, ManualClock, Operation,
@@ -594,4 +594,71 @@ fn a_manual_clock_moves_only_by_hand_and_for_all_its_clones() {
     clone.set(SystemTime::UNIX_EPOCH);
     assert_eq!(clock.now(), SystemTime::UNIX_EPOCH);
     assert_eq!(ManualClock::new().now(), ManualClock::default().now());
+}
+
+// --- what an operator asks for
+
+#[tokio::test]
+async fn an_operator_counts_by_state_and_lists_what_is_overdue() {
+    let harness = Harness::new();
+    let store = AnyStore::new(FaultyStore::new(harness.store.clone()));
+    let ticket = |namespace: &str, id: &str| Ticket {
+        key: Key::new(namespace, EventId::new(id).unwrap()),
+        token: Token::random(),
+        fingerprint: Fingerprint::of([id]),
+        lease: Duration::from_secs(60),
+        retention: Duration::from_secs(3600),
+        retry_horizon: Duration::from_secs(600),
+    };
+    assert_eq!(store.count("dwolla").await.unwrap(), Counts::default());
+    let tickets: Vec<_> = (0..6).map(|id| ticket("dwolla", &id.to_string())).collect();
+    for ticket in &tickets {
+        store.claim(ticket).await.unwrap();
+        harness.advance(Duration::from_secs(1)).await;
+    }
+    store.complete(&tickets[0], Completion::Handled).await.unwrap();
+    store.complete(&tickets[1], Completion::Rejected).await.unwrap();
+    store.release(&tickets[2]).await.unwrap();
+    let other = ticket("stripe", "0");
+    store.claim(&other).await.unwrap();
+    store.complete(&other, Completion::Handled).await.unwrap();
+    let counts = Counts {
+        claimed: 3,
+        free: 1,
+        done: 2,
+    };
+    assert_eq!(store.count("dwolla").await.unwrap(), counts);
+    let done = Counts {
+        done: 1,
+        ..Counts::default()
+    };
+    assert_eq!(store.count("stripe").await.unwrap(), done);
+    assert_eq!(store.count("nobody").await.unwrap(), Counts::default());
+
+    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), []);
+    harness.advance(Duration::from_secs(58)).await;
+    let keys: Vec<_> = tickets[3..].iter().map(|ticket| ticket.key.clone()).collect();
+    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), keys[..2]);
+    harness.advance(Duration::from_secs(60)).await;
+    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), keys);
+    assert_eq!(store.overdue("dwolla", 1).await.unwrap(), keys[..1]);
+    assert_eq!(store.overdue("dwolla", 0).await.unwrap(), []);
+    assert_eq!(store.overdue("stripe", 10).await.unwrap(), []);
+    // they count as claimed until somebody claims them
+    assert_eq!(store.count("dwolla").await.unwrap(), counts);
+    store.claim(&tickets[4]).await.unwrap();
+    assert_eq!(
+        store.overdue("dwolla", 10).await.unwrap(),
+        [keys[0].clone(), keys[2].clone()]
+    );
+
+    // and what has expired counts no more, whether it was removed or not
+    harness.advance(Duration::from_secs(3600)).await;
+    let counts = Counts {
+        claimed: 1,
+        ..Counts::default()
+    };
+    assert_eq!(store.count("dwolla").await.unwrap(), counts);
+    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), [keys[1].clone()]);
+    assert_eq!(store.purge(10).await.unwrap(), 0);
 }

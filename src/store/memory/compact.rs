@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::super::{Completion, Record, State};
+use super::super::{Completion, Key, Record, State};
 use crate::event::Fingerprint;
 
 /// Past every time that [`Epoch`] can say.
@@ -37,7 +37,11 @@ impl Epoch {
     }
 }
 
-/// A record as the memory store keeps it.
+/// A namespace's number: there are as many as layers, or fewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Namespace(pub(super) u16);
+
+/// A record as the memory store keeps it. What an operator asks for by name is kept by name; of a finished event, the namespace only.
 #[derive(Debug)]
 pub(super) enum Kept {
     Done {
@@ -46,6 +50,7 @@ pub(super) enum Kept {
         expires: u32,
         droppable: u32,
         completion: Completion,
+        namespace: Namespace,
     },
     /// Not finished yet, or finished at a time that seconds since the start cannot say.
     Boxed(Box<Full>),
@@ -53,6 +58,7 @@ pub(super) enum Kept {
 
 #[derive(Debug)]
 pub(super) struct Full {
+    key: Key,
     record: Record,
     expires: u32,
     droppable: u32,
@@ -63,14 +69,24 @@ const _: () = assert!(size_of::<Kept>() <= 32);
 
 impl Kept {
     /// Keeps the record; once it is DONE, it may be dropped early when the sender's retry horizon has passed.
-    pub(super) fn new(record: Record, retry_horizon: Duration, epoch: Epoch) -> Self {
+    pub(super) fn new(
+        key: &Key,
+        namespace: impl FnOnce() -> Namespace,
+        record: Record,
+        retry_horizon: Duration,
+        epoch: Epoch,
+    ) -> Self {
         let expires = epoch.ceil(record.expires);
-        let State::Done { completion, at } = record.state else {
-            return Self::Boxed(Box::new(Full {
+        let full = |record, droppable| {
+            Self::Boxed(Box::new(Full {
+                key: key.clone(),
                 record,
                 expires,
-                droppable: NEVER,
-            }));
+                droppable,
+            }))
+        };
+        let State::Done { completion, at } = record.state else {
+            return full(record, NEVER);
         };
         let droppable = at.checked_add(retry_horizon).map_or(NEVER, |time| epoch.ceil(time));
         match epoch.floor(at) {
@@ -80,12 +96,9 @@ impl Kept {
                 expires,
                 droppable,
                 completion,
+                namespace: namespace(),
             },
-            _ => Self::Boxed(Box::new(Full {
-                record,
-                expires,
-                droppable,
-            })),
+            _ => full(record, droppable),
         }
     }
 
@@ -106,6 +119,22 @@ impl Kept {
                 expires: epoch.time(*expires),
             },
             Self::Boxed(full) => full.record.clone(),
+        }
+    }
+
+    /// Whether the record is one of this namespace, whose number is given if it has one.
+    pub(super) fn is_in(&self, name: &str, number: Option<Namespace>) -> bool {
+        match self {
+            Self::Done { namespace, .. } => Some(*namespace) == number,
+            Self::Boxed(full) => full.key.namespace() == name,
+        }
+    }
+
+    /// Which event, unless it is finished.
+    pub(super) fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Done { .. } => None,
+            Self::Boxed(full) => Some(&full.key),
         }
     }
 

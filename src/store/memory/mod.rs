@@ -1,6 +1,8 @@
 mod shared;
 mod segment;
 mod compact;
+mod namespaces;
+mod admin;
 #[cfg(test)]
 mod tests;
 

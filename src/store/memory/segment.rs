@@ -123,6 +123,11 @@ impl Segment {
         self.map.get(&digest).map(|kept| read(&kept))
     }
 
+    /// Looks at all records, while others wait for no more than a few hundred of them.
+    pub(super) fn each(&self, mut look: impl FnMut(&Kept)) {
+        self.map.iter().for_each(|entry| look(entry.value()));
+    }
+
     pub(super) fn remove(&self, digest: Digest) -> Option<Kept> {
         self.map.remove(&digest).map(|(_, kept)| kept)
     }

@@ -12,6 +12,7 @@ use std::{
 use super::{
     super::{Effect, Key, Record, StoreError, Ticket, record::Change},
     compact::{Epoch, Kept},
+    namespaces::Namespaces,
     segment::{Digest, MEANT_FOR, Segment, Swept, Turn},
 };
 use crate::{clock::Clock, event::Fingerprint};
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     epoch: Epoch,
     clock: Arc<dyn Clock>,
     capacity: usize,
+    namespaces: Namespaces,
     /// Raised before a record goes in, lowered after it is out: never below what the segments hold.
     count: AtomicUsize,
     /// Taken while no record is locked.
@@ -56,6 +58,7 @@ impl Shared {
             epoch: Epoch::at(clock.now()),
             clock,
             capacity,
+            namespaces: Namespaces::default(),
             count: AtomicUsize::new(0),
             sweeping: Mutex::new(()),
             dropped_early: AtomicU64::new(0),
@@ -101,9 +104,10 @@ impl Shared {
         let decide = |kept: Option<&Kept>| {
             let record = kept.map(|kept| kept.to_record(self.epoch));
             let change = transition(record.as_ref(), now);
+            let namespace = || self.namespaces.number_of(ticket.key.namespace());
             let write = change
                 .write
-                .map(|record| Kept::new(record, ticket.retry_horizon, self.epoch));
+                .map(|record| Kept::new(&ticket.key, namespace, record, ticket.retry_horizon, self.epoch));
             (write, change.answer)
         };
         let mut limit = self.capacity;
@@ -137,6 +141,24 @@ impl Shared {
         } else {
             Effect::Applied
         }
+    }
+
+    /// Looks at all records of a namespace that have not expired.
+    pub(super) fn each(&self, namespace: &str, mut look: impl FnMut(&Kept, &Record)) {
+        let now = self.clock.now();
+        let number = self.namespaces.known(namespace);
+        for segment in &self.segments {
+            segment.each(|kept| {
+                let record = kept.to_record(self.epoch);
+                if kept.is_in(namespace, number) && !record.is_expired(now) {
+                    look(kept, &record);
+                }
+            });
+        }
+    }
+
+    pub(super) fn now(&self) -> SystemTime {
+        self.clock.now()
     }
 
     fn digest(&self, key: &Key) -> Digest {

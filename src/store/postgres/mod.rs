@@ -1,5 +1,5 @@
 mod builder;
-mod operator;
+mod admin;
 mod pool;
 mod rows;
 
@@ -13,7 +13,7 @@ use self::{
     rows::{effect, first, number, seen},
 };
 use super::{
-    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreError, Ticket, record,
+    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, Ticket, record,
     row::{ATTEMPTS, Offset, Seen, Table, counted, lost, millis, overtaken, ticket_of},
 };
 use crate::event::{Claim, EventId};
@@ -50,13 +50,13 @@ use crate::event::{Claim, EventId};
 /// Namespaces hold no NUL.
 ///
 /// # Growth
-/// Rows past their retention count as absent and stay until [`purge`](Self::purge) removes them; call it now and then.
+/// Rows past their retention count as absent and stay until [`purge`](super::StoreAdmin::purge) removes them; call it now and then.
 ///
 /// # Examples
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use tower_webhook::{WebhookLayer, dwolla::Dwolla, store::PostgresStore};
+/// use tower_webhook::{WebhookLayer, dwolla::Dwolla, store::{PostgresStore, StoreAdmin}};
 ///
 /// let store = PostgresStore::connect("postgres://app:password@localhost/app").await?;
 ///

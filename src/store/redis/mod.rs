@@ -3,7 +3,7 @@
 mod link;
 mod name;
 mod offset;
-mod operator;
+mod admin;
 mod safety;
 mod script;
 
@@ -69,7 +69,7 @@ const LIMIT: Duration = Duration::from_millis(1800);
 ///
 /// It takes some 250 bytes of the server's memory. The scripts are in `src/store/redis/lua/`; the first says what the fields are. In the
 /// namespace, `%`, `:` and control characters are written as `%25`, `%3A`, … A user of the server (`ACL`) needs `~webhook:*` and
-/// `+evalsha +eval +time +hmget +hset +del +pexpireat`, for [`count`](Self::count) and [`overdue`](Self::overdue) `+scan` too, and
+/// `+evalsha +eval +time +hmget +hset +del +pexpireat`, for [`count`](super::StoreAdmin::count) and [`overdue`](super::StoreAdmin::overdue) `+scan` too, and
 /// `+config|get` or `+info` for the warnings at start.
 ///
 /// Scripts name the one key they touch, so a cluster's proxy can route them. This store speaks to one server: of a cluster without a

@@ -94,7 +94,12 @@ pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnect
     for _ in 0..OPENINGS {
         match options.connect().await {
             Err(failed) if is_busy(&failed) => tokio::time::sleep(PAUSE).await,
-            Err(failed) => return Err(error(&failed)),
+            Err(failed) => {
+                return Err(StoreError::unavailable(format!(
+                    "cannot open {:?}: {failed}; expected a database, or a folder in which one can be created",
+                    options.get_filename()
+                )));
+            }
             Ok(mut connection) => {
                 check(&mut connection).await?;
                 return Ok(connection);

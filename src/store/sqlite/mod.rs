@@ -1,5 +1,5 @@
 mod builder;
-mod operator;
+mod admin;
 mod connection;
 
 use std::{fmt, path::Path, sync::Arc};
@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteTransaction, sqlite::SqliteConnectOptions};
 pub use self::builder::SqliteStoreBuilder;
 use self::connection::{Connection, Statement, error};
 use super::{
-    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreError, Ticket, record,
+    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, Ticket, record,
     row::{ATTEMPTS, Columns, Offset, Seen, Table, counted, lost, millis, overtaken, ticket_of, time},
 };
 use crate::event::{Claim, EventId};
@@ -42,7 +42,7 @@ use crate::event::{Claim, EventId};
 /// An operation whose future is dropped is applied or not, as a whole. Once it began it may still be applied afterwards.
 ///
 /// # Growth
-/// Rows past their retention count as absent and stay until [`purge`](Self::purge) removes them; call it now and then.
+/// Rows past their retention count as absent and stay until [`purge`](super::StoreAdmin::purge) removes them; call it now and then.
 ///
 /// # Examples
 /// ```

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
-use tower_webhook::store::{Counts, IdempotencyStore, PostgresStore};
+use tower_webhook::store::{Counts, IdempotencyStore, PostgresStore, StoreAdmin};
 
 use super::{
     new_table,

@@ -2,7 +2,7 @@
 
 mod faults;
 mod proxy;
-mod server;
+pub(crate) mod server;
 mod transactions;
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::{PgPool, Row as _, postgres::PgPoolOptions};
 use tower_webhook::{
     event::EventId,
-    store::{Claimed, Completion, Counts, Effect, IdempotencyStore, Key, PostgresStore, Ticket, Token},
+    store::{Claimed, Completion, Counts, Effect, IdempotencyStore, Key, PostgresStore, StoreAdmin, Ticket, Token},
     testing::store_suite::StoreHarness,
 };
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Barrier;
-use tower_webhook::store::{Claimed, IdempotencyStore, RedisStore};
+use tower_webhook::store::{Claimed, IdempotencyStore, RedisStore, StoreAdmin};
 
 use super::{FIRST, LEASE, RETENTION, Server, namespace, ticket};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_webhook::{
     event::EventId,
-    store::{Claimed, Completion, Counts, Effect, IdempotencyStore, Key, RedisStore, StoreErrorKind},
+    store::{Claimed, Completion, Counts, Effect, IdempotencyStore, Key, RedisStore, StoreAdmin, StoreErrorKind},
 };
 
 use super::{FIRST, LEASE, RETENTION, Server, again, hex, namespace, ticket};

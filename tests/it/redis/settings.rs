@@ -1,6 +1,6 @@
 //! What is looked at when a store connects, and what is never said.
 
-use tower_webhook::store::{IdempotencyStore, RedisStore, StoreErrorKind};
+use tower_webhook::store::{IdempotencyStore, RedisStore, StoreAdmin, StoreErrorKind};
 
 use super::{FIRST, Server, ticket};
 

@@ -8,8 +8,8 @@ use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tower_webhook::{
     event::EventId,
     store::{
-        Claimed, Completion, Counts, Effect, IdempotencyStore, Key, SqliteStore, StoreError, StoreErrorKind, Ticket,
-        Token,
+        Claimed, Completion, Counts, Effect, IdempotencyStore, Key, SqliteStore, StoreAdmin, StoreError,
+        StoreErrorKind, Ticket, Token,
     },
     testing::store_suite::StoreHarness,
 };

@@ -3,25 +3,20 @@
 use std::collections::BTreeSet;
 
 use super::{
-    super::{Counts, Key, StoreError},
+    super::{Counts, Key, StoreAdmin, StoreError},
     RedisStore, name,
 };
 
 /// How many slots of its table the server looks at for one page: some 100 µs of its time.
 const PAGE: &str = "1000";
 
-impl RedisStore {
-    /// How many events of a namespace are in each state.
-    ///
-    /// # Cost
-    /// The server has no index of them: it is walked through by `SCAN`, all keys of the database (other applications' too), a thousand at
-    /// a time, with two round trips for each thousand. Between them it serves others, so nothing waits; of a million keys it takes a
-    /// second or so of the server's time in all. What is claimed or finished meanwhile may be counted or not, and while the server's
-    /// table grows or shrinks a record may be counted twice.
-    ///
-    /// # Errors
-    /// The server did not answer.
-    pub async fn count(&self, namespace: &str) -> Result<Counts, StoreError> {
+/// # What it costs
+/// The server has no index of its events: it is walked through by `SCAN`, all keys of the database (other applications' too), a thousand
+/// at a time, with two round trips for each thousand. Between them it serves others, so nothing waits; of a million keys it takes a
+/// second or so of the server's time in all. What is claimed or finished meanwhile may be counted or not, and while the server's table grows or
+/// shrinks a record may be counted twice. [`overdue`](StoreAdmin::overdue) ends as soon as it has found enough.
+impl StoreAdmin for RedisStore {
+    async fn count(&self, namespace: &str) -> Result<Counts, StoreError> {
         let now = self.now().await?;
         let mut counts = Counts::default();
         let mut pages = Pages::new(self, namespace);
@@ -37,15 +32,7 @@ impl RedisStore {
         Ok(counts)
     }
 
-    /// The events of a namespace that are claimed past their lease, at most `limit`: their process died, or lost the server, and their
-    /// sender has not sent them again since.
-    ///
-    /// # Cost
-    /// That of [`count`](Self::count), ended as soon as `limit` events are found.
-    ///
-    /// # Errors
-    /// The server did not answer.
-    pub async fn overdue(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
+    async fn overdue(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
         let now = self.now().await?;
         let mut overdue = BTreeSet::new();
         let mut pages = Pages::new(self, namespace);
@@ -60,6 +47,13 @@ impl RedisStore {
         Ok(overdue.into_iter().take(limit).collect())
     }
 
+    /// Nothing: the server removes them by itself.
+    async fn purge(&self, _limit: usize) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}
+
+impl RedisStore {
     /// The server's time, in milliseconds since 1970.
     async fn now(&self) -> Result<u64, StoreError> {
         let time = self.link.ask(&["TIME"]).await?;

@@ -1,0 +1,161 @@
+//! A store by its URL.
+
+use std::time::Duration;
+
+use tower_webhook::{
+    event::{EventId, Fingerprint},
+    store::{self, AnyStore, Claimed, Completion, Counts, IdempotencyStore, Key, StoreAdmin, Ticket, Token},
+};
+
+async fn refused(url: &str) -> String {
+    store::connect(url).await.unwrap_err().to_string()
+}
+
+fn ticket(namespace: &str, id: &str) -> Ticket {
+    Ticket {
+        key: Key::new(namespace, EventId::new(id).unwrap()),
+        token: Token::random(),
+        fingerprint: Fingerprint::of([id]),
+        lease: Duration::from_secs(60),
+        retention: Duration::from_secs(3600),
+        retry_horizon: Duration::from_secs(600),
+    }
+}
+
+fn namespace() -> String {
+    format!("by URL {:?}", Token::random())
+}
+
+/// Claims and finishes an event, and leaves another claimed; what another connection to the same URL then knows.
+#[allow(dead_code, reason = "not every feature has a store that is shared by URL")]
+async fn is_shared(url: &str) {
+    let namespace = namespace();
+    let (done, running) = (ticket(&namespace, "done"), ticket(&namespace, "running"));
+    let store = store::connect(url).await.unwrap();
+    for ticket in [&done, &running] {
+        let first = Claimed::Acquired {
+            generation: 1,
+            attempts: 1,
+        };
+        assert_eq!(store.claim(ticket).await.unwrap(), first);
+    }
+    store.complete(&done, Completion::Handled).await.unwrap();
+
+    let other = store::connect(url).await.unwrap();
+    let again = |ticket: &Ticket| Ticket {
+        token: Token::random(),
+        ..ticket.clone()
+    };
+    assert_eq!(
+        other.claim(&again(&done)).await.unwrap(),
+        Claimed::Done(Completion::Handled)
+    );
+    let in_flight = other.claim(&again(&running)).await.unwrap();
+    assert!(matches!(in_flight, Claimed::InFlight { .. }), "{in_flight:?}");
+    let counts = Counts {
+        claimed: 1,
+        free: 0,
+        done: 1,
+    };
+    verbs_answer(&other, &namespace, counts).await;
+}
+
+async fn verbs_answer(store: &AnyStore, namespace: &str, counts: Counts) {
+    assert_eq!(store.count(namespace).await.unwrap(), counts);
+    assert_eq!(store.overdue(namespace, 10).await.unwrap(), []);
+    assert_eq!(store.purge(10).await.unwrap(), 0);
+}
+
+#[cfg(feature = "memory")]
+#[tokio::test]
+async fn memory_is_this_process() {
+    let store = store::connect("memory:").await.unwrap();
+    let namespace = namespace();
+    store.claim(&ticket(&namespace, "1")).await.unwrap();
+    let counts = Counts {
+        claimed: 1,
+        ..Counts::default()
+    };
+    verbs_answer(&store, &namespace, counts).await;
+    assert_eq!(
+        refused("memory:10").await,
+        "the store is unavailable: its URL has something after memory:; expected nothing (another capacity is set by `MemoryStore::builder`)"
+    );
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn sqlite_is_a_file() {
+    let folder = std::env::temp_dir().join(format!("tower-webhook-url-{:?}", Token::random()));
+    std::fs::create_dir(&folder).unwrap();
+    is_shared(&format!("sqlite:{}", folder.join("one.db").display())).await;
+    is_shared(&format!("sqlite://{}", folder.join("two.db").display())).await;
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".db"))
+        .collect();
+    files.sort();
+    assert_eq!(files, ["one.db", "two.db"]);
+    std::fs::remove_dir_all(&folder).unwrap();
+
+    for none in ["sqlite:", "sqlite://", "sqlite::memory:", "sqlite:webhooks.db?mode=ro"] {
+        let error = refused(none).await;
+        assert!(error.contains("expected sqlite:<path>"), "{none}: {error}");
+    }
+    let error = refused("sqlite:/no/such/folder/webhooks.db").await;
+    assert!(error.contains("/no/such/folder/webhooks.db"), "{error}");
+}
+
+#[cfg(all(feature = "postgres", feature = "memory", feature = "test-util"))]
+#[tokio::test]
+async fn postgres_is_a_server() {
+    let Some(server) = crate::postgres::server::Server::shared() else {
+        return;
+    };
+    is_shared(&server.url()).await;
+    is_shared(&server.url().replacen("postgres://", "postgresql://", 1)).await;
+}
+
+#[cfg(all(feature = "redis", feature = "memory", feature = "test-util"))]
+#[tokio::test]
+async fn redis_is_a_server() {
+    let Some(server) = crate::redis::server::Server::shared() else {
+        return;
+    };
+    is_shared(&server.url()).await;
+}
+
+/// With every feature alone, this looks at the others.
+#[tokio::test]
+async fn a_store_whose_feature_is_off_names_the_feature() {
+    let off = [
+        (cfg!(feature = "memory"), "memory:", "memory"),
+        (cfg!(feature = "sqlite"), "sqlite:webhooks.db", "sqlite"),
+        (cfg!(feature = "postgres"), "postgres://u:hunter2@host/db", "postgres"),
+        (cfg!(feature = "redis"), "redis://u:hunter2@host", "redis"),
+        (cfg!(feature = "redis"), "rediss://u:hunter2@host", "redis"),
+    ];
+    for (_, url, feature) in off.iter().filter(|(is_on, ..)| !is_on) {
+        assert_eq!(
+            refused(url).await,
+            format!(
+                "the store is unavailable: its URL asks for {feature}, which this program was built without; enable the feature `{feature}` of tower-webhook"
+            )
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_scheme_is_told_what_is_known_and_nothing_of_the_url_is_repeated() {
+    const EXPECTED: &str = "expected memory:, sqlite:<path>, postgres://…, redis://… or rediss://…";
+    let scheme = |scheme| format!("the store is unavailable: its URL has the scheme {scheme:?}; {EXPECTED}");
+    assert_eq!(refused("mysql://u:hunter2@host/db").await, scheme("mysql"));
+    assert_eq!(refused("Redis://u:hunter2@host").await, scheme("Redis"));
+    let none = format!("the store is unavailable: its URL begins with no scheme; {EXPECTED}");
+    assert_eq!(refused("u@host/hunter2:hunter2").await, none);
+    let none = format!("the store is unavailable: its URL has no scheme; {EXPECTED}");
+    for url in ["", "hunter2", "webhooks.db"] {
+        assert_eq!(refused(url).await, none);
+    }
+}
