@@ -43,7 +43,7 @@ mod store;
 #[cfg(all(feature = "memory", feature = "redis", feature = "test-util"))]
 mod redis;
 #[cfg(all(
-    any(feature = "sqlite", feature = "postgres"),
+    any(feature = "sqlite", feature = "postgres", feature = "redis"),
     feature = "memory",
     feature = "test-util"
 ))]
@@ -54,6 +54,12 @@ mod over_store;
     feature = "test-util"
 ))]
 mod transactions;
+#[cfg(all(
+    any(feature = "sqlite", feature = "postgres", feature = "redis"),
+    feature = "memory",
+    feature = "test-util"
+))]
+mod clock_steps;
 mod connect;
 #[cfg(all(feature = "postgres", feature = "memory", feature = "test-util"))]
 mod postgres;
