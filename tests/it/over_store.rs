@@ -97,6 +97,16 @@ impl App {
         F: Fn(Delivery<dwolla::Event>) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Result<(), HandlerError>> + Send,
     {
+        Self::on(WebhookLayer::new(Dwolla::new(SECRET).unwrap(), store), effect)
+    }
+
+    /// One whose layer has settings of its own.
+    pub(crate) fn on<S, F, R>(layer: WebhookLayer<Dwolla, S>, effect: F) -> Self
+    where
+        S: IdempotencyStore,
+        F: Fn(Delivery<dwolla::Event>) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Result<(), HandlerError>> + Send,
+    {
         let runs = Arc::<Mutex<HashMap<String, usize>>>::default();
         let counted = Arc::clone(&runs);
         let handler = move |delivery: Delivery<dwolla::Event>| {
@@ -104,7 +114,6 @@ impl App {
             *counted.lock().unwrap().entry(id).or_default() += 1;
             effect(delivery)
         };
-        let layer = WebhookLayer::new(Dwolla::new(SECRET).unwrap(), store);
         let router = TopicRouter::new().on("customer_created", handler);
         Self {
             service: BoxService::new(layer.topics(router)),

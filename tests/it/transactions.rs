@@ -1,18 +1,20 @@
 //! Effect and DONE in one transaction: both or neither, however the handler ends and whoever has the event by then.
 
 use std::{
-    future::Future,
+    future::{Future, ready},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tower_webhook::{
-    Delivery, HandlerError, ResultExt as _, dwolla,
+    Delivery, HandlerError, ResultExt as _, WebhookLayer,
+    dwolla::{self, Dwolla},
     store::{Claimed, Completion, Effect, IdempotencyStore, State, StoreError, StoreErrorKind, Ticket, Token},
     testing::{FaultyStore, Operation},
 };
 
 use crate::{
-    endpoint::key,
+    endpoint::{SECRET, key},
     over_store::{App, ticket_in},
 };
 
@@ -25,11 +27,11 @@ pub(crate) trait Books: Clone + Send + Sync + 'static {
     /// A store on the same table that sees the leases of the first as over.
     fn later(&self) -> impl Future<Output = Self::Store> + Send;
 
-    /// Writes an effect, completes the claim, and commits if told to.
+    /// Writes an effect, completes the claim, and commits when and if told to.
     fn book(
         &self,
         delivery: &Delivery<dwolla::Event>,
-        commits: bool,
+        commits: impl Future<Output = bool> + Send,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// How many effects of this event there are.
@@ -67,7 +69,7 @@ fn app<B: Books>(books: &B, commits: bool, first: End) -> (App, FaultyStore<B::S
         };
         let books = books.clone();
         async move {
-            books.book(&delivery, commits || run > 1).await?;
+            books.book(&delivery, ready(commits || run > 1)).await?;
             end(if run == 1 { first } else { End::Well })
         }
     };
@@ -146,7 +148,7 @@ pub(crate) async fn a_run_that_lost_its_claim_leaves_no_effect(books: impl Books
                         assert_eq!(other.complete(&ticket, Completion::Handled).await?, Effect::Applied);
                     }
                     theirs.lock().unwrap().replace(ticket);
-                    let lost = books.book(&delivery, true).await;
+                    let lost = books.book(&delivery, ready(true)).await;
                     assert_eq!(lost.as_ref().unwrap_err().kind(), StoreErrorKind::NotHeld);
                     lost.reject()
                 }
@@ -164,12 +166,45 @@ pub(crate) async fn a_run_that_lost_its_claim_leaves_no_effect(books: impl Books
     }
 }
 
+/// As long as the transaction is open, no renewal comes through: the claim is held all the same, and what is committed is there once.
+pub(crate) async fn a_renewal_that_waits_for_the_handlers_own_transaction_is_no_lost_lease(books: impl Books) {
+    const LIMIT: Duration = Duration::from_millis(500);
+    let store = FaultyStore::new(books.store());
+    let (inner, watched) = (books.clone(), store.clone());
+    let handler = move |delivery: Delivery<dwolla::Event>| {
+        let (books, store) = (inner.clone(), watched.clone());
+        async move {
+            let renewed = store.calls(Operation::Renew);
+            let given_up = async {
+                // The second is asked for when the first was given up.
+                while store.calls(Operation::Renew) < renewed + 2 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                assert!(!delivery.claim().lost());
+                true
+            };
+            Ok(books.book(&delivery, given_up).await?)
+        }
+    };
+    let app = App::on(
+        WebhookLayer::builder(Dwolla::new(SECRET).unwrap(), store)
+            .store_timeout(LIMIT)
+            .lease(Duration::from_secs(60), Duration::from_millis(20))
+            .build()
+            .unwrap(),
+        handler,
+    );
+    app.deliver_until_acknowledged("1").await;
+    assert_eq!((app.runs("1"), books.effects("1").await), (1, 1));
+    assert!(is_done(&state(&books, "1").await));
+}
+
 /// Outside of a layer nothing reads the record afterwards.
 pub(crate) async fn a_claim_that_no_store_granted_is_refused(books: impl Books) {
     let body = crate::endpoint::event("by hand");
     let event = dwolla::Event::from_json(body.as_bytes()).unwrap();
     let refused = books
-        .book(&tower_webhook::testing::delivery(event, body), true)
+        .book(&tower_webhook::testing::delivery(event, body), ready(true))
         .await
         .unwrap_err();
     assert_eq!(refused.kind(), StoreErrorKind::NotHeld);

@@ -54,7 +54,11 @@ impl Books for Tables {
         store
     }
 
-    async fn book(&self, delivery: &Delivery<dwolla::Event>, commits: bool) -> Result<(), StoreError> {
+    async fn book(
+        &self,
+        delivery: &Delivery<dwolla::Event>,
+        commits: impl Future<Output = bool> + Send,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await.unwrap();
         sqlx::query(AssertSqlSafe(format!("INSERT INTO {} (id) VALUES ($1)", self.effects)))
             .bind(delivery.event().id().as_str())
@@ -62,7 +66,7 @@ impl Books for Tables {
             .await
             .unwrap();
         self.store.complete_in(delivery.claim(), &mut transaction).await?;
-        if commits {
+        if commits.await {
             transaction.commit().await.unwrap();
         }
         Ok(())
@@ -101,4 +105,10 @@ async fn a_run_that_lost_its_claim_leaves_no_effect() {
 async fn a_claim_that_no_store_granted_is_refused() {
     let Some(tables) = Tables::new().await else { return };
     transactions::a_claim_that_no_store_granted_is_refused(tables).await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_waits_for_the_handlers_own_transaction_is_no_lost_lease() {
+    let Some(tables) = Tables::new().await else { return };
+    transactions::a_renewal_that_waits_for_the_handlers_own_transaction_is_no_lost_lease(tables).await;
 }

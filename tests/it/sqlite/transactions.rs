@@ -53,7 +53,11 @@ impl Books for Files {
         store
     }
 
-    async fn book(&self, delivery: &Delivery<dwolla::Event>, commits: bool) -> Result<(), StoreError> {
+    async fn book(
+        &self,
+        delivery: &Delivery<dwolla::Event>,
+        commits: impl Future<Output = bool> + Send,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
         sqlx::query("INSERT INTO effects (id) VALUES (?1)")
             .bind(delivery.event().id().as_str())
@@ -61,7 +65,7 @@ impl Books for Files {
             .await
             .unwrap();
         self.store.complete_in(delivery.claim(), &mut transaction).await?;
-        if commits {
+        if commits.await {
             transaction.commit().await.unwrap();
         }
         Ok(())
@@ -95,4 +99,9 @@ async fn a_run_that_lost_its_claim_leaves_no_effect() {
 #[tokio::test]
 async fn a_claim_that_no_store_granted_is_refused() {
     transactions::a_claim_that_no_store_granted_is_refused(Files::new().await).await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_waits_for_the_handlers_own_transaction_is_no_lost_lease() {
+    transactions::a_renewal_that_waits_for_the_handlers_own_transaction_is_no_lost_lease(Files::new().await).await;
 }
