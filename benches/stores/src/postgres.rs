@@ -13,8 +13,8 @@ use crate::{
 };
 
 const LENGTH: Length = Length {
-    in_flight: 6_400,
-    alone: 500,
+    in_flight: 3_200,
+    alone: 300,
 };
 const CLAIM: &str = include_str!("../../../src/store/postgres/claim.sql");
 /// What stands for $1, $2 and so on. pgbench sends them as parameters, as the store does.

@@ -16,8 +16,8 @@ use crate::{
 };
 
 const LENGTH: Length = Length {
-    in_flight: 3_200,
-    alone: 500,
+    in_flight: 1_920,
+    alone: 300,
 };
 const CLAIM: &str = include_str!("../../../src/store/sqlite/claim.sql");
 
