@@ -37,8 +37,8 @@ use crate::event::{Claim, EventId};
 /// | the disk is full | claims are refused, and handlers do not run, until there is room; what has run is recorded then |
 ///
 /// # Cost
-/// One round trip for a claim and one for its completion; a duplicate is one round trip that writes nothing. sqlx's pool tests a connection
-/// when it is given back: one round trip more for each, behind the answer's back.
+/// One round trip for a claim and one for its completion; a duplicate is one round trip that writes nothing. A [pool that is
+/// given](Self::from_pool) tests a connection when it is given back: one round trip more for each, behind the answer's back.
 ///
 /// # Cancel safety
 /// An operation whose future is dropped is applied or not, as a whole; its connection is closed. Operations are repeated on another connection

@@ -1,6 +1,11 @@
 //! Connections for single statements, and what their errors mean.
 
-use std::{str::FromStr as _, time::Duration};
+use std::{
+    mem,
+    str::FromStr as _,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use sqlx::{
     ConnectOptions, PgConnection, PgPool, Postgres,
@@ -9,12 +14,20 @@ use sqlx::{
     query::Query,
 };
 
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
 use super::super::StoreError;
 
 /// How long to wait for a connection; the layer waits less for the whole operation (2 s).
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long anything may take whose caller has no limit of its own.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How long a connection is kept from sqlx's pool, which then looks at its age: much less than the least time that the pool gives one
+/// that is idle (10 min).
+const KEEP: Duration = Duration::from_secs(60);
 
 /// What a session of ours is set to, whatever the server's or the role's defaults. The statements are single rows': what takes longer
 /// than this waits for a lock that nobody should hold for so long, and its caller has given up. They are written for READ COMMITTED. What
@@ -24,7 +37,25 @@ const SESSION: &str = "SET statement_timeout = '5s'; SET default_transaction_iso
 
 pub(super) type Statement<'q> = Query<'q, Postgres, <Postgres as sqlx::Database>::Arguments>;
 
-pub(super) struct Pool(PgPool);
+pub(super) struct Pool {
+    pool: PgPool,
+    /// Of a pool that nobody else uses.
+    kept: Option<Kept>,
+}
+
+/// Connections between two statements. sqlx's pool asks each that is given back how it is, and as long as that takes, a round trip, nobody
+/// can use it: it would be as many round trips more as there are statements. Those that are kept are given back now and then.
+struct Kept {
+    /// As many as there may be connections: who has one finds a connection here, or room for one in the pool.
+    permits: Semaphore,
+    connections: Mutex<Vec<Connection>>,
+}
+
+struct Connection {
+    inner: PoolConnection<Postgres>,
+    /// When the pool gave it.
+    since: Instant,
+}
 
 impl Pool {
     /// Connections to this server; the first is made when it is needed.
@@ -35,8 +66,9 @@ impl Pool {
                 "the URL is not understood; expected postgres://user:password@host:port/database?options",
             )
         })?;
+        let max_connections = max_connections.max(1);
         let pool = PgPoolOptions::new()
-            .max_connections(max_connections.max(1))
+            .max_connections(max_connections)
             .acquire_timeout(CONNECT)
             // A connection that died while it was idle is found by the statement, which is then run on another: no round trip for a test.
             .test_before_acquire(false)
@@ -44,17 +76,26 @@ impl Pool {
                 Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
             })
             .connect_lazy_with(options.disable_statement_logging());
-        Ok(Self(pool))
+        let permits = usize::try_from(max_connections)
+            .map_or(Semaphore::MAX_PERMITS, |permits| permits.min(Semaphore::MAX_PERMITS));
+        Ok(Self {
+            pool,
+            kept: Some(Kept {
+                permits: Semaphore::new(permits),
+                connections: Mutex::default(),
+            }),
+        })
     }
 
+    /// Others use it, too: what is kept would be missing there.
     pub(super) fn given(pool: PgPool) -> Self {
-        Self(pool)
+        Self { pool, kept: None }
     }
 
     /// The rows of a statement that may be run again without harm, if it is not known whether it was: on another connection where one
     /// turns out to be dead, after a restart of the server or its failover.
     pub(super) async fn rows<'q>(&self, statement: impl Fn() -> Statement<'q>) -> Result<Vec<PgRow>, StoreError> {
-        let attempts = self.0.options().get_max_connections().saturating_add(1);
+        let attempts = self.pool.options().get_max_connections().saturating_add(1);
         let rows = async {
             let mut attempt = 1;
             loop {
@@ -103,29 +144,91 @@ impl Pool {
         result
     }
 
-    async fn hold(&self) -> Result<Held, sqlx::Error> {
-        Ok(Held(Some(self.0.acquire().await?)))
+    async fn hold(&self) -> Result<Held<'_>, sqlx::Error> {
+        let Some(kept) = &self.kept else {
+            return Ok(Held {
+                connection: Some(Connection::of(&self.pool).await?),
+                kept: None,
+            });
+        };
+        let hold = async {
+            let permit = kept.permits.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
+            let connection = match kept.take() {
+                Some(connection) => connection,
+                None => Connection::of(&self.pool).await?,
+            };
+            Ok(Held {
+                connection: Some(connection),
+                kept: Some((kept, permit)),
+            })
+        };
+        timeout(CONNECT, hold).await.map_err(|_| sqlx::Error::PoolTimedOut)?
+    }
+}
+
+impl Connection {
+    async fn of(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            inner: pool.acquire().await?,
+            since: Instant::now(),
+        })
+    }
+}
+
+impl Kept {
+    fn take(&self) -> Option<Connection> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Gives back to the pool what has been here for long; the last that came is the next that goes, so the longest unused is the first.
+    fn keep(&self, connection: Connection) {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.push(connection);
+        let is_due = connections.first().is_some_and(|first| first.since.elapsed() >= KEEP);
+        let due = is_due.then(|| connections.remove(0));
+        drop(connections);
+        drop(due);
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // To be given back they would need a runtime, and there may be none any more.
+        let connections = self.connections.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for connection in mem::take(connections) {
+            drop(connection.inner.detach());
+        }
     }
 }
 
 /// A connection in use. Unless it is given back it is closed: one whose statement was given up half-way would keep the next waiting for
 /// an answer that may never come, and sqlx's pool would ask such a one how it is, without end, before it lets another take its place.
-struct Held(Option<PoolConnection<Postgres>>);
+struct Held<'p> {
+    connection: Option<Connection>,
+    /// The permit goes last, when the connection is back or closed.
+    kept: Option<(&'p Kept, SemaphorePermit<'p>)>,
+}
 
-impl Held {
+impl Held<'_> {
     fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
-        self.0.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
+        self.connection
+            .as_mut()
+            .map(|connection| &mut *connection.inner)
+            .ok_or(sqlx::Error::PoolClosed)
     }
 
     fn give_back(mut self) {
-        drop(self.0.take());
+        match (self.connection.take(), &self.kept) {
+            (Some(connection), Some((kept, _))) => kept.keep(connection),
+            (connection, _) => drop(connection),
+        }
     }
 }
 
-impl Drop for Held {
+impl Drop for Held<'_> {
     fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(connection.detach());
+        if let Some(connection) = self.connection.take() {
+            drop(connection.inner.detach());
         }
     }
 }

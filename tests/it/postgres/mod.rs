@@ -14,8 +14,11 @@ use tower_webhook::{
     testing::store_suite::StoreHarness,
 };
 
-use self::server::{PASSWORD, Server};
-use crate::over_store::{LEASE, RETENTION, one_of_many_wins_each_event, ticket_in};
+use self::{
+    proxy::Proxy,
+    server::{PASSWORD, Server},
+};
+use crate::over_store::{App, LEASE, RETENTION, one_of_many_wins_each_event, ticket_in};
 
 fn ticket(id: &str) -> Ticket {
     ticket_in("dwolla", id)
@@ -160,6 +163,31 @@ async fn operations_that_are_given_up_half_way_leave_a_store_that_works() {
             done: 100
         }
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_takes_two_round_trips() {
+    const DELIVERIES: usize = 10;
+    let Some(server) = Server::shared() else { return };
+    let proxy = Proxy::to(server.port()).await;
+    let store = PostgresStore::builder()
+        .table(new_table())
+        // what is done with the connection behind the answer's back comes before the next statement
+        .max_connections(1)
+        .connect(&format!(
+            "postgres://postgres:{PASSWORD}@127.0.0.1:{}/postgres",
+            proxy.port
+        ))
+        .await
+        .unwrap();
+    let app = App::new(store);
+    // the server learns the statements
+    assert_eq!(app.deliver("first").await, 200);
+    let before = proxy.round_trips();
+    for number in 0..DELIVERIES {
+        assert_eq!(app.deliver(&number.to_string()).await, 200);
+    }
+    assert_eq!(proxy.round_trips() - before, 2 * DELIVERIES);
 }
 
 // --- the table

@@ -1,9 +1,12 @@
-//! Between store and server: what makes a server accept and never answer.
+//! Between store and server: what makes a server accept and never answer, and counts how often it is waited for.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::watch,
 };
@@ -11,6 +14,7 @@ use tokio::{
 pub(crate) struct Proxy {
     pub(crate) port: u16,
     silent: Arc<watch::Sender<bool>>,
+    round_trips: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -19,19 +23,22 @@ impl Proxy {
         let proxy = Self {
             port: listener.local_addr().unwrap().port(),
             silent: Arc::new(watch::Sender::new(false)),
+            round_trips: Arc::default(),
         };
+        let round_trips = Arc::clone(&proxy.round_trips);
         let silent = Arc::clone(&proxy.silent);
         tokio::spawn(async move {
             loop {
                 let (mut client, _) = listener.accept().await.unwrap();
                 let mut silent = silent.subscribe();
+                let round_trips = Arc::clone(&round_trips);
                 tokio::spawn(async move {
                     if !*silent.borrow() {
                         let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else {
                             return;
                         };
                         tokio::select! {
-                            _ = copy_bidirectional(&mut client, &mut server) => return,
+                            _ = pass_on(&mut client, &mut server, &round_trips) => return,
                             _ = silent.wait_for(|silent| *silent) => {}
                         }
                     }
@@ -46,5 +53,34 @@ impl Proxy {
 
     pub(crate) fn silence(&self, silent: bool) {
         self.silent.send_replace(silent);
+    }
+
+    /// How often a client spoke after the server had.
+    pub(crate) fn round_trips(&self) -> usize {
+        self.round_trips.load(Ordering::SeqCst)
+    }
+}
+
+/// Until one of them ends.
+async fn pass_on(client: &mut TcpStream, server: &mut TcpStream, round_trips: &AtomicUsize) -> std::io::Result<()> {
+    let (mut question, mut answer) = ([0; 4096], [0; 4096]);
+    let mut server_spoke = true;
+    loop {
+        tokio::select! {
+            length = client.read(&mut question) => match length? {
+                0 => return Ok(()),
+                length => {
+                    round_trips.fetch_add(usize::from(std::mem::take(&mut server_spoke)), Ordering::SeqCst);
+                    server.write_all(&question[..length]).await?;
+                }
+            },
+            length = server.read(&mut answer) => match length? {
+                0 => return Ok(()),
+                length => {
+                    server_spoke = true;
+                    client.write_all(&answer[..length]).await?;
+                }
+            },
+        }
     }
 }
