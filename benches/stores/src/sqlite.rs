@@ -1,6 +1,6 @@
 //! `SqliteStore` beside a loop that runs the same statement on one connection, and waits for nobody.
 
-use std::{cell::RefCell, fs, time::Instant};
+use std::{cell::RefCell, fs, path::Path, time::Instant};
 
 use sqlx::{
     Connection as _, SqliteConnection,
@@ -26,35 +26,21 @@ pub fn measure(runtime: &Runtime, rounds: usize) -> Report {
     let store = runtime
         .block_on(SqliteStore::open(folder.join("store.db")))
         .expect("a store");
-    let options = SqliteConnectOptions::new()
-        .filename(folder.join("loop.db"))
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full);
     let alone = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let bare = alone.block_on(async {
-        let mut connection = SqliteConnection::connect_with(&options).await.expect("a file");
-        sqlx::raw_sql(SqliteStore::SCHEMA)
-            .execute(&mut connection)
-            .await
-            .expect("a table");
-        connection
-    });
-    let bare = RefCell::new(Bare {
-        connection: bare,
-        next: 0,
-    });
-    let engine = |name: &str, is_ceiling, batch| Engine {
+    // A file for each, so that none grows by another's rows.
+    let bare = |name: &str| RefCell::new(alone.block_on(Bare::in_file(&folder.join(name))));
+    let (single, batched) = (bare("loop.db"), bare("batches.db"));
+    let engine = |name: &str, is_ceiling, bare, batch| Engine {
         name: name.to_owned(),
         is_ceiling,
         run: {
-            let (alone, bare) = (&alone, &bare);
+            let (alone, bare): (_, &RefCell<Bare>) = (&alone, bare);
             Box::new(move |count| alone.block_on(bare.borrow_mut().claims(count, batch)))
         },
     };
     let engines = vec![
-        engine("a bare loop", true, None),
-        engine("64 of it in a transaction", false, Some(64)),
+        engine("a bare loop", true, &single, None),
+        engine("64 of it in a transaction", false, &batched, Some(64)),
     ];
     let mut report = measure::measure(runtime, "`SqliteStore`", store, rounds, LENGTH, engines);
     report.round_trips = "none; two commits".to_owned();
@@ -68,6 +54,20 @@ struct Bare {
 }
 
 impl Bare {
+    async fn in_file(path: &Path) -> Self {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let mut connection = SqliteConnection::connect_with(&options).await.expect("a file");
+        sqlx::raw_sql(SqliteStore::SCHEMA)
+            .execute(&mut connection)
+            .await
+            .expect("a table");
+        Self { connection, next: 0 }
+    }
+
     async fn claims(&mut self, count: u64, batch: Option<u64>) -> f64 {
         let from = self.next;
         self.next += count;
