@@ -2,7 +2,7 @@
 
 mod faults;
 mod proxy;
-mod server;
+pub(crate) mod server;
 mod transactions;
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The store in a Redis server, with servers that the tests start themselves.
 
-mod server;
+pub(crate) mod server;
 mod race;
 mod records;
 mod faults;

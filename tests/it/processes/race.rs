@@ -1,0 +1,131 @@
+//! Two processes that claim the same events at once.
+
+use std::{sync::mpsc::Receiver, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tower_webhook::{
+    event::{EventId, Fingerprint},
+    store::{Claimed, Key, Ticket, Token},
+};
+
+use super::{
+    process::{Process, say},
+    shared::Shared,
+};
+
+const PROCESSES: usize = 2;
+const TASKS: usize = 48;
+/// In each process.
+const CONNECTIONS: usize = 3;
+const EVENTS: usize = 1000;
+const LEASE: Duration = Duration::from_secs(60);
+
+fn ticket(number: usize) -> Ticket {
+    let id = format!("event {number}");
+    Ticket {
+        key: Key::new("race", EventId::new(&id).unwrap()),
+        token: Token::random(),
+        fingerprint: Fingerprint::of([&*id]),
+        lease: LEASE,
+        retention: Duration::from_secs(3600),
+        retry_horizon: Duration::from_secs(600),
+    }
+}
+
+/// One of the processes: in each round, once told to, claims all events with its half of the tasks, and says which it won.
+pub(super) async fn take_part<S: Shared>(task: &Value, orders: Receiver<String>) {
+    let process = usize::try_from(task["process"].as_u64().unwrap()).unwrap();
+    let mut stores = Vec::new();
+    for _ in 0..CONNECTIONS {
+        stores.push(S::open(task["place"].as_str().unwrap()).await);
+    }
+    say("ready");
+    for round in orders {
+        let round: u32 = round.parse().unwrap();
+        let expected = Claimed::Acquired {
+            generation: round.into(),
+            attempts: round,
+        };
+        let mut tasks = JoinSet::new();
+        // tasks 0 and 1 keep the same order, and so do 2 and 3: one of each pair is in the other process
+        for task in (process..TASKS).step_by(PROCESSES) {
+            let store = stores[task / PROCESSES % CONNECTIONS].clone();
+            tasks.spawn(async move {
+                let mut won = Vec::new();
+                for step in 0..EVENTS {
+                    // 7 and 1,000 have no common divisor: every task meets every event.
+                    let number = (step * 7 + task / PROCESSES) % EVENTS;
+                    match store.claim(&ticket(number)).await.unwrap() {
+                        Claimed::InFlight { .. } => {}
+                        answer => {
+                            assert_eq!(answer, expected);
+                            won.push(number);
+                        }
+                    }
+                }
+                won
+            });
+        }
+        while let Some(won) = tasks.join_next().await {
+            for number in won.unwrap() {
+                say(&format!("won {number}"));
+            }
+        }
+        stores.iter().for_each(|store| store.advance(LEASE));
+        say("ready");
+    }
+}
+
+fn race(store: &str, place: &str) {
+    let mut processes: Vec<_> = (0..PROCESSES)
+        .map(|process| Process::start(&json!({ "role": "racer", "store": store, "place": place, "process": process })))
+        .collect();
+    for process in &processes {
+        assert_eq!(process.line(), "ready");
+    }
+    for round in 1..=2 {
+        for process in &mut processes {
+            process.tell(&round.to_string());
+        }
+        let mut winners = vec![0; EVENTS];
+        let mut shares = Vec::new();
+        for process in &processes {
+            let won: Vec<usize> =
+                std::iter::from_fn(|| Some(process.line().strip_prefix("won ")?.parse().unwrap())).collect();
+            won.iter().for_each(|number| winners[*number] += 1);
+            shares.push(won.len());
+        }
+        eprintln!("{store}, round {round}: the processes won {shares:?}");
+        assert_eq!(winners, [1; EVENTS], "{store}, round {round}");
+        assert!(!shares.contains(&0), "there was no race: {shares:?}");
+    }
+    for process in processes {
+        assert_eq!(process.end(), [""; 0]);
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn of_48_tasks_in_two_processes_one_wins_each_event_of_a_sqlite_file() {
+    let folder = crate::sqlite::Folder::new();
+    race("sqlite", folder.file().to_str().unwrap());
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn of_48_tasks_in_two_processes_one_wins_each_event_in_postgres() {
+    let Some(place) = super::postgres::new_database("race").await else {
+        return;
+    };
+    race("postgres", &place);
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn of_48_tasks_in_two_processes_one_wins_each_event_in_redis() {
+    let Some(server) = crate::redis::server::Server::start(&[]) else {
+        return;
+    };
+    race("redis", &server.url());
+}

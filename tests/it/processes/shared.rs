@@ -1,0 +1,98 @@
+//! What processes share: stores that each opens by the name of their place, and the effects of handlers.
+
+use std::{future::Future, io::Write as _, path::PathBuf, sync::mpsc::Receiver, time::Duration};
+
+use serde_json::Value;
+use tower_webhook::{Delivery, HandlerError, store::IdempotencyStore};
+
+#[cfg(feature = "postgres")]
+use super::postgres;
+#[cfg(feature = "sqlite")]
+use super::sqlite;
+use super::{race, receiver};
+use crate::endpoint::Event;
+
+/// A store that is somewhere.
+pub(super) trait Shared: IdempotencyStore + Clone {
+    /// With connections of its own.
+    fn open(place: &str) -> impl Future<Output = Self> + Send;
+
+    /// Its time, as this process sees it.
+    fn advance(&self, by: Duration);
+}
+
+/// What a handler does that is there to stay.
+pub(super) trait Book: Clone + Send + Sync + 'static {
+    fn book(&self, delivery: &Delivery<Event>, process: u64) -> impl Future<Output = Result<(), HandlerError>> + Send;
+}
+
+/// An effect as it is read afterwards: of which event, by which process.
+pub(super) type Booked = (String, u64);
+
+/// As a racer.
+pub(super) async fn race(task: &Value, orders: Receiver<String>) {
+    match task["store"].as_str().unwrap() {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => race::take_part::<tower_webhook::store::SqliteStore>(task, orders).await,
+        #[cfg(feature = "postgres")]
+        "postgres" => race::take_part::<tower_webhook::store::PostgresStore>(task, orders).await,
+        #[cfg(feature = "redis")]
+        "redis" => race::take_part::<tower_webhook::store::RedisStore>(task, orders).await,
+        store => panic!("no store: {store}"),
+    }
+}
+
+/// As a receiver.
+pub(super) async fn receive(task: &Value) {
+    let text = |name: &str| task[name].as_str().unwrap();
+    let in_transaction = task["in_transaction"].as_bool().unwrap();
+    match text("store") {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => {
+            let store = tower_webhook::store::SqliteStore::open(text("place")).await.unwrap();
+            if in_transaction {
+                let rows = sqlite::Rows::of(text("place"), store.clone());
+                receiver::serve(store, rows, task).await;
+            } else {
+                receiver::serve(store, File(text("effects").into()), task).await;
+            }
+        }
+        #[cfg(feature = "postgres")]
+        "postgres" => {
+            let store = <tower_webhook::store::PostgresStore as Shared>::open(text("place")).await;
+            let rows = postgres::Rows::of(text("place"), store.clone(), in_transaction);
+            receiver::serve(store, rows, task).await;
+        }
+        #[cfg(feature = "redis")]
+        "redis" => {
+            let store = <tower_webhook::store::RedisStore as Shared>::open(text("place")).await;
+            receiver::serve(store, File(text("effects").into()), task).await;
+        }
+        store => panic!("no store: {store}"),
+    }
+}
+
+/// A file of lines, each of which is added by one write: it is there, or it is not.
+#[derive(Clone)]
+pub(super) struct File(pub(super) PathBuf);
+
+impl File {
+    pub(super) fn booked(&self) -> Vec<Booked> {
+        let text = std::fs::read_to_string(&self.0).unwrap();
+        assert!(text.ends_with('\n'), "a line was written in part");
+        text.lines()
+            .map(|line| {
+                let (id, process) = line.split_once(' ').unwrap();
+                (id.to_owned(), process.parse().unwrap())
+            })
+            .collect()
+    }
+}
+
+impl Book for File {
+    async fn book(&self, delivery: &Delivery<Event>, process: u64) -> Result<(), HandlerError> {
+        let mut file = std::fs::File::options().create(true).append(true).open(&self.0)?;
+        file.write_all(format!("{} {process}\n", delivery.event().id()).as_bytes())?;
+        Ok(())
+    }
+}
