@@ -16,7 +16,8 @@ use super::{
     shared::Booked,
 };
 
-/// What the layer takes a lease to be, by default.
+/// What the layer takes a lease to be, by default. The store's clock is moved past it: a lease short enough to be waited for leaves store
+/// operations so little time that a busy machine gives some up, and then "settled" is not what was answered.
 const LEASE: Duration = Duration::from_secs(60);
 /// Where all that is sent waits for leases of the dead, no run begins.
 const NOTHING_BEGINS: Duration = Duration::from_millis(300);
@@ -149,7 +150,7 @@ async fn killed_at_random(task: Value, booked: impl AsyncFnOnce() -> Vec<Booked>
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receivers_over_sqlite_that_are_killed_lose_nothing() {
     let folder = crate::sqlite::Folder::new();
-    let effects = super::shared::File(folder.file().with_extension("effects"));
+    let effects = super::file::File(folder.file().with_extension("effects"));
     let task = json!({ "store": "sqlite", "place": folder.file(), "effects": effects.0, "in_transaction": false });
     killed_at_random(task, async || effects.booked()).await;
 }
@@ -193,7 +194,7 @@ async fn receivers_over_redis_that_are_killed_lose_nothing() {
     let Some(server) = crate::redis::server::Server::start(&[]) else {
         return;
     };
-    let effects = super::shared::File(server.folder().join("effects"));
+    let effects = super::file::File(server.folder().join("effects"));
     let task = json!({ "store": "redis", "place": server.url(), "effects": effects.0, "in_transaction": false });
     killed_at_random(task, async || effects.booked()).await;
 }

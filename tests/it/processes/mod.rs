@@ -2,6 +2,8 @@
 
 mod process;
 mod shared;
+#[cfg(any(feature = "sqlite", feature = "redis"))]
+mod file;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "postgres")]

@@ -1,10 +1,12 @@
 //! What processes share: stores that each opens by the name of their place, and the effects of handlers.
 
-use std::{future::Future, io::Write as _, path::PathBuf, sync::mpsc::Receiver, time::Duration};
+use std::{future::Future, sync::mpsc::Receiver, time::Duration};
 
 use serde_json::Value;
 use tower_webhook::{Delivery, HandlerError, store::IdempotencyStore};
 
+#[cfg(any(feature = "sqlite", feature = "redis"))]
+use super::file::File;
 #[cfg(feature = "postgres")]
 use super::postgres;
 #[cfg(feature = "sqlite")]
@@ -45,6 +47,7 @@ pub(super) async fn race(task: &Value, orders: Receiver<String>) {
 /// As a receiver.
 pub(super) async fn receive(task: &Value) {
     let text = |name: &str| task[name].as_str().unwrap();
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     let in_transaction = task["in_transaction"].as_bool().unwrap();
     match text("store") {
         #[cfg(feature = "sqlite")]
@@ -69,30 +72,5 @@ pub(super) async fn receive(task: &Value) {
             receiver::serve(store, File(text("effects").into()), task).await;
         }
         store => panic!("no store: {store}"),
-    }
-}
-
-/// A file of lines, each of which is added by one write: it is there, or it is not.
-#[derive(Clone)]
-pub(super) struct File(pub(super) PathBuf);
-
-impl File {
-    pub(super) fn booked(&self) -> Vec<Booked> {
-        let text = std::fs::read_to_string(&self.0).unwrap();
-        assert!(text.ends_with('\n'), "a line was written in part");
-        text.lines()
-            .map(|line| {
-                let (id, process) = line.split_once(' ').unwrap();
-                (id.to_owned(), process.parse().unwrap())
-            })
-            .collect()
-    }
-}
-
-impl Book for File {
-    async fn book(&self, delivery: &Delivery<Event>, process: u64) -> Result<(), HandlerError> {
-        let mut file = std::fs::File::options().create(true).append(true).open(&self.0)?;
-        file.write_all(format!("{} {process}\n", delivery.event().id()).as_bytes())?;
-        Ok(())
     }
 }
