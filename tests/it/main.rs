@@ -65,5 +65,11 @@ mod connect;
 mod postgres;
 #[cfg(all(feature = "sqlite", feature = "memory", feature = "test-util"))]
 mod sqlite;
+#[cfg(all(
+    any(feature = "sqlite", feature = "postgres", feature = "redis"),
+    feature = "memory",
+    feature = "test-util"
+))]
+mod processes;
 mod fuzz_bodies;
 mod fuzz;

@@ -17,10 +17,10 @@ use tower_webhook::{
 use crate::over_store::{App, LEASE, RETENTION, one_of_many_wins_each_event, ticket_in};
 
 /// A folder that goes with the test. In memory where there is such a file system: it is the semantics that are tested, not the disk.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let shared_memory = PathBuf::from("/dev/shm");
         let parent = if shared_memory.is_dir() {
             shared_memory
@@ -32,7 +32,7 @@ impl Folder {
         Self(path)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.0.join("webhooks.db")
     }
 

@@ -1,0 +1,131 @@
+//! What has to be true of all events when it is over, whenever the processes were killed.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
+
+use super::{sender::Sender, shared::Booked};
+
+/// What the processes said, each line with the number of who said it, in their order.
+pub(super) type Said = Vec<(u64, String)>;
+
+/// What became of the events, and how many runs were cut off where.
+#[derive(Debug, Default)]
+pub(super) struct Judgement {
+    events: u64,
+    repeated: u64,
+    doubles: usize,
+    before_the_effect: usize,
+    between_effect_and_settlement: usize,
+    between_settlement_and_answer: usize,
+}
+
+impl Judgement {
+    pub(super) fn cut_off(&self) -> usize {
+        self.before_the_effect + self.between_effect_and_settlement + self.between_settlement_and_answer
+    }
+}
+
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            events,
+            repeated,
+            doubles,
+            before_the_effect,
+            between_effect_and_settlement,
+            between_settlement_and_answer,
+        } = self;
+        write!(
+            f,
+            "{events} events, {doubles} doubles, {repeated} acknowledged once more; runs cut off before the effect {before_the_effect}, \
+             between effect and settlement {between_effect_and_settlement}, between settlement and answer {between_settlement_and_answer}"
+        )
+    }
+}
+
+#[derive(Default)]
+struct Life {
+    /// The processes in which a run began, had its effect, and was settled.
+    started: Vec<u64>,
+    effects: Vec<u64>,
+    settled: Vec<u64>,
+}
+
+/// All events were acknowledged and handled, none ran after it was settled, let alone acknowledged, and each of its effects but the last
+/// is of a process that was killed before it had settled it. In a transaction there is one.
+pub(super) fn judge(sender: &Sender, said: &Said, booked: &[Booked], in_transaction: bool) -> Judgement {
+    let mut lives = HashMap::<&str, Life>::new();
+    for (process, line) in said {
+        let (what, id) = line.split_once(' ').unwrap_or((line, ""));
+        match what {
+            "started" => {
+                let life = lives.entry(id).or_default();
+                assert_eq!(
+                    life.settled, [0; 0],
+                    "{id} began in process {process}: it was settled before"
+                );
+                life.started.push(*process);
+            }
+            "settled" => lives.entry(id).or_default().settled.push(*process),
+            "listening" | "" => {}
+            _ => panic!("process {process} said: {line}"),
+        }
+    }
+    for (id, process) in booked {
+        lives.entry(id).or_default().effects.push(*process);
+    }
+    let mut judgement = Judgement {
+        events: sender.sent(),
+        repeated: sender.repeated(),
+        ..Judgement::default()
+    };
+    for number in 0..sender.sent() {
+        let id = number.to_string();
+        let acknowledged = sender
+            .acknowledged(&id)
+            .unwrap_or_else(|| panic!("{id} was never acknowledged"));
+        let life = lives.remove(&*id).unwrap_or_default();
+        assert!(
+            !life.effects.is_empty(),
+            "{id} is lost: acknowledged, and without effect"
+        );
+        // Of the processes before the one that acknowledged it, none had; and they were all killed.
+        for process in life.started.iter().chain(&life.effects) {
+            assert!(
+                *process <= acknowledged,
+                "{id} ran in process {process}: it was acknowledged by {acknowledged}"
+            );
+        }
+        let processes: HashSet<_> = life.effects.iter().collect();
+        assert_eq!(
+            processes.len(),
+            life.effects.len(),
+            "{id}: one process did it twice: {:?}",
+            life.effects
+        );
+        let started: HashSet<_> = life.started.iter().collect();
+        assert!(processes.is_subset(&started), "{id}: an effect without a run");
+        if in_transaction {
+            assert_eq!(
+                life.effects.len(),
+                1,
+                "{id}: effects in the processes {:?}",
+                life.effects
+            );
+        }
+        judgement.doubles += life.effects.len() - 1;
+        for process in started {
+            let (effect, settled) = (life.effects.contains(process), life.settled.contains(process));
+            match (effect, settled) {
+                (false, _) => judgement.before_the_effect += 1,
+                (true, false) if *process != acknowledged => judgement.between_effect_and_settlement += 1,
+                (true, true) if *process != acknowledged => judgement.between_settlement_and_answer += 1,
+                (true, _) => {}
+            }
+        }
+    }
+    assert!(lives.is_empty(), "nobody sent {:?}", lives.keys());
+    judgement
+}

@@ -1,0 +1,36 @@
+//! Several processes and one store: they race for its events, and they are killed at their work. Each is this test binary, run again.
+
+mod process;
+mod shared;
+#[cfg(any(feature = "sqlite", feature = "redis"))]
+mod file;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+mod race;
+mod receiver;
+mod random;
+mod sender;
+mod judge;
+mod death;
+
+/// What the other processes run. On its own it is no test.
+#[test]
+fn child() {
+    let Some((task, orders)) = process::task() else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        match task["role"].as_str().unwrap() {
+            "racer" => shared::race(&task, orders).await,
+            "receiver" => shared::receive(&task).await,
+            role => panic!("no role: {role}"),
+        }
+    });
+}

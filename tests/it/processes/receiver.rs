@@ -1,0 +1,95 @@
+//! The process that is killed: the layer behind a socket, with a handler that has an effect.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, Request};
+use hyper::body::Incoming;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+use tower_webhook::{
+    Delivery, HandlerError, TopicRouter, WebhookLayer,
+    dwolla::Dwolla,
+    store::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, Ticket},
+};
+
+use super::{
+    process::say,
+    random::Random,
+    shared::{Book, Shared},
+};
+use crate::endpoint::Event;
+
+/// The header that says which process answered.
+pub(super) const PROCESS: &str = "process";
+
+/// The longest that a handler works before its effect, and after it: so that many are killed before, between and after.
+const WORK: Duration = Duration::from_millis(3);
+
+/// Says what is settled as soon as it is.
+struct Told<S>(S);
+
+impl<S: IdempotencyStore> IdempotencyStore for Told<S> {
+    async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
+        self.0.claim(ticket).await
+    }
+    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
+        self.0.renew(ticket).await
+    }
+    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
+        let effect = self.0.complete(ticket, completion).await?;
+        say(&format!("settled {}", ticket.key.id()));
+        Ok(effect)
+    }
+    async fn release(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
+        self.0.release(ticket).await
+    }
+    async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.0.get(key).await
+    }
+    async fn forget(&self, key: &Key) -> Result<Effect, StoreError> {
+        self.0.forget(key).await
+    }
+}
+
+/// Receives until it is killed.
+pub(super) async fn serve<S: Shared, B: Book>(store: S, book: B, task: &Value) {
+    let number = |name: &str| task[name].as_u64().unwrap();
+    store.advance(Duration::from_secs(number("ahead")));
+    let process = number("process");
+    let random = Arc::new(Random::new(number("seed")).branch(process));
+    let handler = move |delivery: Delivery<Event>| {
+        let (book, random) = (book.clone(), Arc::clone(&random));
+        async move {
+            say(&format!("started {}", delivery.event().id()));
+            work(&random).await;
+            book.book(&delivery, process).await?;
+            work(&random).await;
+            Ok::<(), HandlerError>(())
+        }
+    };
+    let dwolla = Dwolla::new(task["secret"].as_str().unwrap()).unwrap();
+    // Longer than by default: a completion that is given up, because the machine has other work, is a run that may be repeated.
+    let layer = WebhookLayer::builder(dwolla, Told(store)).store_timeout(Duration::from_secs(5));
+    let service = layer
+        .build()
+        .unwrap()
+        .topics(TopicRouter::new().on("customer_created", handler));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    say(&format!("listening {}", listener.local_addr().unwrap()));
+    loop {
+        let io = TokioIo::new(listener.accept().await.unwrap().0);
+        let service = ServiceExt::<Request<Incoming>>::map_response(service.clone(), move |mut response| {
+            response.headers_mut().insert(PROCESS, HeaderValue::from(process));
+            response
+        });
+        let http = hyper::server::conn::http1::Builder::new();
+        tokio::spawn(http.serve_connection(io, TowerToHyperService::new(service)));
+    }
+}
+
+async fn work(random: &Random) {
+    let longest = u64::try_from(WORK.as_micros()).unwrap();
+    tokio::time::sleep(Duration::from_micros(random.below(longest))).await;
+}

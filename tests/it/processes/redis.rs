@@ -1,0 +1,17 @@
+//! A Redis server that processes share.
+
+use std::time::Duration;
+
+use tower_webhook::store::RedisStore;
+
+use super::shared::Shared;
+
+impl Shared for RedisStore {
+    async fn open(place: &str) -> Self {
+        Self::connect(place).await.unwrap()
+    }
+
+    fn advance(&self, by: Duration) {
+        self.advance(by);
+    }
+}

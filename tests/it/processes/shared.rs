@@ -1,0 +1,76 @@
+//! What processes share: stores that each opens by the name of their place, and the effects of handlers.
+
+use std::{future::Future, sync::mpsc::Receiver, time::Duration};
+
+use serde_json::Value;
+use tower_webhook::{Delivery, HandlerError, store::IdempotencyStore};
+
+#[cfg(any(feature = "sqlite", feature = "redis"))]
+use super::file::File;
+#[cfg(feature = "postgres")]
+use super::postgres;
+#[cfg(feature = "sqlite")]
+use super::sqlite;
+use super::{race, receiver};
+use crate::endpoint::Event;
+
+/// A store that is somewhere.
+pub(super) trait Shared: IdempotencyStore + Clone {
+    /// With connections of its own.
+    fn open(place: &str) -> impl Future<Output = Self> + Send;
+
+    /// Its time, as this process sees it.
+    fn advance(&self, by: Duration);
+}
+
+/// What a handler does that is there to stay.
+pub(super) trait Book: Clone + Send + Sync + 'static {
+    fn book(&self, delivery: &Delivery<Event>, process: u64) -> impl Future<Output = Result<(), HandlerError>> + Send;
+}
+
+/// An effect as it is read afterwards: of which event, by which process.
+pub(super) type Booked = (String, u64);
+
+/// As a racer.
+pub(super) async fn race(task: &Value, orders: Receiver<String>) {
+    match task["store"].as_str().unwrap() {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => race::take_part::<tower_webhook::store::SqliteStore>(task, orders).await,
+        #[cfg(feature = "postgres")]
+        "postgres" => race::take_part::<tower_webhook::store::PostgresStore>(task, orders).await,
+        #[cfg(feature = "redis")]
+        "redis" => race::take_part::<tower_webhook::store::RedisStore>(task, orders).await,
+        store => panic!("no store: {store}"),
+    }
+}
+
+/// As a receiver.
+pub(super) async fn receive(task: &Value) {
+    let text = |name: &str| task[name].as_str().unwrap();
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    let in_transaction = task["in_transaction"].as_bool().unwrap();
+    match text("store") {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => {
+            let store = tower_webhook::store::SqliteStore::open(text("place")).await.unwrap();
+            if in_transaction {
+                let rows = sqlite::Rows::of(text("place"), store.clone());
+                receiver::serve(store, rows, task).await;
+            } else {
+                receiver::serve(store, File(text("effects").into()), task).await;
+            }
+        }
+        #[cfg(feature = "postgres")]
+        "postgres" => {
+            let store = <tower_webhook::store::PostgresStore as Shared>::open(text("place")).await;
+            let rows = postgres::Rows::of(text("place"), store.clone(), in_transaction);
+            receiver::serve(store, rows, task).await;
+        }
+        #[cfg(feature = "redis")]
+        "redis" => {
+            let store = <tower_webhook::store::RedisStore as Shared>::open(text("place")).await;
+            receiver::serve(store, File(text("effects").into()), task).await;
+        }
+        store => panic!("no store: {store}"),
+    }
+}
