@@ -14,7 +14,7 @@
 //!
 //! With `--features metrics` it shows what it counts at `GET /metrics`.
 
-use std::{env, error::Error, io, time::Duration};
+use std::{env, error::Error, io, process::ExitCode, time::Duration};
 
 use axum::{Router, routing::get};
 use http::{HeaderName, HeaderValue};
@@ -120,7 +120,17 @@ impl Senders {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(io::stderr).init();
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&address)
