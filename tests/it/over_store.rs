@@ -15,7 +15,7 @@ use tower_webhook::{
     Delivery, HandlerError, TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla},
     event::{EventId, Fingerprint},
-    store::{Claimed, IdempotencyStore, Key, Ticket, Token},
+    store::{Claimed, Completion, Counts, IdempotencyStore, Key, StoreAdmin, Ticket, Token},
 };
 
 use crate::endpoint::{Answer, BoxService, SECRET, event, signed};
@@ -77,6 +77,43 @@ where
             advance(store, LEASE);
         }
     }
+}
+
+/// What an operator asks for, in a namespace of its own.
+pub(crate) async fn an_operator_counts_by_state_and_lists_what_is_overdue<S: StoreAdmin>(
+    store: &S,
+    advance: impl Fn(&S, Duration),
+) {
+    let namespace = format!("operator {:?}", Token::random());
+    assert_eq!(store.count(&namespace).await.unwrap(), Counts::default());
+    let tickets = ["handled", "rejected", "free", "first", "second"].map(|id| ticket_in(&namespace, id));
+    for ticket in &tickets {
+        store.claim(ticket).await.unwrap();
+        advance(store, Duration::from_secs(1));
+    }
+    let elsewhere = ticket_in(&format!("{namespace}, another"), "event");
+    store.claim(&elsewhere).await.unwrap();
+    store.complete(&tickets[0], Completion::Handled).await.unwrap();
+    store.complete(&tickets[1], Completion::Rejected).await.unwrap();
+    store.release(&tickets[2]).await.unwrap();
+    let counts = Counts {
+        claimed: 2,
+        free: 1,
+        done: 2,
+    };
+    assert_eq!(store.count(&namespace).await.unwrap(), counts);
+    assert_eq!(store.overdue(&namespace, 10).await.unwrap(), []);
+
+    advance(store, LEASE);
+    let [.., first, second] = tickets.map(|ticket| ticket.key);
+    assert_eq!(store.overdue(&namespace, 10).await.unwrap(), [first.clone(), second]);
+    assert_eq!(store.overdue(&namespace, 1).await.unwrap(), [first]);
+    assert_eq!(store.overdue(&namespace, 0).await.unwrap(), []);
+    assert_eq!(store.overdue(&namespace, usize::MAX).await.unwrap().len(), 2);
+    assert_eq!(store.count(&namespace).await.unwrap(), counts);
+    advance(store, RETENTION);
+    assert_eq!(store.overdue(&namespace, 10).await.unwrap(), []);
+    assert_eq!(store.count(&namespace).await.unwrap(), Counts::default());
 }
 
 /// An endpoint on a store; its handler's runs are counted for each event.

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use sqlx::{PgPool, Row as _, postgres::PgPoolOptions};
 use tower_webhook::{
-    event::EventId,
-    store::{Claimed, Completion, Counts, Effect, IdempotencyStore, Key, PostgresStore, StoreAdmin, Ticket, Token},
+    store::{Claimed, Completion, Counts, Effect, IdempotencyStore, PostgresStore, StoreAdmin, Ticket, Token},
     testing::store_suite::StoreHarness,
 };
 
@@ -18,7 +17,7 @@ use self::{
     proxy::Proxy,
     server::{PASSWORD, Server},
 };
-use crate::over_store::{App, LEASE, RETENTION, one_of_many_wins_each_event, ticket_in};
+use crate::over_store::{self, App, RETENTION, one_of_many_wins_each_event, ticket_in};
 
 fn ticket(id: &str) -> Ticket {
     ticket_in("dwolla", id)
@@ -356,32 +355,5 @@ async fn purge_removes_what_is_past_its_retention_and_waits_for_nobody() {
 async fn an_operator_counts_by_state_and_lists_what_is_overdue() {
     let Some(server) = Server::shared() else { return };
     let store = store_in(server, &new_table()).await;
-    assert_eq!(store.count("dwolla").await.unwrap(), Counts::default());
-    let tickets: Vec<_> = ["handled", "rejected", "free", "first", "second"].map(ticket).into();
-    for ticket in &tickets {
-        store.claim(ticket).await.unwrap();
-        store.advance(Duration::from_secs(1));
-    }
-    store.claim(&ticket_in("another", "event")).await.unwrap();
-    store.complete(&tickets[0], Completion::Handled).await.unwrap();
-    store.complete(&tickets[1], Completion::Rejected).await.unwrap();
-    store.release(&tickets[2]).await.unwrap();
-    assert_eq!(
-        store.count("dwolla").await.unwrap(),
-        Counts {
-            claimed: 2,
-            free: 1,
-            done: 2
-        }
-    );
-    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), []);
-
-    store.advance(LEASE);
-    let first = Key::new("dwolla", EventId::new("first").unwrap());
-    let second = Key::new("dwolla", EventId::new("second").unwrap());
-    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), [first.clone(), second]);
-    assert_eq!(store.overdue("dwolla", 1).await.unwrap(), [first]);
-    store.advance(RETENTION);
-    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), []);
-    assert_eq!(store.count("dwolla").await.unwrap(), Counts::default());
+    over_store::an_operator_counts_by_state_and_lists_what_is_overdue(&store, PostgresStore::advance).await;
 }

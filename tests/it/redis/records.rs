@@ -236,6 +236,13 @@ async fn events_are_counted_by_state_and_namespace() {
 }
 
 #[tokio::test]
+async fn an_operator_counts_by_state_and_lists_what_is_overdue() {
+    let Some(server) = Server::shared() else { return };
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    crate::over_store::an_operator_counts_by_state_and_lists_what_is_overdue(&store, RedisStore::advance).await;
+}
+
+#[tokio::test]
 async fn claims_past_their_lease_are_listed_up_to_a_limit() {
     let Some(server) = Server::shared() else { return };
     let store = RedisStore::connect(&server.url()).await.unwrap();

@@ -6,15 +6,14 @@ use std::{path::PathBuf, time::Duration};
 
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tower_webhook::{
-    event::EventId,
     store::{
-        Claimed, Completion, Counts, Effect, IdempotencyStore, Key, SqliteStore, StoreAdmin, StoreError,
-        StoreErrorKind, Ticket, Token,
+        Claimed, Completion, Counts, Effect, IdempotencyStore, SqliteStore, StoreAdmin, StoreError, StoreErrorKind,
+        Ticket, Token,
     },
     testing::store_suite::StoreHarness,
 };
 
-use crate::over_store::{App, LEASE, RETENTION, one_of_many_wins_each_event, ticket_in};
+use crate::over_store::{self, App, LEASE, RETENTION, one_of_many_wins_each_event, ticket_in};
 
 /// A folder that goes with the test. In memory where there is such a file system: it is the semantics that are tested, not the disk.
 pub(crate) struct Folder(PathBuf);
@@ -396,32 +395,5 @@ async fn purge_removes_what_is_past_its_retention_and_no_more_than_asked() {
 async fn an_operator_counts_by_state_and_lists_what_is_overdue() {
     let folder = Folder::new();
     let store = folder.store().await;
-    assert_eq!(store.count("dwolla").await.unwrap(), Counts::default());
-    let tickets: Vec<_> = ["handled", "rejected", "free", "first", "second"].map(ticket).into();
-    for ticket in &tickets {
-        store.claim(ticket).await.unwrap();
-        store.advance(Duration::from_secs(1));
-    }
-    store.claim(&ticket_in("another", "event")).await.unwrap();
-    store.complete(&tickets[0], Completion::Handled).await.unwrap();
-    store.complete(&tickets[1], Completion::Rejected).await.unwrap();
-    store.release(&tickets[2]).await.unwrap();
-    assert_eq!(
-        store.count("dwolla").await.unwrap(),
-        Counts {
-            claimed: 2,
-            free: 1,
-            done: 2
-        }
-    );
-    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), []);
-
-    store.advance(LEASE);
-    let first = Key::new("dwolla", EventId::new("first").unwrap());
-    let second = Key::new("dwolla", EventId::new("second").unwrap());
-    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), [first.clone(), second]);
-    assert_eq!(store.overdue("dwolla", 1).await.unwrap(), [first]);
-    store.advance(RETENTION);
-    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), []);
-    assert_eq!(store.count("dwolla").await.unwrap(), Counts::default());
+    over_store::an_operator_counts_by_state_and_lists_what_is_overdue(&store, SqliteStore::advance).await;
 }
