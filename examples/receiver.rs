@@ -137,6 +137,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .await
         .map_err(|error| format!("LISTEN={address}: {error}; expected a free address and port"))?;
     let webhooks = format!("http://{}/webhooks", listener.local_addr()?);
+    let url = env::var("STORE").unwrap_or_else(|_| "memory:".to_owned());
+    let store = store::connect(&url).await.map_err(|error| format!("STORE: {error}"))?;
     let secret = match env::var("WEBHOOK_SECRET") {
         Ok(secret) => secret,
         Err(_) => {
@@ -151,10 +153,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     };
     let square_url = env::var("WEBHOOK_URL_SQUARE").unwrap_or_else(|_| format!("{webhooks}/square"));
 
-    let url = env::var("STORE").unwrap_or_else(|_| "memory:".to_owned());
-    let store = store::connect(&url).await.map_err(|error| format!("STORE: {error}"))?;
     let purging = tokio::spawn(purge(store.clone()));
-
     let senders = Senders {
         app: Router::new().route("/healthz", get(async || "ok\n")),
         store,

@@ -7,7 +7,10 @@ use super::{AnyStore, StoreError};
 /// | `memory:` | [`MemoryStore`](super::guide#in-memory), of this process | `memory` (a default) |
 /// | `sqlite:<path>` | [`SqliteStore`](super::guide#sqlite), in this file, which is created if it is missing | `sqlite` |
 /// | `postgres://user:password@host/database` | [`PostgresStore`](super::guide#postgres), in its table, which is created if it is missing | `postgres` |
-/// | `redis://user:password@host/database`, `rediss://` for TLS | [`RedisStore`](super::guide#redis) | `redis` |
+/// | `redis://user:password@host/database`, `rediss://` for TLS; `valkey://` and `valkeys://` alike | [`RedisStore`](super::guide#redis) | `redis` |
+///
+/// `complete_in` is not for a store whose kind is not known: where handlers commit the effect and the record together, open `SqliteStore` or
+/// `PostgresStore` itself. Both need [`purge`](super::StoreAdmin::purge) now and then, which any store answers.
 ///
 /// Each is as its own `connect` or `open` makes it; for another table, prefix or limit, use its builder and [`AnyStore::new`].
 ///
@@ -45,7 +48,7 @@ pub async fn connect(url: &str) -> Result<AnyStore, StoreError> {
         "memory" => memory(rest),
         "sqlite" => sqlite(rest).await,
         "postgres" | "postgresql" => postgres(url).await,
-        "redis" | "rediss" => redis(url).await,
+        "redis" | "rediss" | "valkey" | "valkeys" => redis(url).await,
         _ if is_scheme(scheme) => Err(StoreError::unavailable(format!(
             "its URL has the scheme {scheme:?}; expected {EXPECTED}"
         ))),
@@ -94,7 +97,7 @@ async fn sqlite(rest: &str) -> Result<AnyStore, StoreError> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if path.is_empty() || path.starts_with(':') || path.contains('?') {
         return Err(StoreError::unavailable(
-            "its URL names no file; expected sqlite:<path>, without options (for a store that forgets, memory:)",
+            "its URL names no file, or has options; expected sqlite:<path> alone (for a store that forgets, memory:)",
         ));
     }
     super::SqliteStore::open(path).await.map(AnyStore::new)

@@ -115,6 +115,23 @@ async fn postgres_is_a_server() {
     };
     is_shared(&server.url()).await;
     is_shared(&server.url().replacen("postgres://", "postgresql://", 1)).await;
+    let wrong = server
+        .url()
+        .replacen("postgres:", "stranger:", 2)
+        .replacen("stranger:", "postgres:", 1);
+    assert_eq!(
+        refused(&wrong).await,
+        format!(
+            "the store is unavailable: Postgres at 127.0.0.1:{}: Postgres says \"role \\\"stranger\\\" does not exist\" (code 28000); \
+             expected a server that lets this user into this database within 5s",
+            server.port()
+        )
+    );
+    let nobody = refused("postgres://u:hunter2@127.0.0.1:1/db").await;
+    assert!(
+        nobody.contains("Postgres at 127.0.0.1:1: ") && nobody.contains("refused"),
+        "{nobody}"
+    );
 }
 
 #[cfg(all(feature = "redis", feature = "memory", feature = "test-util"))]
@@ -124,6 +141,7 @@ async fn redis_is_a_server() {
         return;
     };
     is_shared(&server.url()).await;
+    is_shared(&server.url().replacen("redis://", "valkey://", 1)).await;
 }
 
 /// With every feature alone, this looks at the others.

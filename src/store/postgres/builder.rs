@@ -66,7 +66,7 @@ impl PostgresStoreBuilder {
     /// The URL is none, the server does not answer or refuses, the table's name is none, or the table is missing or another. No error repeats
     /// the URL.
     pub async fn connect(self, url: &str) -> Result<PostgresStore, StoreError> {
-        let pool = Pool::to(url, self.max_connections)?;
+        let pool = Pool::to(url, self.max_connections).await?;
         self.open(pool).await
     }
 

@@ -3,7 +3,9 @@
 -- $1 namespace  $2 id  $3 token  $4 fingerprint  $5 lease  $6 retention  $7 offset
 -- (durations in milliseconds; the offset is 0, but in tests)
 WITH clock AS MATERIALIZED (
-    SELECT clock_timestamp() + $7 * interval '1 millisecond' AS now
+    SELECT clock_timestamp() + $7 * interval '1 millisecond' AS now,
+           -- what is answered is on the disk, also over a connection that would not wait for it
+           CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END
 ),
 recorded AS MATERIALIZED (
     SELECT * FROM webhook_events WHERE namespace = $1 AND id = $2

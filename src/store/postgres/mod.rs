@@ -45,7 +45,8 @@ use crate::event::{Claim, EventId};
 /// if theirs turns out to be dead: each may be done twice without harm ([`forget`](IdempotencyStore::forget) alone may not, and is not).
 ///
 /// # Limits
-/// The store's own connections have a `statement_timeout` of 5 s and run at READ COMMITTED. A [pool that is given](Self::from_pool) keeps its settings; give one
+/// The store's own connections have a `statement_timeout` of 5 s and run at READ COMMITTED. Over any connection a write
+/// waits for the disk, also where `synchronous_commit` is off. A [pool that is given](Self::from_pool) keeps its settings; give one
 /// where `PgBouncer` is in between, since it forbids settings.
 /// Namespaces hold no NUL.
 ///
@@ -177,7 +178,8 @@ impl PostgresStore {
     /// did, the layer reads the record. DONE is answered 200; anything else is released, and answered 500.
     ///
     /// Call it last, right before the commit: it locks the event's row, and a renewal of the lease waits for that (which is no lost lease).
-    /// The transaction has to be one of the database that the store uses.
+    /// The transaction has to be one of the database that the store uses. Where it has `synchronous_commit` off, the call sets it on for this
+    /// transaction: what is answered 200 is on the disk.
     ///
     /// # Errors
     /// The claim is lost ([`StoreErrorKind::NotHeld`](super::StoreErrorKind)), or the database did not answer. Roll back in either case.

@@ -16,7 +16,7 @@ use sqlx::{
 
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::super::StoreError;
@@ -30,10 +30,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 const KEEP: Duration = Duration::from_secs(60);
 
 /// What a session of ours is set to, whatever the server's or the role's defaults. The statements are single rows': what takes longer
-/// than this waits for a lock that nobody should hold for so long, and its caller has given up. They are written for READ COMMITTED. What
-/// is answered is on the disk.
-const SESSION: &str = "SET statement_timeout = '5s'; SET default_transaction_isolation = 'read committed'; \
-     SET synchronous_commit = 'on'";
+/// than this waits for a lock that nobody should hold for so long, and its caller has given up. They are written for READ COMMITTED.
+const SESSION: &str = "SET statement_timeout = '5s'; SET default_transaction_isolation = 'read committed'";
 
 pub(super) type Statement<'q> = Query<'q, Postgres, <Postgres as sqlx::Database>::Arguments>;
 
@@ -58,14 +56,15 @@ struct Connection {
 }
 
 impl Pool {
-    /// Connections to this server; the first is made when it is needed.
-    pub(super) fn to(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+    /// Connections to this server, which has answered.
+    pub(super) async fn to(url: &str, max_connections: u32) -> Result<Self, StoreError> {
         // What is wrong with a URL is not said with its words: it has the password.
         let options = PgConnectOptions::from_str(url).map_err(|_| {
             StoreError::unavailable(
                 "the URL is not understood; expected postgres://user:password@host:port/database?options",
             )
         })?;
+        answers(&options).await?;
         let max_connections = max_connections.max(1);
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
@@ -233,6 +232,42 @@ impl Drop for Held<'_> {
     }
 }
 
+/// Makes a connection to hear what is wrong with it: the pool would only say that it has waited. A server that is starting has time for it.
+async fn answers(options: &PgConnectOptions) -> Result<(), StoreError> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    const STARTING: &str = "57P03";
+    let mut last = "it does not answer".to_owned();
+    let attempts = async {
+        loop {
+            match options.connect().await {
+                Ok(connection) => break Ok(connection),
+                Err(failed) => {
+                    last = meaning(&failed);
+                    let is_refused =
+                        matches!(&failed, sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
+                    if !is_refused && !has_code(&failed, |code| code == STARTING) {
+                        break Err(());
+                    }
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    };
+    let connected = timeout(CONNECT, attempts).await;
+    match connected {
+        Ok(Ok(connection)) => {
+            // Whether the goodbye arrives is nobody's business.
+            let _ = timeout(PAUSE, sqlx::Connection::close(connection)).await;
+            Ok(())
+        }
+        _ => Err(StoreError::unavailable(format!(
+            "Postgres at {}:{}: {last}; expected a server that lets this user into this database within {CONNECT:?}",
+            options.get_host(),
+            options.get_port()
+        ))),
+    }
+}
+
 async fn in_time<T>(operation: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
     match tokio::time::timeout(ANSWER, operation).await {
         Ok(result) => result.map_err(|failed| error(&failed)),
@@ -264,29 +299,30 @@ fn is_overtaken(error: &sqlx::Error) -> bool {
     has_code(error, |code| matches!(code, "40001" | "40P01"))
 }
 
-/// What an error of the driver means. Its text only: the driver's types are nobody's business outside.
+/// What an error of the driver is for the layer. Its text only: the driver's types are nobody's business outside.
 pub(super) fn error(error: &sqlx::Error) -> StoreError {
     const DISK_FULL: &str = "53100";
+    if has_code(error, |code| code == DISK_FULL) {
+        StoreError::full(meaning(error))
+    } else {
+        StoreError::unavailable(meaning(error))
+    }
+}
+
+fn meaning(error: &sqlx::Error) -> String {
     match (error, error.as_database_error()) {
-        (_, Some(said)) => {
-            let text = format!(
-                "Postgres says {:?} (code {})",
-                said.message(),
-                said.code().unwrap_or_default()
-            );
-            if has_code(error, |code| code == DISK_FULL) {
-                StoreError::full(text)
-            } else {
-                StoreError::unavailable(text)
-            }
-        }
-        (sqlx::Error::PoolTimedOut, _) => StoreError::unavailable(format!(
-            "no connection to Postgres within the pool's time ({CONNECT:?}, unless it was given): the server is down or does not answer, or \
-             all connections are in use"
-        )),
-        (sqlx::Error::Configuration(_), _) => StoreError::unavailable(
-            "the connection's settings are not understood; expected those that sqlx documents for Postgres",
+        (_, Some(said)) => format!(
+            "Postgres says {:?} (code {})",
+            said.message(),
+            said.code().unwrap_or_default()
         ),
-        _ => StoreError::unavailable(error.to_string()),
+        (sqlx::Error::PoolTimedOut, _) => format!(
+            "no connection to Postgres within the pool's time ({CONNECT:?}, unless it is a pool of yours): the server is down or does not \
+             answer, or all connections are in use"
+        ),
+        (sqlx::Error::Configuration(_), _) => {
+            "the connection's settings are not understood; expected those that sqlx documents for Postgres".to_owned()
+        }
+        _ => error.to_string(),
     }
 }

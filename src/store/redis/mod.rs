@@ -93,8 +93,8 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connects to `redis://[user][:password@]host[:port][/database]`, with TLS by `rediss://`.
     ///
-    /// Logs a warning if the server may drop what it is given: if its `maxmemory-policy` is not `noeviction`, or if it writes nothing to
-    /// disk; and if it does not let itself be asked.
+    /// Logs a warning if the server may drop what it is given: if its `maxmemory-policy` is not `noeviction`, or if it is not
+    /// `appendonly`; and if it does not let itself be asked.
     ///
     /// # Errors
     /// The URL is none, or the server did not answer, or refused a script. No error repeats the URL's password.

@@ -38,7 +38,11 @@ pub(super) async fn warnings(link: &Link) -> Result<Vec<String>, StoreError> {
                  server knows no event, and each that is sent again runs again",
                 link.server()
             )),
-            Some(_) => {}
+            Some(_) => warnings.push(format!(
+                "redis at {}: appendonly is no, and snapshots are all that is written to disk; expected appendonly yes: after a restart \
+                 the server knows nothing of what came after the last snapshot, and what is sent again of it runs again",
+                link.server()
+            )),
             None => warnings.push(format!(
                 "redis at {}: appendonly is no, and whether it saves snapshots could not be checked, since the server forbids \
                  CONFIG GET; expected appendonly yes: what is not on disk at a restart runs again when its sender sends it again",

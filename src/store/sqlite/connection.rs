@@ -119,6 +119,11 @@ async fn check(connection: &mut SqliteConnection) -> Result<(), StoreError> {
             "the file's journal mode is {journal:?}; expected \"wal\": it takes a file on a local file system"
         )));
     }
+    waits_for_the_disk(connection).await
+}
+
+/// Whether what this connection commits survives a power cut.
+pub(super) async fn waits_for_the_disk(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let synchronous: i64 = pragma(connection, "PRAGMA synchronous").await?;
     if synchronous < 2 {
         return Err(StoreError::unavailable(format!(

@@ -7,7 +7,7 @@ use std::{fmt, path::Path, sync::Arc};
 use sqlx::{AssertSqlSafe, Row, SqliteTransaction, sqlite::SqliteConnectOptions};
 
 pub use self::builder::SqliteStoreBuilder;
-use self::connection::{Connection, Statement, error};
+use self::connection::{Connection, Statement, error, waits_for_the_disk};
 use super::{
     Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, Ticket, record,
     row::{ATTEMPTS, Columns, Offset, Seen, Table, counted, lost, millis, overtaken, ticket_of, time},
@@ -40,6 +40,10 @@ use crate::event::{Claim, EventId};
 ///
 /// # Cancel safety
 /// An operation whose future is dropped is applied or not, as a whole. Once it began it may still be applied afterwards.
+///
+/// # The file
+/// Beside it lie two more, its name with `-wal` and `-shm`: what was committed last is in the first of them. The three belong together: move them
+/// together, with no process at work. A copy is made by `sqlite3 webhooks.db ".backup copy.db"` or `VACUUM INTO`, and not by `cp`.
 ///
 /// # Growth
 /// Rows past their retention count as absent and stay until [`purge`](super::StoreAdmin::purge) removes them; call it now and then.
@@ -148,7 +152,8 @@ impl SqliteStore {
         if creates {
             // One at a time: what one process has created is there for the other.
             let schema = AssertSqlSafe(table.in_statement(Self::SCHEMA));
-            writer.execute(sqlx::query(schema).persistent(false)).await?;
+            let created = writer.execute(sqlx::query(schema).persistent(false)).await;
+            created.map_err(|failed| another(&failed))?;
         }
         let store = Self {
             shared: Arc::new(Shared {
@@ -160,11 +165,7 @@ impl SqliteStore {
             }),
         };
         // Whatever table is there has the columns, or this says what it lacks.
-        store.see("", "").await.map_err(|failed| {
-            StoreError::unavailable(format!(
-                "{failed}; expected the table that SqliteStore::SCHEMA describes"
-            ))
-        })?;
+        store.see("", "").await.map_err(|failed| another(&failed))?;
         Ok(store)
     }
 
@@ -175,11 +176,13 @@ impl SqliteStore {
     /// did, the layer reads the record. DONE is answered 200; anything else is released, and answered 500.
     ///
     /// Call it last, right before the commit: until then nobody else can write to the file, and a renewal of the lease waits (which is no
-    /// lost lease). The transaction has to be one of the file that the store uses; begin it with `BEGIN IMMEDIATE`, or it fails where another wrote since it
+    /// lost lease). The transaction has to be one of the file that the store uses, on a connection with `synchronous=FULL` (SQLite's default, and
+    /// sqlx's), since otherwise a power cut could take back what was answered. Begin it with `BEGIN IMMEDIATE`, or it fails where another wrote since it
     /// first read.
     ///
     /// # Errors
-    /// The claim is lost ([`StoreErrorKind::NotHeld`](super::StoreErrorKind)), or the database did not answer. Roll back in either case.
+    /// The claim is lost ([`StoreErrorKind::NotHeld`](super::StoreErrorKind)), the connection does not wait for the disk, or the database did not
+    /// answer. Roll back in any case.
     ///
     /// # Examples
     /// ```no_run
@@ -205,6 +208,7 @@ impl SqliteStore {
     /// ```
     pub async fn complete_in(&self, claim: &Claim, transaction: &mut SqliteTransaction<'_>) -> Result<(), StoreError> {
         let ticket = ticket_of(claim)?;
+        waits_for_the_disk(transaction).await?;
         match self.finish(ticket, "handled").execute(&mut **transaction).await {
             Ok(result) if result.rows_affected() == 0 => Err(lost(ticket)),
             Ok(_) => Ok(()),
@@ -352,6 +356,13 @@ fn of_key<'q>(sql: &Arc<str>, key: &'q Key) -> Statement<'q> {
 
 fn effect(rows: u64) -> Effect {
     if rows > 0 { Effect::Applied } else { Effect::NotHeld }
+}
+
+/// The table is none of ours, most likely.
+fn another(failed: &StoreError) -> StoreError {
+    StoreError::unavailable(format!(
+        "{failed}; expected the table that SqliteStore::SCHEMA describes"
+    ))
 }
 
 fn nothing() -> StoreError {

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, PgPool, Row as _};
+use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgPoolOptions};
 use tower_webhook::{
     Delivery, dwolla,
-    store::{PostgresStore, StoreError},
+    store::{IdempotencyStore as _, PostgresStore, State, StoreError},
 };
 
 use super::{new_table, server::Server, store_in};
 use crate::{
-    over_store::LEASE,
+    endpoint::key,
+    over_store::{App, LEASE},
     transactions::{self, Books},
 };
 
@@ -111,4 +112,62 @@ async fn a_claim_that_no_store_granted_is_refused() {
 async fn a_renewal_that_waits_for_the_handlers_own_transaction_is_no_lost_lease() {
     let Some(tables) = Tables::new().await else { return };
     transactions::a_renewal_that_waits_for_the_handlers_own_transaction_is_no_lost_lease(tables).await;
+}
+
+/// With a server that keeps what nobody waits for to itself, and then dies.
+#[tokio::test]
+async fn what_is_answered_is_on_the_disk_also_where_commits_do_not_wait_for_it() {
+    let Some(server) = Server::start() else { return };
+    let mut admin = server.connection().await;
+    for setting in ["ALTER SYSTEM SET wal_writer_delay = '10s'", "SELECT pg_reload_conf()"] {
+        sqlx::query(setting).execute(&mut admin).await.unwrap();
+    }
+    let pool = PgPoolOptions::new().after_connect(|connection, _| {
+        Box::pin(async move {
+            sqlx::raw_sql("SET synchronous_commit = off")
+                .execute(connection)
+                .await
+                .map(drop)
+        })
+    });
+    let pool = pool.connect(&server.url()).await.unwrap();
+    let store = PostgresStore::from_pool(pool.clone()).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE effects (id text NOT NULL)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let (inner, effects) = (store.clone(), pool.clone());
+    let in_transaction = App::with(store.clone(), move |delivery| {
+        let (store, pool) = (inner.clone(), effects.clone());
+        async move {
+            let mut transaction = pool.begin().await?;
+            sqlx::query("INSERT INTO effects (id) VALUES ($1)")
+                .bind(delivery.event().id().as_str())
+                .execute(&mut *transaction)
+                .await?;
+            store.complete_in(delivery.claim(), &mut transaction).await?;
+            transaction.commit().await?;
+            Ok(())
+        }
+    });
+    assert_eq!(in_transaction.deliver("in a transaction").await, 200);
+    server.kill();
+    server.run();
+    drop(server.connection().await);
+    let effects = sqlx::query("SELECT id FROM effects").fetch_all(&pool).await.unwrap();
+    assert_eq!(effects.len(), 1);
+    assert!(matches!(
+        store.get(&key("in a transaction")).await.unwrap().unwrap().state,
+        State::Done { .. }
+    ));
+
+    let plain = App::new(store.clone());
+    assert_eq!(plain.deliver("plain").await, 200);
+    server.kill();
+    server.run();
+    drop(server.connection().await);
+    assert!(matches!(
+        store.get(&key("plain")).await.unwrap().unwrap().state,
+        State::Done { .. }
+    ));
 }

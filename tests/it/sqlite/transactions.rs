@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use sqlx::{Row as _, SqlitePool, sqlite::SqliteConnectOptions};
+use sqlx::{
+    Row as _, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteSynchronous},
+};
 use tower_webhook::{
     Delivery, dwolla,
     store::{SqliteStore, StoreError},
@@ -10,7 +13,7 @@ use tower_webhook::{
 
 use super::Folder;
 use crate::{
-    over_store::LEASE,
+    over_store::{App, LEASE},
     transactions::{self, Books},
 };
 
@@ -104,4 +107,30 @@ async fn a_claim_that_no_store_granted_is_refused() {
 #[tokio::test]
 async fn a_renewal_that_waits_for_the_handlers_own_transaction_is_no_lost_lease() {
     transactions::a_renewal_that_waits_for_the_handlers_own_transaction_is_no_lost_lease(Files::new().await).await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_does_not_wait_for_the_disk_is_refused() {
+    let files = Files::new().await;
+    let options = SqliteConnectOptions::new()
+        .filename(files.folder.file())
+        .synchronous(SqliteSynchronous::Normal);
+    let careless = Files {
+        pool: SqlitePool::connect_with(options).await.unwrap(),
+        ..files.clone()
+    };
+    let app = App::with(files.store(), move |delivery| {
+        let careless = careless.clone();
+        async move {
+            let refused = careless.book(&delivery, std::future::ready(true)).await.unwrap_err();
+            assert!(
+                refused
+                    .to_string()
+                    .contains("PRAGMA synchronous is 1; expected 2 (FULL)"),
+                "{refused}"
+            );
+            Err(refused.into())
+        }
+    });
+    assert_eq!((app.deliver("1").await, files.effects("1").await), (500, 0));
 }
