@@ -21,7 +21,7 @@
 //!
 //! | | in memory | SQLite | Postgres | Redis (`appendonly yes`, `noeviction`) |
 //! | --- | --- | --- | --- | --- |
-//! | … the application's process dies | forgotten | kept; its claims end with their lease | kept; the same | kept; the same |
+//! | … the application's process dies | forgotten | kept; its claims end with their lease (60 s unless set) | kept; the same | kept; the same |
 //! | … the application's machine dies | forgotten | kept, if the disk keeps what it says it wrote | kept | kept |
 //! | … the store's server dies and starts again | - | - | kept, with `fsync` on | kept with `appendfsync always`; with `everysec` too if its machine lives, else the last second is lost |
 //! | … the server fails over to a replica | - | - | kept where the replica is synchronous; else what it had not received is lost | what it had not received is lost |
@@ -42,7 +42,8 @@
 //! `MemoryStore`, feature `memory` (a default). Some 62 bytes for an event; a million of them by default.
 //!
 //! # SQLite
-//! `SqliteStore`, feature `sqlite`. One file, which all processes of a machine may open; not on a network file system. Call
+//! `SqliteStore`, feature `sqlite`. One database, which all processes of a machine may open; not on a network file system. It is three files, the
+//! path and that with `-wal` and `-shm`, which belong together: copy it by `sqlite3 webhooks.db ".backup copy.db"`, not by `cp`. Call
 //! [`purge`](super::StoreAdmin::purge) now and then.
 //!
 //! # Postgres
@@ -54,12 +55,29 @@
 //!
 //! # For the operator
 //! [`get`](super::IdempotencyStore::get) tells what is recorded of one event, [`forget`](super::IdempotencyStore::forget) lets it run again;
-//! [`StoreAdmin`](super::StoreAdmin) counts by state and lists claims past their lease. In the databases, namespace and id are plain text:
+//! [`StoreAdmin`](super::StoreAdmin) counts by state and lists claims past their lease. All of it needs no code where there is a database, since
+//! namespace and id are plain text. The namespace is the sender's name unless the layer was given another; the id is the event's or, where the
+//! sender signs none (GitHub, Shopify, …), `sha256:` and a digest: the log's `id` has it.
 //!
 //! ```text
-//! SELECT * FROM webhook_events WHERE namespace = 'dwolla' AND id = 'bb6531a2';      -- Postgres; SQLite alike
+//! -- Postgres
+//! SELECT * FROM webhook_events WHERE namespace = 'dwolla' AND id = 'bb6531a2';
+//! DELETE FROM webhook_events WHERE namespace = 'dwolla' AND id = 'bb6531a2';                          -- forget
+//! SELECT namespace, state, count(*) FROM webhook_events WHERE expires_at > now() GROUP BY 1, 2;
+//! SELECT namespace, id, lease_until FROM webhook_events WHERE state = 'claimed' AND lease_until < now(); -- overdue
+//!
+//! -- SQLite: the first two alike, and times are milliseconds since 1970
+//! SELECT namespace, state, count(*) FROM webhook_events WHERE expires_at > strftime('%s', 'now') * 1000 GROUP BY 1, 2;
+//! SELECT namespace, id, datetime(lease_until / 1000, 'unixepoch') FROM webhook_events
+//!     WHERE state = 'claimed' AND lease_until < strftime('%s', 'now') * 1000;
+//!
+//! -- Redis, which has no index to count by: use `count` and `overdue`
 //! redis-cli HGETALL webhook:dwolla:bb6531a2
+//! redis-cli DEL webhook:dwolla:bb6531a2
 //! ```
+//!
+//! `handled` and `rejected` are the two ways to be DONE. The `.sql` files beside the source are what the stores run; by hand those of SQLite
+//! need its version 3.42, as `unixepoch('subsec')` does.
 //!
 //! # How to write one
 //! A store keeps one [`Record`](super::Record) for each [`Key`](super::Key). Implement [`IdempotencyStore`](super::IdempotencyStore):
