@@ -10,7 +10,7 @@ use std::{
 use sqlx::{
     ConnectOptions, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+    postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgRow, PgSeverity},
     query::Query,
 };
 
@@ -25,9 +25,15 @@ use super::super::StoreError;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long anything may take whose caller has no limit of its own.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long a connection is kept from sqlx's pool, which then looks at its age: much less than the least time that the pool gives one
-/// that is idle (10 min).
-const KEEP: Duration = Duration::from_secs(60);
+/// How long to queue for a connection that others use. It is much less than any caller waits: after an outage, whoever comes first in a queue of
+/// those whose time is nearly over has none left to connect and ask, and gives the half-made connection up, as does the next.
+const QUEUE: Duration = Duration::from_millis(500);
+/// How long a connection may have been idle to be used again: firewalls forget those that are silent for longer, and tell nobody.
+const IDLE: Duration = Duration::from_secs(60);
+/// How old a connection may be to be kept.
+const AGE: Duration = Duration::from_secs(30 * 60);
+/// Before a statement is tried again over a connection that was made for it.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a session of ours is set to, whatever the server's or the role's defaults. The statements are single rows': what takes longer
 /// than this waits for a lock that nobody should hold for so long, and its caller has given up. They are written for READ COMMITTED.
@@ -41,8 +47,8 @@ pub(super) struct Pool {
     kept: Option<Kept>,
 }
 
-/// Connections between two statements. sqlx's pool asks each that is given back how it is, and as long as that takes, a round trip, nobody
-/// can use it: it would be as many round trips more as there are statements. Those that are kept are given back now and then.
+/// Connections between two statements. sqlx's pool asks each that is given back how it is, and as long as that takes, a round trip or for ever, nobody
+/// can use it. So they never go back: they are kept here until they are old, or were idle for long, and then closed.
 struct Kept {
     /// As many as there may be connections: who has one finds a connection here, or room for one in the pool.
     permits: Semaphore,
@@ -51,8 +57,8 @@ struct Kept {
 
 struct Connection {
     inner: PoolConnection<Postgres>,
-    /// When the pool gave it.
-    since: Instant,
+    made: Instant,
+    used: Instant,
 }
 
 impl Pool {
@@ -92,15 +98,25 @@ impl Pool {
     }
 
     /// The rows of a statement that may be run again without harm, if it is not known whether it was: on another connection where one
-    /// turns out to be dead, after a restart of the server or its failover.
+    /// turns out to be dead, after a restart of the server or its failover. One that was made for it is not the first of many that are dead.
     pub(super) async fn rows<'q>(&self, statement: impl Fn() -> Statement<'q>) -> Result<Vec<PgRow>, StoreError> {
         let attempts = self.pool.options().get_max_connections().saturating_add(1);
         let rows = async {
             let mut attempt = 1;
+            let mut has_failed_anew = false;
             loop {
-                match self.once(statement()).await {
-                    Err(failed) if attempt < attempts && (is_lost(&failed) || is_overtaken(&failed)) => attempt += 1,
-                    result => return result,
+                let failed = match self.once(statement()).await {
+                    Ok(rows) => return Ok(rows),
+                    Err(failed) => failed,
+                };
+                let is_worth_another = is_lost(&failed.error) && !(failed.is_anew && has_failed_anew);
+                if attempt == attempts || !(is_worth_another || is_overtaken(&failed.error)) {
+                    return Err(failed.error);
+                }
+                attempt += 1;
+                if failed.is_anew {
+                    has_failed_anew = true;
+                    sleep(PAUSE).await;
                 }
             }
         };
@@ -109,7 +125,7 @@ impl Pool {
 
     /// The rows of a statement that is run once.
     pub(super) async fn rows_once(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, StoreError> {
-        in_time(self.once(statement)).await
+        in_time(async { self.once(statement).await.map_err(|failed| failed.error) }).await
     }
 
     /// Runs several statements in one transaction, in which nobody else with this number is at the same time.
@@ -129,9 +145,13 @@ impl Pool {
         .await
     }
 
-    async fn once(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
-        let mut held = self.hold().await?;
-        let result = statement.fetch_all(held.connection()?).await;
+    async fn once(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, Failed> {
+        let mut held = self.hold().await.map_err(|error| Failed { error, is_anew: true })?;
+        let is_anew = held.is_anew;
+        let result = match held.connection() {
+            Ok(connection) => statement.fetch_all(connection).await,
+            Err(closed) => Err(closed),
+        };
         // An answer of the server's, a refusal too, leaves the connection as it was. Anything else does not.
         if result
             .as_ref()
@@ -140,7 +160,7 @@ impl Pool {
         {
             held.give_back();
         }
-        result
+        result.map_err(|error| Failed { error, is_anew })
     }
 
     async fn hold(&self) -> Result<Held<'_>, sqlx::Error> {
@@ -148,55 +168,80 @@ impl Pool {
             return Ok(Held {
                 connection: Some(Connection::of(&self.pool).await?),
                 kept: None,
+                is_anew: false, // as far as anybody knows
             });
         };
-        let hold = async {
-            let permit = kept.permits.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
-            let connection = match kept.take() {
-                Some(connection) => connection,
-                None => Connection::of(&self.pool).await?,
-            };
-            Ok(Held {
-                connection: Some(connection),
-                kept: Some((kept, permit)),
-            })
+        let permit = timeout(QUEUE, kept.permits.acquire())
+            .await
+            .map_err(|_| sqlx::Error::PoolTimedOut)?
+            .map_err(|_| sqlx::Error::PoolClosed)?;
+        let (connection, is_anew) = match kept.take() {
+            Some(connection) => (connection, false),
+            None => (Connection::of(&self.pool).await?, true),
         };
-        timeout(CONNECT, hold).await.map_err(|_| sqlx::Error::PoolTimedOut)?
-    }
-}
-
-impl Connection {
-    async fn of(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            inner: pool.acquire().await?,
-            since: Instant::now(),
+        Ok(Held {
+            connection: Some(connection),
+            kept: Some((kept, permit)),
+            is_anew,
         })
     }
 }
 
-impl Kept {
-    fn take(&self) -> Option<Connection> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner).pop()
+/// Why a statement has no rows.
+struct Failed {
+    error: sqlx::Error,
+    /// Whether the connection was made for it.
+    is_anew: bool,
+}
+
+impl Connection {
+    async fn of(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        let inner = pool.acquire().await?;
+        let made = Instant::now();
+        Ok(Self {
+            inner,
+            made,
+            used: made,
+        })
     }
 
-    /// Gives back to the pool what has been here for long; the last that came is the next that goes, so the longest unused is the first.
-    fn keep(&self, connection: Connection) {
+    /// Leaves the pool, and so needs no runtime.
+    fn close(self) {
+        drop(self.inner.detach());
+    }
+}
+
+impl Kept {
+    /// The one that was used last. If that is long ago, it is longer for the others.
+    fn take(&self) -> Option<Connection> {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        connections.push(connection);
-        let is_due = connections.first().is_some_and(|first| first.since.elapsed() >= KEEP);
-        let due = is_due.then(|| connections.remove(0));
+        let last = connections.pop()?;
+        if last.used.elapsed() < IDLE {
+            return Some(last);
+        }
+        let others = mem::take(&mut *connections);
         drop(connections);
-        drop(due);
+        last.close();
+        others.into_iter().for_each(Connection::close);
+        None
+    }
+
+    fn keep(&self, mut connection: Connection) {
+        if connection.made.elapsed() >= AGE {
+            return connection.close();
+        }
+        connection.used = Instant::now();
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        // To be given back they would need a runtime, and there may be none any more.
         let connections = self.connections.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for connection in mem::take(connections) {
-            drop(connection.inner.detach());
-        }
+        mem::take(connections).into_iter().for_each(Connection::close);
     }
 }
 
@@ -206,6 +251,8 @@ struct Held<'p> {
     connection: Option<Connection>,
     /// The permit goes last, when the connection is back or closed.
     kept: Option<(&'p Kept, SemaphorePermit<'p>)>,
+    /// Whether it was made for this use.
+    is_anew: bool,
 }
 
 impl Held<'_> {
@@ -227,14 +274,13 @@ impl Held<'_> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            drop(connection.inner.detach());
+            connection.close();
         }
     }
 }
 
 /// Makes a connection to hear what is wrong with it: the pool would only say that it has waited. A server that is starting has time for it.
 async fn answers(options: &PgConnectOptions) -> Result<(), StoreError> {
-    const PAUSE: Duration = Duration::from_millis(50);
     const STARTING: &str = "57P03";
     let mut last = "it does not answer".to_owned();
     let attempts = async {
@@ -288,7 +334,13 @@ fn has_code(error: &sqlx::Error, matches: impl Fn(&str) -> bool) -> bool {
 fn is_lost(error: &sqlx::Error) -> bool {
     const SHUTDOWN: [&str; 3] = ["57P01", "57P02", "57P03"];
     const READ_ONLY: &str = "25006";
-    matches!(error, sqlx::Error::Io(_))
+    // Of a session that was idle for too long, for one: the server has said its last word.
+    let is_fatal = error
+        .as_database_error()
+        .and_then(|said| said.try_downcast_ref::<PgDatabaseError>())
+        .is_some_and(|said| matches!(said.severity(), PgSeverity::Fatal | PgSeverity::Panic));
+    is_fatal
+        || matches!(error, sqlx::Error::Io(_))
         || has_code(error, |code| {
             SHUTDOWN.contains(&code) || code == READ_ONLY || code.starts_with("08")
         })
@@ -317,8 +369,8 @@ fn meaning(error: &sqlx::Error) -> String {
             said.code().unwrap_or_default()
         ),
         (sqlx::Error::PoolTimedOut, _) => format!(
-            "no connection to Postgres within the pool's time ({CONNECT:?}, unless it is a pool of yours): the server is down or does not \
-             answer, or all connections are in use"
+            "no connection to Postgres within {CONNECT:?} (or the time that a pool of yours gives), or all were in use for {QUEUE:?}: the server is \
+             down, does not answer, or has more to do than it can"
         ),
         (sqlx::Error::Configuration(_), _) => {
             "the connection's settings are not understood; expected those that sqlx documents for Postgres".to_owned()

@@ -5,7 +5,7 @@
 //! these is given up, and the next operation makes another.
 
 use std::{
-    fmt,
+    fmt, mem,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -14,13 +14,15 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value,
     aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::StoreError;
 
 /// After a failed attempt to connect, how long all operations get its error: a server that is down or refuses is asked ten times a
 /// second, not once for each delivery.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection says nothing to be silent for one who gives up.
+const SILENCE: Duration = Duration::from_millis(250);
 /// How many commands may wait to be written: as many as the layer has requests in flight by default.
 const QUEUE: usize = 1024;
 
@@ -66,6 +68,21 @@ struct Live {
 struct Attempts {
     succeeded: u64,
     failed: Option<(Instant, RedisError)>,
+}
+
+/// A question that has no answer yet. Who drops it after a while, its caller's limit being shorter than ours, has found the connection silent, too.
+struct Asked<'l> {
+    link: &'l Link,
+    number: u64,
+    at: Instant,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if self.at.elapsed() >= SILENCE {
+            self.link.give_up(self.number);
+        }
+    }
 }
 
 enum Failure {
@@ -178,9 +195,20 @@ impl Link {
         let mut is_retry = false;
         loop {
             let live = timeout_at(deadline, self.live()).await.map_err(|_| Failure::Silent)??;
-            let error = match timeout_at(deadline, ask(live.connection)).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) => error,
+            let asked = Asked {
+                link: self,
+                number: live.number,
+                at: Instant::now(),
+            };
+            let answer = timeout_at(deadline, ask(live.connection)).await;
+            let error = match answer {
+                Ok(answer) => {
+                    mem::forget(asked);
+                    match answer {
+                        Ok(answer) => return Ok(answer),
+                        Err(error) => error,
+                    }
+                }
                 Err(_) => {
                     self.give_up(live.number);
                     return Err(Failure::Silent);
@@ -200,11 +228,15 @@ impl Link {
     }
 
     /// The connection, or a new one.
-    async fn live(&self) -> RedisResult<Live> {
+    async fn live(&self) -> Result<Live, Failure> {
         if let Some(live) = self.current() {
             return Ok(live);
         }
-        let mut attempts = self.attempts.lock().await;
+        // Less than the whole time: after an outage, whoever comes first in a queue of those whose time is nearly over has none left to connect
+        // and ask, and gives the half-made connection up, as does the next.
+        let mut attempts = timeout(self.limit / 2, self.attempts.lock())
+            .await
+            .map_err(|_| Failure::Silent)?;
         // Another operation may have connected, or failed to, while this one waited.
         if let Some(live) = self.current() {
             return Ok(live);
@@ -212,7 +244,7 @@ impl Link {
         if let Some((at, error)) = &attempts.failed
             && at.elapsed() < PAUSE
         {
-            return Err(error.clone());
+            return Err(error.clone().into());
         }
         match self
             .client
@@ -231,7 +263,7 @@ impl Link {
             }
             Err(error) => {
                 attempts.failed = Some((Instant::now(), error.clone()));
-                Err(error)
+                Err(error.into())
             }
         }
     }
@@ -324,7 +356,7 @@ fn is_replica(error: &RedisError) -> bool {
     matches!(
         error.kind(),
         ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
-    )
+    ) || error.to_string().contains("-READONLY ") // as Redis 6 wraps what a script's command was refused with
 }
 
 fn texts(value: Value) -> Reply {

@@ -1,6 +1,9 @@
 //! Connections that keep what they promise, and what their errors mean.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
     ConnectOptions, Row, Sqlite, SqliteConnection,
@@ -14,9 +17,9 @@ use super::super::StoreError;
 /// How long a statement waits for another process that writes: less than the layer waits for a store (2 s), so that it is the
 /// statement that gives up and not the layer.
 const BUSY: Duration = Duration::from_millis(1500);
-/// How often, and after which pause, opening is tried again while another process puts the file into WAL mode: SQLite does not wait
+/// How long, and after which pause, opening is tried again while another process puts the file into WAL mode: SQLite does not wait
 /// for that by itself.
-const OPENINGS: usize = 200;
+const OPENING: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(25);
 
 pub(super) type Statement<'q> = Query<'q, Sqlite, <Sqlite as sqlx::Database>::Arguments>;
@@ -31,7 +34,8 @@ impl Connection {
     pub(super) async fn open(options: SqliteConnectOptions) -> Result<Self, StoreError> {
         let live = open(&options).await?;
         Ok(Self {
-            options,
+            // Once it was there, it is not made anew in silence: all would run again.
+            options: options.create_if_missing(false),
             live: Mutex::new(Some(live)),
         })
     }
@@ -91,9 +95,15 @@ pub(super) fn options(path: &Path, max_pages: Option<u32>) -> SqliteConnectOptio
 }
 
 pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    for _ in 0..OPENINGS {
+    let began = Instant::now();
+    loop {
         match options.connect().await {
-            Err(failed) if is_busy(&failed) => tokio::time::sleep(PAUSE).await,
+            Err(failed) if is_busy(&failed) && began.elapsed() < OPENING => tokio::time::sleep(PAUSE).await,
+            Err(failed) if is_busy(&failed) => {
+                return Err(StoreError::unavailable(
+                    "the file stays locked; expected another process to have opened it by now",
+                ));
+            }
             Err(failed) => {
                 return Err(StoreError::unavailable(format!(
                     "cannot open {:?}: {failed}; expected a database, or a folder in which one can be created",
@@ -106,9 +116,6 @@ pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnect
             }
         }
     }
-    Err(StoreError::unavailable(
-        "the file stays locked; expected another process to have opened it by now",
-    ))
 }
 
 /// Settings that SQLite did not take are no settings: it says nothing where a file system has no shared memory, say.

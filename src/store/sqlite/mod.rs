@@ -26,7 +26,7 @@ use crate::event::{Claim, EventId};
 /// | --- | --- |
 /// | the process dies (`kill -9`) | nothing: what was answered is recorded; a claim rests until its lease ends |
 /// | the machine dies, the power fails | nothing, as long as the disk keeps what it says it has written |
-/// | the file is lost | everything: each event that is sent again runs again |
+/// | the file is lost | everything: each event that is sent again runs again. One that is deleted or replaced under a running process goes on being that process's own, as files do: stop it before |
 /// | the disk, or `max_page_count`, is full | claims are refused, and handlers do not run, until there is room; what has run is recorded then |
 /// | the clock is set forward, by more than a lease | leases end early by as much: a second run may begin beside the first |
 /// | the clock is set back | leases of processes that died last longer by as much |
@@ -159,7 +159,7 @@ impl SqliteStore {
             shared: Arc::new(Shared {
                 sql: Statements::of(table),
                 reader: Connection::open(options.clone()).await?,
-                options,
+                options: options.create_if_missing(false),
                 writer,
                 offset: Offset::default(),
             }),
