@@ -60,6 +60,12 @@ mod transactions;
     feature = "test-util"
 ))]
 mod clock_steps;
+#[cfg(all(
+    any(feature = "postgres", feature = "redis"),
+    feature = "memory",
+    feature = "test-util"
+))]
+mod outage;
 mod connect;
 #[cfg(all(feature = "postgres", feature = "memory", feature = "test-util"))]
 mod postgres;

@@ -152,3 +152,62 @@ async fn a_start_beside_a_server_that_says_nothing_ends() {
     let refused = PostgresStore::connect(&url).await.unwrap_err().to_string();
     assert!(refused.contains("does not answer"), "{refused}");
 }
+
+/// By its own words, and not by cutting the connection.
+#[tokio::test]
+async fn sessions_that_the_server_ended_for_being_idle_cost_no_delivery() {
+    let Some(server) = Server::shared() else { return };
+    let mut admin = server.connection().await;
+    sqlx::raw_sql("CREATE DATABASE ended; ")
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    sqlx::raw_sql("ALTER DATABASE ended SET idle_session_timeout = '300ms'")
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    let store = PostgresStore::connect(&server.url_of("ended")).await.unwrap();
+    let app = App::new(store);
+    assert_eq!(app.deliver("1").await, 200);
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'ended'";
+    while sqlx::query_scalar::<_, i64>(sessions)
+        .fetch_one(&mut admin)
+        .await
+        .unwrap()
+        > 0
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!((app.deliver("2").await, app.runs("2")), (200, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_not_stormed_with_connections() {
+    let Some(server) = Server::shared() else { return };
+    let mut admin = server.connection().await;
+    sqlx::raw_sql("CREATE DATABASE read_only")
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    let store = PostgresStore::connect(&server.url_of("read_only")).await.unwrap();
+    sqlx::raw_sql("ALTER DATABASE read_only SET default_transaction_read_only = on")
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    sqlx::raw_sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'read_only'")
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    let sessions = "SELECT sessions FROM pg_stat_database WHERE datname = 'read_only'";
+    let before: i64 = sqlx::query_scalar(sessions).fetch_one(&mut admin).await.unwrap();
+    for event in 0..10 {
+        store.claim(&ticket(&event.to_string())).await.unwrap_err();
+    }
+    // Each operation asks over one connection that is new, and over one more.
+    sqlx::raw_sql("SELECT pg_stat_clear_snapshot()")
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    let after: i64 = sqlx::query_scalar(sessions).fetch_one(&mut admin).await.unwrap();
+    assert!(after - before <= 21, "{}", after - before);
+}

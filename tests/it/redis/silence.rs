@@ -222,3 +222,19 @@ async fn an_operation_that_is_dropped_before_its_answer_leaves_the_event_to_its_
     let answer = after.claim(&again(&event)).await.unwrap();
     assert!(matches!(answer, Claimed::InFlight { .. }), "{answer:?}");
 }
+
+/// A caller with less patience than the store has noticed the silence all the same.
+#[tokio::test]
+async fn a_silent_connection_is_replaced_also_where_the_caller_gives_up_first() {
+    let Some(server) = Server::shared() else { return };
+    let proxy = Proxy::to(server).await;
+    let store = RedisStore::connect(&proxy.url()).await.unwrap();
+    let namespace = super::namespace("impatient");
+    assert_eq!(store.claim(&ticket(&namespace, "1")).await.unwrap(), FIRST);
+    proxy.fall_silent();
+    let ticket = ticket(&namespace, "2");
+    let given_up = tokio::time::timeout(Duration::from_millis(500), store.claim(&ticket)).await;
+    assert!(given_up.is_err());
+    proxy.recover();
+    assert_eq!(store.claim(&ticket).await.unwrap(), FIRST);
+}
