@@ -130,6 +130,10 @@ impl Server {
     pub(crate) fn kill(&self) {
         let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
         run(Command::new("kill").args(["-9", file.lines().next().unwrap()]));
+        // Else whoever starts it again could take the dying for the new one.
+        while TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -146,7 +150,7 @@ impl Server {
 
     /// A connection as any other program has it.
     pub(crate) async fn connection(&self) -> PgConnection {
-        for _ in 0..500 {
+        for _ in 0..1500 {
             // While it starts it refuses.
             match PgConnection::connect(&self.url()).await {
                 Ok(connection) => return connection,
