@@ -25,7 +25,7 @@ use super::super::StoreError;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long anything may take whose caller has no limit of its own.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long to queue for a connection that others use. It is much less than any caller waits: after an outage, whoever comes first in a queue of
+/// How long to queue for a connection that others use: much less than the layer waits (2 s) if it is not told otherwise. After an outage, whoever comes first in a queue of
 /// those whose time is nearly over has none left to connect and ask, and gives the half-made connection up, as does the next.
 const QUEUE: Duration = Duration::from_millis(500);
 /// How long a connection may have been idle to be used again: firewalls forget those that are silent for longer, and tell nobody.

@@ -238,3 +238,24 @@ async fn a_silent_connection_is_replaced_also_where_the_caller_gives_up_first() 
     proxy.recover();
     assert_eq!(store.claim(&ticket).await.unwrap(), FIRST);
 }
+
+#[tokio::test]
+async fn a_server_that_hangs_up_is_asked_ten_times_a_second_and_not_by_each_delivery() {
+    let Some(server) = Server::start(&[]) else { return };
+    let proxy = Proxy::to(&server).await;
+    let store = RedisStore::connect(&proxy.url()).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    proxy.ways.lock().unwrap().to = listener.local_addr().unwrap();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    server.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+
+    let connections = || proxy.ways.lock().unwrap().cut.len();
+    let (before, began) = (connections(), Instant::now());
+    let namespace = super::namespace("hangs up");
+    for id in 0..100 {
+        store.claim(&ticket(&namespace, id)).await.unwrap_err();
+    }
+    let most = 2 + began.elapsed().as_millis() / 100;
+    let asked = connections() - before;
+    assert!(asked > 0 && asked as u128 <= most, "{asked}, at most {most}");
+}
