@@ -5,6 +5,7 @@
 
 mod id;
 mod fingerprint;
+mod identity;
 mod json;
 mod pattern;
 mod text;
@@ -21,6 +22,7 @@ pub use delivery::{Claim, Delivery};
 pub use error::{EventError, EventErrorKind};
 pub use fingerprint::Fingerprint;
 pub use id::{EventId, EventIdError};
+pub use identity::Identity;
 pub use json::from_json;
 pub(crate) use json::from_json_seed;
 pub use pattern::TopicPattern;
@@ -56,11 +58,17 @@ use std::time::SystemTime;
 pub trait Event: Clone + Send + Sync + 'static {
     /// The event's id, if the signature covers it.
     ///
-    /// `None` where the sender puts its id outside the signed bytes (in an unsigned header, say): whoever captured one
-    /// request could replay it under new ids, so the digest of the signed bytes is the deduplication key there.
+    /// `None` where the sender puts its id outside the signed bytes, in an unsigned header say: see
+    /// [`identity`](Self::identity).
     fn id(&self) -> Option<&EventId>;
 
-    /// The topic as the sender writes it.
+    /// What makes two deliveries this one event, and so what deduplication goes by. By default the
+    /// [`id`](Self::id), and the digest of the body where there is none.
+    fn identity(&self) -> Identity {
+        self.id().cloned().map_or_else(Identity::of_body, Identity::signed)
+    }
+
+    /// The topic as the sender writes it; empty where the event has none.
     fn topic(&self) -> &str;
 
     /// When the event happened, by the sender's clock; `None` if it does not say or says it oddly.

@@ -55,6 +55,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
             retention: terms.retention().max(least_retention),
             retry_horizon: terms.retry_horizon(),
             max_event_age: None,
+            strict_identity: false,
         };
         Self {
             provider,
@@ -142,6 +143,18 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// sender signs no time, and must exceed what the sender legally sends again.
     pub fn max_event_age(mut self, age: Duration) -> Self {
         self.settings.max_event_age = Some(age);
+        self
+    }
+
+    /// Deduplicates by what is signed alone; by default an unsigned id that the provider documents
+    /// completes the key ([`Identity`](crate::event::Identity)).
+    ///
+    /// It matters for GitHub, Shopify, Linear and `custom` providers whose id is in an unsigned header.
+    /// Without it, whoever captured a request can send its body again under a new id, and it runs
+    /// again. With it, the digest of the body is the key: a replay runs nothing, and two events whose
+    /// bodies are equal are one, so the second of them is lost.
+    pub fn strict_identity(mut self) -> Self {
+        self.settings.strict_identity = true;
         self
     }
 
@@ -247,6 +260,17 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 terms.retry_horizon().as_secs(),
                 settings.handler_timeout.as_secs(),
                 least.as_secs()
+            ));
+        }
+        if let Some(window) = self.provider.signature_window()
+            && settings.retention < window
+        {
+            return refuse(format!(
+                "the retention ({}s) is shorter than the time for which a signature of {} is valid ({}s): a captured request would run \
+                 again; expected at least as much",
+                settings.retention.as_secs(),
+                self.provider.name(),
+                window.as_secs()
             ));
         }
         match settings.max_event_age {

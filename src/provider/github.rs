@@ -37,7 +37,7 @@
 //! A delivery that fails is lost unless somebody redelivers it, by hand or through the API, within 3 days: a handler that returns an error, a
 //! store that is down, a deploy at the wrong moment. List the failed deliveries through the API from time to time, and redeliver
 //! them. After a failure the event is free, so a redelivery runs the handler. After a success it is a duplicate and runs nothing; to have it run again,
-//! [`forget`](crate::store::IdempotencyStore::forget) it first: its key is `sha256:` and the hex digest of the body, as the log shows it.
+//! [`forget`](crate::store::IdempotencyStore::forget) it first: its key begins with the delivery's id, as the log shows it.
 //!
 //! # The secret and the signature
 //! The secret is the text that you gave the webhook, or the App, in its settings. There is one; when it is changed, it is at once. Exchange the
@@ -47,14 +47,16 @@
 //! HMAC-SHA256 over the body alone, in `X-Hub-Signature-256`. The SHA-1 in `X-Hub-Signature` is not looked at. No time is signed.
 //!
 //! # What is not signed
-//! The headers: the event's name (`X-GitHub-Event`) and the delivery's id (`X-GitHub-Delivery`). Whoever captured a request can send its body
-//! again under other ones. So the id is not the deduplication key, which is the digest of the body; and a body that comes again under another name is
-//! refused as a conflict (500), logged, and runs nothing. What remains: a captured body that no handler wanted under its own name, or that none has handled
-//! yet, can be sent once under another, and stands in the way of the right one then. A handler should look at the payload, which is signed, before it acts.
+//! The headers: the event's name (`X-GitHub-Event`) and the delivery's id (`X-GitHub-Delivery`). The
+//! deduplication key is both, with the digest of the body: two events with one body both run, a redelivery, which
+//! keeps its id, is a duplicate, and one id that two Apps share is two events. Whoever captured a request can send
+//! its body again under another id or name, and it runs again: a handler should look at the payload, which is
+//! signed, before it acts.
 //!
-//! **Two events with one body are one event.** Most bodies have a time, a hash or a number of their own. Where they have not (a member who is added, removed
-//! and added again within the 8 days for which a body is remembered), the second is taken for a duplicate, because nothing that is signed tells them apart.
-//! Where that matters, ask the API what holds now.
+//! Who fears that more than a lost repetition builds the layer with
+//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): the digest of the body is the key then,
+//! a body under another name is refused as a conflict (500), and of two events with one body (a member who is
+//! added, removed and added again within 8 days) the second is lost.
 //!
 //! # What GitHub does with your answer
 //! | answer | what GitHub does |
@@ -74,7 +76,7 @@ use super::{
     json::{Reader, Role, Sender, topics},
 };
 use crate::{
-    event::{EventError, Unsigned},
+    event::{EventError, Identity, Unsigned},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verified, Verifier},
 };
 
@@ -158,7 +160,10 @@ impl Provider for GitHub {
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        self.0.reader.read(headers, body, None)
+        let event: Event = self.0.reader.read(headers, body, None)?;
+        let identity =
+            Identity::of_body().with_unsigned(event.unsigned_text(&DELIVERY), &[event.unsigned_text(&EVENT)]);
+        Ok(event.with_identity(identity))
     }
 
     fn handshake(&self, event: &Event, _: Verified) -> Result<Option<Handshake>, EventError> {

@@ -27,14 +27,18 @@
 //! The secret is the webhook's *signing secret* (Settings, API, Webhooks), as it stands there. Rotating it takes effect at once: exchange the old for both before, and both for the
 //! new one after ([`SecretsHandle`](crate::signature::SecretsHandle)). HMAC-SHA256 over the body alone, in hex, in `Linear-Signature`.
 //!
-//! The body says when it was signed: a `webhookTimestamp` that is missing, or more than 60 seconds from now, is answered like any other wrong signature. Linear does not say
-//! whether a retry, which comes 1 minute, 1 hour and 6 hours later, has a new one. If you see retries refused for their time in the log, set
-//! [`Linear::tolerance`] to eight hours: what stops a replay is the record of the event in any case.
+//! The body says when it was signed: a `webhookTimestamp` that is missing, or more than 8 hours from now,
+//! is answered like any other wrong signature. Linear resends the first bytes, with the first time, a
+//! minute, an hour and six hours later, so a shorter window would refuse its retries.
+//! [`Linear::tolerance`] sets another. What stops a replay is the record of the event.
 //!
 //! # What is not signed
-//! The headers. `Linear-Delivery`, the delivery's id, is therefore not the deduplication key, which is the digest of the body without the digits of `webhookTimestamp`, so that
-//! a retry is the same event either way. `Linear-Event` repeats the body's `type`; where the two do not agree the request is refused. `Linear-Timestamp` is
-//! not looked at.
+//! The headers. The deduplication key is `Linear-Delivery`, which a retry keeps, with the digest of the body
+//! (but for the digits of `webhookTimestamp`). Whoever captured a request can send it again under a new
+//! `Linear-Delivery` within the window, and it runs again: a layer with
+//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity) goes by the digest alone, and takes
+//! two events with one body for one. `Linear-Event` repeats the body's `type`; where the two do not agree the
+//! request is refused. `Linear-Timestamp` is not looked at.
 //!
 //! # What Linear does with your answer
 //! | answer | what Linear does |
@@ -56,14 +60,15 @@ use super::{
     json::{Facts, Reader, Role, Sender, topics},
 };
 use crate::{
-    event::{EventError, EventErrorKind, EventId, Unsigned, from_json},
+    event::{EventError, EventErrorKind, EventId, Identity, Unsigned, from_json},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, SignatureError, Verifier, check_time},
 };
 
 const EVENT: HeaderName = HeaderName::from_static("linear-event");
 const DELIVERY: HeaderName = HeaderName::from_static("linear-delivery");
-const TOLERANCE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
+/// The last retry comes 7 hours and a minute after the event, with the first time; an hour to spare.
+const TOLERANCE: Duration = HOUR.saturating_mul(8);
 
 /// How Linear signs: HMAC-SHA256 over the body, in hex, in `Linear-Signature`. The time that it signs stands in the body, where a scheme does not look:
 /// [`Linear`] does.
@@ -134,7 +139,7 @@ impl Linear {
         })
     }
 
-    /// How far from now a request may have been signed, instead of 60 seconds.
+    /// How far from now a request may have been signed, instead of 8 hours.
     #[must_use]
     pub fn tolerance(self, tolerance: Duration) -> Self {
         Self { tolerance, ..self }
@@ -154,11 +159,17 @@ impl Provider for Linear {
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
         let event: Event = self.sender.reader.read(headers, body, None)?;
-        Ok(event.with_id(id_of(body)?))
+        let id = id_of(body)?;
+        let identity = Identity::signed(id.clone()).with_unsigned(event.unsigned_text(&DELIVERY), &[]);
+        Ok(event.with_id(id).with_identity(identity))
     }
 
     fn check_time(&self, event: &Event, now: SystemTime) -> Result<(), SignatureError> {
         check_time(event.sent(), now, self.tolerance)
+    }
+
+    fn signature_window(&self) -> Option<Duration> {
+        Some(self.tolerance)
     }
 
     /// 5 seconds for an answer, retries for 8 hours, bodies up to 1 MiB.

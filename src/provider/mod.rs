@@ -24,7 +24,7 @@ pub use handshake::Handshake;
 pub use json::JsonEvent;
 pub use terms::DeliveryTerms;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -130,6 +130,12 @@ pub trait Provider: Send + Sync + 'static {
     fn handshake(&self, event: &Self::Event, verified: Verified) -> Result<Option<Handshake>, EventError> {
         let _ = (event, verified);
         Ok(None)
+    }
+
+    /// How far from now a request may have been signed, where the sender signs a time: the record of
+    /// an event must live at least as long. By default what the scheme says.
+    fn signature_window(&self) -> Option<Duration> {
+        self.verifier().scheme().window()
     }
 
     /// How the sender delivers.

@@ -25,9 +25,11 @@
 //! # The secret and the signature
 //! The secret is the notification destination's *secret key* (Developer tools, Notifications), the whole of it. Sandbox and live have one each.
 //!
-//! Signed are the time in `Paddle-Signature` and the body. Paddle's own libraries refuse a request that was signed more than 5 seconds ago, and so does this, in
-//! either direction. That is tight for a clock that is not kept in step, or with a queue in front: [`Paddle::tolerance`] sets another limit. The header holds several
-//! `h1` while a secret is rotated, one of which is enough.
+//! Signed are the time in `Paddle-Signature` and the body. Paddle's own libraries refuse a request that was
+//! signed more than 5 seconds ago, which refuses ordinary deliveries and, if a retry carries the first `ts` as
+//! one report has it, every retry. So a signature is good for 4 days here, longer than Paddle retries;
+//! [`Paddle::tolerance`] sets another limit. What stops a replay is the record of the event. The header holds
+//! several `h1` while a secret is rotated, one of which is enough.
 //!
 //! # What Paddle does with your answer
 //! | answer | what Paddle does |
@@ -35,7 +37,7 @@
 //! | 200 within 5 seconds | done |
 //! | anything else, or later | sends it again 60 times in 3 days, in the sandbox 3 times in 15 minutes |
 //!
-//! Each attempt is signed anew. A notification can be replayed for 90 days; it has another `notification_id` then and the same `event_id`, which is what deduplication
+//! A notification can be replayed for 90 days; it has another `notification_id` then and the same `event_id`, which is what deduplication
 //! goes by.
 
 use std::time::Duration;
@@ -52,8 +54,9 @@ use crate::{
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
 };
 
-const TOLERANCE: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Retries, for three days, are reported to carry the first `ts`; a day to spare.
+const TOLERANCE: Duration = DAY.saturating_mul(4);
 
 /// How Paddle signs: HMAC-SHA256 over `{ts}:{body}` in hex, in the list `Paddle-Signature: ts=…;h1=…`.
 #[must_use]
@@ -102,7 +105,7 @@ impl Paddle {
         Sender::new(&scheme(), secrets, reader.facts(Facts::TopicAndTime)).map(Self)
     }
 
-    /// How far from now a request may have been signed, instead of 5 seconds.
+    /// How far from now a request may have been signed, instead of 4 days.
     #[must_use]
     pub fn tolerance(self, tolerance: Duration) -> Self {
         Self(self.0.tolerance(tolerance))

@@ -31,18 +31,23 @@
 //! When the client secret is rotated, Shopify signs with the *oldest* one that is not revoked, so the new one alone is not enough: see
 //! [`SecretsHandle`](crate::signature::SecretsHandle).
 //!
+//! # Two families of headers
+//! Deliveries of the newer *Events* carry `Shopify-Hmac-Sha256`, `Shopify-Topic` and so on, with or without the
+//! `X-Shopify-` ones beside them. Their topic and action stand in the signed body: `Product.update`.
+//!
 //! # What is not signed
-//! Everything but the body: the topic, the shop and the ids are headers. Whoever captured a request can send its body again under others. So none of them is the
-//! deduplication key, which is the digest of the body, and a body that comes again under another topic is refused as a conflict (500), logged, and runs
-//! nothing.
+//! Everything but the body. In the usual family the topic, the shop and the ids are headers.
 //!
-//! **Two topics can have one body.** `orders/create` and `orders/paid` of one checkout may be the same order in the same bytes, and then the second is such a conflict.
-//! Where you subscribe to topics that overlap, give each a path of its own, and its layer a
-//! [namespace](crate::layer::WebhookLayerBuilder::namespace) of its own (`shopify/orders/paid`): it is the path then, which you chose, that tells them
-//! apart. A captured body can be sent to each of them, and runs there once.
+//! The deduplication key is the event's id (`X-Shopify-Event-Id`, or where that is absent
+//! `X-Shopify-Webhook-Id`), the topic, the shop, and the digest of the body. So two topics, two shops, or two
+//! events with one body all run, and a retry, which keeps its headers, is a duplicate. Whoever captured a request
+//! can send its body again under another id or topic, and it runs again.
 //!
-//! **So are two events of one topic whose bodies are the same**, `shop/redact` twice within the five days for which a body is remembered: the second is taken for a
-//! duplicate. Most bodies have an `updated_at`, which tells them apart.
+//! Who fears that more than a lost repetition builds the layer with
+//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): the digest of the body is the key then,
+//! a body under another topic is refused as a conflict (500), and of two events with one body (`orders/create` and
+//! `orders/paid` of one checkout, `shop/redact` twice within the five days for which a body is remembered) the
+//! second is lost.
 //!
 //! # What Shopify does with your answer
 //! | answer | what Shopify does |
@@ -60,10 +65,10 @@ use http::{HeaderMap, HeaderName};
 
 use super::{
     DeliveryTerms, JsonEvent, Provider,
-    json::{Reader, Sender, topics},
+    json::{Reader, Role, Sender, topics},
 };
 use crate::{
-    event::{EventError, Unsigned},
+    event::{EventError, Identity, Unsigned},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
 };
 
@@ -73,36 +78,56 @@ const EVENT_ID: HeaderName = HeaderName::from_static("x-shopify-event-id");
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("x-shopify-webhook-id");
 const TRIGGERED_AT: HeaderName = HeaderName::from_static("x-shopify-triggered-at");
 
+/// The headers of Events, the newer family.
+mod events {
+    use http::HeaderName;
+
+    pub(super) const TAG: HeaderName = HeaderName::from_static("shopify-hmac-sha256");
+    pub(super) const TOPIC: HeaderName = HeaderName::from_static("shopify-topic");
+    pub(super) const ACTION: HeaderName = HeaderName::from_static("shopify-action");
+    pub(super) const SHOP_DOMAIN: HeaderName = HeaderName::from_static("shopify-shop-domain");
+    pub(super) const EVENT_ID: HeaderName = HeaderName::from_static("shopify-event-id");
+    pub(super) const WEBHOOK_ID: HeaderName = HeaderName::from_static("shopify-webhook-id");
+    pub(super) const TRIGGERED_AT: HeaderName = HeaderName::from_static("shopify-triggered-at");
+}
+
 /// Ours: Shopify states no limit, and its bodies were seen to exceed a megabyte.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
-/// How Shopify signs: HMAC-SHA256 over the body, in base64, in `X-Shopify-Hmac-Sha256`.
+/// How Shopify signs: HMAC-SHA256 over the body, in base64, in `X-Shopify-Hmac-Sha256`, or where that is absent
+/// in `Shopify-Hmac-Sha256`.
 #[must_use]
 pub fn scheme() -> Scheme {
     let header = HeaderName::from_static("x-shopify-hmac-sha256");
-    Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64)
+    Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64).or_header(events::TAG)
 }
 
 /// An event of Shopify. Its payload is the whole body, which is signed; its topic is not.
 pub type Event = JsonEvent<Shopify>;
 
 impl Event {
-    /// The shop: from `X-Shopify-Shop-Domain`.
+    fn either(&self, classic: &HeaderName, newer: &HeaderName) -> Option<Unsigned<&str>> {
+        self.unsigned_header(classic.as_str())
+            .or_else(|| self.unsigned_header(newer.as_str()))
+    }
+
+    /// The shop: from `X-Shopify-Shop-Domain`, or `Shopify-Shop-Domain`.
     #[must_use]
     pub fn shop_domain(&self) -> Option<Unsigned<&str>> {
-        self.unsigned_header(SHOP_DOMAIN.as_str())
+        self.either(&SHOP_DOMAIN, &events::SHOP_DOMAIN)
     }
 
-    /// The same for all webhooks, of all topics, that one action of the merchant's caused: from `X-Shopify-Event-Id`.
+    /// The same for all webhooks, of all topics, that one action of the merchant's caused: from `X-Shopify-Event-Id`,
+    /// or `Shopify-Event-Id`.
     #[must_use]
     pub fn event_id(&self) -> Option<Unsigned<&str>> {
-        self.unsigned_header(EVENT_ID.as_str())
+        self.either(&EVENT_ID, &events::EVENT_ID)
     }
 
-    /// From `X-Shopify-Webhook-Id`.
+    /// From `X-Shopify-Webhook-Id`, or `Shopify-Webhook-Id`.
     #[must_use]
     pub fn webhook_id(&self) -> Option<Unsigned<&str>> {
-        self.unsigned_header(WEBHOOK_ID.as_str())
+        self.either(&WEBHOOK_ID, &events::WEBHOOK_ID)
     }
 }
 
@@ -125,7 +150,11 @@ topics! {
 
 /// Receives from Shopify. See the [module](self) for what Shopify expects of a receiver.
 #[derive(Debug)]
-pub struct Shopify(Sender);
+pub struct Shopify {
+    sender: Sender,
+    /// Of Events, whose topic is in the body.
+    events: Reader,
+}
 
 impl Shopify {
     /// Takes the app's client secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
@@ -133,11 +162,22 @@ impl Shopify {
     /// # Errors
     /// There is no secret, or one is empty, blank or has whitespace at an end.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
-        let reader =
+        let classic =
             Reader::of(&[])
                 .topic_header(TOPIC)
                 .unsigned([TOPIC, SHOP_DOMAIN, EVENT_ID, WEBHOOK_ID, TRIGGERED_AT]);
-        Sender::new(&scheme(), secrets, reader).map(Self)
+        let events = Reader::of(&[(Role::MaybeTopic, &["topic"]), (Role::Action, &["action"])]).unsigned([
+            events::TOPIC,
+            events::ACTION,
+            events::SHOP_DOMAIN,
+            events::EVENT_ID,
+            events::WEBHOOK_ID,
+            events::TRIGGERED_AT,
+        ]);
+        Ok(Self {
+            sender: Sender::new(&scheme(), secrets, classic)?,
+            events,
+        })
     }
 }
 
@@ -149,11 +189,25 @@ impl Provider for Shopify {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.0.verifier
+        &self.sender.verifier
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        self.0.reader.read(headers, body, None)
+        // Events carry the older headers too, which say nothing of their own.
+        let is_of_events = headers.contains_key(events::TAG);
+        let reader = if is_of_events {
+            &self.events
+        } else {
+            &self.sender.reader
+        };
+        let event: Event = reader.read(headers, body, None)?;
+        let text =
+            |header: Option<Unsigned<&str>>| header.map_or_else(String::new, |text| text.into_unsigned().to_owned());
+        let id = text(event.event_id().or_else(|| event.webhook_id()));
+        let shop = text(event.shop_domain());
+        let topic = event.topic().to_owned();
+        let identity = Identity::of_body().with_unsigned(&id, &[&topic, &shop]);
+        Ok(event.with_identity(identity))
     }
 
     /// 5 seconds for an answer, retries for 4 hours, bodies up to 4 MiB.

@@ -43,8 +43,9 @@
 //! | anything else, or later | sends it again at once, after 1 min and after 5 min; with *delayed events*, hourly for 24 hours |
 //! | more than 95 % failures in an hour | disables the subscription |
 //!
-//! The layer answers after one second by default, by 503 if the handler still runs: the retry then finds the event handled. Hand what takes longer to a
-//! queue. An event has the same `event_id` each time.
+//! The layer answers after 1.5 seconds by default, by 503 if the handler still runs: the retry then finds the event handled. Hand what takes longer to a
+//! queue. An event has the same `event_id` each time, and two apps of yours may get one `event_id`:
+//! the deduplication key is `api_app_id` and `event_id`.
 
 use std::time::Duration;
 
@@ -110,6 +111,7 @@ impl Slack {
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[
             (Role::MaybeId, &["event_id"]),
+            (Role::Scope, &["api_app_id"]),
             (Role::Topic, &["event", "type"]),
             (Role::OtherTopic, &["type"]),
             (Role::Time, &["event_time"]),

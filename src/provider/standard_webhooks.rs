@@ -30,7 +30,8 @@
 //! exchanged, a sender puts a tag for either there, and one good `v1` is enough.
 //!
 //! # What an event is
-//! The specification recommends, and this asks for, a JSON object with `type`; `timestamp` is the event's time and `data` its payload.
+//! A JSON object: `type` is its topic, `timestamp` its time and `data` its payload. The specification recommends
+//! them and providers leave them out; an event without a topic goes to the router's fallback.
 //!
 //! # Several senders
 //! Two senders that both follow the specification need a layer each, and a [name](StandardWebhooks::named) each: their ids know nothing of one another.
@@ -55,7 +56,7 @@ use crate::{
 
 pub(super) const TOLERANCE: Duration = Duration::from_secs(300);
 pub(super) const PLACES: &[(Role, Path)] = &[
-    (Role::Topic, &["type"]),
+    (Role::MaybeTopic, &["type"]),
     (Role::Time, &["timestamp"]),
     (Role::Payload, &["data"]),
 ];

@@ -25,8 +25,9 @@
 //! The secret is the app's *secret token* (Marketplace, the app, Features, Access), as it stands there; the *verification token* beside it is an older means. When it is
 //! regenerated, be ready for both: see [`SecretsHandle`](crate::signature::SecretsHandle).
 //!
-//! Signed are `x-zm-request-timestamp` and the body. A request that was signed more than 300 seconds from now is refused. Zoom does not say whether a retry is signed anew; if
-//! you see retries refused for their time in the log, set [`Zoom::tolerance`] to two hours.
+//! Signed are `x-zm-request-timestamp` and the body. A request that was signed more than 2 hours
+//! from now is refused ([`Zoom::tolerance`] sets another limit): Zoom does not say whether a retry, the last of
+//! which comes 85 minutes after the event, is signed anew.
 //!
 //! Zoom gives its events no id: the digest of the body is the deduplication key. Events have a time in milliseconds, so two of them differ; one event that Zoom sends with
 //! another body (a recording's fresh download token) is two.
@@ -43,7 +44,7 @@
 //! | anything else, or later | sends it again after 5, 25 and 85 minutes |
 //! | the handshake fails again and again | disables the subscription |
 //!
-//! The layer answers after one second by default, by 503 if the handler still runs. Hand what takes longer to a queue.
+//! The layer answers after 1.5 seconds by default, by 503 if the handler still runs. Hand what takes longer to a queue.
 
 use std::time::Duration;
 
@@ -59,7 +60,8 @@ use crate::{
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verified, Verifier},
 };
 
-const TOLERANCE: Duration = Duration::from_secs(300);
+/// Zoom does not say whether a retry, the last 85 minutes after the event, is signed anew.
+const TOLERANCE: Duration = Duration::from_secs(2 * 3600);
 
 /// Zoom's tokens have 22.
 const LONGEST_TOKEN: usize = 128;
@@ -113,7 +115,7 @@ impl Zoom {
         Sender::new(&scheme(), secrets, reader).map(Self)
     }
 
-    /// How far from now a request may have been signed, instead of 300 seconds.
+    /// How far from now a request may have been signed, instead of 2 hours.
     #[must_use]
     pub fn tolerance(self, tolerance: Duration) -> Self {
         Self(self.0.tolerance(tolerance))

@@ -4,12 +4,11 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::request::Parts;
-use sha2::{Digest as _, Sha256};
 
 use super::{Receiver, read_body::signature, verify::Authentic};
 use crate::{
     error::{Rejection, RejectionKind},
-    event::{Event, EventId, Fingerprint},
+    event::{Event, Fingerprint},
     provider::Provider,
     signature::Verified,
     store::{Key, Ticket, Token},
@@ -44,12 +43,10 @@ impl Authentic {
             let reason = format!("the event is older than {}s, the oldest accepted", most.as_secs());
             return Err(Rejection::new(RejectionKind::TooOld, reason));
         }
-        let id = match event.id() {
-            Some(id) => id.clone(),
-            // An unsigned id could be a new one on every replay; the signed bytes cannot.
-            None => EventId::new(&format!("sha256:{}", hex::encode(Sha256::digest(&body))))
-                .map_err(|error| not_an_event(error.to_string()))?,
-        };
+        let id = event
+            .identity()
+            .key(&body, settings.strict_identity)
+            .map_err(|error| not_an_event(error.to_string()))?;
         let ticket = Ticket {
             key: Key::new(settings.namespace.clone(), id),
             token: Token::random(),

@@ -17,4 +17,6 @@ pub(crate) struct Settings {
     pub(crate) retention: Duration,
     pub(crate) retry_horizon: Duration,
     pub(crate) max_event_age: Option<Duration>,
+    /// Whether unsigned ids are left out of keys.
+    pub(crate) strict_identity: bool,
 }

@@ -140,3 +140,32 @@ fn settings_beyond_every_clock_do_not_overflow() {
         Ok(())
     );
 }
+
+#[test]
+fn a_retention_that_ends_before_a_signature_does_is_refused() {
+    let paddle = || {
+        WebhookLayer::builder(
+            tower_webhook::paddle::Paddle::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap(),
+            MemoryStore::new(),
+        )
+    };
+    let error = paddle()
+        .retention(3 * DAY + 400 * SECOND)
+        .build()
+        .map(drop)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the retention (259600s) is shorter than the time for which a signature of paddle is valid (345600s): a captured request would run \
+         again; expected at least as much",
+    );
+    assert!(paddle().retention(4 * DAY).build().is_ok());
+    // Linear's time is in the body.
+    let linear = |retention| {
+        let linear = tower_webhook::linear::Linear::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
+        let layer = WebhookLayer::builder(linear.tolerance(9 * 3600 * SECOND), MemoryStore::new());
+        layer.retention(retention).build().is_ok()
+    };
+    assert!(!linear(9 * 3600 * SECOND - SECOND));
+    assert!(linear(9 * 3600 * SECOND));
+}

@@ -16,6 +16,10 @@ pub(in crate::provider) enum Role {
     /// An id that some bodies have not.
     MaybeId,
     Topic,
+    /// What scopes the id, where a body says it: an odd value is none.
+    Scope,
+    /// A topic that some bodies have not: an odd value is none.
+    MaybeTopic,
     /// A topic for bodies that have none at its own place.
     OtherTopic,
     /// What the topic goes on with, after a dot.
@@ -33,7 +37,8 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Id | Self::MaybeId => "id",
-            Self::Topic | Self::OtherTopic => "topic",
+            Self::Scope => "id's scope",
+            Self::Topic | Self::MaybeTopic | Self::OtherTopic => "topic",
             Self::Action => "action",
             Self::Time | Self::Milliseconds | Self::Sent => "time",
             Self::Payload => "payload",
@@ -63,10 +68,13 @@ struct Node {
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) id: Option<EventId>,
+    pub(super) scope: Option<EventId>,
     pub(super) topic: Option<EventId>,
     pub(super) other_topic: Option<EventId>,
     pub(super) action: Option<EventId>,
     pub(super) time: Option<SystemTime>,
+    /// The time as it was written, where it cannot be read.
+    pub(super) odd_time: Option<String>,
     pub(super) sent: Option<SystemTime>,
 }
 
@@ -228,9 +236,14 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
         match self.node.role {
             Some(Role::Id | Role::MaybeId) => self.found.id = Some(checked()?),
             Some(Role::Topic) => self.found.topic = Some(checked()?),
+            Some(Role::Scope) => self.found.scope = EventId::new(text).ok(),
+            Some(Role::MaybeTopic) => self.found.topic = EventId::new(text).ok(),
             Some(Role::OtherTopic) => self.found.other_topic = Some(checked()?),
-            Some(Role::Action) => self.found.action = Some(checked()?),
-            Some(Role::Time) => self.found.time = read_time(text),
+            Some(Role::Action) => self.found.action = EventId::new(text).ok(),
+            Some(Role::Time) => {
+                self.found.time = read_time(text);
+                self.found.odd_time = self.found.time.is_none().then(|| text.to_owned());
+            }
             Some(Role::Milliseconds | Role::Sent) => {}
             Some(Role::Payload) | None => self.unusable("a string")?,
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::HeaderName;
 use serde::Deserialize;
 
-use crate::event::{self, EventId, Fingerprint, PayloadError, Unsigned, WithPayload, read_payload};
+use crate::event::{self, EventId, Fingerprint, Identity, PayloadError, Unsigned, WithPayload, read_payload};
 
 /// An event of a sender `S` whose body is a JSON object with a topic that is text: `stripe::Event` is one, `custom::Event` another. Each
 /// sender's is a type of its own, so that a router for one does not fit a layer for the other.
@@ -47,12 +47,13 @@ pub struct JsonEvent<S>(Arc<Fields>, PhantomData<fn() -> S>);
 #[derive(Clone)]
 pub(super) struct Fields {
     pub(super) id: Option<EventId>,
-    pub(super) topic: EventId,
+    pub(super) topic: Option<EventId>,
     pub(super) time: Option<SystemTime>,
     /// When the request was signed, where the body says it.
     pub(super) sent: Option<SystemTime>,
     pub(super) fingerprint: Option<Fingerprint>,
     pub(super) unsigned: Vec<(HeaderName, EventId)>,
+    pub(super) identity: Option<Identity>,
     pub(super) body: Bytes,
     pub(super) payload: Arc<[String]>,
 }
@@ -66,6 +67,17 @@ impl<S> JsonEvent<S> {
     pub(in crate::provider) fn with_id(mut self, id: EventId) -> Self {
         Arc::make_mut(&mut self.0).id = Some(id);
         self
+    }
+
+    /// The same, told apart by what its provider documents besides the signed bytes.
+    pub(in crate::provider) fn with_identity(mut self, identity: Identity) -> Self {
+        Arc::make_mut(&mut self.0).identity = Some(identity);
+        self
+    }
+
+    /// The text of an unsigned header, empty where there is none.
+    pub(in crate::provider) fn unsigned_text(&self, name: &HeaderName) -> &str {
+        self.unsigned_header(name.as_str()).map_or("", Unsigned::into_unsigned)
     }
 
     pub(in crate::provider) fn first_unsigned(&self) -> Option<Unsigned<&str>> {
@@ -84,12 +96,13 @@ impl<S> JsonEvent<S> {
     }
 
     /// What happened, as the sender writes it; where the sender tells an action apart from what it happened to, both with a dot between.
+    /// Empty where an event has none: a router hands it to its fallback.
     ///
     /// # Security
     /// It is as good as its place: a topic that a header gave was signed by nobody. The sender's module says where it stands.
     #[must_use]
     pub fn topic(&self) -> &str {
-        self.0.topic.as_str()
+        self.0.topic.as_ref().map_or("", EventId::as_str)
     }
 
     /// When the event happened, by the sender's clock; `None` if the body does not say, or says it oddly.
@@ -131,6 +144,11 @@ impl<S> JsonEvent<S> {
 impl<S: 'static> event::Event for JsonEvent<S> {
     fn id(&self) -> Option<&EventId> {
         self.id()
+    }
+
+    fn identity(&self) -> Identity {
+        let of_id = || self.id().cloned().map_or_else(Identity::of_body, Identity::signed);
+        self.0.identity.clone().unwrap_or_else(of_id)
     }
 
     fn topic(&self) -> &str {

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use crate::{
-    event::{EventError, EventErrorKind, EventId, Fingerprint},
+    event::{EventError, EventErrorKind, EventId, Fingerprint, Identity},
     signature::{Scheme, SecretError, Secrets, Verifier},
 };
 use event::Fields;
@@ -163,25 +163,29 @@ impl Reader {
         let field = |message: String| EventError::new(EventErrorKind::Field, message);
         let found = self.envelope.read(body)?;
         let first = match (found.topic, &self.topic_header) {
-            (Some(topic), _) => topic,
+            (Some(topic), _) => Some(topic),
             (None, Some(name)) => {
-                header(headers, name).map_err(|wrong| field(format!("the event's header {name} {wrong}")))?
+                Some(header(headers, name).map_err(|wrong| field(format!("the event's header {name} {wrong}")))?)
             }
-            (None, None) => return Err(field("the event's topic is missing".to_owned())),
+            // Where a topic must be there, the envelope has seen to it.
+            (None, None) => None,
         };
         if let Some(name) = &self.repeats_topic
             && headers.contains_key(name)
-            && header(headers, name).ok().as_ref() != Some(&first)
+            && header(headers, name).ok() != first
         {
             return Err(field(format!(
                 "the event's header {name} and its body disagree on the topic; expected the body's, which is signed"
             )));
         }
-        let topic = match found.action {
-            Some(action) => EventId::new(&format!("{first}.{action}"))
-                .map_err(|error| field(format!("the event's topic {}", error.wrong())))?,
-            None => first,
+        let topic = match (first, found.action) {
+            (Some(first), Some(action)) => Some(
+                EventId::new(&format!("{first}.{action}"))
+                    .map_err(|error| field(format!("the event's topic {}", error.wrong())))?,
+            ),
+            (first, _) => first,
         };
+        let topic_bytes = topic.as_ref().map_or("", EventId::as_str).as_bytes();
         let id = match signed_id {
             Some(id) => Some(EventId::new(id).map_err(|error| field(error.to_string()))?),
             None => found.id,
@@ -189,11 +193,18 @@ impl Reader {
         let time = found.time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let fingerprint = match (self.facts, time) {
             (Facts::Bytes, _) if self.topic_header.is_none() => None,
-            (Facts::TopicAndTime, Some(time)) => Some(Fingerprint::of([
-                topic.as_str().as_bytes(),
-                &time.as_nanos().to_be_bytes(),
-            ])),
-            (Facts::Bytes | Facts::TopicAndTime, _) => Some(Fingerprint::of([topic.as_str().as_bytes(), body])),
+            (Facts::TopicAndTime, Some(time)) => Some(Fingerprint::of([topic_bytes, &time.as_nanos().to_be_bytes()])),
+            (Facts::Bytes | Facts::TopicAndTime, _) => Some(match &found.odd_time {
+                // In a form that is not read here: its text tells as much as the time it stands for.
+                Some(text) if matches!(self.facts, Facts::TopicAndTime) => {
+                    Fingerprint::of([topic_bytes, b"as", text.as_bytes()])
+                }
+                _ => Fingerprint::of([topic_bytes, body]),
+            }),
+        };
+        let identity = match (&id, found.scope) {
+            (Some(id), Some(scope)) => EventId::new(&format!("{scope}:{id}")).ok().map(Identity::signed),
+            _ => None,
         };
         // Nothing depends on them, so nothing is refused for them.
         let unsigned = self
@@ -208,6 +219,7 @@ impl Reader {
             sent: found.sent,
             fingerprint,
             unsigned,
+            identity,
             body: body.clone(),
             payload: Arc::clone(&self.payload),
         }))

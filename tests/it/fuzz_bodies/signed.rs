@@ -65,7 +65,7 @@ const SENDERS: [Rules; 4] = [
         time: Place::Item(b"ts="),
         id: None,
         content: |_, time, body| [time, b":", body].concat(),
-        tolerance: 5,
+        tolerance: 4 * 24 * 3600,
     },
     Rules {
         scheme: slack::scheme,

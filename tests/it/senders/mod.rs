@@ -206,7 +206,7 @@ fn senders() -> Vec<Sender> {
             keyed: |secret| keyed(Paddle::new(secret)),
             header: "paddle-signature",
             form: Form::List(';', "h1="),
-            time: Time::Item("ts=", 5),
+            time: Time::Item("ts=", 4 * 24 * 3600),
             content: "{time}:{body}",
             ..dwolla
         },
@@ -226,7 +226,7 @@ fn senders() -> Vec<Sender> {
             keyed: |secret| keyed(Zoom::new(secret)),
             header: "x-zm-signature",
             form: Form::Alone("v0="),
-            time: Time::Header("x-zm-request-timestamp", 300),
+            time: Time::Header("x-zm-request-timestamp", 2 * 3600),
             content: "v0:{time}:{body}",
             ..dwolla
         },

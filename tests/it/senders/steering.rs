@@ -198,6 +198,7 @@ fn the_table_is_of_all_senders_and_says_what_their_schemes_say() {
         match row.sender {
             "dwolla" => names.push("x-request-signature"),
             "svix" => names.push("webhook-signature"),
+            "shopify" => names.push("shopify-hmac-sha256"),
             _ => {}
         }
         assert_eq!((sender.scheme)().headers(), names, "{}", row.sender);
