@@ -103,14 +103,14 @@ pub enum Claimed {
         /// How many claims there were, this one included.
         attempts: u32,
     },
-    /// Another token holds it.
+    /// Another run holds it, of this event or of another under its id.
     InFlight {
         /// What is left of its lease.
         remaining: Duration,
     },
     /// The event is finished.
     Done(Completion),
-    /// The id belongs to another event.
+    /// The event is finished, with another fingerprint: the id belongs to another event.
     Conflict,
 }
 
@@ -187,6 +187,21 @@ impl Record {
 }
 
 /// `claim`: the only way to a handler.
+///
+/// | record | the same fingerprint | another fingerprint |
+/// | --- | --- | --- |
+/// | absent or expired | acquired: generation 1, attempt 1 | - |
+/// | FREE | acquired: both one more | the same |
+/// | CLAIMED, by the same token | acquired: both as they were | as by another token |
+/// | CLAIMED, by another token, lease running | in flight | the same |
+/// | CLAIMED, by another token, lease over | acquired: both one more | the same |
+/// | DONE | done | conflict |
+///
+/// Whoever acquires the record gives it its fingerprint. What is not DONE has handled nothing that is known, so
+/// other facts are no conflict there: they wait for the run that holds the claim, and take over what is free.
+///
+/// A token belongs to one run, and a run has one fingerprint. The token that holds the claim, with another
+/// fingerprint, is therefore not the run that holds it, and waits for the end of the lease.
 #[must_use]
 pub fn claim(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Change<Claimed> {
     let acquire = |generation, attempts| {
@@ -198,22 +213,18 @@ pub fn claim(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Chan
     let Some(current) = current.filter(|record| !record.is_expired(now)) else {
         return acquire(1, 1);
     };
-    // Before all else: another event under this id must never read as a duplicate, nor take over a claim.
-    if current.fingerprint != ticket.fingerprint {
-        return Change::none(Claimed::Conflict);
+    // The same run asks again, because the first answer was lost: no new attempt.
+    if let Some((generation, attempts)) = current.held_by(ticket) {
+        return acquire(generation, attempts);
     }
     match current.state {
+        // Other facts are another event: as a duplicate they would be acknowledged and never handled.
+        State::Done { .. } if current.fingerprint != ticket.fingerprint => Change::none(Claimed::Conflict),
         State::Done { completion, .. } => Change::none(Claimed::Done(completion)),
-        // The same run asks again, because the first answer was lost: no new attempt.
-        State::Claimed {
-            token,
-            generation,
-            attempts,
-            ..
-        } if token == ticket.token => acquire(generation, attempts),
         State::Claimed { lease_until, .. } if lease_until > now => Change::none(Claimed::InFlight {
             remaining: lease_until.duration_since(now).unwrap_or_default(),
         }),
+        // Nothing is known to be handled here, so any facts may take the record over.
         State::Claimed {
             generation, attempts, ..
         }
@@ -234,6 +245,8 @@ pub fn renew(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Chan
 }
 
 /// `complete`: DONE from any state for a handled event, since its effect happened; for a rejected one by the holder alone.
+///
+/// Where another event has taken the record over, it is that event's: completing the first one changes nothing.
 #[must_use]
 pub fn complete(current: Option<&Record>, ticket: &Ticket, completion: Completion, now: SystemTime) -> Change<Effect> {
     let current = current.filter(|record| !record.is_expired(now));
@@ -243,7 +256,8 @@ pub fn complete(current: Option<&Record>, ticket: &Ticket, completion: Completio
         expires: later(now, ticket.retention),
     };
     match current {
-        // Another event took the id (this one was forgotten meanwhile): its record is not ours to finish.
+        // Another event took the record over, after this run lost its lease or its record: that event may
+        // still run, and is not handled because this one is.
         Some(record) if record.fingerprint != ticket.fingerprint => Change::none(Effect::NotHeld),
         // DONE stays as it was first written, so that completing twice does not extend its retention.
         Some(Record {

@@ -164,7 +164,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (1..7_u8).prop_map(Act::Wait),
         1 => (55..70_u8).prop_map(Act::Wait),
     ];
-    let step = (act, 0..EVENTS, 0..TOKENS, prop::bool::weighted(0.1)).prop_map(|(act, event, token, mistaken)| Step {
+    let step = (act, 0..EVENTS, 0..TOKENS, prop::bool::weighted(0.25)).prop_map(|(act, event, token, mistaken)| Step {
         act,
         event,
         token,

@@ -22,9 +22,8 @@ claimed AS (
         SELECT
         FROM recorded
         WHERE expires_at > now
-          AND (fingerprint <> $4
-               OR state IN ('handled', 'rejected')
-               OR state = 'claimed' AND token <> $3 AND lease_until > now)
+          AND (state IN ('handled', 'rejected')
+               OR state = 'claimed' AND lease_until > now AND (token <> $3 OR fingerprint <> $4))
     )
     ON CONFLICT (namespace, id) DO UPDATE SET
         state       = excluded.state,
@@ -32,22 +31,26 @@ claimed AS (
         token       = excluded.token,
         generation  = CASE
                           WHEN event.expires_at <= excluded.changed_at THEN 1
-                          WHEN event.token = excluded.token            THEN event.generation -- the same run asks again
+                          -- the same run asks again
+                          WHEN event.token = excluded.token AND event.fingerprint = excluded.fingerprint
+                                                                       THEN event.generation
                           ELSE event.generation + 1
                       END,
         attempts    = CASE
                           WHEN event.expires_at <= excluded.changed_at THEN 1
-                          WHEN event.token = excluded.token            THEN event.attempts
+                          WHEN event.token = excluded.token AND event.fingerprint = excluded.fingerprint
+                                                                       THEN event.attempts
                           ELSE event.attempts + 1
                       END,
         changed_at  = excluded.changed_at,
         lease_until = excluded.lease_until,
         expires_at  = excluded.expires_at
+    -- What is not finished has handled nothing that is known: other facts take it over, too.
     WHERE event.expires_at <= excluded.changed_at
-       OR event.fingerprint = excluded.fingerprint
-          AND (event.state = 'free'
-               OR event.state = 'claimed'
-                  AND (event.token = excluded.token OR event.lease_until <= excluded.changed_at))
+       OR event.state = 'free'
+       OR event.state = 'claimed'
+          AND (event.lease_until <= excluded.changed_at
+               OR event.token = excluded.token AND event.fingerprint = excluded.fingerprint)
     RETURNING event.generation, event.attempts
 )
 SELECT (extract(epoch FROM now) * 1000000)::bigint AS now,

@@ -173,7 +173,11 @@ macro_rules! store_suite {
                 a_claim_of_a_finished_event_says_how_it_was_finished
                 tokens_are_told_apart_by_every_byte
                 a_claim_that_is_dropped_half_way_leaves_the_event_to_its_token
-                another_event_under_a_known_id_is_a_conflict_and_changes_nothing
+                another_event_under_a_finished_id_is_a_conflict_and_changes_nothing
+                other_facts_wait_while_a_lease_runs_and_change_nothing
+                other_facts_take_over_what_has_handled_nothing
+                who_handled_an_event_after_losing_it_to_other_facts_leaves_them_to_run
+                attempts_and_generations_add_up_over_other_facts
                 fingerprints_are_told_apart_by_every_byte
                 after_its_retention_an_id_is_free_for_another_event
                 renew_starts_the_lease_anew
@@ -204,6 +208,7 @@ macro_rules! store_suite {
                 of_many_claims_at_once_after_the_lease_one_succeeds
                 of_many_claims_at_once_after_the_retention_one_succeeds
                 of_many_claims_at_once_after_a_release_one_succeeds
+                of_many_events_at_once_under_an_id_that_handled_nothing_one_succeeds
                 many_claims_at_once_by_one_token_are_one_attempt
                 a_completion_among_other_operations_at_once_is_never_undone
                 any_sequence_of_operations_answers_as_the_model_does

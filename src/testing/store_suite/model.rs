@@ -75,7 +75,7 @@ pub fn random_steps(seed: u64, length: usize) -> Vec<Step> {
         },
         event: next(EVENTS.into()) as u8,
         token: next(TOKENS.into()) as u8,
-        mistaken: next(10) == 0,
+        mistaken: next(4) == 0,
     });
     steps.collect()
 }
@@ -274,10 +274,10 @@ impl Model {
     fn claim(&mut self, step: Step, row: Option<Row>, is_other: bool) -> Claimed {
         let claims = match row.map(|row| row.phase) {
             None => 1,
-            Some(_) if is_other => return Claimed::Conflict,
+            Some(Phase::Done(_)) if is_other => return Claimed::Conflict,
             Some(Phase::Done(completion)) => return Claimed::Done(completion),
             Some(Phase::Free { claims }) => claims + 1,
-            Some(Phase::Held { by, claims, .. }) if by == Some(step.token) => claims,
+            Some(Phase::Held { by, claims, .. }) if by == Some(step.token) && !is_other => claims,
             Some(Phase::Held { until, .. }) if self.now < until => {
                 let remaining = Duration::from_secs(until - self.now);
                 return Claimed::InFlight { remaining };

@@ -104,6 +104,53 @@ async fn another_event_under_a_known_id_is_a_conflict() {
     assert_eq!(endpoint.seen(), ["user.created evt_1"]);
 }
 
+/// A body that counts its attempts, and has no time: each delivery has facts of its own.
+#[tokio::test]
+async fn a_retry_whose_facts_differ_is_handled_after_a_run_that_failed() {
+    let counting = || sender().id(Place::body("id")).topic(Place::body("type"));
+    let endpoint = Endpoint::new(counting(), |topics| {
+        topics.fallback(async |seen: Seen, delivery: Delivery<Event>| {
+            seen.note(String::from_utf8_lossy(delivery.event().body()));
+            match delivery.claim().attempts() {
+                1 => Err(HandlerError::retry("the ledger is down")),
+                _ => Ok(()),
+            }
+        })
+    });
+    let [first, retry] = ["[]", "[1]"].map(|attempts| format!(r#"{{"id":"c","type":"x","attempts":{attempts}}}"#));
+    assert_eq!(endpoint.post(&first).await, 500);
+    assert_eq!(endpoint.post(&retry).await, 200);
+    assert_eq!(endpoint.post(&retry).await, 200);
+    assert_eq!(endpoint.seen(), [first, retry]);
+}
+
+#[tokio::test]
+async fn a_delivery_whose_facts_differ_waits_while_another_process_runs_the_id() {
+    let endpoint = Endpoint::noting(example());
+    let theirs = Ticket {
+        key: Key::new("example", EventId::new("evt_1").unwrap()),
+        token: Token::random(),
+        fingerprint: Fingerprint::of(["other facts"]),
+        lease: Duration::from_secs(60),
+        retention: 8 * HOUR,
+        retry_horizon: 8 * HOUR,
+    };
+    endpoint.store.claim(&theirs).await.unwrap();
+    let request = signed(&body("evt_1", "user.created"), &[]);
+    let response = endpoint.service.clone().oneshot(request).await.unwrap();
+    let refused = response.extensions().get::<Rejection>().unwrap();
+    assert_eq!(
+        (response.status().as_u16(), refused.kind()),
+        (503, RejectionKind::InFlight)
+    );
+    let retry_after = response.headers()["retry-after"].to_str().unwrap().parse::<u64>();
+    assert!(retry_after.is_ok_and(|seconds| (1..=60).contains(&seconds)));
+
+    endpoint.store.release(&theirs).await.unwrap();
+    assert_eq!(endpoint.post(&body("evt_1", "user.created")).await, 200);
+    assert_eq!(endpoint.seen(), ["user.created evt_1"]);
+}
+
 // ---- the payload ----
 
 #[tokio::test]

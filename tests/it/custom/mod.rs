@@ -19,11 +19,11 @@ use tower::ServiceExt as _;
 use tower_webhook::{
     Delivery, HandlerError, MemoryStore, Payload, Rejection, RejectionKind, ResultExt as _, TopicRouter, WebhookLayer,
     custom::{Custom, CustomBuilder, Event, Place},
-    event::{Event as _, EventErrorKind, EventId, TopicPattern},
+    event::{Event as _, EventErrorKind, EventId, Fingerprint, TopicPattern},
     layer::WebhookService,
     provider::{DeliveryTerms, Provider as _},
     signature::{Algorithm, Encoding, Scheme, Secrets},
-    store::{IdempotencyStore as _, Key, record::State},
+    store::{IdempotencyStore as _, Key, Ticket, Token, record::State},
 };
 
 use crate::endpoint::SECRET;

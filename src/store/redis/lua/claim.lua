@@ -1,20 +1,24 @@
--- The only way to a handler. Answers ACQUIRED, generation, attempts; IN_FLIGHT, what is left of the lease (ms); DONE, how; or CONFLICT.
+-- The only way to a handler. Answers ACQUIRED, generation, attempts; IN_FLIGHT, what is left of the lease (ms); DONE, how; CONFLICT;
+-- or, where the record is in none of the three states, FOREIGN.
 
 local generation, attempts
 if not record then
   generation, attempts = 1, 1
-elseif record.fingerprint ~= fingerprint then
-  -- Before all else: another event under this id must never read as a duplicate, nor take over a claim.
+elseif record.state == 'DONE' and record.fingerprint ~= fingerprint then
+  -- Other facts are another event: as a duplicate they would be acknowledged and never handled.
   return {'CONFLICT'}
 elseif record.state == 'DONE' then
   return {'DONE', record.completion}
-elseif record.state == 'CLAIMED' and record.token == token then
+elseif is_held() then
   -- The same run asks again, because the first answer was lost: no new attempt.
   generation, attempts = record.generation, record.attempts
 elseif record.state == 'CLAIMED' and record.lease_until > now then
   return {'IN_FLIGHT', text(record.lease_until - now)}
+elseif record.state ~= 'CLAIMED' and record.state ~= 'FREE' then
+  return {'FOREIGN'}
 else
-  -- FREE, or the lease is over. The bounds are what is left of 64 bits in a Lua number, and 32 bits.
+  -- FREE, or the lease is over: nothing is known to be handled here, so any facts may take the record over.
+  -- The bounds are what is left of 64 bits in a Lua number, and 32 bits.
   generation = math.min(record.generation + 1, 9007199254740992)
   attempts = math.min(record.attempts + 1, 4294967295)
 end

@@ -9,7 +9,10 @@ use super::super::{
     case::{AFTER, Case, LEASE, RETENTION, Situation, acquired, is_done},
     model::{check, random_steps},
 };
-use crate::store::{Claimed, Completion, Effect, Ticket};
+use crate::{
+    event::Fingerprint,
+    store::{Claimed, Completion, Effect, Ticket},
+};
 
 const TASKS: usize = 16;
 const ROUNDS: usize = 12;
@@ -46,6 +49,27 @@ pub async fn of_many_claims_at_once_after_a_release_one_succeeds<H: StoreHarness
     for round in 2..ROUNDS as u32 {
         assert_eq!(case.release(&holder).await, Effect::Applied);
         holder = one_acquires(&case, &holder, acquired(round.into(), round)).await;
+    }
+}
+
+pub async fn of_many_events_at_once_under_an_id_that_handled_nothing_one_succeeds<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    let mut holder = case.event(Situation::Claimed).await;
+    for round in 2..ROUNDS as u32 {
+        if round % 2 == 0 {
+            assert_eq!(case.release(&holder).await, Effect::Applied);
+        } else {
+            case.advance(LEASE).await;
+        }
+        let facts = |number: usize| Fingerprint::of([number.to_string()]);
+        let tickets = (0..TASKS).map(|number| Ticket {
+            fingerprint: facts(number),
+            ..case.again(&holder)
+        });
+        let expected = acquired(round.into(), round);
+        holder = one_of(claim_at_once(&case, tickets.collect()).await, expected);
+        let record = case.get(&holder).await.expect("a record");
+        assert_eq!(record.fingerprint, holder.fingerprint);
     }
 }
 
@@ -92,8 +116,12 @@ pub async fn a_completion_among_other_operations_at_once_is_never_undone<H: Stor
 /// Claims by many tokens at once: one gets this answer, the others are in flight. The one's ticket.
 async fn one_acquires<H: StoreHarness>(case: &Case<H>, like: &Ticket, expected: Claimed) -> Ticket {
     let tickets = (0..TASKS).map(|_| case.again(like)).collect();
+    one_of(claim_at_once(case, tickets).await, expected)
+}
+
+fn one_of(answers: Vec<(Ticket, Claimed)>, expected: Claimed) -> Ticket {
     let mut winners = Vec::new();
-    for (ticket, answer) in claim_at_once(case, tickets).await {
+    for (ticket, answer) in answers {
         match answer {
             Claimed::InFlight { .. } => {}
             answer => {

@@ -1,38 +1,127 @@
-//! Another event under the same id.
+//! Another event under the same id: other facts.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::super::{
     StoreHarness,
-    case::{AFTER, Case, RETENTION, Situation, acquired},
+    case::{AFTER, Case, LEASE, RETENTION, Situation, acquired, is_done, is_in_flight},
 };
 use crate::{
     event::Fingerprint,
-    store::{Claimed, Completion, Effect, Ticket},
+    store::{Claimed, Completion, Effect, State, Ticket},
 };
 
-pub async fn another_event_under_a_known_id_is_a_conflict_and_changes_nothing<H: StoreHarness>(harness: Arc<H>) {
+/// A ticket of the same run with other facts. There is no such run: a token belongs to one.
+fn same_token(ticket: &Ticket) -> Ticket {
+    Ticket {
+        fingerprint: Fingerprint::of(["another event"]),
+        ..ticket.clone()
+    }
+}
+
+/// A ticket of another run, whose event has other facts.
+fn other_facts<H: StoreHarness>(case: &Case<H>, ticket: &Ticket) -> Ticket {
+    case.again(&same_token(ticket))
+}
+
+/// Whoever does not hold the record changes nothing of it.
+async fn finishes_nothing<H: StoreHarness>(case: &Case<H>, ticket: &Ticket) {
+    let before = case.get(ticket).await;
+    assert_eq!(case.renew(ticket).await, Effect::NotHeld);
+    assert_eq!(case.release(ticket).await, Effect::NotHeld);
+    for completion in [Completion::Handled, Completion::Rejected] {
+        assert_eq!(case.complete(ticket, completion).await, Effect::NotHeld);
+    }
+    assert_eq!(case.get(ticket).await, before);
+}
+
+pub async fn another_event_under_a_finished_id_is_a_conflict_and_changes_nothing<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
-    for situation in Situation::RECORDED {
+    for situation in Situation::FINISHED {
         let ticket = case.event(situation).await;
         let before = case.get(&ticket).await;
-        let other = Ticket {
-            fingerprint: Fingerprint::of(["another event"]),
-            ..ticket.clone()
-        };
-        for other in [case.again(&other), other] {
+        for other in [other_facts(&case, &ticket), same_token(&ticket)] {
             assert_eq!(case.claim(&other).await, Claimed::Conflict, "{situation:?}");
-            assert_eq!(case.renew(&other).await, Effect::NotHeld, "{situation:?}");
-            assert_eq!(case.release(&other).await, Effect::NotHeld, "{situation:?}");
-            for completion in [Completion::Handled, Completion::Rejected] {
-                assert_eq!(
-                    case.complete(&other, completion).await,
-                    Effect::NotHeld,
-                    "{situation:?}"
-                );
-            }
+            finishes_nothing(&case, &other).await;
         }
         assert_eq!(case.get(&ticket).await, before, "{situation:?}");
+    }
+}
+
+pub async fn other_facts_wait_while_a_lease_runs_and_change_nothing<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    let ticket = case.event(Situation::Claimed).await;
+    case.advance(Duration::from_secs(45)).await;
+    let before = case.get(&ticket).await;
+    for other in [other_facts(&case, &ticket), same_token(&ticket)] {
+        let answer = case.claim(&other).await;
+        assert!(is_in_flight(answer, Duration::from_secs(15)), "{answer:?}");
+        finishes_nothing(&case, &other).await;
+    }
+    assert_eq!(case.get(&ticket).await, before);
+    assert_eq!(case.renew(&ticket).await, Effect::Applied);
+}
+
+pub async fn other_facts_take_over_what_has_handled_nothing<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    for situation in [Situation::Free, Situation::LeaseOver] {
+        for by_the_same_token in [false, true] {
+            let first = case.event(situation).await;
+            let other = match by_the_same_token {
+                false => other_facts(&case, &first),
+                true => same_token(&first),
+            };
+            assert_eq!(case.claim(&other).await, acquired(2, 2), "{situation:?}");
+            let record = case.get(&first).await.expect("a record");
+            assert_eq!(record.fingerprint, other.fingerprint, "{situation:?}");
+            let State::Claimed { token, .. } = record.state else {
+                panic!("{situation:?}: {record:?}")
+            };
+            assert_eq!(token, other.token, "{situation:?}");
+            // From here on it is the other's alone.
+            finishes_nothing(&case, &first).await;
+            let answer = case.claim(&case.again(&first)).await;
+            assert!(is_in_flight(answer, LEASE), "{situation:?}: {answer:?}");
+            assert_eq!(case.claim(&other).await, acquired(2, 2), "{situation:?}");
+            assert_eq!(case.renew(&other).await, Effect::Applied, "{situation:?}");
+            assert_eq!(case.complete(&other, Completion::Handled).await, Effect::Applied);
+            let answer = case.claim(&case.again(&first)).await;
+            assert_eq!(answer, Claimed::Conflict, "{situation:?}");
+            assert_eq!(case.forget(&first).await, Effect::Applied);
+        }
+    }
+}
+
+/// The effect of the first run is there, but that does not make the other event handled.
+pub async fn who_handled_an_event_after_losing_it_to_other_facts_leaves_them_to_run<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    let first = case.event(Situation::LeaseOver).await;
+    let other = other_facts(&case, &first);
+    assert_eq!(case.claim(&other).await, acquired(2, 2));
+    finishes_nothing(&case, &first).await;
+    // nor when the other run has failed
+    assert_eq!(case.release(&other).await, Effect::Applied);
+    finishes_nothing(&case, &first).await;
+    let again = case.again(&other);
+    assert_eq!(case.claim(&again).await, acquired(3, 3));
+    assert_eq!(case.complete(&again, Completion::Rejected).await, Effect::Applied);
+    finishes_nothing(&case, &first).await;
+    let record = case.get(&first).await;
+    assert!(is_done(record.as_ref(), Completion::Rejected), "{record:?}");
+}
+
+pub async fn attempts_and_generations_add_up_over_other_facts<H: StoreHarness>(harness: Arc<H>) {
+    let case = Case::new(harness);
+    let one = case.ticket("event");
+    let other = other_facts(&case, &one);
+    for attempt in 1..=8 {
+        let ticket = case.again([&one, &other][attempt as usize / 2 % 2]);
+        assert_eq!(case.claim(&ticket).await, acquired(u64::from(attempt), attempt));
+        if attempt % 3 == 0 {
+            case.advance(LEASE).await;
+        } else {
+            assert_eq!(case.release(&ticket).await, Effect::Applied);
+        }
     }
 }
 
@@ -43,17 +132,26 @@ pub async fn fingerprints_are_told_apart_by_every_byte<H: StoreHarness>(harness:
         fingerprint: Fingerprint::from_bytes(bytes),
         ..case.ticket("event")
     };
-    case.acquire(&ticket).await;
+    let mut others = Vec::new();
     for position in 0..bytes.len() {
         for byte in [0, 0x7f, 0xfe] {
             bytes[position] = byte;
-            let other = Ticket {
+            others.push(Ticket {
                 fingerprint: Fingerprint::from_bytes(bytes),
                 ..ticket.clone()
-            };
-            assert_eq!(case.claim(&other).await, Claimed::Conflict, "{other:?}");
+            });
         }
         bytes[position] = 0xff;
+    }
+    case.acquire(&ticket).await;
+    for other in &others {
+        let answer = case.claim(other).await;
+        assert!(matches!(answer, Claimed::InFlight { .. }), "{answer:?} for {other:?}");
+        assert_eq!(case.release(other).await, Effect::NotHeld, "{other:?}");
+    }
+    assert_eq!(case.complete(&ticket, Completion::Handled).await, Effect::Applied);
+    for other in &others {
+        assert_eq!(case.claim(other).await, Claimed::Conflict, "{other:?}");
     }
 }
 
@@ -61,9 +159,6 @@ pub async fn after_its_retention_an_id_is_free_for_another_event<H: StoreHarness
     let case = Case::new(harness);
     let ticket = case.event(Situation::Handled).await;
     case.advance(RETENTION + AFTER).await;
-    let other = Ticket {
-        fingerprint: Fingerprint::of(["another event"]),
-        ..case.again(&ticket)
-    };
+    let other = other_facts(&case, &ticket);
     assert_eq!(case.claim(&other).await, acquired(1, 1));
 }
