@@ -70,7 +70,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    DeliveryTerms, Handshake, JsonEvent, Provider,
+    DeliveryTerms, KnownTopics, Handshake, JsonEvent, Provider,
     json::{Reader, Role, Sender, topics},
 };
 use crate::{
@@ -163,6 +163,10 @@ impl Provider for GitHub {
 
     fn handshake(&self, event: &Event, _: Verified) -> Result<Option<Handshake>, EventError> {
         Ok((event.topic() == topic::PING).then(Handshake::acknowledge))
+    }
+
+    fn known_topics(&self) -> KnownTopics {
+        KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
     /// 10 seconds for an answer, no retries, redeliveries on request for 3 days, bodies up to 25 MiB.

@@ -52,7 +52,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    DeliveryTerms, JsonEvent, Provider,
+    DeliveryTerms, KnownTopics, JsonEvent, Provider,
     json::{Facts, Reader, Role, Sender, topics},
 };
 use crate::{
@@ -159,6 +159,10 @@ impl Provider for Linear {
 
     fn check_time(&self, event: &Event, now: SystemTime) -> Result<(), SignatureError> {
         check_time(event.sent(), now, self.tolerance)
+    }
+
+    fn known_topics(&self) -> KnownTopics {
+        KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
     /// 5 seconds for an answer, retries for 8 hours, bodies up to 1 MiB.

@@ -59,7 +59,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, JsonEvent, Provider,
+    DeliveryTerms, KnownTopics, JsonEvent, Provider,
     json::{Reader, Sender, topics},
 };
 use crate::{
@@ -154,6 +154,10 @@ impl Provider for Shopify {
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
         self.0.reader.read(headers, body, None)
+    }
+
+    fn known_topics(&self) -> KnownTopics {
+        KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
     /// 5 seconds for an answer, retries for 4 hours, bodies up to 4 MiB.
