@@ -38,6 +38,7 @@ mod router;
 
 pub use error::{HandlerError, ResultExt};
 pub use payload::Payload;
+pub(crate) use router::Registered;
 pub use router::{HandlerFuture, TopicRouter};
 
 use std::future::Future;

@@ -1,5 +1,6 @@
 use std::{
-    collections::HashMap,
+    any::TypeId,
+    collections::{BTreeMap, HashMap},
     fmt,
     future::Future,
     pin::Pin,
@@ -44,6 +45,51 @@ pub struct TopicRouter<E, S = ()> {
 struct Routes<E, S> {
     topics: HashMap<String, Erased<E, S>>,
     fallback: Option<Erased<E, S>>,
+    registered: Arc<Registered>,
+}
+
+/// What is registered, without the event's type and the state's: to compare with another router. A handler is told from others by its
+/// own type, since every function and every closure has one.
+#[derive(Clone, Default)]
+pub(crate) struct Registered {
+    topics: BTreeMap<String, TypeId>,
+    fallback: Option<TypeId>,
+}
+
+impl Registered {
+    fn handler(&self, topic: &str) -> Option<TypeId> {
+        let own = beginnings(topic).find_map(|begin| self.topics.get(begin));
+        own.or(self.fallback.as_ref()).copied()
+    }
+
+    /// A topic that both take, and hand to different handlers. `*` where only their fallbacks differ.
+    pub(crate) fn disagrees_on<'a>(&'a self, other: &'a Self) -> Option<&'a str> {
+        let mut topics = self.topics.keys().chain(other.topics.keys());
+        let differ = |topic: &&String| {
+            let handlers = (self.handler(topic), other.handler(topic));
+            matches!(handlers, (Some(ours), Some(theirs)) if ours != theirs)
+        };
+        let fallbacks = || match (self.fallback, other.fallback) {
+            (Some(ours), Some(theirs)) if ours != theirs => Some("*"),
+            _ => None,
+        };
+        topics.find(differ).map(String::as_str).or_else(fallbacks)
+    }
+
+    /// A topic that it takes. `*` where it has a fallback alone.
+    pub(crate) fn any_topic(&self) -> Option<&str> {
+        let first = self.topics.keys().next().map(String::as_str);
+        first.or(self.fallback.map(|_| "*"))
+    }
+}
+
+/// The topic, then its beginning up to each dot, the longest first.
+fn beginnings(topic: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(topic), |begin| {
+        // Each beginning is hashed anew: a topic of nothing but dots would cost the square of its length.
+        let (begin, _) = begin.rsplit_once('.').filter(|_| topic.len() <= LONGEST_TOPIC)?;
+        Some(begin)
+    })
 }
 
 impl<E: Event> TopicRouter<E> {
@@ -69,6 +115,7 @@ impl<E: Event, S: Clone + Send + Sync + 'static> TopicRouter<E, S> {
             routes: Arc::new(Routes {
                 topics: HashMap::new(),
                 fallback: None,
+                registered: Arc::default(),
             }),
         }
     }
@@ -80,8 +127,10 @@ impl<E: Event, S: Clone + Send + Sync + 'static> TopicRouter<E, S> {
     #[must_use]
     #[track_caller]
     pub fn on<M>(mut self, topics: impl Into<TopicPattern>, handler: impl Handler<E, S, M>) -> Self {
+        let identity = identity(&handler);
         let handler = erase(handler);
         let routes = Arc::make_mut(&mut self.routes);
+        let registered = Arc::make_mut(&mut routes.registered);
         for topic in topics.into().topics() {
             #[expect(clippy::panic, reason = "a mistake in the program, at start-up, as in axum's router")]
             if topic.is_empty() {
@@ -91,6 +140,7 @@ impl<E: Event, S: Clone + Send + Sync + 'static> TopicRouter<E, S> {
             if routes.topics.insert(topic.to_owned(), Arc::clone(&handler)).is_some() {
                 panic!("the topic `{topic}` already has a handler; expected one handler for each topic");
             }
+            registered.topics.insert(topic.to_owned(), identity);
         }
         self
     }
@@ -102,30 +152,18 @@ impl<E: Event, S: Clone + Send + Sync + 'static> TopicRouter<E, S> {
     #[must_use]
     #[track_caller]
     pub fn fallback<M>(mut self, handler: impl Handler<E, S, M>) -> Self {
+        let routes = Arc::make_mut(&mut self.routes);
+        Arc::make_mut(&mut routes.registered).fallback = Some(identity(&handler));
         #[expect(clippy::panic, reason = "a mistake in the program, at start-up, as in axum's router")]
-        if Arc::make_mut(&mut self.routes)
-            .fallback
-            .replace(erase(handler))
-            .is_some()
-        {
+        if routes.fallback.replace(erase(handler)).is_some() {
             panic!("the router already has a fallback; expected one");
         }
         self
     }
 
     fn route(&self, topic: &str) -> Option<(&str, &Erased<E, S>)> {
-        let mut begin = Some(topic);
-        while let Some(pattern) = begin {
-            if let Some((pattern, handler)) = self.routes.topics.get_key_value(pattern) {
-                return Some((pattern, handler));
-            }
-            // Each beginning is hashed anew: a topic of nothing but dots would cost the square of its length.
-            begin = pattern
-                .rsplit_once('.')
-                .map(|(begin, _)| begin)
-                .filter(|_| topic.len() <= LONGEST_TOPIC);
-        }
-        None
+        let (pattern, handler) = beginnings(topic).find_map(|begin| self.routes.topics.get_key_value(begin))?;
+        Some((pattern, handler))
     }
 
     fn handler(&self, topic: &str) -> Option<&Erased<E, S>> {
@@ -153,6 +191,11 @@ impl<E, S> TopicRouter<E, S> {
         topics.sort_unstable();
         topics.into_iter()
     }
+
+    /// To compare with another router's. It is there as long as this router or a clone of it.
+    pub(crate) fn registered(&self) -> &Arc<Registered> {
+        &self.routes.registered
+    }
 }
 
 fn erase<E: Event, S: Send + 'static, M>(handler: impl Handler<E, S, M>) -> Erased<E, S> {
@@ -160,6 +203,10 @@ fn erase<E: Event, S: Send + 'static, M>(handler: impl Handler<E, S, M>) -> Eras
         let handler = handler.clone();
         HandlerFuture(Box::pin(async move { handler.call(state, delivery).await }))
     })
+}
+
+fn identity<H: 'static>(_: &H) -> TypeId {
+    TypeId::of::<H>()
 }
 
 /// An event goes in; the handler's result comes out. An event that no handler takes is `Ok`.
@@ -194,6 +241,7 @@ impl<E, S> Clone for Routes<E, S> {
         Self {
             topics: self.topics.clone(),
             fallback: self.fallback.clone(),
+            registered: Arc::clone(&self.registered),
         }
     }
 }

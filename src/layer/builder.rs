@@ -65,10 +65,38 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         }
     }
 
-    /// The application's name for this stream of events; by default the sender's name.
+    /// The application's name for this stream of events; by default the provider's name.
     ///
-    /// Ids are unique within a namespace. Give each consuming application one of its own; endpoints that are signed with different
-    /// secrets while one replaces another share one, so that an event that comes to both is handled once.
+    /// Within a namespace of a store, one id is one event: what one endpoint has handled is a duplicate for every other. So give a
+    /// namespace of its own to each of
+    ///
+    /// - several *applications* that keep their records in one store;
+    /// - several *tenants*, whose accounts at one provider have secrets of their own. Under one namespace an event that is signed for tenant
+    ///   A, with an id of tenant B's, makes B's event a duplicate: it is answered 200 and B's handler never runs;
+    /// - two *endpoints* of one account with different handlers. The provider sends an event to both, and under one namespace only the
+    ///   first that claims it handles it.
+    ///
+    /// Share one namespace where it is one endpoint behind several routes or processes, and between endpoints that are signed with different
+    /// secrets while one replaces another: an event that comes to both is handled once. In a rotation give both secrets to one
+    /// layer, or have each layer share a secret with another.
+    ///
+    /// A warning at start names layers of this process that share a namespace and have no secret in common, and endpoints that share one and
+    /// have different handlers for a topic. It knows stores by their [`identity`](IdempotencyStore::identity), handlers by their types, and
+    /// HTTP services by the line that builds their layer.
+    ///
+    /// ```
+    /// # #[cfg(feature = "memory")] {
+    /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla};
+    ///
+    /// let store = MemoryStore::new();
+    /// for (tenant, secret) in [("acme", "8f742231b10e8888abcd99yyyzzz85a5"), ("umbrella", "0f1d93a6c0b1444baa21d3e8f5a47c99")] {
+    ///     let layer = WebhookLayer::builder(Dwolla::new(secret)?, store.clone())
+    ///         .namespace(format!("dwolla-{tenant}"))
+    ///         .build()?;
+    /// }
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn namespace(mut self, namespace: impl Into<Arc<str>>) -> Self {
         self.settings.namespace = namespace.into();
         self
@@ -168,11 +196,13 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     ///
     /// # Errors
     /// Two settings contradict each other, or one can never work; the error names them and says what to change.
+    #[track_caller]
     pub fn build(self) -> Result<WebhookLayer<P, S>, BuildError> {
         self.check()?;
         Ok(self.build_valid())
     }
 
+    #[track_caller]
     pub(super) fn build_valid(self) -> WebhookLayer<P, S> {
         WebhookLayer::from_receiver(Receiver::new(self.provider, self.store, self.settings, self.clock))
     }

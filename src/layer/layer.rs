@@ -9,12 +9,14 @@ use crate::{
     receive::{Http, Receiver},
     signature::SecretsHandle,
     store::IdempotencyStore,
+    trace::Brief,
 };
 
 /// Receives one sender's webhooks: verifies, parses, deduplicates, and hands events to topic handlers ([`topics`](Self::topics)) or to
 /// an HTTP service ([`Layer::layer`]). The [module page](crate::layer) has the order of decisions and where to put it.
 ///
-/// Clones, and the services made from them, share one set of limits, one store and one [`handle`](Self::handle).
+/// Clones, and the services made from them, share one set of limits, one store and one [`handle`](Self::handle). Layers that are built
+/// over one store share what it remembers, unless each has a [`namespace`](WebhookLayerBuilder::namespace) of its own.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {
@@ -38,6 +40,7 @@ pub struct WebhookLayer<P, S> {
 impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
     /// A layer with the defaults that the sender's terms give.
     #[must_use]
+    #[track_caller]
     pub fn new(provider: P, store: S) -> Self {
         WebhookLayerBuilder::new(provider, store).build_valid()
     }
@@ -53,7 +56,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
         if shortest < 16 {
             crate::trace::warn(format_args!(
                 "a secret of {} has {shortest} bytes; expected at least 16: have the sender use a longer one",
-                crate::trace::Brief(receiver.provider.name())
+                Brief(receiver.provider.name())
             ));
         }
         Self {
@@ -62,9 +65,30 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
     }
 
     /// A service that hands each event to the handler of its topic. Give it a route of its own.
+    ///
+    /// Warns of topics that the provider is [known](Provider::known_topics) not to have, and where another endpoint over the same store and
+    /// [`namespace`](WebhookLayerBuilder::namespace) has other handlers.
     #[must_use]
+    #[track_caller]
     pub fn topics<T>(&self, topics: TopicRouter<P::Event, T>) -> WebhookService<P, S, TopicRouter<P::Event, T>> {
+        self.doubt(topics.topics());
+        self.receiver.sharing.topics(topics.registered());
         WebhookService::new(Arc::clone(&self.receiver), topics)
+    }
+
+    /// A handler for a topic that nobody sends never runs, and nothing else would tell.
+    fn doubt<'t>(&self, topics: impl Iterator<Item = &'t str>) {
+        let provider = &self.receiver.provider;
+        let known = provider.known_topics();
+        for topic in topics {
+            if let Some(doubt) = known.doubt(topic) {
+                crate::trace::warn(format_args!(
+                    "a handler is registered for `{}`, which {} may never send: {doubt}",
+                    Brief(topic),
+                    Brief(provider.name())
+                ));
+            }
+        }
     }
 
     /// To exchange the sender's secrets while deliveries come in.
@@ -83,11 +107,13 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
 /// The HTTP service gets the request with its whole body, and the [`Delivery`](crate::Delivery) in its extensions.
 ///
 /// Its 2xx finishes the event, its 4xx and 5xx are forwarded and the event is released; a 3xx is answered as 500, since senders may
-/// never retry after a redirect. The event counts as handled when the response's headers are there: a body that fails later is no failure.
+/// never retry after a redirect. Of two services behind clones of one layer, the first that claims an event gets it, and the other never
+/// does: give each a layer with a [`namespace`](WebhookLayerBuilder::namespace) of its own. The event counts as handled when the response's headers are there: a body that fails later is no failure.
 impl<P, S, I> Layer<I> for WebhookLayer<P, S> {
     type Service = WebhookService<P, S, Http<I>>;
 
     fn layer(&self, inner: I) -> Self::Service {
+        self.receiver.sharing.http();
         WebhookService::new(Arc::clone(&self.receiver), Http::new(inner))
     }
 }
@@ -106,6 +132,7 @@ impl<P: Provider, S> fmt::Debug for WebhookLayer<P, S> {
         f.debug_struct("WebhookLayer")
             .field("sender", &self.receiver.provider.name())
             .field("settings", &self.receiver.settings)
+            .field("store", &self.receiver.sharing.store())
             .finish_non_exhaustive()
     }
 }

@@ -72,7 +72,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    DeliveryTerms, Handshake, JsonEvent, Provider,
+    DeliveryTerms, Handshake, JsonEvent, KnownTopics, Provider,
     json::{Reader, Role, Sender, topics},
 };
 use crate::{
@@ -168,6 +168,10 @@ impl Provider for GitHub {
 
     fn handshake(&self, event: &Event, _: Verified) -> Result<Option<Handshake>, EventError> {
         Ok((event.topic() == topic::PING).then(Handshake::acknowledge))
+    }
+
+    fn known_topics(&self) -> KnownTopics {
+        KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
     /// 10 seconds for an answer, no retries, redeliveries on request for 3 days, bodies up to 25 MiB.

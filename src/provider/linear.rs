@@ -56,7 +56,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    DeliveryTerms, JsonEvent, Provider,
+    DeliveryTerms, JsonEvent, KnownTopics, Provider,
     json::{Facts, Reader, Role, Sender, topics},
 };
 use crate::{
@@ -170,6 +170,10 @@ impl Provider for Linear {
 
     fn signature_window(&self) -> Option<Duration> {
         Some(self.tolerance)
+    }
+
+    fn known_topics(&self) -> KnownTopics {
+        KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
     /// 5 seconds for an answer, retries for 8 hours, bodies up to 1 MiB.

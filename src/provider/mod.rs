@@ -5,6 +5,7 @@
 //! [`DeliveryTerms`].
 
 mod terms;
+mod topics;
 mod handshake;
 mod json;
 pub mod dwolla;
@@ -23,6 +24,7 @@ pub mod custom;
 pub use handshake::Handshake;
 pub use json::JsonEvent;
 pub use terms::DeliveryTerms;
+pub use topics::KnownTopics;
 
 use std::time::{Duration, SystemTime};
 
@@ -140,4 +142,10 @@ pub trait Provider: Send + Sync + 'static {
 
     /// How the sender delivers.
     fn terms(&self) -> DeliveryTerms;
+
+    /// The topics that this provider is known to send, so that a misspelt one is warned of when a router with it meets the layer.
+    /// Default: none, and nothing is warned of.
+    fn known_topics(&self) -> KnownTopics {
+        KnownTopics::default()
+    }
 }

@@ -64,7 +64,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, JsonEvent, Provider,
+    DeliveryTerms, JsonEvent, KnownTopics, Provider,
     json::{Reader, Role, Sender, topics},
 };
 use crate::{
@@ -208,6 +208,10 @@ impl Provider for Shopify {
         let topic = event.topic().to_owned();
         let identity = Identity::of_body().with_unsigned(&id, &[&topic, &shop]);
         Ok(event.with_identity(identity))
+    }
+
+    fn known_topics(&self) -> KnownTopics {
+        KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
     /// 5 seconds for an answer, retries for 4 hours, bodies up to 4 MiB.

@@ -53,7 +53,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    DeliveryTerms, Handshake, JsonEvent, Provider,
+    DeliveryTerms, Handshake, JsonEvent, KnownTopics, Provider,
     json::{Facts, Reader, Role, Sender, topics},
 };
 use crate::{
@@ -162,6 +162,10 @@ impl Provider for Slack {
                 "the event's challenge is no string of 1 to 256 letters, digits and -_.+/=; expected one in a url_verification",
             )),
         }
+    }
+
+    fn known_topics(&self) -> KnownTopics {
+        KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
     /// 3 seconds for an answer, retries for 6 minutes and, with *delayed events*, for 24 hours, bodies up to 1 MiB.

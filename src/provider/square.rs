@@ -49,7 +49,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, JsonEvent, Provider,
+    DeliveryTerms, JsonEvent, KnownTopics, Provider,
     json::{Facts, Reader, Role, Sender, topics},
 };
 use crate::{
@@ -128,6 +128,10 @@ impl Provider for Square {
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
         self.0.reader.read(headers, body, None)
+    }
+
+    fn known_topics(&self) -> KnownTopics {
+        KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
     /// 10 seconds for an answer, retries for 24 hours, bodies up to 1 MiB.

@@ -49,7 +49,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, JsonEvent, Provider,
+    DeliveryTerms, JsonEvent, KnownTopics, Provider,
     json::{Facts, Reader, Role, Sender, topics},
 };
 use crate::{
@@ -126,6 +126,10 @@ impl Provider for Stripe {
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
         self.0.reader.read(headers, body, None)
+    }
+
+    fn known_topics(&self) -> KnownTopics {
+        KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
     /// 10 seconds for an answer (Stripe publishes no limit), retries for 3 days, more on request for 30 days, bodies up to 1 MiB.

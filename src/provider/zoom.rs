@@ -52,7 +52,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    DeliveryTerms, Handshake, JsonEvent, Provider,
+    DeliveryTerms, Handshake, JsonEvent, KnownTopics, Provider,
     json::{Reader, Role, Sender, topics},
 };
 use crate::{
@@ -161,6 +161,10 @@ impl Provider for Zoom {
             tag.ok_or_else(|| refused("the secrets were exchanged while the request came in; expected it once more"))?;
         let answer = format!(r#"{{"plainToken":"{plain}","encryptedToken":"{tag}"}}"#);
         Ok(Some(Handshake::answer("application/json", answer)))
+    }
+
+    fn known_topics(&self) -> KnownTopics {
+        KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
     /// 3 seconds for an answer, retries for 90 minutes, bodies up to 1 MiB.

@@ -21,6 +21,7 @@ mod lease;
 mod handle;
 mod settle;
 mod respond;
+mod sharing;
 
 pub use body::ResponseBody;
 pub(crate) use flight::Flights;
@@ -56,20 +57,24 @@ pub(crate) struct Receiver<P, S> {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) flights: Arc<Flights>,
+    pub(crate) sharing: sharing::Sharing,
     meter: Meter,
     gate: gate::Gate,
 }
 
-impl<P: Provider, S> Receiver<P, S> {
+impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
+    #[track_caller]
     pub(crate) fn new(provider: P, store: S, settings: Settings, clock: Arc<dyn Clock>) -> Self {
         let meter = Meter::new(provider.name());
         let gate = gate::Gate::new(settings.max_in_flight, settings.max_unauthenticated_bytes);
+        let sharing = sharing::Sharing::register(&provider, store.identity(), &settings.namespace);
         Self {
             provider,
             store,
             settings,
             clock,
             flights: Flights::new(),
+            sharing,
             meter,
             gate,
         }

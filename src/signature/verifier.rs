@@ -106,6 +106,23 @@ impl Verifier {
         SecretsHandle(self.clone())
     }
 
+    /// Whether a request may be authentic for both: some secret of this one makes the same tags as some secret of the other.
+    #[cfg(feature = "service")]
+    pub(crate) fn shares_a_secret(&self, other: &Self) -> bool {
+        if Arc::ptr_eq(&self.keys, &other.keys) {
+            return true;
+        }
+        // Tags are compared, and dropped: the secrets themselves are not kept.
+        let tags = |verifier: &Self| -> Vec<Tag> {
+            let probe = || std::iter::once(b"do both have this secret?".as_slice());
+            verifier.keys().all().map(|mac| mac.tag_over(probe())).collect()
+        };
+        let theirs = tags(other);
+        let ours = tags(self);
+        ours.iter()
+            .any(|our| theirs.iter().any(|their| our.ct_eq(their).into()))
+    }
+
     pub(super) fn keys(&self) -> RwLockReadGuard<'_, Keys> {
         // Nothing panics while it is written.
         self.keys.read().unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,8 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use super::{Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, Ticket};
+use super::{
+    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, StoreIdentity, Ticket,
+};
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
@@ -46,6 +48,7 @@ trait Erased: Send + Sync {
     fn count<'a>(&'a self, namespace: &'a str) -> Answer<'a, Counts>;
     fn overdue<'a>(&'a self, namespace: &'a str, limit: usize) -> Answer<'a, Vec<Key>>;
     fn purge(&self, limit: usize) -> Answer<'_, u64>;
+    fn identity(&self) -> Option<StoreIdentity>;
 }
 
 impl<S: StoreAdmin> Erased for S {
@@ -84,6 +87,10 @@ impl<S: StoreAdmin> Erased for S {
     fn purge(&self, limit: usize) -> Answer<'_, u64> {
         Box::pin(StoreAdmin::purge(self, limit))
     }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        IdempotencyStore::identity(self)
+    }
 }
 
 impl IdempotencyStore for AnyStore {
@@ -109,6 +116,10 @@ impl IdempotencyStore for AnyStore {
 
     async fn forget(&self, key: &Key) -> Result<Effect, StoreError> {
         Erased::forget(&*self.store, key).await
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Erased::identity(&*self.store)
     }
 }
 

@@ -27,6 +27,7 @@
 pub mod record;
 mod key;
 mod error;
+mod identity;
 mod admin;
 mod any;
 mod connect;
@@ -48,6 +49,7 @@ pub use admin::{Counts, StoreAdmin};
 pub use any::AnyStore;
 pub use connect::connect;
 pub use error::{StoreError, StoreErrorKind};
+pub use identity::StoreIdentity;
 pub use key::Key;
 #[cfg(feature = "memory")]
 pub use memory::{MemoryStore, MemoryStoreBuilder};
@@ -126,6 +128,22 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     /// # Errors
     /// The store did not answer.
     fn forget(&self, key: &Key) -> impl Future<Output = Result<Effect, StoreError>> + Send;
+
+    /// Which store this is: the same for its clones, and for every other value that records in the same place. Layers that share a
+    /// store find each other by it. Default: `None`, nobody can tell.
+    ///
+    /// ```
+    /// # #[cfg(feature = "memory")] {
+    /// use tower_webhook::store::{IdempotencyStore, MemoryStore};
+    ///
+    /// let store = MemoryStore::new();
+    /// assert_eq!(store.identity(), store.clone().identity());
+    /// assert_ne!(store.identity(), MemoryStore::new().identity());
+    /// # }
+    /// ```
+    fn identity(&self) -> Option<StoreIdentity> {
+        None
+    }
 }
 
 impl<S: IdempotencyStore> IdempotencyStore for std::sync::Arc<S> {
@@ -155,6 +173,10 @@ impl<S: IdempotencyStore> IdempotencyStore for std::sync::Arc<S> {
 
     fn forget(&self, key: &Key) -> impl Future<Output = Result<Effect, StoreError>> + Send {
         S::forget(self, key)
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        S::identity(self)
     }
 }
 

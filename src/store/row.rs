@@ -147,6 +147,11 @@ impl Table {
         self.schema.as_deref()
     }
 
+    #[cfg(feature = "postgres")]
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The statement for this table.
     pub(super) fn in_statement(&self, sql: &str) -> String {
         // The index has no schema before its name: it is the table's.

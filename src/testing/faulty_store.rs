@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::store::{
-    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, Ticket,
+    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, StoreIdentity, Ticket,
 };
 
 /// A store that fails on command, around one that works, and counts what it is asked. Clones share all of it.
@@ -223,6 +223,11 @@ impl<S: IdempotencyStore> IdempotencyStore for FaultyStore<S> {
         let key = key.clone();
         self.run(Operation::Forget, async move |inner: Arc<S>| inner.forget(&key).await)
             .await
+    }
+
+    /// The identity of the store that works.
+    fn identity(&self) -> Option<StoreIdentity> {
+        self.inner.identity()
     }
 }
 

@@ -82,7 +82,7 @@ use http::{HeaderMap, HeaderName};
 
 use crate::{
     event::EventError,
-    provider::{DeliveryTerms, Provider},
+    provider::{DeliveryTerms, KnownTopics, Provider},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
 };
 
@@ -183,6 +183,11 @@ impl Provider for Dwolla {
     fn event(&self, _: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
         // The body alone: none of Dwolla's headers is signed.
         Event::from_json(body)
+    }
+
+    /// All of [`Topic::all`].
+    fn known_topics(&self) -> KnownTopics {
+        KnownTopics::all(Topic::all().iter().map(Topic::as_str))
     }
 
     /// 10 seconds for an answer, retries for 72 hours, more on request for 30 days (so ids are kept for 35), bodies up

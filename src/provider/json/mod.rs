@@ -31,6 +31,8 @@ macro_rules! topics {
                 pub const $name: &str = $text;
             )*
         }
+
+        const COMMON_TOPICS: &[&str] = &[$($text),*];
     };
 }
 pub(super) use topics;

@@ -9,7 +9,7 @@ mod tests;
 use std::{fmt, sync::Arc};
 
 use self::shared::{Room, Shared};
-use super::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, Ticket, record};
+use super::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, StoreIdentity, Ticket, record};
 use crate::clock::{Clock, MonotonicClock};
 
 /// Ids remembered by default: about 64 MB, and a third of an event per second for 35 days.
@@ -65,6 +65,7 @@ const CAPACITY: usize = 1_000_000;
 #[derive(Clone)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
+    identity: StoreIdentity,
 }
 
 impl MemoryStore {
@@ -155,6 +156,7 @@ impl MemoryStoreBuilder {
     pub fn build(self) -> MemoryStore {
         MemoryStore {
             shared: Arc::new(Shared::new(self.capacity, self.clock)),
+            identity: StoreIdentity::in_process("MemoryStore"),
         }
     }
 }
@@ -188,5 +190,9 @@ impl IdempotencyStore for MemoryStore {
 
     async fn forget(&self, key: &Key) -> Result<Effect, StoreError> {
         Ok(self.shared.forget(key))
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(self.identity.clone())
     }
 }

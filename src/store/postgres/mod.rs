@@ -13,7 +13,8 @@ use self::{
     rows::{effect, first, number, seen},
 };
 use super::{
-    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, Ticket, record,
+    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, StoreIdentity, Ticket,
+    record,
     row::{ATTEMPTS, Offset, Seen, Table, counted, lost, millis, overtaken, ticket_of},
 };
 use crate::event::{Claim, EventId};
@@ -83,6 +84,7 @@ struct Shared {
     table: Table,
     pool: Pool,
     offset: Offset,
+    identity: StoreIdentity,
 }
 
 /// The statements, for the table that was chosen.
@@ -154,9 +156,12 @@ impl PostgresStore {
             let schema = AssertSqlSafe(table.in_statement(Self::SCHEMA)).into_sql_str();
             pool.alone(CREATING, schema).await?;
         }
+        let schema = schema_of(&pool, table).await?;
+        let address = format!("{}, table {schema}.{}", pool.address(), table.name());
         let store = Self {
             shared: Arc::new(Shared {
                 sql: Statements::of(table),
+                identity: StoreIdentity::at("PostgresStore", address),
                 table: table.clone(),
                 pool,
                 offset: Offset::default(),
@@ -341,6 +346,10 @@ impl IdempotencyStore for PostgresStore {
         let statement = of_key(&shared.sql.forget, key).bind(shared.offset.millis());
         Ok(effect(&shared.pool.rows_once(statement).await?))
     }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(self.shared.identity.clone())
+    }
 }
 
 /// The table, and nothing of the URL.
@@ -357,6 +366,15 @@ async fn is_there(pool: &Pool, table: &Table) -> Result<bool, StoreError> {
         .rows(|| sqlx::query("SELECT to_regclass($1) IS NOT NULL").bind(table.to_string()))
         .await?;
     first(&rows)?.try_get(0).map_err(|failed| error(&failed))
+}
+
+/// The schema that the table is in: without one before its name, the session's `search_path` decides.
+async fn schema_of(pool: &Pool, table: &Table) -> Result<String, StoreError> {
+    const SCHEMA_OF: &str = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass($1)";
+    let rows = pool.rows(|| sqlx::query(SCHEMA_OF).bind(table.to_string())).await?;
+    // A table that is missing is what the next statement complains of.
+    rows.first()
+        .map_or(Ok(String::new()), |row| row.try_get(0).map_err(|failed| error(&failed)))
 }
 
 fn statement<'q>(sql: &Arc<str>) -> Statement<'q> {

@@ -92,6 +92,17 @@ impl Pool {
         })
     }
 
+    /// Where its connections lead, without user and password.
+    pub(super) fn address(&self) -> String {
+        let options = self.pool.connect_options();
+        let host = match options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => options.get_host().to_owned(),
+        };
+        let database = options.get_database().unwrap_or_else(|| options.get_username());
+        format!("{host}:{}/{database}", options.get_port())
+    }
+
     /// Others use it, too: what is kept would be missing there.
     pub(super) fn given(pool: PgPool) -> Self {
         Self { pool, kept: None }

@@ -118,6 +118,11 @@ impl Link {
         self.client.get_connection_info().addr()
     }
 
+    /// The number of the server's database.
+    pub(super) fn database(&self) -> i64 {
+        self.client.get_connection_info().redis_settings().db()
+    }
+
     /// Runs a script on its one key.
     pub(super) async fn run(
         &self,

@@ -14,7 +14,7 @@ use self::{
     offset::Offset,
     script::Scripts,
 };
-use super::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, Ticket};
+use super::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, StoreIdentity, Ticket};
 
 const PREFIX: &str = "webhook";
 /// Less than the layer gives a store by default (2 s), so that it is this store that notices a silent connection and replaces it.
@@ -190,6 +190,14 @@ impl IdempotencyStore for RedisStore {
         // Sent twice, it could drop a claim that was made in between.
         let reply = self.on_key(&self.scripts.forget, key, Again::No).await?;
         script::effect(&reply).ok_or_else(|| self.unexpected(&reply))
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        let (server, database, prefix) = (self.link.server(), self.link.database(), &self.prefix);
+        Some(StoreIdentity::at(
+            "RedisStore",
+            format!("{server}/{database}, prefix {prefix}"),
+        ))
     }
 }
 

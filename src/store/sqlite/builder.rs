@@ -1,6 +1,8 @@
 use std::path::Path;
 
-use super::{SqliteStore, StoreError, connection};
+use sqlx::sqlite::SqliteConnectOptions;
+
+use super::{SqliteStore, StoreError, StoreIdentity, connection};
 use crate::store::row::Table;
 
 /// Makes a [`SqliteStore`].
@@ -74,4 +76,11 @@ impl SqliteStoreBuilder {
         let options = connection::options(path.as_ref(), self.max_pages);
         SqliteStore::open_with(options, &table, self.creates).await
     }
+}
+
+/// The file by its real path, and the table.
+pub(super) fn identity(options: &SqliteConnectOptions, table: &Table) -> StoreIdentity {
+    let path = options.get_filename();
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    StoreIdentity::at("SqliteStore", format!("{}, table {table}", path.display()))
 }

@@ -9,7 +9,8 @@ use sqlx::{AssertSqlSafe, Row, SqliteTransaction, sqlite::SqliteConnectOptions};
 pub use self::builder::SqliteStoreBuilder;
 use self::connection::{Connection, Statement, error, waits_for_the_disk};
 use super::{
-    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, Ticket, record,
+    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, StoreIdentity, Ticket,
+    record,
     row::{ATTEMPTS, Columns, Offset, Seen, Table, counted, lost, millis, overtaken, ticket_of, time},
 };
 use crate::event::{Claim, EventId};
@@ -95,6 +96,7 @@ struct Shared {
     writer: Connection,
     reader: Connection,
     offset: Offset,
+    identity: StoreIdentity,
 }
 
 /// The statements, for the table that was chosen.
@@ -158,6 +160,7 @@ impl SqliteStore {
         let store = Self {
             shared: Arc::new(Shared {
                 sql: Statements::of(table),
+                identity: builder::identity(&options, table),
                 reader: Connection::open(options.clone()).await?,
                 options: options.create_if_missing(false),
                 writer,
@@ -334,6 +337,10 @@ impl IdempotencyStore for SqliteStore {
         let shared = &self.shared;
         let statement = of_key(&shared.sql.forget, key).bind(shared.offset.millis());
         shared.writer.execute(statement).await.map(effect)
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(self.shared.identity.clone())
     }
 }
 
