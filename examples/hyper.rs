@@ -36,7 +36,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned())).await?;
     let url = format!("http://{}/webhooks/dwolla", listener.local_addr()?);
     let secret = match env::var("WEBHOOK_SECRET") {
-        Ok(secret) => secret,
+        Ok(secret) => {
+            eprintln!("with the same WEBHOOK_SECRET, send an event by\n");
+            eprintln!("    cargo run --example send -- --url {url}\n");
+            secret
+        }
         Err(_) => {
             let secret = random_secret()?;
             eprintln!("WEBHOOK_SECRET is not set; with this random one, send an event by\n");

@@ -91,7 +91,7 @@ impl Senders {
         P: Provider,
         E: Error + 'static,
     {
-        let variable = format!("WEBHOOK_SECRET_{}", name.to_uppercase().replace('-', "_"));
+        let variable = format!("WEBHOOK_SECRET_{}", name.to_uppercase().replace('-', "_")); // as `send` has it
         let own = env::var(&variable).ok();
         let is_own = own.is_some();
         let provider = match new(own.unwrap_or_else(|| self.secret.clone())) {
@@ -139,18 +139,22 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let webhooks = format!("http://{}/webhooks", listener.local_addr()?);
     let url = env::var("STORE").unwrap_or_else(|_| "memory:".to_owned());
     let store = store::connect(&url).await.map_err(|error| format!("STORE: {error}"))?;
-    let secret = match env::var("WEBHOOK_SECRET") {
-        Ok(secret) => secret,
+    let (secret, its_setting) = match env::var("WEBHOOK_SECRET") {
+        Ok(secret) => {
+            eprintln!("with the same WEBHOOK_SECRET, send an event by\n");
+            (secret, String::new())
+        }
         Err(_) => {
             let secret = random_secret()?;
             eprintln!("WEBHOOK_SECRET is not set; with this random one, send an event by\n");
-            for sender in ["dwolla", "stripe"] {
-                let send = "cargo run --example send -- --sender";
-                eprintln!("    WEBHOOK_SECRET={secret} {send} {sender} --url {webhooks}/{sender}\n");
-            }
-            secret
+            let its_setting = format!("WEBHOOK_SECRET={secret} ");
+            (secret, its_setting)
         }
     };
+    for sender in ["dwolla", "stripe"] {
+        let send = "cargo run --example send -- --sender";
+        eprintln!("    {its_setting}{send} {sender} --url {webhooks}/{sender}\n");
+    }
     let square_url = env::var("WEBHOOK_URL_SQUARE").unwrap_or_else(|_| format!("{webhooks}/square"));
 
     let purging = tokio::spawn(purge(store.clone()));

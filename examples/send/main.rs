@@ -4,19 +4,28 @@
 //! WEBHOOK_SECRET=… cargo run --example send
 //! WEBHOOK_SECRET=… cargo run --example send -- --topic transfer_completed --copies 10
 //! WEBHOOK_SECRET=… cargo run --example send -- --sender github --topic issues.closed
+//! WEBHOOK_SECRET=… cargo run --example send -- --sender stripe --body event.json --url https://example.com/hooks
 //! ```
 //!
 //! Arguments:
 //!
 //! - `--sender NAME`: who to be, by default `dwolla`; a name that is none lists them
-//! - `--url URL`: where to (`http` only), by default `http://127.0.0.1:3000/webhooks/` and the sender
+//! - `--url URL`: where to, by default `http://127.0.0.1:3000/webhooks/` and the sender. With `https`, this
+//!   machine's root certificates are trusted, or else those in the file that `SSL_CERT_FILE` names
 //! - `--secret SECRET`: what to sign with, by default `WEBHOOK_SECRET_` and the sender (upper case, `-` as `_`), else `WEBHOOK_SECRET`
 //! - `--topic TOPIC`: by default one that is usual for the sender
 //! - `--id ID`: the event's id, by default a fresh one; the time of an event with an id of yours is always the same, so that what
-//!   is sent in a second call is a copy of the first, not another event under its id
+//!   is sent in a second call is a copy of the first, not another event under its id (Linear's body alone
+//!   says when it is sent; for a copy of it, byte for byte, use `--body`)
+//! - `--body FILE`: a body of yours, sent byte for byte; `-` is standard input. Topic and id are those in
+//!   the body; `--topic` and `--id` are for the senders that say them in a header
+//! - `--header NAME:VALUE`: one header more, or another value of one that is sent anyway; as often as you like
 //! - `--copies N`: how many copies of the event to send at once, by default 1
 //! - `--tamper body|signature|header|time`: change the body or the signature after signing, leave the header out, or sign as of yesterday
+//!
+//! It ends with 0 if all copies are answered 2xx.
 
+mod arguments;
 mod senders;
 
 use std::{
@@ -26,153 +35,148 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use arguments::{Arguments, USAGE};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use senders::{Event, SENDERS, Sender};
-use tokio::task::JoinSet;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{
+    client::legacy::{
+        Client, ResponseFuture,
+        connect::{Connect, HttpConnector},
+    },
+    rt::TokioExecutor,
+};
+use senders::SENDERS;
+use tokio::{task::JoinSet, time::timeout};
 use tower_webhook::signature::Secrets;
 
-#[tokio::main]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let arguments = Arguments::parse(env::args().skip(1))?;
-    let Arguments { sender, event, url, .. } = &arguments;
-    let mut body = serde_json::to_string(&(sender.event)(event))?;
-    let (scheme, secrets) = (
-        (sender.scheme)(&url.to_string()),
-        Secrets::new(arguments.secret.as_str())?,
-    );
-    let now = SystemTime::now();
-    let sign = |time, body: &str| scheme.sign_at(&secrets, &event.id, time, body.as_bytes());
-    let mut headers = sign(now, &body)?;
-    match arguments.tamper.as_deref() {
-        None => {}
-        // A blank behind it: the same event, in other bytes.
-        Some("body") => body.push(' '),
-        Some("signature") => headers = sign(now, "another body")?,
-        Some("header") => headers.clear(),
-        Some("time") if scheme.signs_timestamp() => headers = sign(now - Duration::from_secs(24 * 3600), &body)?,
-        Some("time") => return Err(format!("--tamper time: {} signs no time beside the body", sender.name).into()),
-        Some(other) => return Err(format!("--tamper {other}: expected body, signature, header or time").into()),
-    }
-    for (name, value) in (sender.headers)(event) {
-        headers.insert(HeaderName::from_static(name), value.parse()?);
-    }
-    println!("{} {} to {url}", event.topic, event.id);
+/// Twice as long as the most patient sender waits.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let mut copies = JoinSet::new();
-    for _ in 0..arguments.copies {
-        copies.spawn(client.request(request(url, &headers, &body)?));
+#[tokio::main]
+async fn main() -> ExitCode {
+    if env::args().any(|argument| argument == "--help") {
+        println!("{USAGE}{}", SENDERS.map(|sender| sender.name).join(", "));
+        return ExitCode::SUCCESS;
     }
+    match run().await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all copies were accepted.
+async fn run() -> Result<bool, Box<dyn Error>> {
+    let arguments = Arguments::parse(env::args().skip(1))?;
+    let (headers, body) = signed(&arguments)?;
+    let Arguments { event, url, .. } = &arguments;
+    let said = |text: &str| if text.is_empty() { "-" } else { text }.to_owned();
+    println!("{} {} to {url}", said(&event.topic), said(&event.id));
+
+    let mut request = Request::post(url).body(Full::new(body))?;
+    *request.headers_mut() = headers;
+    let responses: Vec<_> = if url.scheme_str() == Some("https") {
+        let tls = HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(|error| format!("no root certificates: {error}; expected them in a file: name it in SSL_CERT_FILE"))?;
+        copies(tls.https_only().enable_http1().build(), &request, arguments.copies)
+    } else {
+        copies(HttpConnector::new(), &request, arguments.copies)
+    };
+    let mut responses: JoinSet<_> = responses
+        .into_iter()
+        .map(|response| timeout(PATIENCE, response))
+        .collect();
+
     let mut all_accepted = true;
-    while let Some(answer) = copies.join_next().await {
-        let answer = answer?.map_err(|error| format!("no answer from {url}: {error}"))?;
-        all_accepted &= answer.status().is_success();
-        print!("{}", answer.status());
-        if let Some(seconds) = answer.headers().get("retry-after") {
+    while let Some(response) = responses.join_next().await {
+        let response = response?
+            .map_err(|_| format!("{url} did not answer within {} s", PATIENCE.as_secs()))?
+            .map_err(|error| unanswered(url, &error))?;
+        let status = response.status();
+        all_accepted &= status.is_success();
+        print!("{status}");
+        if let Some(seconds) = response.headers().get("retry-after") {
             print!(" (retry after {} s)", seconds.to_str()?);
         }
-        let text = answer.into_body().collect().await?.to_bytes();
+        let text = response.into_body().collect().await?.to_bytes();
         println!(
             "{}{}",
             if text.is_empty() { "" } else { " " },
             String::from_utf8_lossy(&text)
         );
-    }
-    Ok(if all_accepted {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
-
-fn request(url: &Uri, headers: &HeaderMap, body: &str) -> Result<Request<Full<Bytes>>, http::Error> {
-    let mut request = Request::post(url)
-        .header("content-type", "application/json")
-        .body(Full::from(body.to_owned()))?;
-    request.headers_mut().extend(headers.clone());
-    Ok(request)
-}
-
-struct Arguments {
-    sender: Sender,
-    url: Uri,
-    secret: String,
-    event: Event,
-    copies: usize,
-    tamper: Option<String>,
-}
-
-impl Arguments {
-    fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
-        let (mut name, mut url, mut secret) = ("dwolla".to_owned(), None, None);
-        let (mut topic, mut id, mut copies, mut tamper) = (None, None, 1, None);
-        while let Some(argument) = given.next() {
-            if argument == "--help" {
-                let names = SENDERS.map(|sender| sender.name).join("|");
-                return Err(format!(
-                    "--sender {names} --url URL --secret SECRET --topic TOPIC --id ID --copies N --tamper body|signature|header|time"
-                )
-                .into());
-            }
-            let value = given.next().ok_or_else(|| format!("{argument} needs a value"))?;
-            match argument.as_str() {
-                "--sender" => name = value,
-                "--url" => url = Some(value),
-                "--secret" => secret = Some(value),
-                "--topic" => topic = Some(value),
-                "--id" => id = Some(value),
-                "--copies" => {
-                    let number = value.parse().ok().filter(|number| *number > 0);
-                    copies = number.ok_or_else(|| format!("--copies {value}: expected a number from 1 on"))?;
-                }
-                "--tamper" => tamper = Some(value),
-                other => {
-                    let known = "--sender, --url, --secret, --topic, --id, --copies or --tamper";
-                    return Err(format!("{other}: expected {known}").into());
-                }
-            }
+        if arguments.tamper.is_none() {
+            advise(status);
         }
-        let sender = SENDERS.into_iter().find(|sender| sender.name == name).ok_or_else(|| {
-            let names = SENDERS.map(|sender| sender.name).join(", ");
-            format!("--sender {name}: expected one of {names}")
-        })?;
-        let own = format!("WEBHOOK_SECRET_{}", name.to_uppercase().replace('-', "_"));
-        let secret = secret
-            .or_else(|| env::var(&own).ok())
-            .or_else(|| env::var("WEBHOOK_SECRET").ok())
-            .ok_or_else(|| {
-                format!("no secret: expected --secret, {own} or WEBHOOK_SECRET, as the receiver printed it")
-            })?;
-        let url = url.unwrap_or_else(|| format!("http://127.0.0.1:3000/webhooks/{name}"));
-        let url: Uri = url.parse().map_err(|error| format!("--url {url}: {error}"))?;
-        if url.scheme_str() != Some("http") {
-            return Err(format!("--url {url}: expected http://…").into());
-        }
-        let (id, created) = match id {
-            Some(id) => (id, SystemTime::UNIX_EPOCH + Duration::from_secs(1_549_292_325)),
-            None => (fresh_id()?, SystemTime::now()),
-        };
-        let topic = topic.unwrap_or_else(|| sender.usual_topic.to_owned());
-        Ok(Self {
-            sender,
-            url,
-            secret,
-            event: Event { id, topic, created },
-            copies,
-            tamper,
-        })
     }
+    Ok(all_accepted)
 }
 
-/// A random UUID (version 4).
-fn fresh_id() -> Result<String, Box<dyn Error>> {
-    let mut bytes = [0_u8; 16];
-    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes).map_err(|_| "no random numbers")?;
-    let bits = u128::from_be_bytes(bytes) & !(0xf000_c000 << 48) | 0x4000_8000 << 48;
-    let hex = format!("{bits:032x}");
-    let (a, b, c, d, e) = (&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
-    Ok(format!("{a}-{b}-{c}-{d}-{e}"))
+/// The headers and the body as they are sent.
+fn signed(arguments: &Arguments) -> Result<(HeaderMap, Bytes), Box<dyn Error>> {
+    let Arguments { sender, event, .. } = arguments;
+    let scheme = (sender.scheme)(&arguments.url.to_string());
+    let secrets = Secrets::new(arguments.secret.as_str()).map_err(|error| format!("the secret is unusable: {error}"))?;
+    let mut body = arguments.body.clone();
+    let now = SystemTime::now();
+    let sign = |time, body: &[u8]| scheme.sign_at(&secrets, &event.id, time, body);
+    let mut headers = sign(now, &body)?;
+    match arguments.tamper.as_deref() {
+        None => {}
+        // A blank behind it: the same event, in other bytes.
+        Some("body") => body = [&body[..], b" "].concat().into(),
+        Some("signature") => headers = sign(now, b"another body")?,
+        Some("header") => headers.clear(),
+        Some("time") if scheme.signs_timestamp() => headers = sign(now - Duration::from_secs(24 * 3600), &body)?,
+        Some("time") => {
+            return Err(format!("--tamper is time, and {} signs no time beside the body; expected body, signature or header", sender.name).into());
+        }
+        Some(other) => return Err(format!("--tamper is {other}; expected body, signature, header or time").into()),
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in (sender.headers)(event) {
+        if !value.is_empty() {
+            let value = value
+                .parse()
+                .map_err(|_| format!("{value:?} is no value of the header {name}; expected printable ASCII"))?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    headers.extend(arguments.headers.iter().cloned());
+    Ok((headers, body))
+}
+
+/// This request, so many times at once.
+fn copies<C>(connector: C, request: &Request<Full<Bytes>>, number: usize) -> Vec<ResponseFuture>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    (0..number).map(|_| client.request(request.clone())).collect()
+}
+
+/// Why there is no response: an error of hyper's names its cause only in its sources.
+fn unanswered(url: &Uri, error: &dyn Error) -> String {
+    let mut text = format!("no answer from {url}");
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    format!("{text}; is the receiver running there?")
+}
+
+/// What a newcomer looks for first.
+fn advise(status: StatusCode) {
+    let advice = match status {
+        StatusCode::UNAUTHORIZED => "most often the receiver has another secret, or is another sender's: its log says why",
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => "no webhook is received at this path: see --url",
+        _ => return,
+    };
+    eprintln!("{}: {advice}", status.as_u16());
 }

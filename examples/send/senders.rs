@@ -18,10 +18,22 @@ pub(crate) struct Sender {
     pub(crate) usual_topic: &'static str,
     /// How it signs what it posts to this address.
     pub(crate) scheme: fn(&str) -> Scheme,
+    /// Where it says the topic, and the event's id.
+    pub(crate) topic: At,
+    pub(crate) id: At,
     /// The body.
     pub(crate) event: fn(&Event) -> Value,
-    /// Headers that are not signed.
+    /// Headers that are not signed: those that a first delivery always carries. An empty one is left out.
     pub(crate) headers: fn(&Event) -> Vec<(&'static str, String)>,
+}
+
+/// Where a sender says something.
+#[derive(Clone, Copy)]
+pub(crate) enum At {
+    /// In a header.
+    Header,
+    /// In the body, at these JSON pointers: their texts with dots between them.
+    Body(&'static [&'static str]),
 }
 
 /// An event to be sent.
@@ -49,11 +61,15 @@ impl Event {
     }
 }
 
+const UTF8: &str = "application/json; charset=utf-8";
+
 pub(crate) const SENDERS: [Sender; 12] = [
     Sender {
         name: "dwolla",
         usual_topic: "customer_created",
         scheme: |_| dwolla::scheme(),
+        topic: At::Body(&["/topic"]),
+        id: At::Body(&["/id"]),
         event: |event| {
             let (id, api) = (&event.id, "https://api-sandbox.dwolla.com");
             let customer = "6c57f372-e9a0-47d4-91f3-ab2b3aae56f0";
@@ -79,6 +95,8 @@ pub(crate) const SENDERS: [Sender; 12] = [
             let header = HeaderName::from_static("x-webhook-signature");
             Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="))
         },
+        topic: At::Body(&["/type"]),
+        id: At::Body(&["/id"]),
         event: |event| {
             json!({
                 "id": event.id,
@@ -98,6 +116,8 @@ pub(crate) const SENDERS: [Sender; 12] = [
         name: "standard-webhooks",
         usual_topic: "invoice.paid",
         scheme: |_| standard_webhooks::scheme(),
+        topic: At::Body(&["/type"]),
+        id: At::Header,
         event: |event| json!({ "type": event.topic, "timestamp": event.rfc3339(), "data": { "id": "inv_1" } }),
         headers: |_| Vec::new(),
     },
@@ -105,30 +125,43 @@ pub(crate) const SENDERS: [Sender; 12] = [
         name: "svix",
         usual_topic: "user.created",
         scheme: |_| svix::scheme(),
+        topic: At::Body(&["/type"]),
+        id: At::Header,
         event: |event| json!({ "type": event.topic, "timestamp": event.rfc3339(), "data": { "id": "user_1" } }),
-        headers: |_| Vec::new(),
+        headers: |_| vec![("user-agent", "Svix-Webhooks/1.0".to_owned())],
     },
     Sender {
         name: "stripe",
         usual_topic: stripe::topic::PAYMENT_INTENT_SUCCEEDED,
         scheme: |_| stripe::scheme(),
+        topic: At::Body(&["/type"]),
+        id: At::Body(&["/id"]),
         event: |event| {
             json!({
                 "id": event.id,
                 "object": "event",
+                "api_version": "2025-09-30.clover",
                 "created": event.since_1970().as_secs(),
                 "data": { "object": { "id": "pi_1", "object": "payment_intent", "amount": 4200, "currency": "eur" } },
                 "livemode": false,
                 "pending_webhooks": 1,
+                "request": { "id": null, "idempotency_key": null },
                 "type": event.topic,
             })
         },
-        headers: |_| Vec::new(),
+        headers: |_| {
+            vec![
+                ("content-type", UTF8.to_owned()),
+                ("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)".to_owned()),
+            ]
+        },
     },
     Sender {
         name: "github",
         usual_topic: github::topic::ISSUES_OPENED,
         scheme: |_| github::scheme(),
+        topic: At::Header,
+        id: At::Header,
         event: |event| {
             let action = event.name_and_action().1;
             json!({
@@ -141,6 +174,10 @@ pub(crate) const SENDERS: [Sender; 12] = [
             vec![
                 ("x-github-event", event.name_and_action().0.to_owned()),
                 ("x-github-delivery", event.id.clone()),
+                ("x-github-hook-id", "292430182".to_owned()),
+                ("x-github-hook-installation-target-id", "79929171".to_owned()),
+                ("x-github-hook-installation-target-type", "repository".to_owned()),
+                ("user-agent", "GitHub-Hookshot/044aadd".to_owned()),
             ]
         },
     },
@@ -148,21 +185,29 @@ pub(crate) const SENDERS: [Sender; 12] = [
         name: "slack",
         usual_topic: slack::topic::APP_MENTION,
         scheme: |_| slack::scheme(),
+        topic: At::Body(&["/event/type"]),
+        id: At::Body(&["/event_id"]),
         event: |event| {
             json!({
                 "team_id": "T1",
+                "api_app_id": "A1",
                 "type": "event_callback",
                 "event": { "type": event.topic, "user": "U1", "text": "status?", "channel": "C1" },
                 "event_id": event.id,
                 "event_time": event.since_1970().as_secs(),
             })
         },
-        headers: |_| Vec::new(),
+        headers: |_| {
+            let agent = "Slackbot 1.0 (+https://api.slack.com/robots)";
+            vec![("user-agent", agent.to_owned())]
+        },
     },
     Sender {
         name: "shopify",
         usual_topic: shopify::topic::ORDERS_CREATE,
         scheme: |_| shopify::scheme(),
+        topic: At::Header,
+        id: At::Header,
         event: |event| {
             json!({
                 "id": 5_512_003_344_771_u64,
@@ -175,7 +220,11 @@ pub(crate) const SENDERS: [Sender; 12] = [
             vec![
                 ("x-shopify-topic", event.topic.clone()),
                 ("x-shopify-shop-domain", "acme-water.myshopify.com".to_owned()),
+                ("x-shopify-api-version", "2025-10".to_owned()),
+                ("x-shopify-webhook-id", event.id.clone()),
                 ("x-shopify-event-id", event.id.clone()),
+                ("x-shopify-triggered-at", event.rfc3339()),
+                ("user-agent", "Shopify-Captain-Hook".to_owned()),
             ]
         },
     },
@@ -183,6 +232,8 @@ pub(crate) const SENDERS: [Sender; 12] = [
         name: "square",
         usual_topic: square::topic::PAYMENT_UPDATED,
         scheme: square::scheme,
+        topic: At::Body(&["/type"]),
+        id: At::Body(&["/event_id"]),
         event: |event| {
             json!({
                 "merchant_id": "ML8",
@@ -192,12 +243,20 @@ pub(crate) const SENDERS: [Sender; 12] = [
                 "data": { "type": "payment", "id": "p1", "object": { "payment": { "id": "p1", "status": "COMPLETED" } } },
             })
         },
-        headers: |_| Vec::new(),
+        headers: |event| {
+            vec![
+                ("square-environment", "Sandbox".to_owned()),
+                ("square-initial-delivery-timestamp", event.rfc3339()),
+                ("user-agent", "Square Connect v2".to_owned()),
+            ]
+        },
     },
     Sender {
         name: "paddle",
         usual_topic: paddle::topic::TRANSACTION_COMPLETED,
         scheme: |_| paddle::scheme(),
+        topic: At::Body(&["/event_type"]),
+        id: At::Body(&["/event_id"]),
         event: |event| {
             json!({
                 "event_id": event.id,
@@ -213,6 +272,8 @@ pub(crate) const SENDERS: [Sender; 12] = [
         name: "linear",
         usual_topic: linear::topic::ISSUE_CREATE,
         scheme: |_| linear::scheme(),
+        topic: At::Body(&["/type", "/action"]),
+        id: At::Header,
         event: |event| {
             let (kind, action) = event.name_and_action();
             let sent = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -228,6 +289,8 @@ pub(crate) const SENDERS: [Sender; 12] = [
             vec![
                 ("linear-event", event.name_and_action().0.to_owned()),
                 ("linear-delivery", event.id.clone()),
+                ("content-type", UTF8.to_owned()),
+                ("user-agent", "Linear-Webhook".to_owned()),
             ]
         },
     },
@@ -235,6 +298,8 @@ pub(crate) const SENDERS: [Sender; 12] = [
         name: "zoom",
         usual_topic: zoom::topic::MEETING_STARTED,
         scheme: |_| zoom::scheme(),
+        topic: At::Body(&["/event"]),
+        id: At::Body(&["/payload/object/uuid"]),
         event: |event| {
             json!({
                 "event": event.topic,
@@ -242,6 +307,11 @@ pub(crate) const SENDERS: [Sender; 12] = [
                 "event_ts": event.since_1970().as_millis() as u64,
             })
         },
-        headers: |_| Vec::new(),
+        headers: |_| {
+            vec![
+                ("content-type", UTF8.to_owned()),
+                ("user-agent", "Zoom Marketplace/1.0a".to_owned()),
+            ]
+        },
     },
 ];
