@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt};
 
+use super::TimestampFormat;
+
 /// A part of what is signed, besides the body.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Part {
@@ -15,6 +17,8 @@ pub(super) enum Part {
 pub(super) struct Content {
     before: Vec<Part>,
     after: Vec<Part>,
+    /// Whether no text tells where the time ends, so that a time in digits must have a certain number of them.
+    exact_time: bool,
 }
 
 /// The texts of a request that a part stands for.
@@ -34,18 +38,19 @@ impl Content {
     }
 
     /// From a template. It must name what the scheme has a place for, and nothing else.
-    pub(super) fn parse(template: &str, has_id: bool, has_timestamp: bool) -> Result<Self, SchemeError> {
+    pub(super) fn parse(template: &str, has_id: bool, timestamp: Option<TimestampFormat>) -> Result<Self, SchemeError> {
         let bodies = template.matches("{body}").count();
         let Some((before, after)) = template.split_once("{body}").filter(|_| bodies == 1) else {
             return Err(SchemeError(Wrong::Bodies(bodies)));
         };
-        let content = Self {
+        let mut content = Self {
             before: parts(before)?,
             after: parts(after)?,
+            exact_time: false,
         };
         for (part, name, has_place) in [
             (Part::Id, "{id}", has_id),
-            (Part::Timestamp, "{timestamp}", has_timestamp),
+            (Part::Timestamp, "{timestamp}", timestamp.is_some()),
         ] {
             match content.all().filter(|each| **each == part).count() {
                 0 if has_place => return Err(SchemeError(Wrong::Unnamed(name))),
@@ -54,37 +59,52 @@ impl Content {
                 times => return Err(SchemeError(Wrong::Repeated(name, times))),
             }
         }
-        content.refuse_neighbours()?;
+        content.exact_time = !content.text_ends_time();
+        content.tells_where_ids_end(timestamp.unwrap_or_default())?;
         Ok(content)
     }
 
-    /// Two parts of a request side by side could be cut elsewhere and sign alike. So text stands between them, and it is nothing that a
-    /// time could go on with: no digit. An id is searched for the first letter of the text behind it, and comes before the body, which
-    /// may hold any text.
-    fn refuse_neighbours(&self) -> Result<(), SchemeError> {
-        let no_digit = |part: Option<&Part>, end: fn(&str) -> Option<char>| match part {
-            Some(Part::Text(text)) => end(text).is_some_and(|letter| !letter.is_ascii_digit()),
-            _ => false,
+    /// What is signed must be cut in one way only: were there two, a request could be turned into another one under the same tag, with
+    /// bytes of the body for a time, say. From the front up to the body and from the back up to it, each part's end must follow from the
+    /// bytes alone. A text is fixed. A time in RFC 3339 tells its own ends; a time in digits ends where text begins that is no digit, or
+    /// else has a fixed number of digits. An id ends at the first letter of the text behind it, which it may not hold. Before a time in RFC
+    /// 3339 it may not hold a colon: the time's first colon is then the first of all, and the time begins 13 bytes before it.
+    pub(super) fn tells_where_ids_end(&self, format: TimestampFormat) -> Result<(), SchemeError> {
+        let is_told = |(index, part): (usize, &Part)| {
+            *part != Part::Id
+                || match self.before.get(index.saturating_add(1)) {
+                    Some(Part::Text(_)) => true,
+                    Some(Part::Timestamp) => format == TimestampFormat::Rfc3339,
+                    Some(Part::Id) | None => false,
+                }
         };
-        let first = |text: &str| text.chars().next();
-        let last = |text: &str| text.chars().next_back();
-        let told_before = |(index, part): (usize, &Part)| {
-            matches!(part, Part::Text(_)) || no_digit(self.before.get(index.saturating_add(1)), first)
-        };
-        let told_after = |(index, part): (usize, &Part)| match part {
-            Part::Text(_) => true,
-            Part::Id => false,
-            Part::Timestamp => {
-                let next = self.after.get(index.saturating_add(1));
-                let previous = index.checked_sub(1).and_then(|previous| self.after.get(previous));
-                no_digit(previous, last) && (next.is_none() || no_digit(next, first))
-            }
-        };
-        if self.before.iter().enumerate().all(told_before) && self.after.iter().enumerate().all(told_after) {
+        if self.before.iter().enumerate().all(is_told) && !self.after.contains(&Part::Id) {
             Ok(())
         } else {
-            Err(SchemeError(Wrong::Neighbours))
+            Err(SchemeError(Wrong::IdEnd))
         }
+    }
+
+    /// Whether a time in digits lies beside text, on the side of the body, that it cannot go on with.
+    fn text_ends_time(&self) -> bool {
+        let place = |parts: &[Part]| parts.iter().position(|part| *part == Part::Timestamp);
+        let (neighbour, end): (_, fn(&str) -> Option<char>) = match (place(&self.before), place(&self.after)) {
+            (Some(index), _) => (self.before.get(index.saturating_add(1)), |text| text.chars().next()),
+            (None, Some(index)) => {
+                let before = index.checked_sub(1).and_then(|index| self.after.get(index));
+                (before, |text| text.chars().next_back())
+            }
+            (None, None) => return true,
+        };
+        match neighbour {
+            Some(Part::Text(text)) => end(text).is_some_and(|letter| !letter.is_ascii_digit()),
+            _ => false,
+        }
+    }
+
+    /// Whether a time in digits must have a certain number of them.
+    pub(super) fn exact_time(&self) -> bool {
+        self.exact_time
     }
 
     fn all(&self) -> impl Iterator<Item = &Part> {
@@ -100,7 +120,8 @@ impl Content {
         let index = self.before.iter().position(|part| *part == Part::Id)?;
         match self.before.get(index.saturating_add(1)) {
             Some(Part::Text(text)) => text.bytes().next(),
-            _ => None,
+            Some(Part::Timestamp) => Some(b':'),
+            Some(Part::Id) | None => None,
         }
     }
 
@@ -165,7 +186,7 @@ impl From<String> for Content {
     fn from(text: String) -> Self {
         Self {
             before: vec![Part::Text(Cow::Owned(text))],
-            after: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -181,10 +202,12 @@ pub(super) enum Wrong {
     Unnamed(&'static str),
     NoPlace(&'static str),
     Repeated(&'static str, usize),
-    Neighbours,
-    Item(String, char),
+    IdEnd,
+    Item(String, String),
+    Separator(String),
     Label(String),
     NoList,
+    NoTime,
 }
 
 impl fmt::Display for SchemeError {
@@ -209,21 +232,30 @@ impl fmt::Display for SchemeError {
             Wrong::Repeated(name, times) => {
                 write!(f, "the signed content names {name} {times} times; expected once")
             }
-            Wrong::Neighbours => f.write_str(
-                "the signed content does not tell where {id} or {timestamp} ends; expected {id} before {body}, and text beside each of \
-                 them that is no digit: otherwise two requests could sign alike",
+            Wrong::IdEnd => f.write_str(
+                "the signed content does not tell where {id} ends; expected {id} before {body}, and text or a time in RFC 3339 right \
+                 behind it: otherwise two requests could sign alike",
             ),
-            Wrong::Item(label, separator) if label.contains(*separator) => write!(
+            Wrong::Separator(separator) => write!(
+                f,
+                "items cannot be separated by {separator:?}; expected one printable ASCII character, with spaces behind it where the \
+                 sender writes them"
+            ),
+            Wrong::Item(label, separator) if separator.chars().next().is_some_and(|first| label.contains(first)) => write!(
                 f,
                 "the label {label:?} holds the separator {separator:?}; expected a label that fits into an item"
             ),
             Wrong::Item(label, separator) => write!(
                 f,
-                "items between {separator:?} that begin with {label:?} cannot stand in a header; expected printable ASCII and a label"
+                "items between {separator:?} that begin with {label:?} cannot stand in a header; expected printable ASCII and a label that \
+                 begins with no space"
             ),
             Wrong::Label(label) => write!(
                 f,
                 "the label {label:?} of the time begins as the tag's does; expected two that differ"
+            ),
+            Wrong::NoTime => f.write_str(
+                "the scheme signs no time that could be written in another way; expected `timestamp_header` or `timestamp_item` before",
             ),
             Wrong::NoList => f.write_str("the scheme has no list that the time could be an item of; expected `list` before"),
         }

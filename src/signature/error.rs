@@ -3,7 +3,7 @@ use std::{error::Error, fmt, time::Duration};
 use http::{HeaderName, HeaderValue};
 
 use super::{
-    Algorithm, Encoding, SecretError,
+    Algorithm, Encoding, SecretError, TimestampFormat,
     timestamp::{NoTime, Off},
 };
 
@@ -65,6 +65,8 @@ enum Reason {
     Time {
         header: HeaderName,
         wrong: NoTime,
+        format: TimestampFormat,
+        exact: bool,
     },
     TwoTimes {
         header: HeaderName,
@@ -185,9 +187,13 @@ impl SignatureError {
         Self(Box::new(Reason::Id { header, end }))
     }
 
-    pub(super) fn no_time(header: &HeaderName, wrong: NoTime) -> Self {
-        let header = header.clone();
-        Self(Box::new(Reason::Time { header, wrong }))
+    pub(super) fn no_time(header: &HeaderName, wrong: NoTime, format: TimestampFormat, exact: bool) -> Self {
+        Self(Box::new(Reason::Time {
+            header: header.clone(),
+            wrong,
+            format,
+            exact,
+        }))
     }
 
     pub(super) fn no_time_in_body() -> Self {
@@ -286,15 +292,22 @@ impl fmt::Display for SignatureError {
                 write!(f, "the id in {header} cannot be signed; expected ")?;
                 id_rule(f, *end)
             }
-            Reason::Time { header, wrong } => {
+            Reason::Time {
+                header,
+                wrong,
+                format,
+                exact,
+            } => {
                 write!(f, "the time in {header} ")?;
                 match wrong {
                     NoTime::Empty => f.write_str("is missing")?,
                     NoTime::Digits => f.write_str("is not of digits alone")?,
                     NoTime::LeadingZero => f.write_str("begins with a zero")?,
-                    NoTime::TooLong(digits) => write!(f, "has {digits} digits")?,
+                    NoTime::Length(digits) => write!(f, "has {digits} digits")?,
+                    NoTime::Rfc3339 => f.write_str("is not of its form")?,
                 }
-                f.write_str("; expected whole seconds since 1970")
+                f.write_str("; expected ")?;
+                format.rule(f, *exact)
             }
             Reason::NoTimeInBody => {
                 f.write_str("the body does not say when it was signed; expected the sender's field")

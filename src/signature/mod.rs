@@ -29,6 +29,8 @@ pub use scheme::Scheme;
 pub use secret::{SecretError, SecretErrorKind, Secrets};
 pub use sign::SignError;
 pub use tag::{Algorithm, Encoding};
+pub use timestamp::TimestampFormat;
+pub(crate) use timestamp::read_rfc3339;
 pub use verifier::{SecretsHandle, Verification, Verifier};
 
 use std::time::{Duration, SystemTime};

@@ -1,6 +1,6 @@
 //! What a request claims: its tags, and what else of it is signed. Everything here is read before anything is known of the sender.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
     Scheme, SignatureError,
@@ -8,7 +8,6 @@ use super::{
     mac::Tag,
     scheme::{Form, TimePlace},
     tag::{NoTag, decode},
-    timestamp,
 };
 
 /// Items that a list may have. Senders put a tag there for each secret that is valid, two or three.
@@ -37,9 +36,7 @@ impl Scheme {
         let (index, name, value) = self.tag_header(headers)?;
         let (tags, item) = match self.form() {
             Form::Alone(prefix) => {
-                let text = value
-                    .strip_prefix(prefix.as_bytes())
-                    .ok_or_else(|| SignatureError::prefix(name, prefix))?;
+                let text = without_prefix(name, value, prefix)?;
                 let first = decode(text, self.algorithm(), self.encoding())
                     .map_err(|wrong| self.no_tag(wrong, name, text.len()))?;
                 (
@@ -50,7 +47,11 @@ impl Scheme {
                     None,
                 )
             }
-            Form::List { separator, label } => self.items(name, value, *separator, label)?,
+            Form::List {
+                prefix,
+                separator,
+                label,
+            } => self.items(name, without_prefix(name, value, prefix)?, separator, label)?,
         };
         let mut claims = Claims {
             tags,
@@ -68,7 +69,9 @@ impl Scheme {
                     (name, only(headers, name, "time")?)
                 }
             };
-            claims.time = Some(timestamp::parse(text).map_err(|wrong| SignatureError::no_time(name, wrong))?);
+            let (format, exact) = (signed.format, self.content().exact_time());
+            let time = format.read(text, exact);
+            claims.time = Some(time.map_err(|wrong| SignatureError::no_time(name, wrong, format, exact))?);
             claims.values.timestamp = text;
         }
         Ok(claims)
@@ -131,19 +134,27 @@ impl Scheme {
         &self,
         name: &HeaderName,
         value: &'h [u8],
-        separator: u8,
+        separator: &str,
         label: &str,
     ) -> Result<(Tags, Option<&'h [u8]>), SignatureError> {
+        let (first, blanks) = match separator.as_bytes() {
+            [first, blanks @ ..] => (*first, blanks),
+            [] => return Err(SignatureError::no_item(name, label)),
+        };
         let time_label = match self.timestamp_place().map(|timestamp| &timestamp.place) {
             Some(TimePlace::Item(label)) => Some(label.as_bytes()),
             _ => None,
         };
         let mut tags: Option<Tags> = None;
         let (mut time, mut wrong) = (None, None);
-        for (count, item) in value.split(|byte| *byte == separator).enumerate() {
+        for (count, item) in value.split(|byte| *byte == first).enumerate() {
             if count >= MAX_ITEMS {
                 return Err(SignatureError::items(name, MAX_ITEMS));
             }
+            let item = match count {
+                0 => item,
+                _ => item.strip_prefix(blanks).unwrap_or_default(),
+            };
             if let Some(text) = time_label.and_then(|label| item.strip_prefix(label)) {
                 if time.replace(text).is_some() {
                     return Err(SignatureError::two_times(name));
@@ -175,6 +186,12 @@ impl Scheme {
             NoTag::Encoding => SignatureError::encoding(name, self.encoding()),
         }
     }
+}
+
+fn without_prefix<'h>(name: &HeaderName, value: &'h [u8], prefix: &HeaderValue) -> Result<&'h [u8], SignatureError> {
+    value
+        .strip_prefix(prefix.as_bytes())
+        .ok_or_else(|| SignatureError::prefix(name, prefix))
 }
 
 /// The only value of a header that is signed.

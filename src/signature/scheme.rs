@@ -6,7 +6,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    Algorithm, Encoding, Secrets, SignError, Verifier,
+    Algorithm, Encoding, Secrets, SignError, TimestampFormat, Verifier,
     content::{Content, Part, SchemeError, Wrong},
     secret::SecretForm,
 };
@@ -47,14 +47,20 @@ pub struct Scheme {
 pub(super) enum Form {
     /// The header's whole value, after this text.
     Alone(HeaderValue),
-    /// Items between separators; a tag is behind the label, and there may be several.
-    List { separator: u8, label: Cow<'static, str> },
+    /// After this text items between separators; a tag is behind the label, and there may be several.
+    List {
+        prefix: HeaderValue,
+        /// A character, and the spaces behind it.
+        separator: Cow<'static, str>,
+        label: Cow<'static, str>,
+    },
 }
 
 /// Where a signed time is, and how far from now it may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Timestamp {
     pub(super) place: TimePlace,
+    pub(super) format: TimestampFormat,
     pub(super) tolerance: Duration,
 }
 
@@ -99,16 +105,20 @@ impl Scheme {
         self
     }
 
-    /// Text that stands before the tag in the header, such as `sha256=`. A value without it is refused; it chooses nothing.
+    /// Text that stands before the tag in the header, such as `sha256=`, or before the whole [`list`](Self::list) of them. A value without
+    /// it is refused; it chooses nothing.
     #[must_use]
-    pub fn prefix(mut self, prefix: HeaderValue) -> Self {
-        self.form = Form::Alone(prefix);
+    pub fn prefix(mut self, text: HeaderValue) -> Self {
+        match &mut self.form {
+            Form::Alone(prefix) | Form::List { prefix, .. } => *prefix = text,
+        }
         self
     }
 
     /// The header holds a list: items between separators, a tag in each item that begins with the label. One good tag is enough;
     /// senders put several there while one secret replaces another. Items with other labels, and items that are no tag, are passed
-    /// over, and a list of more than 16 items is refused.
+    /// over, and a list of more than 16 items is refused. Where the sender writes a space behind each separator, it belongs to the separator:
+    /// `", "`.
     ///
     /// ```
     /// # use http::HeaderName;
@@ -123,19 +133,33 @@ impl Scheme {
     /// ```
     ///
     /// # Errors
-    /// The separator is no ASCII character, or the label is empty, holds it or cannot stand in a header.
-    pub fn list(self, separator: char, label: &str) -> Result<Self, SchemeError> {
-        let form = list(separator, label.to_owned().into())?;
-        Ok(Self { form, ..self })
+    /// The separator is no ASCII character, or the label is empty, begins with a space, holds the separator or cannot stand in a header; or
+    /// the label does not differ from the one of a [`timestamp_item`](Self::timestamp_item) that was named before.
+    pub fn list(self, separator: impl Into<String>, label: &str) -> Result<Self, SchemeError> {
+        let separator = separator.into();
+        fits(&separator, label)?;
+        if let Some(TimePlace::Item(of_time)) = self.timestamp.as_ref().map(|timestamp| &timestamp.place) {
+            fits(&separator, of_time)?;
+            differ(label, of_time)?;
+        }
+        Ok(self.with_list(separator.into(), label.to_owned().into()))
     }
 
     /// A list whose label is known to fit.
-    pub(crate) fn list_of(mut self, separator: u8, label: &'static str) -> Self {
-        self.form = Form::List {
-            separator,
-            label: Cow::Borrowed(label),
-        };
-        self
+    pub(crate) fn list_of(self, separator: u8, label: &'static str) -> Self {
+        self.with_list(String::from(char::from(separator)).into(), Cow::Borrowed(label))
+    }
+
+    fn with_list(self, separator: Cow<'static, str>, label: Cow<'static, str>) -> Self {
+        let (Form::Alone(prefix) | Form::List { prefix, .. }) = self.form;
+        Self {
+            form: Form::List {
+                prefix,
+                separator,
+                label,
+            },
+            ..self
+        }
     }
 
     /// An id in a header, which is signed: before what is signed so far, with a dot between, unless
@@ -147,9 +171,10 @@ impl Scheme {
         self
     }
 
-    /// A time in a header, in whole seconds since 1970, which is signed: before what is signed so far, with a dot between, unless
-    /// [`signed_content`](Self::signed_content) says otherwise. A request whose time is farther from now than the tolerance, in
-    /// either direction, is refused.
+    /// A time in a header, which is signed: before what is signed so far, with a dot between, unless
+    /// [`signed_content`](Self::signed_content) says otherwise. It is in whole seconds since 1970, unless
+    /// [`timestamp_format`](Self::timestamp_format) says otherwise. A request whose time is farther from now than the tolerance, in either
+    /// direction, is refused.
     ///
     /// ```
     /// use http::HeaderName;
@@ -179,13 +204,14 @@ impl Scheme {
     /// # Errors
     /// The scheme has no list, or the label does not fit into it, or begins as the tag's does.
     pub fn timestamp_item(self, label: &str, tolerance: Duration) -> Result<Self, SchemeError> {
-        let Form::List { separator, label: tags } = &self.form else {
+        let Form::List {
+            separator, label: tags, ..
+        } = &self.form
+        else {
             return Err(SchemeError(Wrong::NoList));
         };
-        list(char::from(*separator), label.to_owned().into())?;
-        if tags.starts_with(label) || label.starts_with(&**tags) {
-            return Err(SchemeError(Wrong::Label(label.to_owned())));
-        }
+        fits(separator, label)?;
+        differ(tags, label)?;
         Ok(self.timestamp(TimePlace::Item(label.to_owned().into()), tolerance))
     }
 
@@ -195,9 +221,48 @@ impl Scheme {
     }
 
     fn timestamp(mut self, place: TimePlace, tolerance: Duration) -> Self {
-        self.timestamp = Some(Timestamp { place, tolerance });
+        self.timestamp = Some(Timestamp {
+            place,
+            format: self.format().unwrap_or_default(),
+            tolerance,
+        });
         self.content = self.content.preceded_by(Part::Timestamp);
         self
+    }
+
+    /// How the signed time is written, if not in seconds.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_webhook::signature::{Algorithm, Encoding, Scheme, Secrets, TimestampFormat, verify_at};
+    ///
+    /// // as Sanity signs: milliseconds, and base64 in its URL-safe alphabet
+    /// let scheme = Scheme::new(HeaderName::from_static("sanity-webhook-signature"), Algorithm::HmacSha256, Encoding::Base64Url)
+    ///     .list(',', "v1=")?
+    ///     .timestamp_item("t=", Duration::from_secs(300))?
+    ///     .timestamp_format(TimestampFormat::Milliseconds)?;
+    ///
+    /// let sent = SystemTime::UNIX_EPOCH + Duration::from_millis(1_633_519_811_129);
+    /// let headers = scheme.sign_at(&Secrets::new("test")?, "", sent, br#"{"_id":"resume"}"#)?;
+    /// assert_eq!(
+    ///     headers["sanity-webhook-signature"],
+    ///     "t=1633519811129,v1=tLa470fx7qkLLEcMOcEUFuBbRSkGujyskxrNXcoh0N0",
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The scheme signs no time; or an id stands right before it in the signed content, and would have no end before such a time.
+    pub fn timestamp_format(mut self, format: TimestampFormat) -> Result<Self, SchemeError> {
+        let timestamp = self.timestamp.as_mut().ok_or(SchemeError(Wrong::NoTime))?;
+        self.content.tells_where_ids_end(format)?;
+        timestamp.format = format;
+        Ok(self)
+    }
+
+    fn format(&self) -> Option<TimestampFormat> {
+        self.timestamp.as_ref().map(|timestamp| timestamp.format)
     }
 
     /// How far from now a signed time may be, where a scheme signs one and the sender's usual tolerance does not do.
@@ -211,6 +276,10 @@ impl Scheme {
 
     /// What is signed: text with `{body}` in it, and with `{id}` and `{timestamp}` where the scheme has a place for them, which must be
     /// named before.
+    ///
+    /// What a request signs can be cut into these parts in one way only. A time may touch the body, before it or behind it: without text
+    /// between them a time in seconds must then have ten digits (until the year 2286), and one in milliseconds thirteen. An id comes before
+    /// the body, and ends where text begins, or a time in RFC 3339.
     ///
     /// ```
     /// # use http::HeaderName;
@@ -237,9 +306,9 @@ impl Scheme {
     ///
     /// # Errors
     /// `{body}` is not there exactly once; `{id}` or `{timestamp}` is there without a place for it, more than once, or not although there
-    /// is a place; another name stands in braces; or two of them have no text between them that tells where one ends.
+    /// is a place; another name stands in braces; or nothing tells where the id ends.
     pub fn signed_content(mut self, template: &str) -> Result<Self, SchemeError> {
-        self.content = Content::parse(template, !self.id.is_empty(), self.timestamp.is_some())?;
+        self.content = Content::parse(template, !self.id.is_empty(), self.format())?;
         Ok(self)
     }
 
@@ -259,7 +328,7 @@ impl Scheme {
     }
 
     /// Secrets are base64, with or without this text before it, and stand for 24 to 75 bytes, which are the key. Without this, a
-    /// secret's own bytes are the key, the prefix that it may have included.
+    /// secret's own bytes are the key, the prefix that it may have included. A [`raw_key`](Secrets::raw_key) is the key in either case.
     #[must_use]
     pub fn base64_secrets(mut self, prefix: &str) -> Self {
         self.secret_form = SecretForm::Base64(prefix.to_owned());
@@ -279,7 +348,7 @@ impl Scheme {
     ///
     /// # Errors
     /// As [`sign`](Self::sign); or the id cannot be signed: it is empty, longer than 255 bytes, has something else in it than printable
-    /// ASCII, or what ends an id in the signed content (`.`, say).
+    /// ASCII, or what ends an id in the signed content (`.`, say); or the time cannot be written in the scheme's form.
     pub fn sign_at(&self, secrets: &Secrets, id: &str, time: SystemTime, body: &[u8]) -> Result<HeaderMap, SignError> {
         Verifier::new(self, secrets)?.sign_at(id, time, body)
     }
@@ -319,6 +388,20 @@ impl Scheme {
         &self.secret_form
     }
 
+    /// How far from now a signed time may be. `None` where the scheme signs no time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_webhook::{dwolla, stripe};
+    ///
+    /// assert_eq!(stripe::scheme().time_tolerance(), Some(Duration::from_secs(300)));
+    /// assert_eq!(dwolla::scheme().time_tolerance(), None);
+    /// ```
+    #[must_use]
+    pub fn time_tolerance(&self) -> Option<Duration> {
+        self.timestamp.as_ref().map(|timestamp| timestamp.tolerance)
+    }
+
     /// Whether the signature covers a time beside the body.
     #[must_use]
     pub fn signs_timestamp(&self) -> bool {
@@ -339,10 +422,26 @@ impl Scheme {
     }
 }
 
-fn list(separator: char, label: Cow<'static, str>) -> Result<Form, SchemeError> {
-    let fits = separator.is_ascii() && !separator.is_ascii_control() && !label.is_empty() && !label.contains(separator);
-    match u8::try_from(separator) {
-        Ok(separator) if fits && HeaderValue::from_str(&label).is_ok() => Ok(Form::List { separator, label }),
-        _ => Err(SchemeError(Wrong::Item(label.into_owned(), separator))),
+/// Whether an item with this label can stand in a list with this separator.
+fn fits(separator: &str, label: &str) -> Result<(), SchemeError> {
+    let first = separator
+        .chars()
+        .next()
+        .filter(|first| *first == ' ' || first.is_ascii_graphic());
+    let blanks = separator.get(1..).unwrap_or_default();
+    let Some(first) = first.filter(|first| blanks.bytes().all(|blank| blank == b' ' && *first != ' ')) else {
+        return Err(SchemeError(Wrong::Separator(separator.to_owned())));
+    };
+    if label.is_empty() || label.starts_with(' ') || label.contains(first) || HeaderValue::from_str(label).is_err() {
+        return Err(SchemeError(Wrong::Item(label.to_owned(), separator.to_owned())));
     }
+    Ok(())
+}
+
+/// Whether each item of a list has one of these labels at most.
+fn differ(of_tags: &str, of_time: &str) -> Result<(), SchemeError> {
+    if of_tags.starts_with(of_time) || of_time.starts_with(of_tags) {
+        return Err(SchemeError(Wrong::Label(of_time.to_owned())));
+    }
+    Ok(())
 }

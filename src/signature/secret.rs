@@ -6,10 +6,13 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
-/// With its padding or without: what stands in a dashboard is copied by hand.
+/// With its padding or without: what stands in a dashboard is copied by hand. Bits at the end that fill no byte may be anything and are
+/// dropped, as Standard Webhooks' and Svix's SDKs for JavaScript do: there are senders whose secrets are random letters.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 /// What a base64 secret stands for, in bytes: 24 to 64 by the Standard Webhooks specification, and Svix's server takes 75.
@@ -26,8 +29,9 @@ pub(super) enum SecretForm {
 
 /// The secrets shared with a sender: one, or several while one replaces another.
 ///
-/// The first is the one to [`sign`](super::Scheme::sign) with; all are tried when verifying. Their memory is wiped when they are
-/// dropped, and `Debug` prints their number only.
+/// A secret is the text that the sender shows, or a [raw key](Self::raw_key): bytes. The first is the one to
+/// [`sign`](super::Scheme::sign) with; all are tried when verifying. Their memory is wiped when they are dropped, and `Debug` prints
+/// their number only.
 ///
 /// ```
 /// use tower_webhook::signature::Secrets;
@@ -42,13 +46,20 @@ pub(super) enum SecretForm {
 /// # Ok::<(), tower_webhook::signature::SecretError>(())
 /// ```
 #[derive(Clone)]
-pub struct Secrets(Vec<Zeroizing<Vec<u8>>>);
+pub struct Secrets(Vec<Secret>);
+
+#[derive(Clone)]
+struct Secret {
+    bytes: Zeroizing<Vec<u8>>,
+    /// Whether they are the key itself, whatever the scheme makes of a text.
+    is_raw: bool,
+}
 
 impl Secrets {
-    /// One secret.
+    /// One secret, as the sender shows it.
     ///
     /// # Errors
-    /// It is empty, blank, or has whitespace at an end.
+    /// It is empty or blank, or has around it what is no part of it: whitespace, an invisible character, or quotes.
     pub fn new(secret: impl Into<Vec<u8>>) -> Result<Self, SecretError> {
         Self::several([secret])
     }
@@ -56,18 +67,54 @@ impl Secrets {
     /// Several secrets, the current one first. All are valid for verifying.
     ///
     /// # Errors
-    /// There is none, or one of them is empty, blank or has whitespace at an end: the error tells which.
+    /// There is none, or one of them is refused as by [`new`](Self::new): the error tells which.
     pub fn several<T: Into<Vec<u8>>>(secrets: impl IntoIterator<Item = T>) -> Result<Self, SecretError> {
+        Self::checked(secrets, false)
+    }
+
+    /// One key as bytes: from a key store, or decoded from what the sender shows. They are the key as they are, also in a scheme whose secrets
+    /// are [base64](super::Scheme::base64_secrets).
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use tower_webhook::{custom::Custom, signature::{Algorithm, Encoding, Scheme, Secrets}};
+    ///
+    /// // Close shows its key in hex, and signs with the bytes that it stands for.
+    /// let key = Secrets::raw_key(hex::decode("0a20f7e5").unwrap())?;
+    /// let scheme = Scheme::new(HeaderName::from_static("close-sig-hash"), Algorithm::HmacSha256, Encoding::Hex);
+    /// let builder = Custom::builder("close", scheme).secrets(key);
+    /// # drop(builder);
+    /// # Ok::<(), tower_webhook::signature::SecretError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It is empty.
+    pub fn raw_key(key: impl Into<Vec<u8>>) -> Result<Self, SecretError> {
+        Self::raw_keys([key])
+    }
+
+    /// Several keys as bytes, the current one first.
+    ///
+    /// # Errors
+    /// There is none, or one of them is empty: the error tells which.
+    pub fn raw_keys<T: Into<Vec<u8>>>(keys: impl IntoIterator<Item = T>) -> Result<Self, SecretError> {
+        Self::checked(keys, true)
+    }
+
+    fn checked<T: Into<Vec<u8>>>(secrets: impl IntoIterator<Item = T>, is_raw: bool) -> Result<Self, SecretError> {
         // Into memory that is wiped first, so that a refusal leaves none of them behind.
         let secrets: Vec<_> = secrets
             .into_iter()
-            .map(|secret| Zeroizing::new(secret.into()))
+            .map(|secret| Secret {
+                bytes: Zeroizing::new(secret.into()),
+                is_raw,
+            })
             .collect();
         if secrets.is_empty() {
             return Err(SecretError::none());
         }
         for (index, secret) in secrets.iter().enumerate() {
-            if let Some(kind) = refuse(secret) {
+            if let Some(kind) = secret.refuse() {
                 return Err(SecretError {
                     kind,
                     position: (secrets.len() > 1).then_some(index),
@@ -79,7 +126,7 @@ impl Secrets {
 
     /// Themselves, as bytes.
     pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.iter().map(|secret| secret.as_slice())
+        self.0.iter().map(|secret| secret.bytes.as_slice())
     }
 
     /// The keys that they stand for in this form.
@@ -88,7 +135,7 @@ impl Secrets {
             .iter()
             .enumerate()
             .map(|(index, secret)| {
-                key(secret, form).map_err(|kind| SecretError {
+                secret.key(form).map_err(|kind| SecretError {
                     kind,
                     position: (self.0.len() > 1).then_some(index),
                 })
@@ -97,10 +144,24 @@ impl Secrets {
     }
 }
 
-fn key(secret: &[u8], form: &SecretForm) -> Result<Zeroizing<Vec<u8>>, SecretErrorKind> {
-    let SecretForm::Base64(prefix) = form else {
-        return Ok(Zeroizing::new(secret.to_vec()));
-    };
+impl Secret {
+    fn key(&self, form: &SecretForm) -> Result<Zeroizing<Vec<u8>>, SecretErrorKind> {
+        match form {
+            SecretForm::Base64(prefix) if !self.is_raw => from_base64(&self.bytes, prefix),
+            _ => Ok(self.bytes.clone()),
+        }
+    }
+
+    fn refuse(&self) -> Option<SecretErrorKind> {
+        match self.is_raw {
+            _ if self.bytes.is_empty() => Some(SecretErrorKind::Empty),
+            true => None,
+            false => refuse_text(&self.bytes),
+        }
+    }
+}
+
+fn from_base64(secret: &[u8], prefix: &str) -> Result<Zeroizing<Vec<u8>>, SecretErrorKind> {
     let text = secret.strip_prefix(prefix.as_bytes()).unwrap_or(secret);
     let mut key = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
     let length = BASE64
@@ -114,10 +175,7 @@ fn key(secret: &[u8], form: &SecretForm) -> Result<Zeroizing<Vec<u8>>, SecretErr
     }
 }
 
-fn refuse(secret: &[u8]) -> Option<SecretErrorKind> {
-    if secret.is_empty() {
-        return Some(SecretErrorKind::Empty);
-    }
+fn refuse_text(secret: &[u8]) -> Option<SecretErrorKind> {
     let (without_start, without_end) = match std::str::from_utf8(secret) {
         Ok(text) => (
             text.trim_start_matches(is_space).len(),
@@ -133,9 +191,37 @@ fn refuse(secret: &[u8]) -> Option<SecretErrorKind> {
         Some(SecretErrorKind::LeadingWhitespace)
     } else if without_end < secret.len() {
         Some(SecretErrorKind::TrailingWhitespace)
+    } else if has_invisible_end(secret) {
+        Some(SecretErrorKind::Invisible)
+    } else if is_quoted(secret) {
+        Some(SecretErrorKind::Quoted)
     } else {
         None
     }
+}
+
+/// A byte order mark, as editors and shells write before a text (in UTF-16, too), and what a copy from a web page takes along: letters of no
+/// width, marks of direction, soft hyphens.
+fn has_invisible_end(secret: &[u8]) -> bool {
+    let is_invisible = |letter: char| {
+        matches!(
+            letter,
+            '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        )
+    };
+    match std::str::from_utf8(secret) {
+        Ok(text) => text.starts_with(is_invisible) || text.ends_with(is_invisible),
+        Err(_) => secret.starts_with(b"\xff\xfe") || secret.starts_with(b"\xfe\xff"),
+    }
+}
+
+fn is_quoted(secret: &[u8]) -> bool {
+    const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
+    std::str::from_utf8(secret).is_ok_and(|text| {
+        QUOTES
+            .iter()
+            .any(|(open, close)| text.strip_prefix(*open).is_some_and(|rest| rest.ends_with(*close)))
+    })
 }
 
 /// What a file, a shell or a copy from a web page (a no-break space) leaves around a secret.
@@ -202,6 +288,10 @@ pub enum SecretErrorKind {
     LeadingWhitespace,
     /// Whitespace behind the secret, such as a file's last newline.
     TrailingWhitespace,
+    /// A character at an end that cannot be seen, such as a byte order mark or a zero-width space.
+    Invisible,
+    /// Quotes around the secret.
+    Quoted,
     /// `whsec_` with nothing behind it.
     PrefixAlone,
     /// The scheme's secrets are base64, and this is not.
@@ -244,6 +334,13 @@ impl fmt::Display for SecretError {
             }
             SecretErrorKind::TrailingWhitespace => {
                 "ends with whitespace; expected none around it: trim it where it is read"
+            }
+            SecretErrorKind::Invisible => {
+                "begins or ends with a character that cannot be seen, such as a byte order mark or a zero-width space; expected none \
+                 around it: remove it where it is read"
+            }
+            SecretErrorKind::Quoted => {
+                "stands in quotes; expected none around it: remove them where it is read, or use `Secrets::raw_key` if they belong to it"
             }
             SecretErrorKind::PrefixAlone => {
                 "is a prefix with nothing behind it; expected the whole of the sender's secret"

@@ -4,13 +4,13 @@ use std::{
     error::Error,
     fmt,
     hash::{BuildHasher as _, RandomState},
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use http::{HeaderMap, HeaderValue};
 
 use super::{
-    SecretError, Verified, Verifier,
+    SecretError, TimestampFormat, Verified, Verifier,
     content::Values,
     error::id_rule,
     scheme::{Form, TimePlace},
@@ -23,7 +23,7 @@ impl Verifier {
     /// secret.
     ///
     /// # Errors
-    /// None that a scheme of this crate could cause.
+    /// None before the year 2286.
     pub fn sign(&self, body: &[u8]) -> Result<HeaderMap, SignError> {
         self.sign_fresh(SystemClock.now(), body)
     }
@@ -36,22 +36,25 @@ impl Verifier {
     /// The same with an id and a time of the caller's choosing; see [`Scheme::sign_at`](super::Scheme::sign_at).
     ///
     /// # Errors
-    /// The id cannot be signed.
+    /// The id cannot be signed, or the time cannot be written in the scheme's form.
     pub fn sign_at(&self, id: &str, time: SystemTime, body: &[u8]) -> Result<HeaderMap, SignError> {
         let scheme = self.scheme();
         if scheme.signs_id() && !scheme.takes_id(id.as_bytes()) {
             return Err(SignError::id(scheme.content().after_id()));
         }
-        let seconds = time
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs()
-            .to_string();
+        let content = scheme.content();
+        let time = match scheme.timestamp_place() {
+            Some(signed) => {
+                let exact = content.exact_time();
+                let text = signed.format.write(time, exact);
+                text.ok_or_else(|| SignError::time(signed.format, exact))?
+            }
+            None => String::new(),
+        };
         let values = Values {
             id: id.as_bytes(),
-            timestamp: seconds.as_bytes(),
+            timestamp: time.as_bytes(),
         };
-        let content = scheme.content();
         let parts = content
             .before_body(values)
             .chain(std::iter::once(body))
@@ -64,11 +67,20 @@ impl Verifier {
         let place = scheme.timestamp_place().map(|timestamp| &timestamp.place);
         let value = match (scheme.form(), place) {
             (Form::Alone(prefix), _) => [prefix.as_bytes(), tag.as_bytes()].concat(),
-            (Form::List { separator, label }, Some(TimePlace::Item(time))) => {
-                let separator = char::from(*separator);
-                format!("{time}{seconds}{separator}{label}{tag}").into_bytes()
+            (
+                Form::List {
+                    prefix,
+                    separator,
+                    label,
+                },
+                place,
+            ) => {
+                let tag = match place {
+                    Some(TimePlace::Item(of_time)) => format!("{of_time}{time}{separator}{label}{tag}"),
+                    _ => format!("{label}{tag}"),
+                };
+                [prefix.as_bytes(), tag.as_bytes()].concat()
             }
-            (Form::List { label, .. }, _) => format!("{label}{tag}").into_bytes(),
         };
         let time_header = match place {
             Some(TimePlace::Headers(names)) => names.first(),
@@ -77,7 +89,7 @@ impl Verifier {
         let mut headers = HeaderMap::with_capacity(3);
         for (name, value) in [
             (scheme.id_name(0), id.as_bytes()),
-            (time_header, seconds.as_bytes()),
+            (time_header, time.as_bytes()),
             (scheme.headers().first(), &value),
         ] {
             // Prefixes and labels are headers' values, and what is behind them is printable ASCII.
@@ -129,11 +141,16 @@ pub struct SignError(NoSignature);
 enum NoSignature {
     Secret(SecretError),
     Id(Option<u8>),
+    Time { format: TimestampFormat, exact: bool },
 }
 
 impl SignError {
     pub(super) fn id(end: Option<u8>) -> Self {
         Self(NoSignature::Id(end))
+    }
+
+    fn time(format: TimestampFormat, exact: bool) -> Self {
+        Self(NoSignature::Time { format, exact })
     }
 }
 
@@ -145,6 +162,10 @@ impl fmt::Display for SignError {
                 f.write_str("the id cannot be signed; expected ")?;
                 id_rule(f, *end)
             }
+            NoSignature::Time { format, exact } => {
+                f.write_str("the time cannot be signed; expected one that can be written as ")?;
+                format.rule(f, *exact)
+            }
         }
     }
 }
@@ -153,7 +174,7 @@ impl Error for SignError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             NoSignature::Secret(error) => Some(error),
-            NoSignature::Id(_) => None,
+            NoSignature::Id(_) | NoSignature::Time { .. } => None,
         }
     }
 }

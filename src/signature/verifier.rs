@@ -248,9 +248,7 @@ impl Scheme {
     }
 
     fn fresh(&self, time: u64, now: SystemTime) -> Result<(), SignatureError> {
-        let tolerance = self
-            .timestamp_place()
-            .map_or(Duration::ZERO, |timestamp| timestamp.tolerance);
+        let tolerance = self.time_tolerance().unwrap_or_default();
         timestamp::check(time, now, tolerance).map_err(|off| SignatureError::off(off, tolerance))
     }
 }

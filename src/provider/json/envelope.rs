@@ -5,7 +5,10 @@ use std::{
 
 use serde::de::{self, Deserialize as _, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
 
-use crate::event::{EventError, EventErrorKind, EventId, Position, from_json_seed};
+use crate::{
+    event::{EventError, EventErrorKind, EventId, Position, from_json_seed},
+    signature::read_rfc3339,
+};
 
 const TEXT: &str = "a string of 1 to 255 bytes";
 
@@ -241,7 +244,7 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
             Some(Role::OtherTopic) => self.found.other_topic = Some(checked()?),
             Some(Role::Action) => self.found.action = EventId::new(text).ok(),
             Some(Role::Time) => {
-                self.found.time = read_time(text);
+                self.found.time = read_rfc3339(text);
                 self.found.odd_time = self.found.time.is_none().then(|| text.to_owned());
             }
             Some(Role::Milliseconds | Role::Sent) => {}
@@ -292,32 +295,6 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }
-}
-
-/// RFC 3339: `2026-07-01T12:00:00Z`, or with an offset such as `+02:00` for the `Z`.
-fn read_time(text: &str) -> Option<SystemTime> {
-    // Nanoseconds and an offset make 35 bytes. The parser goes by byte positions: nothing else should reach it.
-    if text.len() > 35 || !text.is_ascii() {
-        return None;
-    }
-    if let Ok(time) = humantime::parse_rfc3339(text) {
-        return Some(time);
-    }
-    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
-    let time = humantime::parse_rfc3339(&format!("{local}Z")).ok()?;
-    let (sign, offset) = offset.split_at(1);
-    let (hours, minutes) = offset.split_once(':')?;
-    let offset = Duration::from_secs(3600 * two_digits(hours, 23)? + 60 * two_digits(minutes, 59)?);
-    match sign {
-        "+" => time.checked_sub(offset),
-        "-" => time.checked_add(offset),
-        _ => None,
-    }
-}
-
-fn two_digits(text: &str, most: u64) -> Option<u64> {
-    let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|number| digits && *number <= most)
 }
 
 const END_OF_9999: u64 = 253_402_300_799;
