@@ -190,26 +190,26 @@ impl BodyChange {
     pub(super) fn advice(self) -> &'static str {
         match self {
             Printed(..) | Escaped(_) => {
-                "the JSON was parsed and printed again on its way: pass the raw bytes of the request to the verification, \
+                "the JSON was parsed and printed again on its way; pass the raw bytes of the request to the verification, \
                  and have no middleware or proxy rewrite them"
             }
             NewlineAdded | SpaceAdded => {
-                "something appended it on the way (an editor or a shell, where the body comes from a file): pass the \
+                "something appended it on the way (an editor or a shell, where the body comes from a file); pass the \
                  bytes as they came"
             }
-            NewlineLost | CrLfLost => "something trimmed the body on its way: pass the bytes as they came",
+            NewlineLost | CrLfLost => "something trimmed the body on its way; pass the bytes as they came",
             ToCrLf | ToLf => {
-                "line ends were rewritten on the way (a file that was checked out, a text mode): pass the bytes as they \
+                "line ends were rewritten on the way (a file that was checked out, a text mode); pass the bytes as they \
                  came"
             }
-            BomAdded | BomLost | Recoded => "the body was decoded as text on its way: pass its bytes as they came",
-            ByteAdded => "something appends one byte to the body: look at what is between the sender and this receiver",
-            ByteLost => "something cuts the last byte off: look for a length that is one too small before this receiver",
+            BomAdded | BomLost | Recoded => "the body was decoded as text on its way; pass its bytes as they came",
+            ByteAdded => "something appends one byte to the body; look at what is between the sender and this receiver",
+            ByteLost => "something cuts the last byte off; look for a length that is one too small before this receiver",
             Compressed => {
-                "the sender signs before it compresses: have the sender, or the proxy that compresses, send it plain"
+                "the sender signs before it compresses; have the sender, or the proxy that compresses, send it plain"
             }
             Decompressed(_) => {
-                "the sender signs what it compressed, and something before this receiver decompressed it: switch that \
+                "the sender signs what it compressed, and something before this receiver decompressed it; switch that \
                  off (a decompression layer, gunzip in a proxy), or have the sender send it plain"
             }
         }

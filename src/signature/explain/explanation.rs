@@ -264,8 +264,8 @@ impl Finding {
             Self::Algorithm { found, .. } => write!(f, "{found}"),
             Self::TimeUnit(unit) => write!(f, "a signed time that is {}{unit}", in_unit(unit)),
             Self::Clock { off, ahead, .. } => {
-                let direction = if *ahead { "ahead of" } else { "behind" };
-                write!(f, "a time {} s {direction} this receiver's clock", off.as_secs())
+                let direction = if *ahead { "ahead" } else { "ago" };
+                write!(f, "a time {} s {direction} by this receiver's clock", off.as_secs())
             }
         }
     }
@@ -273,14 +273,16 @@ impl Finding {
     /// What to do about it.
     fn advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotRefused => f.write_str("look for what else refused the request (its time in the body, say)"),
+            Self::NotRefused => f.write_str(
+                "look for what else refused the request (secrets that were exchanged since, a time in the body)",
+            ),
             Self::Key(change) => f.write_str(change.advice()),
             Self::Body(change) => f.write_str(change.advice()),
             Self::Content(change) => f.write_str(change.advice()),
             Self::OtherSecret(name) => write!(f, "give this receiver the secret that {name:?} has, or send it there"),
             Self::OtherProvider(name) => write!(
                 f,
-                "the request belongs to {name:?}: correct the address at the provider, or the route here"
+                "the request belongs to {name:?}; correct the address at the provider, or the route here"
             ),
             Self::Header { found, expected } => write!(
                 f,
@@ -295,20 +297,20 @@ impl Finding {
             Self::Form(error) => write!(f, "{error}"),
             Self::Sha1(expected) => write!(
                 f,
-                "SHA-1 is the provider's legacy signature and not accepted: configure the sender to sign with {expected} \
+                "SHA-1 is the provider's legacy signature and not accepted; configure the sender to sign with {expected} \
                  (a newer signature version, or the header beside it)"
             ),
             Self::Algorithm { found, expected } => write!(
                 f,
-                "the scheme here has {expected}: use a scheme with {found}, or have the sender sign with {expected}"
+                "the scheme here has {expected}; use a scheme with {found}, or have the sender sign with {expected}"
             ),
             Self::TimeUnit(unit) => write!(
                 f,
-                "the scheme here has whole seconds since 1970: use a scheme whose time is {}{unit}",
+                "the scheme here has whole seconds since 1970; use a scheme whose time is {}{unit}",
                 in_unit(unit)
             ),
             Self::Clock { ahead, tolerance, .. } => {
-                write!(f, "at most {} s are accepted: ", tolerance.as_secs())?;
+                write!(f, "at most {} s are accepted; ", tolerance.as_secs())?;
                 f.write_str(if *ahead {
                     "set the clocks of both sides by NTP"
                 } else {

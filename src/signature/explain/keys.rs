@@ -146,21 +146,21 @@ impl KeyChange {
     /// What to do about it.
     pub(super) fn advice(self) -> &'static str {
         match self {
-            Text => "the sender does not decode its secret: use a scheme without `base64_secrets`",
+            Text => "the sender does not decode its secret; use a scheme without `base64_secrets`",
             Trimmed => "trim the secret where it is read",
             Unquoted => "take the quotes away where the secret is set (an env file keeps them)",
-            Quoted => "the sender was given the quotes, too: set the secret there again without them",
+            Quoted => "the sender was given the quotes, too; set the secret there again without them",
             Newline | CrLf => {
-                "the sender was given a line end, too (`echo` without -n, say): set the secret there again without it, \
+                "the sender was given a line end, too (`echo` without -n, say); set the secret there again without it, \
                  and make sure that it has none here"
             }
-            Base64 => "the sender decodes its secret: use a scheme with `base64_secrets`, or the decoded bytes",
-            Hex => "the sender decodes its secret: use the bytes that it stands for as the secret here",
-            AsBase64 => "the sender's key is the text: use the secret here as the sender shows it, not decoded",
-            AsHex => "the sender's key is the text: use the secret here as the sender shows it, not decoded",
+            Base64 => "the sender decodes its secret; use a scheme with `base64_secrets`, or the decoded bytes",
+            Hex => "the sender decodes its secret; use the bytes that it stands for as the secret here",
+            AsBase64 => "the sender's key is the text; use the secret here as the sender shows it, not decoded",
+            AsHex => "the sender's key is the text; use the secret here as the sender shows it, not decoded",
             NoPrefix => "leave the prefix out of the secret here",
             NoPrefixBase64 => {
-                "the sender decodes its secret behind the prefix: use a scheme with `base64_secrets` and that prefix"
+                "the sender decodes its secret behind the prefix; use a scheme with `base64_secrets` and that prefix"
             }
             WithPrefix => "use the whole of the secret here, as the sender shows it, with its prefix",
         }
