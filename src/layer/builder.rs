@@ -5,7 +5,8 @@ use crate::{
     clock::{Clock, SystemClock},
     error::BuildError,
     provider::Provider,
-    receive::{Receiver, Settings},
+    receive::{Diagnosis, Receiver, Settings},
+    signature::{Explain, Scheme, Secrets},
     store::IdempotencyStore,
 };
 
@@ -29,6 +30,8 @@ pub struct WebhookLayerBuilder<P, S> {
     store: S,
     clock: Arc<dyn Clock>,
     settings: Settings,
+    explain: Option<(Secrets, u32)>,
+    explain_also: Vec<(String, Scheme, Secrets)>,
 }
 
 impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
@@ -62,6 +65,8 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
             store,
             clock: Arc::new(SystemClock),
             settings,
+            explain: None,
+            explain_also: Vec::new(),
         }
     }
 
@@ -186,6 +191,41 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
+    /// Logs, at WARN, which of the usual mistakes explains a refused signature (see
+    /// [`explain`](crate::signature::explain())), for at most so many refused requests a minute; off by
+    /// default. Switch it on while an endpoint is set up or has begun to answer 401.
+    ///
+    /// Give it the secrets that the provider has: the layer keeps none. It does not hear of secrets that
+    /// are exchanged later. A request that was refused for its headers alone is explained by these.
+    ///
+    /// ```
+    /// # #[cfg(feature = "memory")] {
+    /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla, signature::Secrets};
+    ///
+    /// let secrets = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5")?;
+    /// let layer = WebhookLayer::builder(Dwolla::new(secrets.clone())?, MemoryStore::new())
+    ///     .explain_refusals(secrets, 6)
+    ///     .build()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Security
+    /// Strangers can cause refusals at will. The rate bounds what that costs: one explanation at a time, on
+    /// a blocking thread, each up to 64 MiB of hashing, with one body and at most 4 MiB kept meanwhile. The
+    /// response does not wait for it and does not change.
+    pub fn explain_refusals(mut self, secrets: Secrets, per_minute: u32) -> Self {
+        self.explain = Some((secrets, per_minute));
+        self
+    }
+
+    /// Another endpoint of the application, whose requests may come here by mistake: tried by
+    /// [`explain_refusals`](Self::explain_refusals), which calls it by this name. Up to eight are tried.
+    pub fn explain_also(mut self, name: impl Into<String>, scheme: &Scheme, secrets: &Secrets) -> Self {
+        self.explain_also.push((name.into(), scheme.clone(), secrets.clone()));
+        self
+    }
+
     /// The clock for the age of events; by default the system's. Leases go by the store's own.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -204,7 +244,19 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
 
     #[track_caller]
     pub(super) fn build_valid(self) -> WebhookLayer<P, S> {
-        WebhookLayer::from_receiver(Receiver::new(self.provider, self.store, self.settings, self.clock))
+        let diagnosis = self.explain.map(|(secrets, per_minute)| {
+            let explain = Explain::new(self.provider.verifier().scheme(), &secrets);
+            let explain = self
+                .explain_also
+                .iter()
+                .fold(explain, |explain, (name, scheme, secrets)| {
+                    explain.also(name, scheme, secrets)
+                });
+            Diagnosis::new(explain, per_minute)
+        });
+        let mut receiver = Receiver::new(self.provider, self.store, self.settings, self.clock);
+        receiver.diagnosis = diagnosis;
+        WebhookLayer::from_receiver(receiver)
     }
 
     fn check(&self) -> Result<(), BuildError> {
@@ -241,6 +293,11 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                     "{name} is 0, so every delivery would be refused; expected more"
                 ));
             }
+        }
+        if matches!(self.explain, Some((_, 0))) {
+            return refuse(
+                "explain_refusals may explain 0 refusals a minute, so it would explain none; expected more".into(),
+            );
         }
         if settings.max_unauthenticated_bytes < settings.body_limit {
             return refuse(format!(

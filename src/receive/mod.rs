@@ -15,6 +15,7 @@ mod gate;
 mod flight;
 mod read_body;
 mod verify;
+mod diagnosis;
 mod parse;
 mod claim;
 mod lease;
@@ -24,6 +25,7 @@ mod respond;
 mod sharing;
 
 pub use body::ResponseBody;
+pub(crate) use diagnosis::Diagnosis;
 pub(crate) use flight::Flights;
 pub(crate) use handle::Handle;
 pub use handle::Http;
@@ -58,6 +60,8 @@ pub(crate) struct Receiver<P, S> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) flights: Arc<Flights>,
     pub(crate) sharing: sharing::Sharing,
+    /// Off unless the builder switches it on.
+    pub(crate) diagnosis: Option<Diagnosis>,
     meter: Meter,
     gate: gate::Gate,
 }
@@ -75,6 +79,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
             clock,
             flights: Flights::new(),
             sharing,
+            diagnosis: None,
             meter,
             gate,
         }
@@ -189,10 +194,15 @@ where
         bytes: settings.body_limit,
         until: later(started, settings.body_timeout.min(settings.answer_within)),
     };
-    let (received, mut place) =
-        read_body::read_body(parts, body, receiver.provider.verifier(), &receiver.gate, limits).await?;
+    let mut suspect = receiver.suspect(&parts.headers);
+    let (received, mut place) = read_body::read_body(parts, body, receiver.provider.verifier(), &receiver.gate, limits)
+        .await
+        .inspect_err(|refused| suspect.explain(receiver, span, refused))?;
+    suspect.take_body(&received.body);
     let now = receiver.clock.now();
-    let authentic = received.verify(now)?;
+    let authentic = received
+        .verify(now)
+        .inspect_err(|refused| suspect.explain(receiver, span, refused))?;
     place.authenticated();
     receiver.meter.verified(authentic.verified.secret());
     let parsed = authentic.parse(receiver, now)?;

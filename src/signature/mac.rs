@@ -1,6 +1,7 @@
 //! The only file that knows which library computes a MAC.
 
 use hmac::{Hmac, KeyInit, Mac as _};
+use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -58,6 +59,23 @@ fn tag_over<'a, M: hmac::Mac + Clone>(mac: &M, parts: impl Iterator<Item = &'a [
         mac.update(part);
     }
     Tag::new(&mac.finalize().into_bytes())
+}
+
+/// HMAC-SHA1, for [`explain`](super::explain()) to recognise. It is no [`Algorithm`], so that nothing
+/// can be verified with it.
+pub(super) struct LegacyMac(Hmac<Sha1>);
+
+impl LegacyMac {
+    pub(super) const TAG_LENGTH: usize = 20;
+
+    pub(super) fn keyed(secret: &[u8]) -> Self {
+        #[expect(clippy::expect_used, reason = "an HMAC key has no invalid length")]
+        Self(Hmac::new_from_slice(secret).expect("any key length"))
+    }
+
+    pub(super) fn tag_over<'a>(&self, parts: impl Iterator<Item = &'a [u8]>) -> Tag {
+        tag_over(&self.0, parts)
+    }
 }
 
 /// A tag of up to [`MAX_TAG`] bytes, the rest zero, as words.

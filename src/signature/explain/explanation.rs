@@ -1,0 +1,412 @@
+//! What was found, in words. Nothing here could hold a secret, a tag or a body.
+
+use std::{fmt, time::Duration};
+
+use http::HeaderName;
+
+use super::{
+    super::{Algorithm, SignatureError},
+    bodies::BodyChange,
+    claimed::Writing,
+    contents::ContentChange,
+    json::{Escapes, Layout},
+    keys::KeyChange,
+};
+
+/// Which mistake explains a refused signature: what [`explain`](super::explain()) found.
+///
+/// `Display` is one sentence for an operator: which mistake it is, and what to do. It holds no secret,
+/// no tag and nothing of the body. It is no proof that a request is authentic: that is
+/// [`Verified`](crate::signature::Verified), which nothing here makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    pub(super) findings: Vec<Finding>,
+    /// Where nothing was found.
+    pub(super) known: Option<Known>,
+}
+
+/// Which mistake explains a refused signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExplanationKind {
+    /// The signature is right as it is: something else refused the request.
+    NotRefused,
+    /// There is whitespace around the secret, a newline say: here, or at the sender's.
+    SecretWhitespace,
+    /// There are quotes around the secret: here, or at the sender's.
+    SecretQuotes,
+    /// The secret's prefix is part of the key, or is not.
+    SecretPrefix,
+    /// The secret is base64 or hex and one side decodes it, the other does not.
+    SecretEncoding,
+    /// One of the other secrets that were given to [`Explain::also`](super::Explain::also) matches.
+    OtherSecret,
+    /// The request is one of another provider that was given to [`Explain::also`](super::Explain::also).
+    OtherProvider,
+    /// The body was parsed and printed again.
+    BodyReserialized,
+    /// A newline or other whitespace at the body's end was added or lost, or its line ends changed.
+    BodyWhitespace,
+    /// The body was decoded as text: a byte order mark was added or lost, or its letters changed.
+    BodyText,
+    /// The body lost its last byte, or has one more.
+    BodyByte,
+    /// The body was compressed after it was signed.
+    BodyCompressed,
+    /// The body was decompressed on its way.
+    BodyDecompressed,
+    /// The body has not the length that `Content-Length` says.
+    BodyLength,
+    /// The tag is in another header.
+    Header,
+    /// The tag is written in another encoding, or stands in its header in another form.
+    Encoding,
+    /// The tag is one of HMAC-SHA1, which is not accepted.
+    Sha1,
+    /// The tag is one of another algorithm.
+    Algorithm,
+    /// Something else is signed besides the body.
+    SignedContent,
+    /// The signed time is in another unit.
+    TimeUnit,
+    /// The signature is right, but its time is outside the window.
+    Clock,
+    /// No header of the request holds a tag.
+    NoTag,
+    /// None of the usual mistakes matches. The secret is another, or the body is.
+    Unknown,
+}
+
+impl ExplanationKind {
+    /// A name for programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotRefused => "not-refused",
+            Self::SecretWhitespace => "secret-whitespace",
+            Self::SecretQuotes => "secret-quotes",
+            Self::SecretPrefix => "secret-prefix",
+            Self::SecretEncoding => "secret-encoding",
+            Self::OtherSecret => "other-secret",
+            Self::OtherProvider => "other-provider",
+            Self::BodyReserialized => "body-reserialized",
+            Self::BodyWhitespace => "body-whitespace",
+            Self::BodyText => "body-text",
+            Self::BodyByte => "body-byte",
+            Self::BodyCompressed => "body-compressed",
+            Self::BodyDecompressed => "body-decompressed",
+            Self::BodyLength => "body-length",
+            Self::Header => "header",
+            Self::Encoding => "encoding",
+            Self::Sha1 => "sha1",
+            Self::Algorithm => "algorithm",
+            Self::SignedContent => "signed-content",
+            Self::TimeUnit => "time-unit",
+            Self::Clock => "clock",
+            Self::NoTag => "no-tag",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    NotRefused,
+    Key(KeyChange),
+    Body(BodyChange),
+    Content(ContentChange),
+    OtherSecret(String),
+    OtherProvider(String),
+    Header {
+        found: HeaderName,
+        expected: HeaderName,
+    },
+    Writing {
+        header: HeaderName,
+        found: Writing,
+    },
+    /// Refused for its form, as this error says.
+    Form(SignatureError),
+    Sha1(Algorithm),
+    Algorithm {
+        found: Algorithm,
+        expected: Algorithm,
+    },
+    TimeUnit(&'static str),
+    Clock {
+        off: Duration,
+        ahead: bool,
+        tolerance: Duration,
+    },
+}
+
+/// What is known of a request that no mistake explains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) kind: ExplanationKind,
+    /// Why it was refused.
+    pub(super) error: SignatureError,
+    /// A header beside the scheme's own that holds something of a tag's form.
+    pub(super) elsewhere: Option<HeaderName>,
+    /// In bytes; none where the request was refused before its body was read.
+    pub(super) body: Option<usize>,
+    /// What `Content-Length` says, where it says something else.
+    pub(super) said: Option<u64>,
+    pub(super) replaced_letters: bool,
+    pub(super) forms: Tried,
+    pub(super) stopped: bool,
+}
+
+/// How much was tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tried {
+    pub(super) keys: usize,
+    pub(super) bodies: usize,
+    pub(super) tags: usize,
+}
+
+impl Explanation {
+    pub(super) fn found(findings: Vec<Finding>) -> Self {
+        Self { findings, known: None }
+    }
+
+    pub(super) fn unknown(known: Known) -> Self {
+        Self {
+            findings: Vec::new(),
+            known: Some(known),
+        }
+    }
+
+    /// The mistake. Where two were made at once, the first of [`kinds`](Self::kinds).
+    #[must_use]
+    pub fn kind(&self) -> ExplanationKind {
+        match (self.findings.first(), &self.known) {
+            (Some(finding), _) => finding.kind(),
+            (None, Some(known)) => known.kind,
+            (None, None) => ExplanationKind::Unknown,
+        }
+    }
+
+    /// All the mistakes that were made at once.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<ExplanationKind> {
+        if self.findings.is_empty() {
+            vec![self.kind()]
+        } else {
+            self.findings.iter().map(Finding::kind).collect()
+        }
+    }
+
+    /// Whether the tag of the request was recomputed, so that the mistake is certain. Otherwise the
+    /// explanation says what the request looks like.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        !self.findings.is_empty()
+    }
+}
+
+impl Finding {
+    fn kind(&self) -> ExplanationKind {
+        match self {
+            Self::NotRefused => ExplanationKind::NotRefused,
+            Self::Key(change) => match change {
+                KeyChange::Trimmed | KeyChange::Newline | KeyChange::CrLf => ExplanationKind::SecretWhitespace,
+                KeyChange::Unquoted | KeyChange::Quoted => ExplanationKind::SecretQuotes,
+                KeyChange::NoPrefix | KeyChange::WithPrefix => ExplanationKind::SecretPrefix,
+                KeyChange::Text
+                | KeyChange::Base64
+                | KeyChange::Hex
+                | KeyChange::AsBase64
+                | KeyChange::AsHex
+                | KeyChange::NoPrefixBase64 => ExplanationKind::SecretEncoding,
+            },
+            Self::Body(change) => match change {
+                BodyChange::Printed(Layout::Compact | Layout::Spaced | Layout::Indented(_), Escapes::Kept, _)
+                | BodyChange::Printed(..)
+                | BodyChange::Escaped(_) => ExplanationKind::BodyReserialized,
+                BodyChange::NewlineAdded
+                | BodyChange::SpaceAdded
+                | BodyChange::NewlineLost
+                | BodyChange::CrLfLost
+                | BodyChange::ToCrLf
+                | BodyChange::ToLf => ExplanationKind::BodyWhitespace,
+                BodyChange::BomAdded | BodyChange::BomLost | BodyChange::Recoded => ExplanationKind::BodyText,
+                BodyChange::ByteAdded | BodyChange::ByteLost => ExplanationKind::BodyByte,
+                BodyChange::Compressed => ExplanationKind::BodyCompressed,
+                BodyChange::Decompressed(_) => ExplanationKind::BodyDecompressed,
+            },
+            Self::Content(_) => ExplanationKind::SignedContent,
+            Self::OtherSecret(_) => ExplanationKind::OtherSecret,
+            Self::OtherProvider(_) => ExplanationKind::OtherProvider,
+            Self::Header { .. } => ExplanationKind::Header,
+            Self::Writing { .. } | Self::Form(_) => ExplanationKind::Encoding,
+            Self::Sha1(_) => ExplanationKind::Sha1,
+            Self::Algorithm { .. } => ExplanationKind::Algorithm,
+            Self::TimeUnit(_) => ExplanationKind::TimeUnit,
+            Self::Clock { .. } => ExplanationKind::Clock,
+        }
+    }
+
+    /// What matches, after "the signature matches".
+    fn matches(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRefused => f.write_str("this scheme and secret as they are"),
+            Self::Key(change) => f.write_str(change.matches()),
+            Self::Body(change) => f.write_str(change.matches()),
+            Self::Content(change) => f.write_str(change.matches()),
+            Self::OtherSecret(name) => write!(f, "the secret of {name:?}"),
+            Self::OtherProvider(name) => write!(f, "the scheme and the secret of {name:?}"),
+            Self::Header { found, .. } => write!(f, "the tag in the header {}", Brief(found)),
+            Self::Writing { header, found } => write!(f, "the tag in {} read as {}", Brief(header), found.name()),
+            Self::Form(_) => f.write_str("a tag that stands in its header in another form"),
+            Self::Sha1(_) => f.write_str("HMAC-SHA1"),
+            Self::Algorithm { found, .. } => write!(f, "{found}"),
+            Self::TimeUnit(unit) => write!(f, "a signed time that is {}{unit}", in_unit(unit)),
+            Self::Clock { off, ahead, .. } => {
+                let direction = if *ahead { "ahead" } else { "ago" };
+                write!(f, "a time {} s {direction} by this receiver's clock", off.as_secs())
+            }
+        }
+    }
+
+    /// What to do about it.
+    fn advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRefused => f.write_str(
+                "look for what else refused the request (secrets that were exchanged since, a time in the body)",
+            ),
+            Self::Key(change) => f.write_str(change.advice()),
+            Self::Body(change) => f.write_str(change.advice()),
+            Self::Content(change) => f.write_str(change.advice()),
+            Self::OtherSecret(name) => write!(f, "give this receiver the secret that {name:?} has, or send it there"),
+            Self::OtherProvider(name) => write!(
+                f,
+                "the request belongs to {name:?}; correct the address at the provider, or the route here"
+            ),
+            Self::Header { found, expected } => write!(
+                f,
+                "use a scheme that reads {}, or have the sender use {expected}",
+                Brief(found)
+            ),
+            Self::Writing { found, .. } => write!(
+                f,
+                "use a scheme whose tags are {}, and look for a proxy that rewrites the header",
+                found.name()
+            ),
+            Self::Form(error) => write!(f, "{error}"),
+            Self::Sha1(expected) => write!(
+                f,
+                "SHA-1 is the provider's legacy signature and not accepted; configure the sender to sign with {expected} \
+                 (a newer signature version, or the header beside it)"
+            ),
+            Self::Algorithm { found, expected } => write!(
+                f,
+                "the scheme here has {expected}; use a scheme with {found}, or have the sender sign with {expected}"
+            ),
+            Self::TimeUnit(unit) => write!(
+                f,
+                "the scheme here has whole seconds since 1970; use a scheme whose time is {}{unit}",
+                in_unit(unit)
+            ),
+            Self::Clock { ahead, tolerance, .. } => {
+                write!(f, "at most {} s are accepted; ", tolerance.as_secs())?;
+                f.write_str(if *ahead {
+                    "set the clocks of both sides by NTP"
+                } else {
+                    "set this machine's clock by NTP; if it is right, the request is an old one that was sent again, or \
+                     waited in a queue, which a longer tolerance lets in"
+                })
+            }
+        }
+    }
+}
+
+/// A date is no unit that a time is in.
+fn in_unit(unit: &str) -> &'static str {
+    if unit == "a date" { "" } else { "in " }
+}
+
+/// The name of a header as a request has it, cut at 60 characters.
+struct Brief<'a>(&'a HeaderName);
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.60}", self.0.as_str())
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(known) = &self.known {
+            return write!(f, "{known}");
+        }
+        f.write_str("the signature matches ")?;
+        for (index, finding) in self.findings.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { " and " })?;
+            finding.matches(f)?;
+        }
+        for (index, finding) in self.findings.iter().enumerate() {
+            f.write_str(if index == 0 { ": " } else { "; and " })?;
+            finding.advice(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            ExplanationKind::BodyDecompressed => f.write_str(
+                "the headers say that the body is compressed, and it is not: something decompressed it before this receiver, \
+                 and the sender may have signed it compressed; switch that off (a decompression layer, gunzip in a proxy)",
+            )?,
+            ExplanationKind::BodyLength => f.write_str(
+                "the body has another length than the sender announced: something before this receiver rewrites it; pass \
+                 the bytes as they came",
+            )?,
+            ExplanationKind::BodyText => f.write_str(
+                "the body holds U+FFFD, which stands where bytes that are no UTF-8 were decoded as text: pass the bytes as \
+                 they came",
+            )?,
+            ExplanationKind::BodyCompressed => f.write_str(
+                "the body is compressed, and neither its bytes nor what they stand for match: have the sender send it plain",
+            )?,
+            ExplanationKind::NoTag | ExplanationKind::Header | ExplanationKind::Encoding | ExplanationKind::Sha1 => {
+                write!(f, "{}", self.error)?;
+            }
+            _ => f.write_str(
+                "none of the usual mistakes matches: the secret is another one than the sender's, or the body was changed in \
+                 another way; compare the secret with the sender's first",
+            )?,
+        }
+        f.write_str(" (known: ")?;
+        if let Some(header) = &self.elsewhere {
+            write!(f, "{} holds what looks like a tag; ", Brief(header))?;
+        }
+        match (self.body, self.said) {
+            (None, _) => f.write_str("the body was not read")?,
+            (Some(length), None) => write!(f, "the body has {length} bytes")?,
+            (Some(length), Some(said)) => {
+                write!(f, "the body has {length} bytes, of which Content-Length says {said}")?;
+            }
+        }
+        if self.kind == ExplanationKind::Unknown {
+            write!(f, "; {}", self.error)?;
+        }
+        let Tried { keys, bodies, tags } = self.forms;
+        if keys > 0 {
+            write!(
+                f,
+                "; {tags} tag(s) in its headers compared with {keys} form(s) of the secrets and {bodies} of the body"
+            )?;
+        }
+        if self.stopped {
+            f.write_str("; the search stopped at its limit")?;
+        }
+        if self.replaced_letters && self.kind != ExplanationKind::BodyText {
+            f.write_str("; the body holds U+FFFD, as text does that was decoded from other bytes")?;
+        }
+        f.write_str(")")
+    }
+}
