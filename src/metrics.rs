@@ -1,16 +1,16 @@
 //! Metrics (feature `metrics`): what is counted and timed, through the facade `metrics`. Install a recorder of
-//! your choice; without one, nothing is kept.
+//! your choice before the layer is built, which describes its metrics to it then; without one, nothing is kept.
 //!
 //! | name | kind | labels | what |
 //! | --- | --- | --- | --- |
-//! | `webhook_deliveries_total` | counter | `sender`, `topic`, `outcome`, `reason` | deliveries by how they ended |
-//! | `webhook_late_answers_total` | counter | `sender` | deliveries answered 503 because their handler still ran; they are counted above once they end |
-//! | `webhook_verified_total` | counter | `sender`, `secret` | authentic requests, by the secret that signed them, counted from 0 in the order given |
-//! | `webhook_event_age_seconds` | histogram | `sender`, `topic` | the age of events at arrival, by the sender's clock and the layer's |
-//! | `webhook_handler_seconds` | histogram | `sender`, `topic`, `outcome` | how long handlers ran |
-//! | `webhook_store_seconds` | histogram | `sender`, `operation`, `result` | how long the store took; the result is `ok` or `error` |
-//! | `webhook_requests_in_flight` | gauge | `sender` | requests between arrival and answer |
-//! | `webhook_handlers_running` | gauge | `sender` | handlers at work, those included whose sender was answered already |
+//! | `webhook_deliveries_total` | counter | `provider`, `topic`, `outcome`, `reason` | deliveries by how they ended |
+//! | `webhook_late_answers_total` | counter | `provider` | deliveries answered 503 because their handler still ran; they are counted above once they end |
+//! | `webhook_verified_total` | counter | `provider`, `secret` | authentic requests, by the secret that signed them, counted from 0 in the order given |
+//! | `webhook_event_age_seconds` | histogram | `provider`, `topic` | the age of events at arrival, by the sender's clock and the layer's |
+//! | `webhook_handler_seconds` | histogram | `provider`, `topic`, `outcome` | how long handlers ran |
+//! | `webhook_store_seconds` | histogram | `provider`, `operation`, `result` | how long the store took; the result is `ok` or `error` |
+//! | `webhook_requests_in_flight` | gauge | `provider` | requests between arrival and answer |
+//! | `webhook_handlers_running` | gauge | `provider` | handlers at work, those included whose sender was answered already |
 //!
 //! Labels are bounded, whatever a sender or a stranger sends: `topic` is the pattern that a handler is registered for, or `other`; it is empty
 //! where no event was read. `outcome` is `handled`, `duplicate`, `unhandled`, `rejected`, `handshake` or a [`RejectionKind`](crate::RejectionKind)'s name;
@@ -26,12 +26,14 @@ pub(crate) use off::{Meter, Timer, Topic};
 mod on {
     use std::time::Duration;
 
-    use metrics::{SharedString, counter, gauge, histogram};
+    use metrics::{
+        SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    };
     use tokio::time::Instant;
 
     /// The metrics of one layer.
     pub(crate) struct Meter {
-        sender: SharedString,
+        provider: SharedString,
     }
 
     /// A topic as a label.
@@ -49,54 +51,92 @@ mod on {
         }
     }
 
+    /// Tells the recorder what each metric is. Again for each layer: a recorder may be installed between two.
+    fn describe() {
+        describe_counter!("webhook_deliveries_total", Unit::Count, "Deliveries by how they ended.");
+        describe_counter!(
+            "webhook_late_answers_total",
+            Unit::Count,
+            "Deliveries answered 503 because their handler still ran."
+        );
+        describe_counter!(
+            "webhook_verified_total",
+            Unit::Count,
+            "Authentic requests, by the secret that signed them."
+        );
+        describe_histogram!(
+            "webhook_event_age_seconds",
+            Unit::Seconds,
+            "The age of events at arrival, by the provider's clock and the layer's."
+        );
+        describe_histogram!("webhook_handler_seconds", Unit::Seconds, "How long handlers ran.");
+        describe_histogram!(
+            "webhook_store_seconds",
+            Unit::Seconds,
+            "How long an operation of the store took."
+        );
+        describe_gauge!(
+            "webhook_requests_in_flight",
+            Unit::Count,
+            "Requests between arrival and response."
+        );
+        describe_gauge!(
+            "webhook_handlers_running",
+            Unit::Count,
+            "Handlers at work, also those whose provider was answered already."
+        );
+    }
+
     impl Meter {
-        pub(crate) fn new(sender: &str) -> Self {
+        pub(crate) fn new(provider: &str) -> Self {
+            describe();
             Self {
-                sender: SharedString::from_owned(sender.to_owned()),
+                provider: SharedString::from_owned(provider.to_owned()),
             }
         }
 
-        fn sender(&self) -> SharedString {
-            self.sender.clone()
+        fn provider(&self) -> SharedString {
+            self.provider.clone()
         }
 
         pub(crate) fn delivery(&self, topic: &Topic, outcome: &'static str, reason: &'static str) {
-            counter!("webhook_deliveries_total", "sender" => self.sender(), "topic" => topic.0.clone(), "outcome" => outcome, "reason" => reason)
+            counter!("webhook_deliveries_total", "provider" => self.provider(), "topic" => topic.0.clone(), "outcome" => outcome, "reason" => reason)
                 .increment(1);
         }
 
         pub(crate) fn late_answer(&self) {
-            counter!("webhook_late_answers_total", "sender" => self.sender()).increment(1);
+            counter!("webhook_late_answers_total", "provider" => self.provider()).increment(1);
         }
 
         pub(crate) fn verified(&self, secret: usize) {
-            counter!("webhook_verified_total", "sender" => self.sender(), "secret" => secret.to_string()).increment(1);
+            counter!("webhook_verified_total", "provider" => self.provider(), "secret" => secret.to_string())
+                .increment(1);
         }
 
         pub(crate) fn event_age(&self, topic: &Topic, age: impl FnOnce() -> Option<Duration>) {
             if let Some(age) = age() {
-                histogram!("webhook_event_age_seconds", "sender" => self.sender(), "topic" => topic.0.clone())
+                histogram!("webhook_event_age_seconds", "provider" => self.provider(), "topic" => topic.0.clone())
                     .record(age);
             }
         }
 
         pub(crate) fn handler(&self, topic: &Topic, outcome: &'static str, timer: Timer) {
-            histogram!("webhook_handler_seconds", "sender" => self.sender(), "topic" => topic.0.clone(), "outcome" => outcome)
+            histogram!("webhook_handler_seconds", "provider" => self.provider(), "topic" => topic.0.clone(), "outcome" => outcome)
                 .record(timer.0.elapsed());
         }
 
         pub(crate) fn store(&self, operation: &'static str, is_ok: bool, timer: Timer) {
             let result = if is_ok { "ok" } else { "error" };
-            histogram!("webhook_store_seconds", "sender" => self.sender(), "operation" => operation, "result" => result)
+            histogram!("webhook_store_seconds", "provider" => self.provider(), "operation" => operation, "result" => result)
                 .record(timer.0.elapsed());
         }
 
         pub(crate) fn in_flight(&self) -> Gauge {
-            Gauge::raise(gauge!("webhook_requests_in_flight", "sender" => self.sender()))
+            Gauge::raise(gauge!("webhook_requests_in_flight", "provider" => self.provider()))
         }
 
         pub(crate) fn running(&self) -> Gauge {
-            Gauge::raise(gauge!("webhook_handlers_running", "sender" => self.sender()))
+            Gauge::raise(gauge!("webhook_handlers_running", "provider" => self.provider()))
         }
     }
 

@@ -8,6 +8,15 @@ use std::fmt;
 #[cfg(feature = "service")]
 use std::future::Future;
 
+#[cfg(all(feature = "service", feature = "tracing"))]
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+#[cfg(feature = "service")]
+use http::request::Parts;
+#[cfg(feature = "service")]
+use tokio::time::Instant;
+#[cfg(all(feature = "service", feature = "tracing"))]
+use tracing::field::{DisplayValue, display};
+
 /// A text from a request, for a log: escaped, and cut at 80 characters, which is room for `sha256:` and its digits.
 #[cfg(feature = "service")]
 pub(crate) struct Brief<'a>(pub(crate) &'a str);
@@ -54,19 +63,95 @@ pub(crate) enum Level {
     Error,
 }
 
-/// The span of one delivery.
+/// What is known of a delivery. Every event that tells how one ended carries all of it itself: at `RUST_LOG=warn` there is no span.
+#[cfg(feature = "service")]
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(dead_code, reason = "without the feature nothing is said")
+)]
+pub(crate) struct Told<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) namespace: &'a str,
+    pub(crate) id: Option<&'a str>,
+    pub(crate) topic: Option<&'a str>,
+    pub(crate) attempt: Option<u32>,
+    pub(crate) outcome: &'a str,
+    pub(crate) reason: &'a str,
+    /// What was wrong with the signature, by its kind's name.
+    pub(crate) signature: Option<&'a str>,
+    /// The status that the provider gets; none if it has hung up.
+    pub(crate) status: Option<u16>,
+    /// When the request arrived.
+    pub(crate) started: Instant,
+    /// The head of a request that never became an event, and how many bytes of its body were read: they tell a wrong secret from
+    /// a body that a proxy has changed.
+    pub(crate) refused: Option<(&'a Parts, usize)>,
+}
+
+/// A header's value, for a log: as [`Brief`].
+#[cfg(all(feature = "service", feature = "tracing"))]
+struct BriefValue<'a>(&'a http::HeaderValue);
+
+#[cfg(all(feature = "service", feature = "tracing"))]
+impl fmt::Display for BriefValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Brief(&String::from_utf8_lossy(self.0.as_bytes())).fmt(f)
+    }
+}
+
+/// The span of one delivery: what the handler logs is inside it.
 #[cfg(feature = "service")]
 #[derive(Clone)]
 pub(crate) struct Span(#[cfg(feature = "tracing")] tracing::Span);
 
+/// One event with everything that is told. The values are only made where somebody listens.
+#[cfg(all(feature = "service", feature = "tracing"))]
+macro_rules! tell {
+    ($level:ident, $told:ident, $message:expr) => {
+        tracing::$level!(
+            target: "tower_webhook",
+            provider = $told.provider,
+            namespace = $told.namespace,
+            id = $told.id.map(|id| display(Brief(id))),
+            topic = $told.topic.map(|topic| display(Brief(topic))),
+            attempt = $told.attempt,
+            outcome = $told.outcome,
+            reason = Some($told.reason).filter(|reason| !reason.is_empty()),
+            signature = $told.signature,
+            status = $told.status,
+            duration_ms = millis($told.started),
+            method = $told.refused.map(|(parts, _)| display(Brief(parts.method.as_str()))),
+            path = $told.refused.map(|(parts, _)| display(Brief(parts.uri.path()))),
+            content_type = header($told, CONTENT_TYPE),
+            content_length = header($told, CONTENT_LENGTH),
+            body_length = $told.refused.map(|(_, length)| length),
+            "{}",
+            $message
+        )
+    };
+}
+
+/// To the microsecond: most deliveries take less than a millisecond.
+#[cfg(all(feature = "service", feature = "tracing"))]
+fn millis(started: Instant) -> f64 {
+    (started.elapsed().as_micros() as f64) / 1000.0 // exact up to 285 years
+}
+
+#[cfg(all(feature = "service", feature = "tracing"))]
+fn header(told: Told<'_>, name: http::HeaderName) -> Option<DisplayValue<BriefValue<'_>>> {
+    let (parts, _) = told.refused?;
+    parts.headers.get(name).map(|value| display(BriefValue(value)))
+}
+
 #[cfg(all(feature = "service", feature = "tracing"))]
 impl Span {
-    pub(crate) fn delivery(sender: &str) -> Self {
+    pub(crate) fn delivery(provider: &str) -> Self {
         use tracing::field::Empty;
         Self(tracing::info_span!(
             target: "tower_webhook",
             "webhook",
-            sender,
+            provider,
             topic = Empty,
             id = Empty,
             attempt = Empty,
@@ -85,19 +170,20 @@ impl Span {
     }
 
     /// The delivery's end: its outcome and the reason for it, into the span and as one event.
-    pub(crate) fn end(&self, level: Level, outcome: &str, reason: &str) {
-        self.0.record("outcome", outcome);
-        if !reason.is_empty() {
-            self.0.record("reason", reason);
+    pub(crate) fn end(&self, level: Level, told: Told<'_>) {
+        self.0.record("outcome", told.outcome);
+        if !told.reason.is_empty() {
+            self.0.record("reason", told.reason);
         }
-        self.say(level, format_args!("{outcome}"));
+        self.say(level, told, format_args!("{}", told.outcome));
     }
 
-    pub(crate) fn say(&self, level: Level, message: fmt::Arguments<'_>) {
+    /// One event, whatever it is about.
+    pub(crate) fn say(&self, level: Level, told: Told<'_>, message: fmt::Arguments<'_>) {
         self.0.in_scope(|| match level {
-            Level::Info => tracing::info!(target: "tower_webhook", "{message}"),
-            Level::Warn => tracing::warn!(target: "tower_webhook", "{message}"),
-            Level::Error => tracing::error!(target: "tower_webhook", "{message}"),
+            Level::Info => tell!(info, told, message),
+            Level::Warn => tell!(warn, told, message),
+            Level::Error => tell!(error, told, message),
         });
     }
 
@@ -105,6 +191,15 @@ impl Span {
         tracing::Instrument::instrument(future, self.0.clone())
     }
 }
+
+/// A warning about one event, which says which.
+#[cfg(all(feature = "service", feature = "tracing"))]
+pub(crate) fn warn_of(provider: &str, namespace: &str, id: &str, message: fmt::Arguments<'_>) {
+    tracing::warn!(target: "tower_webhook", provider, namespace, id = %Brief(id), "{message}");
+}
+
+#[cfg(all(feature = "service", not(feature = "tracing")))]
+pub(crate) fn warn_of(_: &str, _: &str, _: &str, _: fmt::Arguments<'_>) {}
 
 #[cfg(all(feature = "service", not(feature = "tracing")))]
 impl Span {
@@ -118,9 +213,9 @@ impl Span {
 
     pub(crate) fn attempt(&self, _: u32) {}
 
-    pub(crate) fn end(&self, _: Level, _: &str, _: &str) {}
+    pub(crate) fn end(&self, _: Level, _: Told<'_>) {}
 
-    pub(crate) fn say(&self, _: Level, _: fmt::Arguments<'_>) {}
+    pub(crate) fn say(&self, _: Level, _: Told<'_>, _: fmt::Arguments<'_>) {}
 
     pub(crate) fn follow<F: Future>(&self, future: F) -> F {
         future

@@ -11,7 +11,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU16, AtomicUsize, Ordering},
     },
     task::Poll,
 };
@@ -58,10 +58,18 @@ struct Open {
     draining: bool,
 }
 
+/// The call still waits for the end.
+const WAITS: u16 = 0;
+/// The call is over: its sender has hung up, or has its response.
+const GONE: u16 = u16::MAX;
+
 /// One event between claim and settlement.
 #[derive(Debug)]
 pub(crate) struct Flight {
+    key: Key,
     topic: String,
+    /// What the call that leads has heard: [`WAITS`], [`GONE`], or the status it was given before the end.
+    call: AtomicU16,
     state: Mutex<FlightState>,
     changed: Notify,
     waiting: AtomicUsize,
@@ -116,6 +124,8 @@ impl Flights {
             },
             hash_map::Entry::Vacant(vacant) => {
                 let flight = vacant.insert(Arc::new(Flight {
+                    key: ticket.key.clone(),
+                    call: AtomicU16::new(WAITS),
                     topic: topic.to_owned(),
                     state: Mutex::new(FlightState {
                         progress: Progress::Running,
@@ -239,6 +249,23 @@ impl Lead {
         LeadCall(Arc::clone(&self.flight))
     }
 
+    pub(crate) fn key(&self) -> &Key {
+        &self.flight.key
+    }
+
+    pub(crate) fn topic(&self) -> &str {
+        &self.flight.topic
+    }
+
+    /// The status that the call gets if the flight ends with this one: another if it was answered before, none if it is gone.
+    pub(crate) fn status(&self, status: u16) -> Option<u16> {
+        match self.flight.call.load(Ordering::Acquire) {
+            WAITS => Some(status),
+            GONE => None,
+            earlier => Some(earlier),
+        }
+    }
+
     /// The handler has finished; the store does not know yet.
     pub(crate) fn finished(&self, outcome: Outcome, response: Option<Response<ResponseBody>>) {
         let mut state = lock(&self.flight.state);
@@ -288,10 +315,30 @@ pub(crate) struct LeadCall(Arc<Flight>);
 
 impl LeadCall {
     /// The answer, with what an HTTP service said; `None` if the deadline came first.
-    pub(crate) async fn answer(self, deadline: Instant) -> Option<(Outcome, Option<Response<ResponseBody>>)> {
+    pub(crate) async fn answer(&self, deadline: Instant) -> Option<(Outcome, Option<Response<ResponseBody>>)> {
         let outcome = self.0.answer(deadline).await?;
         let response = lock(&self.0.state).response.take();
         Some((outcome, response))
+    }
+
+    /// The call is answered before the flight ends, with this status.
+    pub(crate) fn answered(&self, status: u16) {
+        self.0.call.store(status, Ordering::Release);
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        &self.0.key
+    }
+
+    pub(crate) fn topic(&self) -> &str {
+        &self.0.topic
+    }
+}
+
+impl Drop for LeadCall {
+    fn drop(&mut self) {
+        let call = &self.0.call;
+        let _ = call.compare_exchange(WAITS, GONE, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 

@@ -16,6 +16,7 @@ struct Counts {
     most_bytes: usize,
     requests: AtomicUsize,
     bytes: AtomicUsize,
+    discards: AtomicUsize,
 }
 
 impl Gate {
@@ -25,6 +26,7 @@ impl Gate {
             most_bytes,
             requests: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            discards: AtomicUsize::new(0),
         }))
     }
 
@@ -45,6 +47,11 @@ impl Gate {
             gate: self.clone(),
             bytes: 0,
         })
+    }
+
+    /// Lets the body of a refused request be discarded, if fewer than so many are at the moment. It takes no place of a request's.
+    pub(super) fn discard(&self, most: usize) -> Option<Discarding> {
+        take(&self.0.discards, 1, most).then(|| Discarding(self.clone()))
     }
 
     fn no_bytes(&self) -> Rejection {
@@ -94,5 +101,15 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.authenticated();
         self.gate.0.requests.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A refused body that is being discarded, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Discarding(Gate);
+
+impl Drop for Discarding {
+    fn drop(&mut self) {
+        self.0.0.discards.fetch_sub(1, Ordering::AcqRel);
     }
 }

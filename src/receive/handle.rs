@@ -29,6 +29,7 @@ use crate::{
     error::{Rejection, RejectionKind},
     event::{Delivery, Event},
     handler::{HandlerError, HandlerFuture, TopicRouter},
+    provider::Provider,
     store::{IdempotencyStore, Ticket},
 };
 
@@ -176,6 +177,7 @@ pub(super) enum Settlement {
 impl<E: Event> Claimed<E> {
     pub(super) async fn handle<P, S, H>(self, receiver: &Receiver<P, S>, handler: H) -> Handled
     where
+        P: Provider,
         S: IdempotencyStore,
         H: Handle<E>,
     {
@@ -195,14 +197,14 @@ impl<E: Event> Claimed<E> {
 
 enum End {
     Verdict(Verdict),
-    Panicked,
+    Panicked(Panicked),
     TimedOut(Duration),
     Drained,
 }
 
 /// Runs the work until it ends, the cap strikes or a drain cancels it. The lease is renewed meanwhile. When this returns, the work
 /// is dropped: nothing of it runs beside whatever the store is told next.
-async fn supervise<P, S: IdempotencyStore, W: Future<Output = Verdict> + Unpin>(
+async fn supervise<P: Provider, S: IdempotencyStore, W: Future<Output = Verdict> + Unpin>(
     receiver: &Receiver<P, S>,
     ticket: &Ticket,
     lease: &Lease,
@@ -211,8 +213,9 @@ async fn supervise<P, S: IdempotencyStore, W: Future<Output = Verdict> + Unpin>(
     if receiver.flights.is_cancelled() {
         return End::Drained;
     }
-    let Ok(mut work) = catch(work) else {
-        return End::Panicked;
+    let mut work = match catch(work) {
+        Ok(work) => work,
+        Err(panicked) => return End::Panicked(panicked),
     };
     let began = Instant::now();
     // Made, and boxed, when the work waits for the first time: some never does.
@@ -222,7 +225,7 @@ async fn supervise<P, S: IdempotencyStore, W: Future<Output = Verdict> + Unpin>(
         match catch(|| Pin::new(&mut work).poll(cx)) {
             Ok(Poll::Ready(verdict)) => return Poll::Ready(End::Verdict(verdict)),
             Ok(Poll::Pending) => {}
-            Err(Panicked) => return Poll::Ready(End::Panicked),
+            Err(panicked) => return Poll::Ready(End::Panicked(panicked)),
         }
         // Unconstrained: a handler that is always ready uses up the task's budget, and whatever shares it would then never look at
         // the clock.
@@ -235,13 +238,15 @@ async fn supervise<P, S: IdempotencyStore, W: Future<Output = Verdict> + Unpin>(
     match (discard(work), end) {
         // It had ended; what its remains do when dropped changes nothing.
         (_, End::Verdict(verdict)) => End::Verdict(verdict),
+        // The first panic is the cause of the second.
+        (_, End::Panicked(panicked)) => End::Panicked(panicked),
         (Ok(()), end) => end,
-        (Err(Panicked), _) => End::Panicked,
+        (Err(panicked), _) => End::Panicked(panicked),
     }
 }
 
 /// Renews the lease until a drain or the cap, counted from when the work began, ends the work.
-async fn watch_over<P, S: IdempotencyStore>(
+async fn watch_over<P: Provider, S: IdempotencyStore>(
     receiver: &Receiver<P, S>,
     ticket: &Ticket,
     lease: &Lease,
@@ -310,7 +315,10 @@ impl Handled {
                     "the HTTP service answered {status}; expected 2xx, 4xx or 5xx: a sender may never retry after any other"
                 ),
             ),
-            End::Panicked => release(RejectionKind::HandlerPanicked, "the handler panicked".to_owned()),
+            End::Panicked(panicked) => release(
+                RejectionKind::HandlerPanicked,
+                format!("the handler panicked: {panicked}"),
+            ),
             End::TimedOut(cap) => (
                 Settlement::Release,
                 Outcome::Refused(

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{Receiver, guard::store_operation, later};
 use crate::{
     event::Hold,
+    provider::Provider,
     store::{Effect, IdempotencyStore, Ticket},
 };
 
@@ -62,7 +63,7 @@ impl Lease {
     }
 
     /// Renews the lease for as long as it is polled; it never completes.
-    pub(super) async fn renew<P, S: IdempotencyStore>(&self, receiver: &Receiver<P, S>, ticket: &Ticket) {
+    pub(super) async fn renew<P: Provider, S: IdempotencyStore>(&self, receiver: &Receiver<P, S>, ticket: &Ticket) {
         let settings = &receiver.settings;
         let mut next = later(self.0.state().asked, settings.renew_every);
         loop {
@@ -77,10 +78,7 @@ impl Lease {
                 Ok(Effect::NotHeld) if self.is_in_transaction() => return std::future::pending().await,
                 Ok(Effect::NotHeld) => {
                     self.0.state().taken = true;
-                    crate::trace::warn(format_args!(
-                        "the lease of {} was lost to another run",
-                        crate::trace::Brief(ticket.key.id().as_str())
-                    ));
+                    receiver.warn(&ticket.key, format_args!("the lease was lost to another run"));
                     return std::future::pending().await;
                 }
                 // The lease may still hold: ask again soon.

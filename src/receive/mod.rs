@@ -12,6 +12,7 @@ mod body;
 mod guard;
 mod within;
 mod gate;
+mod discard;
 mod flight;
 mod read_body;
 mod verify;
@@ -33,7 +34,7 @@ pub use handle::Http;
 pub(crate) use respond::missing_layer;
 pub(crate) use settings::Settings;
 
-use std::{error::Error as StdError, future::Future, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::{Method, Request, Response, request::Parts};
 use http_body::Body;
@@ -45,12 +46,12 @@ use crate::{
     event::Event,
     metrics::{Meter, Timer, Topic},
     provider::{Handshake, Provider},
-    store::{Completion, IdempotencyStore},
-    trace::{Level, Span},
+    store::{Completion, IdempotencyStore, Key},
+    trace::{Level, Span, Told},
 };
 use flight::{Entry, Lead};
 use parse::Parsed;
-use read_body::Limits;
+use read_body::{Limits, Refused};
 
 /// What all deliveries of one layer share.
 pub(crate) struct Receiver<P, S> {
@@ -83,6 +84,55 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
             meter,
             gate,
         }
+    }
+
+    /// What the log is told of every delivery. Its end is for [`report`](Self::report) to fill in.
+    fn told(&self, started: Instant) -> Told<'_> {
+        Told {
+            provider: self.provider.name(),
+            namespace: &self.settings.namespace,
+            id: None,
+            topic: None,
+            attempt: None,
+            outcome: "",
+            reason: "",
+            signature: None,
+            status: None,
+            started,
+            refused: None,
+        }
+    }
+
+    /// The same with the event.
+    fn told_of<'a>(&'a self, started: Instant, key: &'a Key, topic: &'a str) -> Told<'a> {
+        Told {
+            id: Some(key.id().as_str()),
+            topic: Some(topic),
+            ..self.told(started)
+        }
+    }
+
+    /// How a delivery ended, into the log and the metrics.
+    fn report(&self, span: &Span, topic: &Topic, outcome: &Outcome, told: Told<'_>) {
+        let (level, reason, cause) = outcome.explained();
+        let is_signature =
+            matches!(outcome, Outcome::Refused(rejection) if rejection.kind() == RejectionKind::Signature);
+        let outcome = outcome.name();
+        span.end(
+            level,
+            Told {
+                outcome,
+                reason,
+                signature: is_signature.then_some(cause),
+                ..told
+            },
+        );
+        self.meter.delivery(topic, outcome, cause);
+    }
+
+    /// What else an operator should know of an event.
+    fn warn(&self, key: &Key, message: fmt::Arguments<'_>) {
+        crate::trace::warn_of(self.provider.name(), key.namespace(), key.id().as_str(), message);
     }
 }
 
@@ -119,7 +169,7 @@ where
     P: Provider,
     S: IdempotencyStore,
     H: Handle<P::Event>,
-    B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
+    B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
     let (parts, body) = request.into_parts();
     // Boxed: every step hands them on.
@@ -136,14 +186,17 @@ where
     P: Provider,
     S: IdempotencyStore,
     H: Handle<P::Event>,
-    B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
+    B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
     let started = Instant::now();
     let span = Span::delivery(receiver.provider.name());
     let is_head = parts.method == Method::HEAD;
     let _in_flight = receiver.meter.in_flight();
-    let (outcome, topic) = match arrive(&receiver, &span, parts, body, started).await {
+    // Boxed: what a refusal leaves of it goes into a task.
+    let mut body = Box::pin(body);
+    let outcome = match arrive(&receiver, &span, parts, body.as_mut(), started).await {
         Ok((parsed, place)) => {
+            drop(body);
             let event = &parsed.event;
             let topic = Topic::of(|| handler.registered(event.topic()));
             receiver
@@ -157,19 +210,41 @@ where
                 Ok(handshake) => handshake.map(Outcome::Handshake),
                 Err(error) => Some(Rejection::new(RejectionKind::NotAnEvent, error.to_string()).into()),
             };
-            if let Some(outcome) = handshake {
-                (outcome, topic)
-            } else if handler.wants(event.topic()) {
-                let (outcome, response) = await_flight(&receiver, &span, &topic, handler, parsed, started).await;
-                drop(place); // the request is in flight until here
-                return respond::respond(outcome, response);
-            } else {
-                (Outcome::Unhandled, topic)
-            }
+            let outcome = match handshake {
+                Some(outcome) => outcome,
+                None if handler.wants(event.topic()) => {
+                    let (outcome, response) = await_flight(&receiver, &span, &topic, handler, parsed, started).await;
+                    drop(place); // the request is in flight until here
+                    return respond::respond(outcome, response);
+                }
+                None => Outcome::Unhandled,
+            };
+            let told = Told {
+                status: Some(respond::status(&outcome, None)),
+                ..receiver.told_of(started, &parsed.ticket.key, event.topic())
+            };
+            receiver.report(&span, &topic, &outcome, told);
+            outcome
         }
-        Err(rejection) => (rejection.into(), Topic::NONE),
+        Err(Refused {
+            rejection,
+            parts,
+            read,
+            is_over,
+        }) => {
+            let outcome = Outcome::from(rejection);
+            let told = Told {
+                status: Some(respond::status(&outcome, None)),
+                refused: Some((&parts, read)),
+                ..receiver.told(started)
+            };
+            receiver.report(&span, &Topic::NONE, &outcome, told);
+            if !is_over {
+                discard::discard(body, &parts, &receiver.gate, receiver.settings.body_limit);
+            }
+            outcome
+        }
     };
-    outcome.end(&span, &receiver.meter, &topic);
     let response = respond::respond(outcome, None);
     if is_head { respond::head_of(response) } else { response }
 }
@@ -179,16 +254,21 @@ async fn arrive<P, S, B>(
     receiver: &Receiver<P, S>,
     span: &Span,
     parts: Box<Parts>,
-    body: B,
+    body: Pin<&mut B>,
     started: Instant,
-) -> Result<(Parsed<P::Event>, gate::Place), Rejection>
+) -> Result<(Parsed<P::Event>, gate::Place), Refused>
 where
     P: Provider,
     B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
     let settings = &receiver.settings;
     if receiver.flights.is_draining() {
-        return Err(draining());
+        return Err(Refused {
+            rejection: draining(),
+            parts,
+            read: 0,
+            is_over: false,
+        });
     }
     let limits = Limits {
         bytes: settings.body_limit,
@@ -197,12 +277,12 @@ where
     let mut suspect = receiver.suspect(&parts.headers);
     let (received, mut place) = read_body::read_body(parts, body, receiver.provider.verifier(), &receiver.gate, limits)
         .await
-        .inspect_err(|refused| suspect.explain(receiver, span, refused))?;
+        .inspect_err(|refused| suspect.explain(receiver, span, &refused.rejection))?;
     suspect.take_body(&received.body);
     let now = receiver.clock.now();
     let authentic = received
         .verify(now)
-        .inspect_err(|refused| suspect.explain(receiver, span, refused))?;
+        .inspect_err(|refused| suspect.explain(receiver, span, &refused.rejection))?;
     place.authenticated();
     receiver.meter.verified(authentic.verified.secret());
     let parsed = authentic.parse(receiver, now)?;
@@ -245,25 +325,44 @@ where
                 handler,
                 parsed,
                 lead,
+                started,
             ));
             tokio::spawn(span.follow(task));
             // The task tells the log how it ended; here only whether the sender hears of it.
             return call.answer(deadline).await.unwrap_or_else(|| {
-                let late = late().retry_after(LATER);
+                let late = Outcome::from(late().retry_after(LATER));
+                let status = respond::status(&late, None);
+                call.answered(status);
                 receiver.meter.late_answer();
-                span.say(Level::Warn, format_args!("answered 503: {}", late.reason()));
-                (late.into(), None)
+                let (level, reason, _) = late.explained();
+                let told = Told {
+                    outcome: late.name(),
+                    reason,
+                    status: Some(status),
+                    ..receiver.told_of(started, call.key(), call.topic())
+                };
+                span.say(level, told, format_args!("answered {status}: {reason}"));
+                (late, None)
             });
         }
         Entry::Wait(waiter) => match waiter.answer(deadline).await {
             Some(outcome) => {
+                let told = Told {
+                    status: Some(respond::status(&outcome, None)),
+                    ..receiver.told_of(started, &parsed.ticket.key, parsed.event.topic())
+                };
                 match outcome {
                     // One `handled` for one run: whoever counts those lines counts events.
                     Outcome::Handled => {
-                        span.end(Level::Info, "duplicate", "handled by the delivery it waited for");
+                        let told = Told {
+                            outcome: "duplicate",
+                            reason: "handled by the delivery it waited for",
+                            ..told
+                        };
+                        span.end(Level::Info, told);
                         receiver.meter.delivery(topic, "duplicate", "waited");
                     }
-                    _ => outcome.end(span, &receiver.meter, topic),
+                    _ => receiver.report(span, topic, &outcome, told),
                 }
                 return (outcome, None);
             }
@@ -275,7 +374,11 @@ where
         Entry::Draining => draining(),
     };
     let outcome = Outcome::from(refused);
-    outcome.end(span, &receiver.meter, topic);
+    let told = Told {
+        status: Some(respond::status(&outcome, None)),
+        ..receiver.told_of(started, &parsed.ticket.key, parsed.event.topic())
+    };
+    receiver.report(span, topic, &outcome, told);
     (outcome, None)
 }
 
@@ -290,6 +393,7 @@ async fn fly<P, S, H>(
     handler: H,
     parsed: Parsed<P::Event>,
     lead: Lead,
+    started: Instant,
 ) where
     P: Provider,
     S: IdempotencyStore,
@@ -298,16 +402,26 @@ async fn fly<P, S, H>(
     let meter = &receiver.meter;
     match parsed.claim(&receiver, H::FORWARDS).await {
         Ok(claimed) => {
-            span.attempt(claimed.delivery.claim().attempts());
+            let attempt = claimed.delivery.claim().attempts();
+            span.attempt(attempt);
             let (timer, running) = (Timer::start(), meter.running());
             let handled = claimed.handle(&receiver, handler).await.confirmed(&receiver).await;
             drop(running);
             meter.handler(&topic, handled.outcome.name(), timer);
-            handled.outcome.end(&span, meter, &topic);
+            let told = Told {
+                attempt: Some(attempt),
+                status: lead.status(respond::status(&handled.outcome, handled.response.as_ref())),
+                ..receiver.told_of(started, lead.key(), lead.topic())
+            };
+            receiver.report(&span, &topic, &handled.outcome, told);
             handled.settle(&receiver, lead).await;
         }
         Err(refused) => {
-            refused.outcome.end(&span, meter, &topic);
+            let told = Told {
+                status: lead.status(respond::status(&refused.outcome, None)),
+                ..receiver.told_of(started, lead.key(), lead.topic())
+            };
+            receiver.report(&span, &topic, &refused.outcome, told);
             match refused.unsure {
                 Some(ticket) => Box::pin(settle::release_unsure(&receiver, &ticket, lead, refused.outcome)).await,
                 None => lead.end(refused.outcome),
@@ -341,15 +455,15 @@ impl Outcome {
         }
     }
 
-    /// Into the log and the metrics.
-    fn end(&self, span: &Span, meter: &Meter, topic: &Topic) {
-        let (level, reason, cause) = match self {
+    /// How loud it is in the log, why it ended so, and (bounded, for metrics) which of a kind's causes it was.
+    fn explained(&self) -> (Level, &str, &'static str) {
+        match self {
             Self::Duplicate(Completion::Rejected) => (Level::Info, "rejected before", "rejected"),
             Self::Handled | Self::Duplicate(Completion::Handled) | Self::Unhandled | Self::Handshake(_) => {
                 (Level::Info, "", "")
             }
             Self::Rejected(reason) => (Level::Warn, reason.as_str(), ""),
-            Self::InnerRefused(_) => (Level::Warn, "", ""),
+            Self::InnerRefused(_) => (Level::Warn, "the HTTP service refused the event", ""),
             Self::Refused(rejection) => {
                 let level = match rejection.kind() {
                     RejectionKind::Conflict
@@ -362,8 +476,6 @@ impl Outcome {
                 };
                 (level, rejection.reason(), rejection.cause())
             }
-        };
-        span.end(level, self.name(), reason);
-        meter.delivery(topic, self.name(), cause);
+        }
     }
 }

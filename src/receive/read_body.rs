@@ -1,6 +1,10 @@
 //! Step 1. Everything here is done for whoever asks: nothing is known of the sender yet.
 
-use std::{error::Error as StdError, future::poll_fn, pin::pin};
+use std::{
+    error::Error as StdError,
+    future::poll_fn,
+    pin::{Pin, pin},
+};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{
@@ -41,13 +45,60 @@ pub(super) struct Limits {
     pub(super) until: Instant,
 }
 
+/// A request that was refused before it became an event.
+pub(super) struct Refused {
+    pub(super) rejection: Rejection,
+    pub(super) parts: Box<Parts>,
+    /// How many bytes of the body were read.
+    pub(super) read: usize,
+    /// Whether nothing more comes of the body: it has ended, or failed.
+    pub(super) is_over: bool,
+}
+
 pub(super) async fn read_body<B>(
     parts: Box<Parts>,
-    body: B,
+    body: Pin<&mut B>,
     verifier: &Verifier,
     gate: &Gate,
     limits: Limits,
-) -> Result<(Received, Place), Rejection>
+) -> Result<(Received, Place), Refused>
+where
+    B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
+{
+    let mut progress = Progress::default();
+    match read(&parts, body, verifier, gate, limits, &mut progress).await {
+        Ok((body, verification, place)) => Ok((
+            Received {
+                parts,
+                body,
+                verification,
+            },
+            place,
+        )),
+        Err(rejection) => Err(Refused {
+            rejection,
+            parts,
+            read: progress.read,
+            is_over: progress.is_over,
+        }),
+    }
+}
+
+/// How far a body was read, whatever comes of it.
+#[derive(Debug, Default)]
+struct Progress {
+    read: usize,
+    is_over: bool,
+}
+
+async fn read<B>(
+    parts: &Parts,
+    mut body: Pin<&mut B>,
+    verifier: &Verifier,
+    gate: &Gate,
+    limits: Limits,
+    progress: &mut Progress,
+) -> Result<(Bytes, Verification, Place), Rejection>
 where
     B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
@@ -59,11 +110,10 @@ where
     }
     refuse_encoding(&parts.headers)?;
     let mut verification = verifier.begin(&parts.headers).map_err(signature)?;
-    let expected = expected_length(&parts.headers, &body, limits.bytes)?;
+    let expected = expected_length(&parts.headers, &*body, limits.bytes)?;
     let mut place = gate.enter(expected)?;
 
     // Until here no byte of the body was read.
-    let mut body = pin!(body);
     let mut collected = Collected {
         first: Bytes::new(),
         rest: BytesMut::new(),
@@ -74,9 +124,15 @@ where
         let read = pin!(async {
             loop {
                 let frame = match poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-                    None => return Ok(()),
+                    None => {
+                        progress.is_over = true;
+                        return Ok(());
+                    }
                     Some(Ok(frame)) => frame,
-                    Some(Err(error)) => return Err(broken(error.into(), limits.bytes)),
+                    Some(Err(error)) => {
+                        progress.is_over = true;
+                        return Err(broken(error.into(), limits.bytes));
+                    }
                 };
                 // Trailers are unsigned and nobody asks for them: a frame without a byte.
                 let data = frame.into_data().ok();
@@ -91,6 +147,7 @@ where
                     }
                     continue;
                 };
+                progress.read = progress.read.saturating_add(length);
                 if length > limits.bytes.saturating_sub(collected.len()) {
                     return Err(too_large(limits.bytes));
                 }
@@ -113,14 +170,7 @@ where
             ));
         }
     }
-    Ok((
-        Received {
-            parts,
-            body: collected.into_bytes(),
-            verification,
-        },
-        place,
-    ))
+    Ok((collected.into_bytes(), verification, place))
 }
 
 /// The reason is for the log and for metrics; the answer is the same for every one.
@@ -132,13 +182,15 @@ pub(super) fn signature(error: SignatureError) -> Rejection {
     Rejection::new(RejectionKind::Signature, reason).because(error.kind().as_str())
 }
 
-/// A layer that decodes bodies would change what was signed, and decoding before the signature is checked invites bombs.
+/// A layer that decodes bodies would change what was signed, and decoding before the signature is checked invites bombs. An
+/// empty header, or an empty item in its list, names no encoding (RFC 9110, 5.6.1.2).
 fn refuse_encoding(headers: &HeaderMap) -> Result<(), Rejection> {
     let identity = |value: &http::HeaderValue| {
         value
             .as_bytes()
             .split(|byte| *byte == b',')
-            .all(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
+            .map(<[u8]>::trim_ascii)
+            .all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
     };
     if headers.get_all(CONTENT_ENCODING).iter().all(identity) {
         Ok(())

@@ -91,6 +91,19 @@ fn answer(rejection: &Rejection) -> Answer {
     }
 }
 
+/// The status of [`respond`], for the log.
+pub(super) fn status(outcome: &Outcome, response: Option<&Response<ResponseBody>>) -> u16 {
+    match (outcome, response) {
+        (Outcome::Handled | Outcome::InnerRefused(_), Some(response)) => response.status().as_u16(),
+        (Outcome::InnerRefused(status), None) => *status,
+        (Outcome::Refused(rejection), _) => answer(rejection).0.as_u16(),
+        (Outcome::Handled, None)
+        | (Outcome::Duplicate(_) | Outcome::Rejected(_) | Outcome::Unhandled | Outcome::Handshake(_), _) => {
+            StatusCode::OK.as_u16()
+        }
+    }
+}
+
 /// The answer to a delivery.
 pub(super) fn respond(outcome: Outcome, response: Option<Response<ResponseBody>>) -> Response<ResponseBody> {
     match outcome {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     error::{Rejection, RejectionKind},
+    provider::Provider,
     store::{Completion, Effect, IdempotencyStore, Record, State, Ticket},
 };
 
@@ -23,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Handled {
     /// How a handler ended that completed its claim in a transaction of its own is what the record says: DONE with the effect, or neither.
-    pub(super) async fn confirmed<P, S: IdempotencyStore>(self, receiver: &Receiver<P, S>) -> Self {
+    pub(super) async fn confirmed<P: Provider, S: IdempotencyStore>(self, receiver: &Receiver<P, S>) -> Self {
         if !self.in_transaction {
             return self;
         }
@@ -65,7 +66,7 @@ impl Handled {
 
     /// Tells the store and ends the flight. Answers after the first attempt, whatever comes of it: a handler that succeeded has had
     /// its effect, and a 5xx would ask for a second one.
-    pub(super) async fn settle<P, S: IdempotencyStore>(self, receiver: &Receiver<P, S>, lead: Lead) {
+    pub(super) async fn settle<P: Provider, S: IdempotencyStore>(self, receiver: &Receiver<P, S>, lead: Lead) {
         let Self {
             ticket,
             settlement,
@@ -75,9 +76,12 @@ impl Handled {
         } = self;
         lead.finished(outcome.clone(), response);
         let answer = attempt(receiver, &ticket, settlement).await;
-        note(&ticket, settlement, &answer);
+        note(receiver, &ticket, settlement, &answer);
         if let Err(reason) = answer {
-            crate::trace::warn(format_args!("settling failed and goes on in the background: {reason}"));
+            receiver.warn(
+                &ticket.key,
+                format_args!("settling failed and goes on in the background: {reason}"),
+            );
             lead.answer(outcome.clone());
             // Boxed: rare, and larger than all the rest of a flight.
             let _ = Box::pin(in_background(receiver, &ticket, settlement, |_| true)).await;
@@ -87,7 +91,7 @@ impl Handled {
 }
 
 /// Frees what a claim may have left behind whose answer never came. The caller was answered already.
-pub(super) async fn release_unsure<P, S: IdempotencyStore>(
+pub(super) async fn release_unsure<P: Provider, S: IdempotencyStore>(
     receiver: &Receiver<P, S>,
     ticket: &Ticket,
     lead: Lead,
@@ -110,7 +114,7 @@ pub(super) async fn release_unsure<P, S: IdempotencyStore>(
 }
 
 /// Tries again until the store gives the answer that is wanted, a drain gives up, or (a release) the lease is over anyway.
-async fn in_background<P, S: IdempotencyStore>(
+async fn in_background<P: Provider, S: IdempotencyStore>(
     receiver: &Receiver<P, S>,
     ticket: &Ticket,
     settlement: Settlement,
@@ -127,7 +131,7 @@ async fn in_background<P, S: IdempotencyStore>(
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
             let answer = attempt(receiver, ticket, settlement).await;
             if answer.as_ref().is_ok_and(|effect| wanted(*effect)) {
-                note(ticket, settlement, &answer);
+                note(receiver, ticket, settlement, &answer);
                 return answer;
             }
             if helps_until.is_some_and(|until| until <= Instant::now()) {
@@ -148,7 +152,7 @@ async fn in_background<P, S: IdempotencyStore>(
     .await
 }
 
-async fn attempt<P, S: IdempotencyStore>(
+async fn attempt<P: Provider, S: IdempotencyStore>(
     receiver: &Receiver<P, S>,
     ticket: &Ticket,
     settlement: Settlement,
@@ -166,11 +170,16 @@ async fn attempt<P, S: IdempotencyStore>(
 }
 
 /// A settlement that came too late is no error of this run, but worth a line.
-fn note(ticket: &Ticket, settlement: Settlement, answer: &Result<Effect, String>) {
+fn note<P: Provider, S: IdempotencyStore>(
+    receiver: &Receiver<P, S>,
+    ticket: &Ticket,
+    settlement: Settlement,
+    answer: &Result<Effect, String>,
+) {
     if matches!(answer, Ok(Effect::NotHeld)) && settlement != Settlement::Release {
-        crate::trace::warn(format_args!(
-            "{} was finished here, but its record is another run's by now",
-            crate::trace::Brief(ticket.key.id().as_str())
-        ));
+        receiver.warn(
+            &ticket.key,
+            format_args!("the event was finished here, but its record is another run's by now"),
+        );
     }
 }

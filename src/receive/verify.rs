@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::request::Parts;
 
-use super::read_body::{Received, signature};
-use crate::{error::Rejection, signature::Verified};
+use super::read_body::{Received, Refused, signature};
+use crate::signature::Verified;
 
 /// An authentic request. Only this file makes one.
 pub(super) struct Authentic {
@@ -16,7 +16,7 @@ pub(super) struct Authentic {
 }
 
 impl Received {
-    pub(super) fn verify(self, now: SystemTime) -> Result<Authentic, Rejection> {
+    pub(super) fn verify(self, now: SystemTime) -> Result<Authentic, Refused> {
         let Self {
             parts,
             body,
@@ -24,7 +24,12 @@ impl Received {
         } = self;
         match verification.finish(now) {
             Ok(verified) => Ok(Authentic { parts, body, verified }),
-            Err(error) => Err(signature(error)),
+            Err(error) => Err(Refused {
+                rejection: signature(error),
+                parts,
+                read: body.len(),
+                is_over: true,
+            }),
         }
     }
 }

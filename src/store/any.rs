@@ -39,6 +39,7 @@ impl fmt::Debug for AnyStore {
 }
 
 trait Erased: Send + Sync {
+    fn last_failure(&self) -> Option<String>;
     fn claim<'a>(&'a self, ticket: &'a Ticket) -> Answer<'a, Claimed>;
     fn renew<'a>(&'a self, ticket: &'a Ticket) -> Answer<'a, Effect>;
     fn complete<'a>(&'a self, ticket: &'a Ticket, completion: Completion) -> Answer<'a, Effect>;
@@ -52,6 +53,10 @@ trait Erased: Send + Sync {
 }
 
 impl<S: StoreAdmin> Erased for S {
+    fn last_failure(&self) -> Option<String> {
+        IdempotencyStore::last_failure(self)
+    }
+
     fn claim<'a>(&'a self, ticket: &'a Ticket) -> Answer<'a, Claimed> {
         Box::pin(IdempotencyStore::claim(self, ticket))
     }
@@ -94,6 +99,10 @@ impl<S: StoreAdmin> Erased for S {
 }
 
 impl IdempotencyStore for AnyStore {
+    fn last_failure(&self) -> Option<String> {
+        Erased::last_failure(&*self.store)
+    }
+
     async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
         Erased::claim(&*self.store, ticket).await
     }

@@ -187,6 +187,10 @@ impl<S> Clone for FaultyStore<S> {
 }
 
 impl<S: IdempotencyStore> IdempotencyStore for FaultyStore<S> {
+    fn last_failure(&self) -> Option<String> {
+        self.inner.last_failure()
+    }
+
     async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
         let ticket = ticket.clone();
         self.run(Operation::Claim, async move |inner: Arc<S>| inner.claim(&ticket).await)

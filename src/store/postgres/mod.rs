@@ -263,6 +263,10 @@ impl PostgresStore {
 }
 
 impl IdempotencyStore for PostgresStore {
+    fn last_failure(&self) -> Option<String> {
+        self.shared.pool.last_failure()
+    }
+
     async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
         let shared = &self.shared;
         for _ in 0..ATTEMPTS {

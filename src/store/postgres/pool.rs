@@ -1,16 +1,19 @@
 //! Connections for single statements, and what their errors mean.
 
 use std::{
+    future::{self, poll_fn},
     mem,
+    pin::pin,
     str::FromStr as _,
     sync::{Mutex, PoisonError},
+    task::Poll,
     time::{Duration, Instant},
 };
 
 use sqlx::{
     ConnectOptions, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
-    postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgRow, PgSeverity},
+    postgres::{PgConnectOptions, PgDatabaseError, PgRow, PgSeverity},
     query::Query,
 };
 
@@ -34,6 +37,8 @@ const IDLE: Duration = Duration::from_secs(60);
 const AGE: Duration = Duration::from_secs(30 * 60);
 /// Before a statement is tried again over a connection that was made for it.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The longest between two attempts to connect: an operation that waits for a server to start finds it soon after it has.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// What a session of ours is set to, whatever the server's or the role's defaults. The statements are single rows': what takes longer
 /// than this waits for a lock that nobody should hold for so long, and its caller has given up. They are written for READ COMMITTED.
@@ -42,9 +47,22 @@ const SESSION: &str = "SET statement_timeout = '5s'; SET default_transaction_iso
 pub(super) type Statement<'q> = Query<'q, Postgres, <Postgres as sqlx::Database>::Arguments>;
 
 pub(super) struct Pool {
-    pool: PgPool,
-    /// Of a pool that nobody else uses.
-    kept: Option<Kept>,
+    source: Source,
+    /// What the latest attempt to connect failed with, unless one has succeeded since.
+    failure: Mutex<Option<String>>,
+}
+
+/// Where connections come from.
+enum Source {
+    /// Nobody else has them. They are made here: sqlx's pool tries again where it is refused, as this does, but says nothing of it.
+    Own {
+        options: PgConnectOptions,
+        kept: Kept,
+        /// Of connections, at the same time.
+        most: u32,
+    },
+    /// Others use it, too: what is kept would be missing there.
+    Given(PgPool),
 }
 
 /// Connections between two statements. sqlx's pool asks each that is given back how it is, and as long as that takes, a round trip or for ever, nobody
@@ -56,9 +74,14 @@ struct Kept {
 }
 
 struct Connection {
-    inner: PoolConnection<Postgres>,
+    inner: Inner,
     made: Instant,
     used: Instant,
+}
+
+enum Inner {
+    Own(PgConnection),
+    Given(PoolConnection<Postgres>),
 }
 
 impl Pool {
@@ -72,29 +95,31 @@ impl Pool {
         })?;
         answers(&options).await?;
         let max_connections = max_connections.max(1);
-        let pool = PgPoolOptions::new()
-            .max_connections(max_connections)
-            .acquire_timeout(CONNECT)
-            // A connection that died while it was idle is found by the statement, which is then run on another: no round trip for a test.
-            .test_before_acquire(false)
-            .after_connect(|connection, _| {
-                Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
-            })
-            .connect_lazy_with(options.disable_statement_logging());
         let permits = usize::try_from(max_connections)
             .map_or(Semaphore::MAX_PERMITS, |permits| permits.min(Semaphore::MAX_PERMITS));
         Ok(Self {
-            pool,
-            kept: Some(Kept {
-                permits: Semaphore::new(permits),
-                connections: Mutex::default(),
-            }),
+            source: Source::Own {
+                options: options.disable_statement_logging(),
+                kept: Kept {
+                    permits: Semaphore::new(permits),
+                    connections: Mutex::default(),
+                },
+                most: max_connections,
+            },
+            failure: Mutex::default(),
         })
     }
 
     /// Where its connections lead, without user and password.
     pub(super) fn address(&self) -> String {
-        let options = self.pool.connect_options();
+        let given;
+        let options = match &self.source {
+            Source::Own { options, .. } => options,
+            Source::Given(pool) => {
+                given = pool.connect_options();
+                &given
+            }
+        };
         let host = match options.get_socket() {
             Some(socket) => socket.display().to_string(),
             None => options.get_host().to_owned(),
@@ -103,15 +128,29 @@ impl Pool {
         format!("{host}:{}/{database}", options.get_port())
     }
 
-    /// Others use it, too: what is kept would be missing there.
     pub(super) fn given(pool: PgPool) -> Self {
-        Self { pool, kept: None }
+        Self {
+            source: Source::Given(pool),
+            failure: Mutex::default(),
+        }
+    }
+
+    pub(super) fn last_failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, failure: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
     /// The rows of a statement that may be run again without harm, if it is not known whether it was: on another connection where one
     /// turns out to be dead, after a restart of the server or its failover. One that was made for it is not the first of many that are dead.
     pub(super) async fn rows<'q>(&self, statement: impl Fn() -> Statement<'q>) -> Result<Vec<PgRow>, StoreError> {
-        let attempts = self.pool.options().get_max_connections().saturating_add(1);
+        let most = match &self.source {
+            Source::Own { most, .. } => *most,
+            Source::Given(pool) => pool.options().get_max_connections(),
+        };
+        let attempts = most.saturating_add(1);
         let rows = async {
             let mut attempt = 1;
             let mut has_failed_anew = false;
@@ -131,17 +170,18 @@ impl Pool {
                 }
             }
         };
-        in_time(rows).await
+        self.in_time(rows).await
     }
 
     /// The rows of a statement that is run once.
     pub(super) async fn rows_once(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, StoreError> {
-        in_time(async { self.once(statement).await.map_err(|failed| failed.error) }).await
+        self.in_time(async { self.once(statement).await.map_err(|failed| failed.error) })
+            .await
     }
 
     /// Runs several statements in one transaction, in which nobody else with this number is at the same time.
     pub(super) async fn alone(&self, number: i64, statements: sqlx::SqlStr) -> Result<(), StoreError> {
-        in_time(async {
+        self.in_time(async {
             let mut held = self.hold().await?;
             let mut transaction = sqlx::Connection::begin(held.connection()?).await?;
             sqlx::query("SELECT pg_advisory_xact_lock($1)")
@@ -154,6 +194,20 @@ impl Pool {
             Ok(())
         })
         .await
+    }
+
+    async fn in_time<T>(&self, operation: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+        match timeout(ANSWER, operation).await {
+            Ok(result) => result.map_err(|failed| match (&failed, self.last_failure()) {
+                (sqlx::Error::PoolTimedOut, Some(failure)) => {
+                    StoreError::unavailable(format!("{}, and before that: {failure}", meaning(&failed)))
+                }
+                _ => error(&failed),
+            }),
+            Err(_) => Err(StoreError::unavailable(format!(
+                "Postgres did not answer within {ANSWER:?}"
+            ))),
+        }
     }
 
     async fn once(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, Failed> {
@@ -175,12 +229,15 @@ impl Pool {
     }
 
     async fn hold(&self) -> Result<Held<'_>, sqlx::Error> {
-        let Some(kept) = &self.kept else {
-            return Ok(Held {
-                connection: Some(Connection::of(&self.pool).await?),
-                kept: None,
-                is_anew: false, // as far as anybody knows
-            });
+        let (options, kept) = match &self.source {
+            Source::Own { options, kept, .. } => (options, kept),
+            Source::Given(pool) => {
+                return Ok(Held {
+                    connection: Some(self.lent(pool).await?),
+                    kept: None,
+                    is_anew: false, // as far as anybody knows
+                });
+            }
         };
         let permit = timeout(QUEUE, kept.permits.acquire())
             .await
@@ -188,13 +245,79 @@ impl Pool {
             .map_err(|_| sqlx::Error::PoolClosed)?;
         let (connection, is_anew) = match kept.take() {
             Some(connection) => (connection, false),
-            None => (Connection::of(&self.pool).await?, true),
+            None => (self.made(options).await?, true),
         };
         Ok(Held {
             connection: Some(connection),
             kept: Some((kept, permit)),
             is_anew,
         })
+    }
+
+    /// A new connection. A server that is down or starting may be up in a moment, so it is asked again for as long as the caller waits;
+    /// should the caller give up, [`last_failure`](Self::last_failure) says why.
+    async fn made(&self, options: &PgConnectOptions) -> Result<Connection, sqlx::Error> {
+        const TOO_MANY: &str = "53300"; // a connection that was just closed may still count
+        let mut last = None;
+        let attempts = async {
+            let mut pause = PAUSE;
+            loop {
+                let connected = async {
+                    let mut connection = options.connect().await?;
+                    sqlx::raw_sql(SESSION).execute(&mut connection).await?;
+                    Ok(connection)
+                };
+                let failed: sqlx::Error = match connected.await {
+                    Ok(connection) => {
+                        self.note(None);
+                        return Ok(Connection::new(Inner::Own(connection)));
+                    }
+                    Err(failed) => failed,
+                };
+                self.note(Some(format!("{}: {}", server(options), meaning(&failed))));
+                if !may_come_up(&failed) && !has_code(&failed, |code| code == TOO_MANY) {
+                    return Err(failed);
+                }
+                last = Some(failed);
+                sleep(pause).await;
+                pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            }
+        };
+        match timeout(CONNECT, attempts).await {
+            Ok(connected) => connected,
+            Err(_) => Err(last.unwrap_or(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// A connection of a pool that others use, too. Its own attempts to connect are not seen from outside: where it gives none for as long as
+    /// others would queue, the server is asked beside it whether it lets anybody in.
+    async fn lent(&self, pool: &PgPool) -> Result<Connection, sqlx::Error> {
+        let mut lent = pin!(pool.acquire());
+        let inner = match timeout(QUEUE, lent.as_mut()).await {
+            Ok(inner) => inner,
+            Err(_) => {
+                let options = pool.connect_options();
+                let ask = async {
+                    let failure = match options.connect().await {
+                        Ok(connection) => {
+                            let _ = timeout(PAUSE, sqlx::Connection::close(connection)).await;
+                            format!("{}: every connection of the pool is in use", server(&options))
+                        }
+                        Err(failed) => format!("{}: {}", server(&options), meaning(&failed)),
+                    };
+                    self.note(Some(failure));
+                    future::pending().await
+                };
+                let mut ask = pin!(ask);
+                poll_fn(|cx| match lent.as_mut().poll(cx) {
+                    Poll::Ready(inner) => Poll::Ready(inner),
+                    Poll::Pending => ask.as_mut().poll(cx),
+                })
+                .await
+            }
+        }?;
+        self.note(None);
+        Ok(Connection::new(Inner::Given(inner)))
     }
 }
 
@@ -206,19 +329,21 @@ struct Failed {
 }
 
 impl Connection {
-    async fn of(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        let inner = pool.acquire().await?;
+    fn new(inner: Inner) -> Self {
         let made = Instant::now();
-        Ok(Self {
+        Self {
             inner,
             made,
             used: made,
-        })
+        }
     }
 
-    /// Leaves the pool, and so needs no runtime.
+    /// Leaves the pool, if it is of one, and so needs no runtime.
     fn close(self) {
-        drop(self.inner.detach());
+        match self.inner {
+            Inner::Own(connection) => drop(connection),
+            Inner::Given(connection) => drop(connection.detach()),
+        }
     }
 }
 
@@ -270,7 +395,10 @@ impl Held<'_> {
     fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
         self.connection
             .as_mut()
-            .map(|connection| &mut *connection.inner)
+            .map(|connection| match &mut connection.inner {
+                Inner::Own(connection) => connection,
+                Inner::Given(connection) => &mut **connection,
+            })
             .ok_or(sqlx::Error::PoolClosed)
     }
 
@@ -292,7 +420,6 @@ impl Drop for Held<'_> {
 
 /// Makes a connection to hear what is wrong with it: the pool would only say that it has waited. A server that is starting has time for it.
 async fn answers(options: &PgConnectOptions) -> Result<(), StoreError> {
-    const STARTING: &str = "57P03";
     let mut last = "it does not answer".to_owned();
     let attempts = async {
         loop {
@@ -300,9 +427,7 @@ async fn answers(options: &PgConnectOptions) -> Result<(), StoreError> {
                 Ok(connection) => break Ok(connection),
                 Err(failed) => {
                     last = meaning(&failed);
-                    let is_refused =
-                        matches!(&failed, sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
-                    if !is_refused && !has_code(&failed, |code| code == STARTING) {
+                    if !may_come_up(&failed) {
                         break Err(());
                     }
                     sleep(PAUSE).await;
@@ -318,20 +443,22 @@ async fn answers(options: &PgConnectOptions) -> Result<(), StoreError> {
             Ok(())
         }
         _ => Err(StoreError::unavailable(format!(
-            "Postgres at {}:{}: {last}; expected a server that lets this user into this database within {CONNECT:?}",
-            options.get_host(),
-            options.get_port()
+            "{}: {last}; expected a server that lets this user into this database within {CONNECT:?}",
+            server(options)
         ))),
     }
 }
 
-async fn in_time<T>(operation: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(ANSWER, operation).await {
-        Ok(result) => result.map_err(|failed| error(&failed)),
-        Err(_) => Err(StoreError::unavailable(format!(
-            "Postgres did not answer within {ANSWER:?}"
-        ))),
-    }
+/// Which server: no user, no password.
+fn server(options: &PgConnectOptions) -> String {
+    format!("Postgres at {}:{}", options.get_host(), options.get_port())
+}
+
+/// Whether it is worth while to ask again: nobody listens there (yet), or it is starting.
+fn may_come_up(error: &sqlx::Error) -> bool {
+    const STARTING: &str = "57P03";
+    let is_refused = matches!(error, sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
+    is_refused || has_code(error, |code| code == STARTING)
 }
 
 fn has_code(error: &sqlx::Error, matches: impl Fn(&str) -> bool) -> bool {

@@ -53,6 +53,8 @@ pub(super) struct Link {
     /// How long an operation may take, connecting included.
     limit: Duration,
     current: Mutex<Option<Live>>,
+    /// What the latest attempt to connect failed with, unless one has succeeded since.
+    failure: Mutex<Option<String>>,
     /// Held by the one operation that connects for all.
     attempts: tokio::sync::Mutex<Attempts>,
 }
@@ -109,6 +111,7 @@ impl Link {
             config,
             limit,
             current: Mutex::default(),
+            failure: Mutex::default(),
             attempts: tokio::sync::Mutex::default(),
         })
     }
@@ -264,13 +267,23 @@ impl Link {
                     connection,
                 };
                 *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
+                self.note(None);
                 Ok(live)
             }
             Err(error) => {
                 attempts.failed = Some((Instant::now(), error.clone()));
+                self.note(Some(format!("redis at {}: {error}", self.server())));
                 Err(error.into())
             }
         }
+    }
+
+    pub(super) fn last_failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, failure: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
     fn current(&self) -> Option<Live> {
@@ -289,7 +302,13 @@ impl Link {
         let server = self.server();
         let error = match failure {
             Failure::Silent => {
-                return StoreError::unavailable(format!("redis at {server} did not answer within {:?}", self.limit));
+                let before = self
+                    .last_failure()
+                    .map_or_else(String::new, |failure| format!(", and before that: {failure}"));
+                return StoreError::unavailable(format!(
+                    "redis at {server} did not answer within {:?}{before}",
+                    self.limit
+                ));
             }
             Failure::Redis(error) => error,
         };

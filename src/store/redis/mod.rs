@@ -160,6 +160,10 @@ impl fmt::Debug for RedisStore {
 }
 
 impl IdempotencyStore for RedisStore {
+    fn last_failure(&self) -> Option<String> {
+        self.link.last_failure()
+    }
+
     async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
         let reply = self.on_ticket(&self.scripts.claim, ticket, &[]).await?;
         script::claimed(&reply).ok_or_else(|| self.unexpected(&reply))
