@@ -206,7 +206,9 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
             let explain = self
                 .explain_also
                 .iter()
-                .fold(explain, |explain, (name, scheme, secrets)| explain.also(name, scheme, secrets));
+                .fold(explain, |explain, (name, scheme, secrets)| {
+                    explain.also(name, scheme, secrets)
+                });
             Diagnosis::new(explain, per_minute)
         });
         let mut receiver = Receiver::new(self.provider, self.store, self.settings, self.clock);

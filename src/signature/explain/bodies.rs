@@ -204,7 +204,9 @@ impl BodyChange {
             }
             BomAdded | BomLost | Recoded => "the body was decoded as text on its way; pass its bytes as they came",
             ByteAdded => "something appends one byte to the body; look at what is between the sender and this receiver",
-            ByteLost => "something cuts the last byte off; look for a length that is one too small before this receiver",
+            ByteLost => {
+                "something cuts the last byte off; look for a length that is one too small before this receiver"
+            }
             Compressed => {
                 "the sender signs before it compresses; have the sender, or the proxy that compresses, send it plain"
             }

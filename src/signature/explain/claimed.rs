@@ -117,7 +117,14 @@ fn read(text: &[u8]) -> Option<(Writing, usize, Tag)> {
     let decode = |alphabet| GeneralPurpose::new(alphabet, LENIENT).decode(text).ok();
     if let Some(bytes) = decode(&STANDARD) {
         let padded = text.len() % 4 == 0;
-        return tag(if padded { Writing::Base64 } else { Writing::Base64Unpadded }, bytes);
+        return tag(
+            if padded {
+                Writing::Base64
+            } else {
+                Writing::Base64Unpadded
+            },
+            bytes,
+        );
     }
     tag(Writing::Base64Url, decode(&URL_SAFE)?)
 }

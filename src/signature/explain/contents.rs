@@ -63,7 +63,10 @@ pub(super) fn of(scheme: &Scheme, headers: &HeaderMap) -> Vec<Content> {
         let behind = |prefix: &[u8], other: &[u8]| before.strip_prefix(prefix).map(|rest| [other, rest].concat());
         [
             alone,
-            of_url(ContentChange::SlashRemoved, before.strip_suffix(b"/").map(<[u8]>::to_vec)),
+            of_url(
+                ContentChange::SlashRemoved,
+                before.strip_suffix(b"/").map(<[u8]>::to_vec),
+            ),
             of_url(
                 ContentChange::SlashAdded,
                 (!before.ends_with(b"/")).then(|| [before.as_slice(), b"/"].concat()),
@@ -79,16 +82,17 @@ pub(super) fn of(scheme: &Scheme, headers: &HeaderMap) -> Vec<Content> {
 fn as_the_scheme_has_it(scheme: &Scheme, headers: &HeaderMap, index: usize) -> Content {
     let value = |name| headers.get(name).map(http::HeaderValue::as_bytes);
     let id = scheme.id_name(index).and_then(value).unwrap_or_default();
-    let time = match (scheme.timestamp_place().map(|timestamp| &timestamp.place), scheme.form()) {
+    let time = match (
+        scheme.timestamp_place().map(|timestamp| &timestamp.place),
+        scheme.form(),
+    ) {
         (Some(TimePlace::Headers(names)), _) => names.get(index).or(names.first()).and_then(value),
-        (Some(TimePlace::Item(label)), Form::List { separator, .. }) => scheme
-            .headers()
-            .get(index)
-            .and_then(value)
-            .and_then(|list| {
+        (Some(TimePlace::Item(label)), Form::List { separator, .. }) => {
+            scheme.headers().get(index).and_then(value).and_then(|list| {
                 list.split(|byte| byte == separator)
                     .find_map(|item| item.strip_prefix(label.as_bytes()))
-            }),
+            })
+        }
         _ => None,
     };
     let values = Values {

@@ -169,7 +169,10 @@ mod tests {
         let text = br#" {"a" : [1,2, {} ],
             "b":{"c":"x, y: \"z\" {"},"d":[ ]} "#;
         let show = |kind| String::from_utf8(layout(text, kind, 1000).unwrap()).unwrap();
-        assert_eq!(show(Layout::Compact), r#"{"a":[1,2,{}],"b":{"c":"x, y: \"z\" {"},"d":[]}"#);
+        assert_eq!(
+            show(Layout::Compact),
+            r#"{"a":[1,2,{}],"b":{"c":"x, y: \"z\" {"},"d":[]}"#
+        );
         assert_eq!(
             show(Layout::Spaced),
             r#"{"a": [1, 2, {}], "b": {"c": "x, y: \"z\" {"}, "d": []}"#

@@ -8,18 +8,18 @@ mod explanation;
 mod gzip;
 mod json;
 mod keys;
+mod kind;
 mod search;
+mod target;
 
 use std::{fmt, time::SystemTime};
 
 use http::HeaderMap;
 
-pub use explanation::{Explanation, ExplanationKind};
+pub use explanation::Explanation;
+pub use kind::ExplanationKind;
 
-use self::{
-    explanation::Finding,
-    search::Search,
-};
+use self::{explanation::Finding, search::Search};
 use super::{Scheme, Secrets};
 use crate::clock::{Clock as _, SystemClock};
 

@@ -12,25 +12,18 @@ use http::{
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    super::{
-        Algorithm, Scheme, Secrets, SignatureError, SignatureErrorKind,
-        mac::{LegacyMac, Mac, Tag},
-        tag::decode,
-    },
+    super::{Scheme, Secrets, SignatureError, SignatureErrorKind, mac::Tag, tag::decode},
     Explain, Explanation, ExplanationKind, WORK,
     bodies::{BodyChange, CHANGES, undo},
     claimed::{self, Claimed},
-    contents::{self, Content, read_time},
+    contents::{Content, read_time},
     explanation::{Finding, Known, Tried},
     gzip,
-    keys::{self, KeyChange},
+    target::{AnyMac, Hash, Key, Target},
 };
 
 /// A key schedule and a tag's comparison, in bytes of a body.
 const WORK_PER_TAG: usize = 256;
-
-/// How many secrets of each set are tried.
-const MAX_SECRETS: usize = 8;
 
 pub(super) struct Search<'a> {
     headers: &'a HeaderMap,
@@ -40,30 +33,6 @@ pub(super) struct Search<'a> {
     work: usize,
     stopped: bool,
     tried: Tried,
-}
-
-/// A scheme, and what it may have been keyed with. The first is the receiver's own.
-struct Target<'a> {
-    scheme: &'a Scheme,
-    whose: Option<Finding>,
-    keys: Vec<Key>,
-    contents: Vec<Content>,
-}
-
-struct Key {
-    change: Option<KeyChange>,
-    macs: Vec<(Hash, AnyMac)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Hash {
-    Sha1,
-    Accepted(Algorithm),
-}
-
-enum AnyMac {
-    Legacy(LegacyMac),
-    Accepted(Mac),
 }
 
 /// The search ends: something was found, or the work is used up.
@@ -84,48 +53,19 @@ impl<'a> Search<'a> {
         search.tried.tags = search.claimed.len();
         search.target(None, &explain.scheme, &explain.secrets);
         for (name, scheme, secrets) in &explain.also {
-            let whose = Finding::OtherSecret(name.clone());
-            search.target(Some(whose), &explain.scheme, secrets);
+            // The other scheme first: what it signs can look like less of what this one signs.
             if *scheme != explain.scheme {
                 search.target(Some(Finding::OtherProvider(name.clone())), scheme, secrets);
             }
+            search.target(Some(Finding::OtherSecret(name.clone())), &explain.scheme, secrets);
         }
         search
     }
 
     fn target(&mut self, whose: Option<Finding>, scheme: &'a Scheme, secrets: &Secrets) {
-        let hashes = [scheme.algorithm(), Algorithm::HmacSha256, Algorithm::HmacSha512];
-        let mut keys = Vec::new();
-        let mut add = |change, key: &[u8]| {
-            let mut macs: Vec<(Hash, AnyMac)> = Vec::new();
-            for hash in hashes.map(Hash::Accepted).into_iter().chain([Hash::Sha1]) {
-                let is_claimed = self.claimed.iter().any(|claimed| claimed.length == hash.tag_length());
-                if is_claimed && !macs.iter().any(|(other, _)| *other == hash) {
-                    macs.push((hash, hash.keyed(key)));
-                }
-            }
-            keys.push(Key { change, macs });
-        };
-        for key in secrets
-            .keys(scheme.secret_form())
-            .into_iter()
-            .flatten()
-            .take(MAX_SECRETS)
-        {
-            add(None, &key);
-        }
-        for text in secrets.texts().take(MAX_SECRETS) {
-            for (change, key) in keys::forms(text) {
-                add(Some(change), &key);
-            }
-        }
-        self.tried.keys = self.tried.keys.saturating_add(keys.len());
-        self.targets.push(Target {
-            scheme,
-            whose,
-            keys,
-            contents: contents::of(scheme, self.headers),
-        });
+        let target = Target::new(whose, scheme, secrets, self.headers, &self.claimed);
+        self.tried.keys = self.tried.keys.saturating_add(target.keys.len());
+        self.targets.push(target);
     }
 
     /// Which mistake it is; `error` is why the request was refused.
@@ -286,13 +226,7 @@ impl<'a> Search<'a> {
     }
 
     /// What is wrong with how the tag stands in the request.
-    fn form_of(
-        &self,
-        scheme: &Scheme,
-        content: &Content,
-        is_own_hash: bool,
-        claimed: &Claimed<'_>,
-    ) -> Option<Finding> {
+    fn form_of(&self, scheme: &Scheme, content: &Content, is_own_hash: bool, claimed: &Claimed<'_>) -> Option<Finding> {
         let read = scheme
             .headers()
             .iter()
@@ -331,13 +265,19 @@ impl<'a> Search<'a> {
 
     /// What can be said where nothing matches, or where there is no body to compare with.
     pub(super) fn nothing(self, error: SignatureError, body: Option<&[u8]>) -> Explanation {
-        let own = self.targets.first().map(|target| target.scheme.headers()).unwrap_or_default();
+        let own = self
+            .targets
+            .first()
+            .map(|target| target.scheme.headers())
+            .unwrap_or_default();
         let elsewhere = self
             .claimed
             .iter()
             .find(|claimed| !own.contains(claimed.header))
             .map(|claimed| claimed.header.clone())
-            .filter(|_| error.kind() == SignatureErrorKind::Missing && !own.iter().any(|name| self.headers.contains_key(name)));
+            .filter(|_| {
+                error.kind() == SignatureErrorKind::Missing && !own.iter().any(|name| self.headers.contains_key(name))
+            });
         let said = self.headers.get(CONTENT_LENGTH).and_then(|value| {
             let said: u64 = value.to_str().ok()?.trim().parse().ok()?;
             let length = u64::try_from(body?.len()).ok()?;
@@ -378,35 +318,11 @@ impl<'a> Search<'a> {
         let codings = [b"gzip".as_slice(), b"x-gzip", b"deflate", b"br", b"zstd"];
         is_plain
             && self.headers.get_all(CONTENT_ENCODING).iter().any(|value| {
-                value
-                    .as_bytes()
-                    .split(|byte| *byte == b',')
-                    .any(|coding| codings.iter().any(|known| coding.trim_ascii().eq_ignore_ascii_case(known)))
+                value.as_bytes().split(|byte| *byte == b',').any(|coding| {
+                    codings
+                        .iter()
+                        .any(|known| coding.trim_ascii().eq_ignore_ascii_case(known))
+                })
             })
-    }
-}
-
-impl Hash {
-    fn tag_length(self) -> usize {
-        match self {
-            Self::Sha1 => LegacyMac::TAG_LENGTH,
-            Self::Accepted(algorithm) => algorithm.tag_length(),
-        }
-    }
-
-    fn keyed(self, key: &[u8]) -> AnyMac {
-        match self {
-            Self::Sha1 => AnyMac::Legacy(LegacyMac::keyed(key)),
-            Self::Accepted(algorithm) => AnyMac::Accepted(Mac::keyed(algorithm, key)),
-        }
-    }
-}
-
-impl AnyMac {
-    fn tag_over<'b>(&self, parts: impl Iterator<Item = &'b [u8]>) -> Tag {
-        match self {
-            Self::Legacy(mac) => mac.tag_over(parts),
-            Self::Accepted(mac) => mac.tag_over(parts),
-        }
     }
 }
