@@ -701,7 +701,7 @@ mod switch {
     async fn what_was_refused_for_its_headers_is_explained_without_its_body() {
         let capture = Capture::start();
         let endpoint = endpoint(|builder| builder.explain_refusals(secrets(), 3));
-        let mut request = signed(&event("1"));
+        let mut request = signed(event("1"));
         let value = request.headers_mut().remove("x-request-signature-sha-256").unwrap();
         request.headers_mut().insert("x-signature", value.clone());
         assert_eq!(endpoint.send(request).await.status, StatusCode::UNAUTHORIZED);

@@ -71,7 +71,7 @@ const MAX_ALSO: usize = 8;
 /// fraction of a second of one core. Limit how often it runs where strangers can cause it, as the
 /// layer's switch does. It prints and keeps no secret and no tag.
 ///
-/// [`WebhookLayerBuilder::explain_refusals`]: https://docs.rs/tower-webhook/latest/tower_webhook/layer/struct.WebhookLayerBuilder.html#method.explain_refusals
+/// [`WebhookLayerBuilder::explain_refusals`]: crate::layer::WebhookLayerBuilder::explain_refusals
 #[must_use]
 pub fn explain(scheme: &Scheme, secrets: &Secrets, headers: &HeaderMap, body: &[u8]) -> Explanation {
     Explain::new(scheme, secrets).request(headers, body)

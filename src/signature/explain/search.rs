@@ -36,7 +36,7 @@ pub(super) struct Search<'a> {
 }
 
 /// The search ends: something was found, or the work is used up.
-struct End(Option<Explanation>);
+struct End(Option<Box<Explanation>>);
 
 impl<'a> Search<'a> {
     pub(super) fn new(explain: &'a Explain, headers: &'a HeaderMap, now: SystemTime) -> Self {
@@ -73,7 +73,7 @@ impl<'a> Search<'a> {
         if !self.claimed.is_empty()
             && let Err(End(Some(explanation))) = self.try_all(body)
         {
-            return explanation;
+            return *explanation;
         }
         self.nothing(error, Some(body))
     }
@@ -136,7 +136,9 @@ impl<'a> Search<'a> {
                             let parts = [content.before.as_slice(), body, content.after.as_slice()];
                             let tag = mac.tag_over(parts.into_iter());
                             if let Some(claimed) = self.claims(*hash, &tag) {
-                                return Err(End(Some(self.found(target, key, change, content, *hash, claimed))));
+                                return Err(End(Some(Box::new(
+                                    self.found(target, key, change, content, *hash, claimed),
+                                ))));
                             }
                         }
                     }
@@ -167,7 +169,9 @@ impl<'a> Search<'a> {
                     let tag = mac.tag_over([[byte].as_slice(), content.after.as_slice()].into_iter());
                     if let Some(claimed) = self.claims(*hash, &tag) {
                         let change = Some(BodyChange::ByteLost);
-                        return Err(End(Some(self.found(target, key, change, content, *hash, claimed))));
+                        return Err(End(Some(Box::new(
+                            self.found(target, key, change, content, *hash, claimed),
+                        ))));
                     }
                 }
             }
