@@ -69,6 +69,7 @@
 //! | `service` | yes | the layer, handlers, drain | tower, tokio (rt, sync, time), http-body |
 //! | `memory` | yes | [`MemoryStore`] | dashmap |
 //! | `tracing` | yes | a span and an event for each delivery | tracing |
+//! | `gzip` | yes | [`signature::explain`](signature::explain()) also recognises bodies that were compressed or decompressed on their way | flate2 |
 //! | `axum` | no | `Delivery` as an extractor | axum-core |
 //! | `metrics` | no | [counters and timings](metrics) of deliveries, handlers and stores | metrics |
 //! | `redis` | no | [`RedisStore`](store::RedisStore): remembers in a Redis or Valkey server, for many processes | redis, rustls, tokio |

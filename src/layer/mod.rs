@@ -24,6 +24,9 @@
 //! `handler-panicked`, `handler-timeout`, `inner-answer`. These names are [`RejectionKind::as_str`](crate::RejectionKind::as_str). A
 //! handler's span is a child of the delivery's. Ids and topics are escaped and cut at 80 characters.
 //!
+//! Where a signature is refused and nobody sees why, [`explain_refusals`](WebhookLayerBuilder::explain_refusals) logs which of the usual mistakes
+//! it is.
+//!
 //! # Where to put it
 //! - On the webhook route alone: `route_service`, or `post(handler).layer(…)`. `Router::layer` would guard `/healthz` too, and answer 405 there.
 //! - Innermost. The signature is over the bytes that were sent: a decompression layer outside of this one breaks every signature, and so does

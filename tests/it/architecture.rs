@@ -50,10 +50,13 @@ const ROOMS: [(&str, &[&str]); 13] = [
 ];
 
 /// A word, and the only file that may hold it.
-const AT_HOME: [(&str, &str); 7] = [
+const AT_HOME: [(&str, &str); 10] = [
     ("StatusCode", "receive/respond.rs"),
     ("dashmap", "store/memory/segment.rs"),
     ("hmac::", "signature/mac.rs"),
+    ("sha1::", "signature/mac.rs"),
+    ("flate2", "signature/explain/gzip.rs"),
+    ("feature = \"gzip\"", "signature/explain/gzip.rs"),
     ("feature = \"tracing\"", "trace.rs"),
     ("tracing::", "trace.rs"),
     ("feature = \"metrics\"", "metrics.rs"),

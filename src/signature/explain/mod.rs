@@ -8,13 +8,16 @@ mod explanation;
 mod gzip;
 mod json;
 mod keys;
+mod kind;
 mod search;
+mod target;
 
 use std::{fmt, time::SystemTime};
 
 use http::HeaderMap;
 
-pub use explanation::{Explanation, ExplanationKind};
+pub use explanation::Explanation;
+pub use kind::ExplanationKind;
 
 use self::{explanation::Finding, search::Search};
 use super::{Scheme, Secrets};
@@ -64,11 +67,11 @@ const MAX_ALSO: usize = 8;
 /// # Security
 /// Never answer a request with an explanation, and never treat one as a verification. To whoever sends
 /// requests at will, it would tell which part of a guess is right, and one request costs as much as
-/// thousands of verifications: up to 64 MiB of hashing, about 4 MiB of memory besides the body, and a
+/// hundreds of verifications: up to 64 MiB of hashing, about 4 MiB of memory besides the body, and a
 /// fraction of a second of one core. Limit how often it runs where strangers can cause it, as the
 /// layer's switch does. It prints and keeps no secret and no tag.
 ///
-/// [`WebhookLayerBuilder::explain_refusals`]: https://docs.rs/tower-webhook/latest/tower_webhook/layer/struct.WebhookLayerBuilder.html#method.explain_refusals
+/// [`WebhookLayerBuilder::explain_refusals`]: crate::layer::WebhookLayerBuilder::explain_refusals
 #[must_use]
 pub fn explain(scheme: &Scheme, secrets: &Secrets, headers: &HeaderMap, body: &[u8]) -> Explanation {
     Explain::new(scheme, secrets).request(headers, body)

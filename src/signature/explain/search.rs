@@ -12,25 +12,18 @@ use http::{
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    super::{
-        Algorithm, Scheme, Secrets, SignatureError, SignatureErrorKind,
-        mac::{LegacyMac, Mac, Tag},
-        tag::decode,
-    },
+    super::{Scheme, Secrets, SignatureError, SignatureErrorKind, mac::Tag, tag::decode},
     Explain, Explanation, ExplanationKind, WORK,
     bodies::{BodyChange, CHANGES, undo},
     claimed::{self, Claimed},
-    contents::{self, Content, read_time},
+    contents::{Content, read_time},
     explanation::{Finding, Known, Tried},
     gzip,
-    keys::{self, KeyChange},
+    target::{AnyMac, Hash, Key, Target},
 };
 
 /// A key schedule and a tag's comparison, in bytes of a body.
 const WORK_PER_TAG: usize = 256;
-
-/// How many secrets of each set are tried.
-const MAX_SECRETS: usize = 8;
 
 pub(super) struct Search<'a> {
     headers: &'a HeaderMap,
@@ -42,32 +35,8 @@ pub(super) struct Search<'a> {
     tried: Tried,
 }
 
-/// A scheme, and what it may have been keyed with. The first is the receiver's own.
-struct Target<'a> {
-    scheme: &'a Scheme,
-    whose: Option<Finding>,
-    keys: Vec<Key>,
-    contents: Vec<Content>,
-}
-
-struct Key {
-    change: Option<KeyChange>,
-    macs: Vec<(Hash, AnyMac)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Hash {
-    Sha1,
-    Accepted(Algorithm),
-}
-
-enum AnyMac {
-    Legacy(LegacyMac),
-    Accepted(Mac),
-}
-
 /// The search ends: something was found, or the work is used up.
-struct End(Option<Explanation>);
+struct End(Option<Box<Explanation>>);
 
 impl<'a> Search<'a> {
     pub(super) fn new(explain: &'a Explain, headers: &'a HeaderMap, now: SystemTime) -> Self {
@@ -84,48 +53,19 @@ impl<'a> Search<'a> {
         search.tried.tags = search.claimed.len();
         search.target(None, &explain.scheme, &explain.secrets);
         for (name, scheme, secrets) in &explain.also {
-            let whose = Finding::OtherSecret(name.clone());
-            search.target(Some(whose), &explain.scheme, secrets);
+            // The other scheme first: what it signs can look like less of what this one signs.
             if *scheme != explain.scheme {
                 search.target(Some(Finding::OtherProvider(name.clone())), scheme, secrets);
             }
+            search.target(Some(Finding::OtherSecret(name.clone())), &explain.scheme, secrets);
         }
         search
     }
 
     fn target(&mut self, whose: Option<Finding>, scheme: &'a Scheme, secrets: &Secrets) {
-        let hashes = [scheme.algorithm(), Algorithm::HmacSha256, Algorithm::HmacSha512];
-        let mut keys = Vec::new();
-        let mut add = |change, key: &[u8]| {
-            let mut macs: Vec<(Hash, AnyMac)> = Vec::new();
-            for hash in hashes.map(Hash::Accepted).into_iter().chain([Hash::Sha1]) {
-                let is_claimed = self.claimed.iter().any(|claimed| claimed.length == hash.tag_length());
-                if is_claimed && !macs.iter().any(|(other, _)| *other == hash) {
-                    macs.push((hash, hash.keyed(key)));
-                }
-            }
-            keys.push(Key { change, macs });
-        };
-        for key in secrets
-            .keys(scheme.secret_form())
-            .into_iter()
-            .flatten()
-            .take(MAX_SECRETS)
-        {
-            add(None, &key);
-        }
-        for text in secrets.texts().take(MAX_SECRETS) {
-            for (change, key) in keys::forms(text) {
-                add(Some(change), &key);
-            }
-        }
-        self.tried.keys = self.tried.keys.saturating_add(keys.len());
-        self.targets.push(Target {
-            scheme,
-            whose,
-            keys,
-            contents: contents::of(scheme, self.headers),
-        });
+        let target = Target::new(whose, scheme, secrets, self.headers, &self.claimed);
+        self.tried.keys = self.tried.keys.saturating_add(target.keys.len());
+        self.targets.push(target);
     }
 
     /// Which mistake it is; `error` is why the request was refused.
@@ -133,7 +73,7 @@ impl<'a> Search<'a> {
         if !self.claimed.is_empty()
             && let Err(End(Some(explanation))) = self.try_all(body)
         {
-            return explanation;
+            return *explanation;
         }
         self.nothing(error, Some(body))
     }
@@ -196,7 +136,9 @@ impl<'a> Search<'a> {
                             let parts = [content.before.as_slice(), body, content.after.as_slice()];
                             let tag = mac.tag_over(parts.into_iter());
                             if let Some(claimed) = self.claims(*hash, &tag) {
-                                return Err(End(Some(self.found(target, key, change, content, *hash, claimed))));
+                                return Err(End(Some(Box::new(
+                                    self.found(target, key, change, content, *hash, claimed),
+                                ))));
                             }
                         }
                     }
@@ -227,7 +169,9 @@ impl<'a> Search<'a> {
                     let tag = mac.tag_over([[byte].as_slice(), content.after.as_slice()].into_iter());
                     if let Some(claimed) = self.claims(*hash, &tag) {
                         let change = Some(BodyChange::ByteLost);
-                        return Err(End(Some(self.found(target, key, change, content, *hash, claimed))));
+                        return Err(End(Some(Box::new(
+                            self.found(target, key, change, content, *hash, claimed),
+                        ))));
                     }
                 }
             }
@@ -384,30 +328,5 @@ impl<'a> Search<'a> {
                         .any(|known| coding.trim_ascii().eq_ignore_ascii_case(known))
                 })
             })
-    }
-}
-
-impl Hash {
-    fn tag_length(self) -> usize {
-        match self {
-            Self::Sha1 => LegacyMac::TAG_LENGTH,
-            Self::Accepted(algorithm) => algorithm.tag_length(),
-        }
-    }
-
-    fn keyed(self, key: &[u8]) -> AnyMac {
-        match self {
-            Self::Sha1 => AnyMac::Legacy(LegacyMac::keyed(key)),
-            Self::Accepted(algorithm) => AnyMac::Accepted(Mac::keyed(algorithm, key)),
-        }
-    }
-}
-
-impl AnyMac {
-    fn tag_over<'b>(&self, parts: impl Iterator<Item = &'b [u8]>) -> Tag {
-        match self {
-            Self::Legacy(mac) => mac.tag_over(parts),
-            Self::Accepted(mac) => mac.tag_over(parts),
-        }
     }
 }
