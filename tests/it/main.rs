@@ -13,6 +13,7 @@ mod cases;
 
 mod architecture;
 mod signature;
+mod schemes;
 mod dwolla;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod promises;
