@@ -16,6 +16,7 @@
 //! Pass the bytes as they came in: a body that was parsed and printed again, decompressed, or decoded to text signs differently.
 
 mod scheme;
+mod list;
 mod content;
 mod secret;
 mod request;

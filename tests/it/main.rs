@@ -14,6 +14,7 @@ mod cases;
 mod architecture;
 mod signature;
 mod explain;
+mod schemes;
 mod dwolla;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod promises;

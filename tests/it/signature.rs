@@ -12,7 +12,7 @@ fn scheme(algorithm: Algorithm, encoding: Encoding) -> Scheme {
 
 fn tag(algorithm: Algorithm, key: &[u8], body: &[u8]) -> String {
     let headers = scheme(algorithm, Encoding::Hex)
-        .sign(&Secrets::new(key).unwrap(), body)
+        .sign(&Secrets::raw_key(key).unwrap(), body)
         .unwrap();
     headers["x-signature"].to_str().unwrap().to_owned()
 }
@@ -89,7 +89,7 @@ fn rfc_4231_case_7() {
 proptest! {
     #[test]
     fn the_tag_is_that_of_an_independent_implementation_however_the_body_is_cut(
-        key in "[!-~]{1,200}",
+        key in proptest::collection::vec(any::<u8>(), 1..200),
         body in proptest::collection::vec(any::<u8>(), 0..3000),
         cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
         sha512 in any::<bool>(),
@@ -98,13 +98,13 @@ proptest! {
         let algorithm = if sha512 { Algorithm::HmacSha512 } else { Algorithm::HmacSha256 };
         let theirs = ring::hmac::Key::new(
             if sha512 { ring::hmac::HMAC_SHA512 } else { ring::hmac::HMAC_SHA256 },
-            key.as_bytes(),
+            &key,
         );
         let theirs = ring::hmac::sign(&theirs, &body);
-        prop_assert_eq!(tag(algorithm, key.as_bytes(), &body), hex::encode(theirs.as_ref()));
+        prop_assert_eq!(tag(algorithm, &key, &body), hex::encode(theirs.as_ref()));
 
         let scheme = scheme(algorithm, if base64 { Encoding::Base64 } else { Encoding::Hex });
-        let secrets = Secrets::new(key.as_str()).unwrap();
+        let secrets = Secrets::raw_key(key).unwrap();
         let headers = scheme.sign(&secrets, &body).unwrap();
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(body.len() + 1)).collect();
         cuts.sort_unstable();
@@ -293,6 +293,114 @@ fn secrets_that_cannot_be_meant_are_refused_and_the_reason_says_which() {
         Secrets::several(["good", "bad "]).unwrap_err().to_string(),
         "secret 2 of the list ends with whitespace; expected none around it: trim it where it is read"
     );
+    for invisible in [
+        "\u{feff}", "\u{200b}", "\u{200d}", "\u{2060}", "\u{200e}", "\u{ad}", "\u{202c}",
+    ] {
+        for around in [
+            format!("{invisible}secret"),
+            format!("secret{invisible}"),
+            invisible.to_owned(),
+        ] {
+            assert_eq!(kind(&around), SecretErrorKind::Invisible, "{around:?}");
+        }
+    }
+    for quoted in [
+        "\"secret\"",
+        "'secret'",
+        "`secret`",
+        "“secret”",
+        "‘secret’",
+        "\"\"",
+        "''",
+    ] {
+        assert_eq!(kind(quoted), SecretErrorKind::Quoted, "{quoted}");
+    }
+    for fine in [
+        "\"",
+        "'",
+        "\"secret",
+        "secret'",
+        "\"secret'",
+        "se\"cr\"et",
+        "se\u{200d}cret",
+    ] {
+        assert!(Secrets::new(fine).is_ok(), "{fine}");
+    }
+    assert_eq!(
+        Secrets::new("\"secret\"").unwrap_err().to_string(),
+        "the secret stands in quotes; expected none around it: remove them where it is read, or use `Secrets::raw_key` if they belong to it"
+    );
+    assert_eq!(
+        Secrets::several(["good", "bad\u{200b}"]).unwrap_err().to_string(),
+        "secret 2 of the list begins or ends with a character that cannot be seen, such as a byte order mark or a zero-width space; \
+         expected none around it: remove it where it is read"
+    );
+    // As Windows' shells write a file.
+    let utf16: Vec<_> = "\u{feff}secret".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(Secrets::new(utf16).unwrap_err().kind(), SecretErrorKind::Invisible);
     assert!(Secrets::new("a secret with spaces inside").is_ok());
     assert!(Secrets::new(vec![0xff, 0x00, 0x80]).is_ok(), "bytes need not be text");
+}
+
+#[test]
+fn raw_keys_may_hold_anything_and_are_the_key() {
+    let keys: [&[u8]; 10] = [
+        b" ",
+        b"\n",
+        b" key",
+        b"key\n",
+        b"\"key\"",
+        b"whsec_",
+        "\u{feff}".as_bytes(),
+        b"\xff\xfe",
+        b"\0",
+        &[0x20; 200],
+    ];
+    let scheme = scheme(Algorithm::HmacSha256, Encoding::Hex);
+    for key in keys {
+        let theirs = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key), b"body");
+        let secrets = Secrets::raw_key(key).unwrap();
+        assert_eq!(format!("{secrets:?}"), "Secrets(1)");
+        let headers = scheme.sign(&secrets, b"body").unwrap();
+        assert_eq!(headers["x-signature"], hex::encode(theirs.as_ref()), "{key:?}");
+        assert!(verify(&scheme, &secrets, &headers, b"body").is_ok());
+    }
+    let all = Secrets::raw_keys(keys).unwrap();
+    assert_eq!(format!("{all:?}"), "Secrets(10)");
+    let headers = scheme.sign(&Secrets::raw_key(keys[3]).unwrap(), b"body").unwrap();
+    assert_eq!(verify(&scheme, &all, &headers, b"body").unwrap().secret(), 3);
+
+    assert_eq!(Secrets::raw_key([]).unwrap_err().kind(), SecretErrorKind::Empty);
+    assert_eq!(
+        Secrets::raw_keys([[0; 0]; 0]).unwrap_err().kind(),
+        SecretErrorKind::None
+    );
+    let error = Secrets::raw_keys(["key", ""]).unwrap_err();
+    assert!(
+        error.to_string().starts_with("secret 2 of the list is empty"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_raw_key_is_not_decoded_and_takes_a_texts_place_while_requests_come_in() {
+    let scheme = scheme(Algorithm::HmacSha256, Encoding::Hex).base64_secrets("whsec_");
+    // Longer than a base64 secret may be, shorter, and base64 itself.
+    for key in [&[7_u8; 200][..], b"k", b"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] {
+        let raw = Secrets::raw_key(key).unwrap();
+        let theirs = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key), b"body");
+        let headers = scheme.sign(&raw, b"body").unwrap();
+        assert_eq!(headers["x-signature"], hex::encode(theirs.as_ref()));
+        assert!(verify(&scheme, &raw, &headers, b"body").is_ok());
+
+        let verifier = Verifier::new(
+            &scheme,
+            &Secrets::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap(),
+        )
+        .unwrap();
+        assert!(verifier.verify(&headers, b"body").is_err());
+        verifier.secrets_handle().exchange(raw).unwrap();
+        assert!(verifier.verify(&headers, b"body").is_ok());
+        assert_eq!(verifier.shortest_secret(), key.len());
+    }
 }

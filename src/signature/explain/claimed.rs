@@ -116,11 +116,7 @@ fn read(text: &[u8]) -> Option<(Writing, usize, Tag)> {
     }
     let decode = |alphabet| GeneralPurpose::new(alphabet, LENIENT).decode(text).ok();
     if let Some(bytes) = decode(&STANDARD) {
-<<<<<<< HEAD
-        let padded = text.len() % 4 == 0;
-=======
         let padded = text.len().is_multiple_of(4);
->>>>>>> explain
         return tag(
             if padded {
                 Writing::Base64

@@ -87,19 +87,12 @@ fn as_the_scheme_has_it(scheme: &Scheme, headers: &HeaderMap, index: usize) -> C
         scheme.form(),
     ) {
         (Some(TimePlace::Headers(names)), _) => names.get(index).or(names.first()).and_then(value),
-<<<<<<< HEAD
         (Some(TimePlace::Item(label)), Form::List { prefix, separator, .. }) => {
             scheme.headers().get(index).and_then(value).and_then(|list| {
                 let list = list.strip_prefix(prefix.as_bytes()).unwrap_or(list);
                 let end = separator.as_bytes().first();
                 list.split(|byte| Some(byte) == end)
                     .find_map(|item| item.trim_ascii_start().strip_prefix(label.as_bytes()))
-=======
-        (Some(TimePlace::Item(label)), Form::List { separator, .. }) => {
-            scheme.headers().get(index).and_then(value).and_then(|list| {
-                list.split(|byte| byte == separator)
-                    .find_map(|item| item.strip_prefix(label.as_bytes()))
->>>>>>> explain
             })
         }
         _ => None,

@@ -23,7 +23,7 @@ use crate::endpoint::{Endpoint, Event, SECRET, TestBody, event, signed, with_bod
 const FORM: Form = Form {
     names: &["x-request-signature-sha-256", "x-request-signature"],
     sha512: false,
-    base64: false,
+    text: super::signature::Text::Hex,
     prefix: "",
     before: "",
     after: "",

@@ -7,12 +7,67 @@ use super::Input;
 
 const NAMES: [&str; 3] = ["x-signature", "x-old-signature", "x-other"];
 
+/// How a tag is written, stated a second time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Text {
+    Hex,
+    HexUpper,
+    Base64,
+    Base64Url,
+}
+
+impl Text {
+    const ALL: [Self; 4] = [Self::Hex, Self::HexUpper, Self::Base64, Self::Base64Url];
+
+    fn encoding(self) -> Encoding {
+        match self {
+            Self::Hex => Encoding::Hex,
+            Self::HexUpper => Encoding::HexUpper,
+            Self::Base64 => Encoding::Base64,
+            Self::Base64Url => Encoding::Base64Url,
+        }
+    }
+
+    pub(crate) fn write(self, tag: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Hex => to_hex(tag),
+            Self::HexUpper => to_hex(tag).to_ascii_uppercase(),
+            Self::Base64 => to_base64(tag),
+            Self::Base64Url => {
+                let text = to_base64(tag);
+                let letters = text.into_iter().filter(|letter| *letter != b'=');
+                letters.map(|letter| swap(letter, b"+/", b"-_")).collect()
+            }
+        }
+    }
+
+    pub(crate) fn read(self, text: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Hex => from_hex(text),
+            Self::HexUpper if text.iter().any(u8::is_ascii_lowercase) => None,
+            Self::HexUpper => from_hex(&text.to_ascii_lowercase()),
+            Self::Base64 => from_base64(text),
+            Self::Base64Url if text.iter().any(|letter| b"+/=".contains(letter)) => None,
+            Self::Base64Url => {
+                let mut text: Vec<_> = text.iter().map(|letter| swap(*letter, b"-_", b"+/")).collect();
+                text.extend(b"===".iter().take(text.len().next_multiple_of(4) - text.len()));
+                from_base64(&text)
+            }
+        }
+    }
+}
+
+fn swap(letter: u8, from: &[u8; 2], to: &[u8; 2]) -> u8 {
+    let position = from.iter().position(|known| *known == letter);
+    position.map_or(letter, |position| to[position])
+}
+
 /// A scheme, stated a second time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Form {
     pub(crate) names: &'static [&'static str],
     pub(crate) sha512: bool,
-    pub(crate) base64: bool,
+    pub(crate) text: Text,
     pub(crate) prefix: &'static str,
     pub(crate) before: &'static str,
     pub(crate) after: &'static str,
@@ -25,7 +80,7 @@ impl Form {
         } else {
             Algorithm::HmacSha256
         };
-        let encoding = if self.base64 { Encoding::Base64 } else { Encoding::Hex };
+        let encoding = self.text.encoding();
         let mut names = self.names.iter().map(|name| HeaderName::from_static(name));
         let scheme = Scheme::new(names.next().unwrap(), algorithm, encoding)
             .prefix(HeaderValue::from_static(self.prefix))
@@ -48,8 +103,7 @@ impl Form {
 
     /// The right tag as a text, without the prefix.
     fn text(&self, secret: &[u8], body: &[u8]) -> Vec<u8> {
-        let tag = self.tag(secret, body);
-        if self.base64 { to_base64(&tag) } else { to_hex(&tag) }
+        self.text.write(&self.tag(secret, body))
     }
 
     /// The tag that the headers claim, or what is wrong with them: all that is known before the body.
@@ -73,8 +127,7 @@ impl Form {
             .strip_prefix(self.prefix.as_bytes())
             .ok_or(Kind::Malformed)?;
         let length = if self.sha512 { 64 } else { 32 };
-        let tag = if self.base64 { from_base64(text) } else { from_hex(text) };
-        match tag {
+        match self.text.read(text) {
             Some(tag) if tag.len() == length => Ok(tag),
             _ if text.len() == 40 && text.iter().all(|byte| byte.is_ascii_hexdigit()) => Err(Kind::Sha1),
             _ => Err(Kind::Malformed),
@@ -100,13 +153,22 @@ impl Form {
                 text[at] ^= 1 << input.below(7);
                 [prefix, &text].concat()
             }
-            5 => [prefix, &self.text(secret, body).to_ascii_uppercase()].concat(),
+            5 => {
+                let mut text = self.text(secret, body);
+                let lower = text.iter().any(u8::is_ascii_lowercase);
+                if lower {
+                    text.make_ascii_uppercase()
+                } else {
+                    text.make_ascii_lowercase()
+                }
+                [prefix, &text].concat()
+            }
             6 => [prefix, &self.text(secret, &[body, b" "].concat())].concat(),
             7 => input.chunk().to_vec(),
             8 => [
                 prefix,
                 &Self {
-                    base64: !self.base64,
+                    text: input.pick(&Text::ALL),
                     ..*self
                 }
                 .text(secret, body),
@@ -136,7 +198,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let form = Form {
         names: &NAMES[..1 + input.below(2)],
         sha512: input.one_in(2),
-        base64: input.one_in(2),
+        text: input.pick(&Text::ALL),
         prefix: input.pick(&["", "sha256=", "v0=", "v1,", "a"]),
         before: input.pick(&["", "v0:", "https://receiver.example/hook"]),
         after: input.pick(&["", ".", ":after"]),
@@ -148,7 +210,10 @@ pub(crate) fn check(bytes: &[u8]) {
             length => input.bytes(length),
         })
         .collect();
-    let Ok(known) = Secrets::several(secrets.iter().copied()) else {
+    // What is no secret as a text is a key as bytes, unless it is empty.
+    let known = Secrets::several(secrets.iter().copied());
+    let Ok(known) = known.or_else(|_| Secrets::raw_keys(secrets.iter().copied())) else {
+        assert!(secrets.iter().any(|secret| secret.is_empty()), "{secrets:?}");
         return;
     };
     let mut recipe = Input::new(input.chunk());
