@@ -186,9 +186,7 @@ async fn sign(
     let scheme = scheme(&provider, &url).ok_or_else(|| refused(format!("no provider {provider}")))?;
     let secrets = Secrets::new(secret).map_err(refused)?;
     let time = time.map_or_else(SystemTime::now, |seconds| UNIX_EPOCH + Duration::from_secs(seconds));
-    let headers = scheme
-        .sign_at(&secrets, &id, time, body.as_bytes())
-        .map_err(refused)?;
+    let headers = scheme.sign_at(&secrets, &id, time, body.as_bytes()).map_err(refused)?;
     let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         Ok((name.to_string(), value.to_str().map_err(refused)?.to_owned()))
     };
