@@ -52,7 +52,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    DeliveryTerms, KnownTopics, JsonEvent, Provider,
+    DeliveryTerms, JsonEvent, KnownTopics, Provider,
     json::{Facts, Reader, Role, Sender, topics},
 };
 use crate::{

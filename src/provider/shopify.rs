@@ -59,7 +59,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, KnownTopics, JsonEvent, Provider,
+    DeliveryTerms, JsonEvent, KnownTopics, Provider,
     json::{Reader, Sender, topics},
 };
 use crate::{

@@ -52,7 +52,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    DeliveryTerms, KnownTopics, Handshake, JsonEvent, Provider,
+    DeliveryTerms, Handshake, JsonEvent, KnownTopics, Provider,
     json::{Facts, Reader, Role, Sender, topics},
 };
 use crate::{

@@ -49,7 +49,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, KnownTopics, JsonEvent, Provider,
+    DeliveryTerms, JsonEvent, KnownTopics, Provider,
     json::{Facts, Reader, Role, Sender, topics},
 };
 use crate::{

@@ -55,7 +55,10 @@ impl KnownTopics {
     /// The beginning of a known topic up to a dot is known, too: a handler can be registered for it.
     #[must_use]
     pub fn doubt(&self, topic: &str) -> Option<String> {
-        let begins = |name: &String| name.strip_prefix(topic).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let begins = |name: &String| {
+            name.strip_prefix(topic)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
         if self.names.iter().any(begins) {
             return None;
         }
@@ -135,7 +138,15 @@ mod tests {
     #[test]
     fn topics_that_exist_are_not_taken_for_misspelt_ones() {
         let common = KnownTopics::common(["issues.opened", "push", "external_party.funding_source:created"]);
-        for topic in ["issues.reopened", "issues", "fork", "ping", "push", "external_party", "external"] {
+        for topic in [
+            "issues.reopened",
+            "issues",
+            "fork",
+            "ping",
+            "push",
+            "external_party",
+            "external",
+        ] {
             assert_eq!(common.doubt(topic), None, "{topic}");
         }
         assert_eq!(common.doubt("Issues.Opened").unwrap(), "did you mean `issues.opened`?");

@@ -51,7 +51,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    DeliveryTerms, KnownTopics, Handshake, JsonEvent, Provider,
+    DeliveryTerms, Handshake, JsonEvent, KnownTopics, Provider,
     json::{Reader, Role, Sender, topics},
 };
 use crate::{

@@ -86,7 +86,9 @@ impl Sharing {
         let sharers = places.entry(entry.place.clone()).or_default();
         let others: Vec<_> = sharers.others(&entry).collect();
         // One is enough: in a rotation the first layer has the old secret, the last has the new one, and those between have both.
-        let is_known = others.iter().any(|other| entry.verifier.shares_a_secret(&other.verifier));
+        let is_known = others
+            .iter()
+            .any(|other| entry.verifier.shares_a_secret(&other.verifier));
         let warns = others.into_iter().next().filter(|first| {
             entry.is_foreign.store(!is_known, Ordering::Relaxed);
             !is_known && sharers.said.insert((About::Secrets, first.built, entry.built))
@@ -165,7 +167,9 @@ impl Drop for Sharing {
         let Some(entry) = &self.0 else { return };
         let mut places = places();
         if let Some(sharers) = places.get_mut(&entry.place) {
-            sharers.layers.retain(|layer| !std::ptr::eq(layer.as_ptr(), Arc::as_ptr(entry)));
+            sharers
+                .layers
+                .retain(|layer| !std::ptr::eq(layer.as_ptr(), Arc::as_ptr(entry)));
             if sharers.layers.is_empty() {
                 places.remove(&entry.place);
             }
@@ -186,7 +190,11 @@ impl Sharers {
     fn of_one_endpoint(&self, entry: &Arc<Entry>) -> impl Iterator<Item = Arc<Entry>> + use<> {
         let is_foreign = entry.is_foreign.load(Ordering::Relaxed);
         let own = Arc::clone(entry);
-        let others: Vec<_> = if is_foreign { Vec::new() } else { self.others(entry).collect() };
+        let others: Vec<_> = if is_foreign {
+            Vec::new()
+        } else {
+            self.others(entry).collect()
+        };
         let akin = move |other: &Arc<Entry>| other.verifier.shares_a_secret(&own.verifier);
         std::iter::once(Arc::clone(entry)).chain(others.into_iter().filter(akin))
     }

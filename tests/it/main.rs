@@ -30,6 +30,10 @@ mod custom;
 mod senders;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
 mod logs;
+#[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
+mod shared_stores;
+#[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
+mod known_topics;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "metrics"))]
 mod metrics;
 #[cfg(all(feature = "memory", feature = "service"))]

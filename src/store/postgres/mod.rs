@@ -13,7 +13,8 @@ use self::{
     rows::{effect, first, number, seen},
 };
 use super::{
-    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, StoreIdentity, Ticket, record,
+    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, StoreIdentity, Ticket,
+    record,
     row::{ATTEMPTS, Offset, Seen, Table, counted, lost, millis, overtaken, ticket_of},
 };
 use crate::event::{Claim, EventId};
@@ -372,9 +373,8 @@ async fn schema_of(pool: &Pool, table: &Table) -> Result<String, StoreError> {
     const SCHEMA_OF: &str = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass($1)";
     let rows = pool.rows(|| sqlx::query(SCHEMA_OF).bind(table.to_string())).await?;
     // A table that is missing is what the next statement complains of.
-    rows.first().map_or(Ok(String::new()), |row| {
-        row.try_get(0).map_err(|failed| error(&failed))
-    })
+    rows.first()
+        .map_or(Ok(String::new()), |row| row.try_get(0).map_err(|failed| error(&failed)))
 }
 
 fn statement<'q>(sql: &Arc<str>) -> Statement<'q> {

@@ -194,7 +194,10 @@ impl IdempotencyStore for RedisStore {
 
     fn identity(&self) -> Option<StoreIdentity> {
         let (server, database, prefix) = (self.link.server(), self.link.database(), &self.prefix);
-        Some(StoreIdentity::at("RedisStore", format!("{server}/{database}, prefix {prefix}")))
+        Some(StoreIdentity::at(
+            "RedisStore",
+            format!("{server}/{database}, prefix {prefix}"),
+        ))
     }
 }
 

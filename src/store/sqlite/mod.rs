@@ -9,7 +9,8 @@ use sqlx::{AssertSqlSafe, Row, SqliteTransaction, sqlite::SqliteConnectOptions};
 pub use self::builder::SqliteStoreBuilder;
 use self::connection::{Connection, Statement, error, waits_for_the_disk};
 use super::{
-    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, StoreIdentity, Ticket, record,
+    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, StoreIdentity, Ticket,
+    record,
     row::{ATTEMPTS, Columns, Offset, Seen, Table, counted, lost, millis, overtaken, ticket_of, time},
 };
 use crate::event::{Claim, EventId};
