@@ -69,7 +69,7 @@
 //! | `service` | yes | the layer, handlers, drain | tower, tokio (rt, sync, time), http-body |
 //! | `memory` | yes | [`MemoryStore`] | dashmap |
 //! | `tracing` | yes | a span and an event for each delivery | tracing |
-//! | `axum` | no | `Delivery` as an extractor | axum-core |
+//! | `axum` | no | `axum::Delivery`, which is `Delivery`, as an extractor | axum-core |
 //! | `metrics` | no | [counters and timings](metrics) of deliveries, handlers and stores | metrics |
 //! | `redis` | no | [`RedisStore`](store::RedisStore): remembers in a Redis or Valkey server, for many processes | redis, rustls, tokio |
 //! | `sqlite` | no | [`SqliteStore`](store::SqliteStore): remembers in a file; needs Rust 1.94 | sqlx, SQLite (bundled) |

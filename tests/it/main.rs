@@ -59,6 +59,12 @@ mod over_store;
 ))]
 mod transactions;
 #[cfg(all(
+    any(feature = "sqlite", feature = "postgres"),
+    feature = "memory",
+    feature = "test-util"
+))]
+mod guide;
+#[cfg(all(
     any(feature = "sqlite", feature = "postgres", feature = "redis"),
     feature = "memory",
     feature = "test-util"
