@@ -109,6 +109,8 @@
 //! 5. The layer drops the future of an operation that takes too long. It may then have been applied or not; both must leave a record that is
 //!    whole.
 //! 6. Answer an error, never a guess, where you cannot know. No room for a new event is [`StoreError::full`](super::StoreError::full).
+//! 7. Say by [`identity`](super::IdempotencyStore::identity) which store it is, so that layers that share it are warned where they should not.
+//!    `StoreIdentity::in_process` where it lives in the process, `StoreIdentity::at` with its address (no password) where it does not.
 //!
 //! The locked map of `examples/custom_store.rs` is all of that in a page. Then let the conformance suite have it (feature `test-util`):
 //!

@@ -280,7 +280,8 @@ pub fn delivery<E: Event>(event: E, body: impl Into<Bytes>) -> Delivery<E> {
 ///
 /// let body = r#"{"id":"1","topic":"transfer_completed","created":"2019-02-04T14:58:45.144Z"}"#;
 /// let event = dwolla::Event::from_json(body.as_bytes())?;
-/// settled(&pool, &store, testing::claimed_delivery(&store, "dwolla", event, body).await?).await?;
+/// let delivery = testing::claimed_delivery(&store, "dwolla", event, body).await?;
+/// assert!(settled(&pool, &store, delivery).await.is_ok());
 ///
 /// let record = store.get(&Key::new("dwolla", EventId::new("1")?)).await?;
 /// assert!(matches!(record.unwrap().state, State::Done { .. }));
