@@ -9,7 +9,8 @@ use std::error::Error;
 use axum::{Router, body::Body, http::Request, http::StatusCode, routing::post};
 use tower::ServiceExt;
 use tower_webhook::{
-    Delivery, MemoryStore, WebhookLayer,
+    MemoryStore, WebhookLayer,
+    axum::Delivery,
     dwolla::{self, Dwolla},
     signature::Secrets,
 };

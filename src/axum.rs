@@ -3,7 +3,7 @@
 //! ```
 //! # #[cfg(feature = "memory")] {
 //! use axum::{Router, response::IntoResponse, routing::post};
-//! use tower_webhook::{Delivery, MemoryStore, WebhookLayer, dwolla::{self, Dwolla}};
+//! use tower_webhook::{MemoryStore, WebhookLayer, axum::Delivery, dwolla::{self, Dwolla}};
 //!
 //! async fn receive(delivery: Delivery<dwolla::Event>) -> impl IntoResponse {
 //!     println!("{}", delivery.event().topic());
@@ -14,6 +14,11 @@
 //! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
+//!
+//! The [`Delivery`] of this module is the crate's own. Named by this path, the compiler says what is missing where the feature `axum` is off
+//! (`the item is gated behind the `axum` feature`); without it, axum only says that the function is no `Handler`.
+
+pub use crate::event::Delivery;
 
 use std::{any::type_name, fmt, marker::PhantomData};
 
@@ -23,10 +28,7 @@ use axum_core::{
 };
 use http::request::Parts;
 
-use crate::{
-    event::{Delivery, Event},
-    receive::missing_layer,
-};
+use crate::{event::Event, receive::missing_layer};
 
 impl<E: Event, S: Sync> FromRequestParts<S> for Delivery<E> {
     type Rejection = MissingDelivery<E>;

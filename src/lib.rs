@@ -70,7 +70,7 @@
 //! | `memory` | yes | [`MemoryStore`] | dashmap |
 //! | `tracing` | yes | a span and an event for each delivery | tracing |
 //! | `gzip` | yes | [`signature::explain`](signature::explain()) also recognises bodies that were compressed or decompressed on their way | flate2 |
-//! | `axum` | no | `Delivery` as an extractor | axum-core |
+//! | `axum` | no | `axum::Delivery`, which is `Delivery`, as an extractor | axum-core |
 //! | `metrics` | no | [counters and timings](metrics) of deliveries, handlers and stores | metrics |
 //! | `redis` | no | [`RedisStore`](store::RedisStore): remembers in a Redis or Valkey server, for many processes | redis, rustls, tokio |
 //! | `sqlite` | no | [`SqliteStore`](store::SqliteStore): remembers in a file; needs Rust 1.94 | sqlx, SQLite (bundled) |

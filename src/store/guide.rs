@@ -59,17 +59,33 @@
 //! namespace and id are plain text. The namespace is the sender's name unless the layer was given another; the id is the event's or, where the
 //! sender signs none (GitHub, Shopify, …), `sha256:` and a digest: the log's `id` has it.
 //!
+//! Failed events are FREE: their handler failed, they were released, and the provider may send them again. `attempts` says how often they were
+//! tried, and `changed_at` since when nobody has tried again. Why they failed is in the log, under their id. What a handler
+//! refused for good is `rejected`, and never comes again by itself.
+//!
 //! ```text
 //! -- Postgres
 //! SELECT * FROM webhook_events WHERE namespace = 'dwolla' AND id = 'bb6531a2';
 //! DELETE FROM webhook_events WHERE namespace = 'dwolla' AND id = 'bb6531a2';                          -- forget
 //! SELECT namespace, state, count(*) FROM webhook_events WHERE expires_at > now() GROUP BY 1, 2;
 //! SELECT namespace, id, lease_until FROM webhook_events WHERE state = 'claimed' AND lease_until < now(); -- overdue
+//! SELECT namespace, count(*) AS failed, min(changed_at) AS since FROM webhook_events
+//!     WHERE state = 'free' AND expires_at > now() GROUP BY 1;
+//! SELECT namespace, id, attempts, changed_at AS since FROM webhook_events
+//!     WHERE state = 'free' AND expires_at > now() ORDER BY changed_at;                               -- failed
+//! SELECT namespace, id, attempts, changed_at AS since FROM webhook_events
+//!     WHERE state = 'rejected' AND expires_at > now() ORDER BY changed_at DESC;                      -- rejected
 //!
 //! -- SQLite: the first two alike, and times are milliseconds since 1970
 //! SELECT namespace, state, count(*) FROM webhook_events WHERE expires_at > strftime('%s', 'now') * 1000 GROUP BY 1, 2;
 //! SELECT namespace, id, datetime(lease_until / 1000, 'unixepoch') FROM webhook_events
-//!     WHERE state = 'claimed' AND lease_until < strftime('%s', 'now') * 1000;
+//!     WHERE state = 'claimed' AND lease_until < strftime('%s', 'now') * 1000;                        -- overdue
+//! SELECT namespace, count(*) AS failed, datetime(min(changed_at) / 1000, 'unixepoch') AS since FROM webhook_events
+//!     WHERE state = 'free' AND expires_at > strftime('%s', 'now') * 1000 GROUP BY 1;
+//! SELECT namespace, id, attempts, datetime(changed_at / 1000, 'unixepoch') AS since FROM webhook_events
+//!     WHERE state = 'free' AND expires_at > strftime('%s', 'now') * 1000 ORDER BY changed_at;        -- failed
+//! SELECT namespace, id, attempts, datetime(changed_at / 1000, 'unixepoch') AS since FROM webhook_events
+//!     WHERE state = 'rejected' AND expires_at > strftime('%s', 'now') * 1000 ORDER BY changed_at DESC; -- rejected
 //!
 //! -- Redis, which has no index to count by: use `count` and `overdue`
 //! redis-cli HGETALL webhook:dwolla:bb6531a2
@@ -94,6 +110,8 @@
 //! 5. The layer drops the future of an operation that takes too long. It may then have been applied or not; both must leave a record that is
 //!    whole.
 //! 6. Answer an error, never a guess, where you cannot know. No room for a new event is [`StoreError::full`](super::StoreError::full).
+//! 7. Say by [`identity`](super::IdempotencyStore::identity) which store it is, so that layers that share it are warned where they should not.
+//!    `StoreIdentity::in_process` where it lives in the process, `StoreIdentity::at` with its address (no password) where it does not.
 //!
 //! The locked map of `examples/custom_store.rs` is all of that in a page. Then let the conformance suite have it (feature `test-util`):
 //!

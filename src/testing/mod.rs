@@ -2,7 +2,8 @@
 //!
 //! - [`ManualClock`] stands still until you move it. No test sleeps.
 //! - [`FaultyStore`] fails or hangs before or after an operation takes effect, and counts what it is asked.
-//! - [`SignedRequest`] makes what a sender sends, and what forgers would, for an app's own tests; [`delivery`] is what they call handlers with.
+//! - [`SignedRequest`] makes what a sender sends, and what forgers would, for an app's own tests; [`delivery`] is what they call handlers with,
+//!   and [`claimed_delivery`] where a handler completes the event in a transaction of its own.
 //! - [`store_suite!`](crate::store_suite) tests every promise of [`store`](crate::store) against a store of yours.
 
 mod clock;
@@ -12,4 +13,4 @@ pub mod store_suite;
 
 pub use clock::ManualClock;
 pub use faulty_store::{Fault, FaultyStore, Operation};
-pub use request::{SignedRequest, delivery, signed_request};
+pub use request::{SignedRequest, claimed_delivery, delivery, signed_request};

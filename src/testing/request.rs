@@ -1,4 +1,5 @@
 use std::{
+    any::Any,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -6,12 +7,14 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     clock::{Clock as _, SystemClock},
-    event::{Claim, Delivery, Event, Hold},
+    event::{Claim, Delivery, Event, EventId, Fingerprint, Hold},
     provider::Provider,
     signature::{Scheme, SecretError, Secrets, SignError, Verifier},
+    store::{Claimed, IdempotencyStore, Key, StoreError, Ticket, Token},
 };
 
 /// Beyond every sender's tolerance.
@@ -230,7 +233,8 @@ pub fn signed_request(
     Ok(SignedRequest::new(scheme, secrets, body)?.build())
 }
 
-/// A delivery of this event, as the first attempt, to call a handler with. Its body is what you give; it has no headers.
+/// A delivery of this event, as the first attempt, to call a handler with. Its body is what you give; it has no headers. No store
+/// knows of it: a handler that calls `complete_in` needs a [`claimed_delivery`].
 ///
 /// ```
 /// use tower_webhook::{Delivery, HandlerError, dwolla, testing};
@@ -247,21 +251,92 @@ pub fn signed_request(
 /// # Ok::<(), tower_webhook::event::EventError>(())
 /// ```
 pub fn delivery<E: Event>(event: E, body: impl Into<Bytes>) -> Delivery<E> {
-    struct Held;
-    impl Hold for Held {
-        fn is_lost(&self) -> bool {
-            false
-        }
+    let claim = Claim::new(1, 1, Arc::new(Held(None)));
+    Delivery::new(event, body.into(), HeaderMap::new(), claim, 0)
+}
 
-        fn complete_in_transaction(&self) -> Option<&dyn std::any::Any> {
-            None
+/// As [`delivery`], and claimed in this store under this namespace, as the layer does it: for a handler that completes the event in a
+/// transaction of its own, by `complete_in`. The claim holds for a minute, and nobody renews it.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use sqlx::SqlitePool;
+/// use tower_webhook::{Delivery, HandlerError, dwolla, event::EventId, store::{IdempotencyStore, Key, SqliteStore, State}, testing};
+///
+/// async fn settled(pool: &SqlitePool, store: &SqliteStore, delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
+///     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+///     // … the effect …
+///     store.complete_in(delivery.claim(), &mut transaction).await?;
+///     transaction.commit().await?;
+///     Ok(())
+/// }
+///
+/// # let folder = std::env::temp_dir().join(format!("tower-webhook doc claimed {}", std::process::id()));
+/// # std::fs::create_dir_all(&folder).unwrap();
+/// # let path = folder.join("app.db");
+/// let store = SqliteStore::open(&path).await?;
+/// let pool = SqlitePool::connect(&format!("sqlite:{}", path.display())).await?;
+///
+/// let body = r#"{"id":"1","topic":"transfer_completed","created":"2019-02-04T14:58:45.144Z"}"#;
+/// let event = dwolla::Event::from_json(body.as_bytes())?;
+/// let delivery = testing::claimed_delivery(&store, "dwolla", event, body).await?;
+/// assert!(settled(&pool, &store, delivery).await.is_ok());
+///
+/// let record = store.get(&Key::new("dwolla", EventId::new("1")?)).await?;
+/// assert!(matches!(record.unwrap().state, State::Done { .. }));
+/// # drop((store, pool));
+/// # std::fs::remove_dir_all(&folder).unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # }
+/// ```
+///
+/// # Errors
+/// The store did not answer, or it did not grant the claim, since the event is done or claimed already.
+pub async fn claimed_delivery<E: Event, S: IdempotencyStore>(
+    store: &S,
+    namespace: &str,
+    event: E,
+    body: impl Into<Bytes>,
+) -> Result<Delivery<E>, StoreError> {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let body = body.into();
+    let id = match event.id() {
+        Some(id) => id.clone(),
+        None => {
+            EventId::new(&format!("sha256:{}", hex::encode(Sha256::digest(&body)))).map_err(StoreError::unavailable)?
         }
+    };
+    let ticket = Ticket {
+        key: Key::new(namespace, id),
+        token: Token::random(),
+        fingerprint: event.fingerprint().unwrap_or_else(|| Fingerprint::of([&body])),
+        lease: MINUTE,
+        retention: LONG_AGO,
+        retry_horizon: LONG_AGO,
+    };
+    match store.claim(&ticket).await? {
+        Claimed::Acquired { generation, attempts } => {
+            let claim = Claim::new(generation, attempts, Arc::new(Held(Some(ticket))));
+            Ok(Delivery::new(event, body, HeaderMap::new(), claim, 0))
+        }
+        refused => Err(StoreError::not_held(format!(
+            "{} is {refused:?}; expected an event that nobody has claimed: use another id, or a store of its own for each test",
+            ticket.key
+        ))),
     }
-    Delivery::new(
-        event,
-        body.into(),
-        HeaderMap::new(),
-        Claim::new(1, 1, Arc::new(Held)),
-        0,
-    )
+}
+
+/// What holds a test's claim: the ticket, if a store has granted it.
+struct Held(Option<Ticket>);
+
+impl Hold for Held {
+    fn is_lost(&self) -> bool {
+        false
+    }
+
+    fn complete_in_transaction(&self) -> Option<&dyn Any> {
+        self.0.as_ref().map(|ticket| ticket as &dyn Any)
+    }
 }

@@ -32,6 +32,10 @@ mod custom;
 mod senders;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
 mod logs;
+#[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
+mod shared_stores;
+#[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
+mod known_topics;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "metrics"))]
 mod metrics;
 #[cfg(all(feature = "memory", feature = "service"))]
@@ -56,6 +60,12 @@ mod over_store;
     feature = "test-util"
 ))]
 mod transactions;
+#[cfg(all(
+    any(feature = "sqlite", feature = "postgres"),
+    feature = "memory",
+    feature = "test-util"
+))]
+mod guide;
 #[cfg(all(
     any(feature = "sqlite", feature = "postgres", feature = "redis"),
     feature = "memory",

@@ -10,7 +10,7 @@ use tower_webhook::{
     Delivery, HandlerError, ResultExt as _, WebhookLayer,
     dwolla::{self, Dwolla},
     store::{Claimed, Completion, Effect, IdempotencyStore, State, StoreError, StoreErrorKind, Ticket, Token},
-    testing::{FaultyStore, Operation},
+    testing::{self, FaultyStore, Operation},
 };
 
 use crate::{
@@ -200,6 +200,34 @@ pub(crate) async fn a_renewal_that_waits_for_the_handlers_own_transaction_is_no_
 }
 
 /// Outside of a layer nothing reads the record afterwards.
+pub(crate) async fn a_handler_alone_can_be_tested_with_a_claim_of_its_own(books: impl Books) {
+    let body = crate::endpoint::event("in a unit test");
+    let event = || dwolla::Event::from_json(body.as_bytes()).unwrap();
+    let store = books.store();
+    let claim = || testing::claimed_delivery(&store, "dwolla", event(), body.clone());
+
+    let delivery = claim().await.unwrap();
+    assert_eq!((delivery.claim().attempts(), delivery.claim().lost()), (1, false));
+    books.book(&delivery, ready(true)).await.unwrap();
+    assert_eq!(books.effects("in a unit test").await, 1);
+    assert!(matches!(
+        state(&books, "in a unit test").await,
+        State::Done {
+            completion: Completion::Handled,
+            ..
+        }
+    ));
+
+    let again = claim().await.unwrap_err();
+    assert_eq!(again.kind(), StoreErrorKind::NotHeld);
+    assert!(
+        again
+            .to_string()
+            .contains("dwolla/in a unit test is Done(Handled); expected an event that nobody has claimed"),
+        "{again}"
+    );
+}
+
 pub(crate) async fn a_claim_that_no_store_granted_is_refused(books: impl Books) {
     let body = crate::endpoint::event("by hand");
     let event = dwolla::Event::from_json(body.as_bytes()).unwrap();

@@ -3,6 +3,7 @@
 mod faults;
 mod proxy;
 pub(crate) mod server;
+mod operators;
 mod transactions;
 
 use std::time::Duration;

@@ -109,6 +109,12 @@ async fn a_claim_that_no_store_granted_is_refused() {
 }
 
 #[tokio::test]
+async fn a_handler_alone_can_be_tested_with_a_claim_of_its_own() {
+    let Some(tables) = Tables::new().await else { return };
+    transactions::a_handler_alone_can_be_tested_with_a_claim_of_its_own(tables).await;
+}
+
+#[tokio::test]
 async fn a_renewal_that_waits_for_the_handlers_own_transaction_is_no_lost_lease() {
     let Some(tables) = Tables::new().await else { return };
     transactions::a_renewal_that_waits_for_the_handlers_own_transaction_is_no_lost_lease(tables).await;

@@ -205,3 +205,21 @@ async fn a_password_is_in_no_error_no_debug_and_no_log() {
     );
     assert!(shown.contains("the URL of redis: expected redis://"), "{shown}");
 }
+
+#[tokio::test]
+async fn two_stores_on_one_database_and_prefix_are_one_store() {
+    let Some(server) = Server::shared() else { return };
+    let identity = async |url: String, prefix: &str| {
+        let store = RedisStore::builder(url).prefix(prefix).connect().await.unwrap();
+        store.identity().unwrap()
+    };
+    let url = |database: u8| format!("redis://127.0.0.1:{}/{database}", server.port());
+    let one = identity(url(0), "webhook").await;
+    assert_eq!(one, identity(server.url(), "webhook").await);
+    assert_ne!(one, identity(url(1), "webhook").await);
+    assert_ne!(one, identity(url(0), "staging").await);
+    assert_eq!(
+        one.to_string(),
+        format!("RedisStore at 127.0.0.1:{}/0, prefix webhook", server.port())
+    );
+}

@@ -1,5 +1,6 @@
 //! The store in a file: the suite, races over several connections, a full disk, and what an operator does.
 
+mod operators;
 mod transactions;
 
 use std::{path::PathBuf, time::Duration};
