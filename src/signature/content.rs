@@ -17,7 +17,8 @@ pub(super) enum Part {
 pub(super) struct Content {
     before: Vec<Part>,
     after: Vec<Part>,
-    /// Whether no text tells where the time ends, so that a time in digits must have a certain number of them.
+    /// Whether no text tells where the time ends, so that a time in digits must have a certain
+    /// number of them.
     exact_time: bool,
 }
 
@@ -64,11 +65,14 @@ impl Content {
         Ok(content)
     }
 
-    /// What is signed must be cut in one way only: were there two, a request could be turned into another one under the same tag, with
-    /// bytes of the body for a time, say. From the front up to the body and from the back up to it, each part's end must follow from the
-    /// bytes alone. A text is fixed. A time in RFC 3339 tells its own ends; a time in digits ends where text begins that is no digit, or
-    /// else has a fixed number of digits. An id ends at the first letter of the text behind it, which it may not hold. Before a time in RFC
-    /// 3339 it may not hold a colon: the time's first colon is then the first of all, and the time begins 13 bytes before it.
+    /// What is signed must be cut in one way only: were there two, a request could be turned into
+    /// another one under the same tag, with bytes of the body for a time, say. From the front up to
+    /// the body and from the back up to it, each part's end must follow from the bytes alone. A
+    /// text is fixed. A time in RFC 3339 tells its own ends; a time in digits ends where text
+    /// begins that is no digit, or else has a fixed number of digits. An id ends at the first
+    /// letter of the text behind it, which it may not hold. Before a time in RFC 3339 it may not
+    /// hold a colon: the time's first colon is then the first of all, and the time begins 13 bytes
+    /// before it.
     pub(super) fn tells_where_ids_end(&self, format: TimestampFormat) -> Result<(), SchemeError> {
         let is_told = |(index, part): (usize, &Part)| {
             *part != Part::Id
@@ -85,7 +89,8 @@ impl Content {
         }
     }
 
-    /// Whether a time in digits lies beside text, on the side of the body, that it cannot go on with.
+    /// Whether a time in digits lies beside text, on the side of the body, that it cannot go on
+    /// with.
     fn text_ends_time(&self) -> bool {
         let place = |parts: &[Part]| parts.iter().position(|part| *part == Part::Timestamp);
         let (neighbour, end): (_, fn(&str) -> Option<char>) = match (place(&self.before), place(&self.after)) {

@@ -11,10 +11,11 @@ use super::{
 };
 
 impl Scheme {
-    /// The header holds a list: items between separators, a tag in each item that begins with the label. One good tag is enough;
-    /// senders put several there while one secret replaces another. Items with other labels, and items that are no tag, are passed
-    /// over, and a list of more than 16 items is refused. Where the sender writes a space behind each separator, it belongs to the separator:
-    /// `", "`.
+    /// The header holds a list: items between separators, a tag in each item that begins with the
+    /// label. One good tag is enough; senders put several there while one secret replaces another.
+    /// Items with other labels, and items that are no tag, are passed over, and a list of more than
+    /// 16 items is refused. Where the sender writes a space behind each separator, it belongs to
+    /// the separator: `", "`.
     ///
     /// ```
     /// # use http::HeaderName;
@@ -24,13 +25,17 @@ impl Scheme {
     ///     .list(' ', "v1,")?;
     ///
     /// let error = scheme.list(',', "v1,").unwrap_err();
-    /// assert_eq!(error.to_string(), "the label \"v1,\" holds the separator ','; expected a label that fits into an item");
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     r#"the label "v1," holds the separator ","; expected a label that fits into an item"#,
+    /// );
     /// # Ok::<(), tower_webhook::signature::SchemeError>(())
     /// ```
     ///
     /// # Errors
-    /// The separator is no ASCII character, or the label is empty, begins with a space, holds the separator or cannot stand in a header; or
-    /// the label does not differ from the one of a [`timestamp_item`](Self::timestamp_item) that was named before.
+    /// The separator is no ASCII character, or the label is empty, begins with a space, holds the
+    /// separator or cannot stand in a header; or the label does not differ from the one of a
+    /// [`timestamp_item`](Self::timestamp_item) that was named before.
     pub fn list(self, separator: impl Into<String>, label: &str) -> Result<Self, SchemeError> {
         let separator = separator.into();
         fits(&separator, label)?;
@@ -56,7 +61,8 @@ impl Scheme {
         self
     }
 
-    /// As [`timestamp_header`](Self::timestamp_header), with the time in an item of the tag's own [`list`](Self::list), behind a label.
+    /// As [`timestamp_header`](Self::timestamp_header), with the time in an item of the tag's own
+    /// [`list`](Self::list), behind a label.
     ///
     /// # Errors
     /// The scheme has no list, or the label does not fit into it, or begins as the tag's does.

@@ -47,7 +47,8 @@ pub struct Scheme {
 pub(super) enum Form {
     /// The header's whole value, after this text.
     Alone(HeaderValue),
-    /// After this text items between separators; a tag is behind the label, and there may be several.
+    /// After this text items between separators; a tag is behind the label, and there may be
+    /// several.
     List {
         prefix: HeaderValue,
         /// A character, and the spaces behind it.
@@ -105,8 +106,8 @@ impl Scheme {
         self
     }
 
-    /// Text that stands before the tag in the header, such as `sha256=`, or before the whole [`list`](Self::list) of them. A value without
-    /// it is refused; it chooses nothing.
+    /// Text that stands before the tag in the header, such as `sha256=`, or before the whole
+    /// [`list`](Self::list) of them. A value without it is refused; it chooses nothing.
     #[must_use]
     pub fn prefix(mut self, text: HeaderValue) -> Self {
         match &mut self.form {
@@ -124,10 +125,10 @@ impl Scheme {
         self
     }
 
-    /// A time in a header, which is signed: before what is signed so far, with a dot between, unless
-    /// [`signed_content`](Self::signed_content) says otherwise. It is in whole seconds since 1970, unless
-    /// [`timestamp_format`](Self::timestamp_format) says otherwise. A request whose time is farther from now than the tolerance, in either
-    /// direction, is refused.
+    /// A time in a header, which is signed: before what is signed so far, with a dot between,
+    /// unless [`signed_content`](Self::signed_content) says otherwise. It is in whole seconds since
+    /// 1970, unless [`timestamp_format`](Self::timestamp_format) says otherwise. A request whose
+    /// time is farther from now than the tolerance, in either direction, is refused.
     ///
     /// ```
     /// use http::HeaderName;
@@ -185,7 +186,8 @@ impl Scheme {
     /// ```
     ///
     /// # Errors
-    /// The scheme signs no time; or an id stands right before it in the signed content, and would have no end before such a time.
+    /// The scheme signs no time; or an id stands right before it in the signed content, and would
+    /// have no end before such a time.
     pub fn timestamp_format(mut self, format: TimestampFormat) -> Result<Self, SchemeError> {
         let timestamp = self.timestamp.as_mut().ok_or(SchemeError(Wrong::NoTime))?;
         self.content.tells_where_ids_end(format)?;
@@ -209,9 +211,10 @@ impl Scheme {
     /// What is signed: text with `{body}` in it, and with `{id}` and `{timestamp}` where the scheme has a place for them, which must be
     /// named before.
     ///
-    /// What a request signs can be cut into these parts in one way only. A time may touch the body, before it or behind it: without text
-    /// between them a time in seconds must then have ten digits (until the year 2286), and one in milliseconds thirteen. An id comes before
-    /// the body, and ends where text begins, or a time in RFC 3339.
+    /// What a request signs can be cut into these parts in one way only. A time may touch the body,
+    /// before it or behind it: without text between them a time in seconds must then have ten
+    /// digits (until the year 2286), and one in milliseconds thirteen. An id comes before the body,
+    /// and ends where text begins, or a time in RFC 3339.
     ///
     /// ```
     /// # use http::HeaderName;
@@ -237,8 +240,9 @@ impl Scheme {
     /// ```
     ///
     /// # Errors
-    /// `{body}` is not there exactly once; `{id}` or `{timestamp}` is there without a place for it, more than once, or not although there
-    /// is a place; another name stands in braces; or nothing tells where the id ends.
+    /// `{body}` is not there exactly once; `{id}` or `{timestamp}` is there without a place for it,
+    /// more than once, or not although there is a place; another name stands in braces; or nothing
+    /// tells where the id ends.
     pub fn signed_content(mut self, template: &str) -> Result<Self, SchemeError> {
         self.content = Content::parse(template, !self.id.is_empty(), self.format())?;
         Ok(self)
@@ -259,8 +263,9 @@ impl Scheme {
         self.signed_content(template).expect("a template that fits")
     }
 
-    /// Secrets are base64, with or without this text before it, and stand for 24 to 75 bytes, which are the key. Without this, a
-    /// secret's own bytes are the key, the prefix that it may have included. A [`raw_key`](Secrets::raw_key) is the key in either case.
+    /// Secrets are base64, with or without this text before it, and stand for 24 to 75 bytes, which
+    /// are the key. Without this, a secret's own bytes are the key, the prefix that it may have
+    /// included. A [`raw_key`](Secrets::raw_key) is the key in either case.
     #[must_use]
     pub fn base64_secrets(mut self, prefix: &str) -> Self {
         self.secret_form = SecretForm::Base64(prefix.to_owned());
@@ -279,8 +284,9 @@ impl Scheme {
     /// The same with an id and a time of the caller's choosing, where the scheme signs them.
     ///
     /// # Errors
-    /// As [`sign`](Self::sign); or the id cannot be signed: it is empty, longer than 255 bytes, has something else in it than printable
-    /// ASCII, or what ends an id in the signed content (`.`, say); or the time cannot be written in the scheme's form.
+    /// As [`sign`](Self::sign); or the id cannot be signed: it is empty, longer than 255 bytes, has
+    /// something else in it than printable ASCII, or what ends an id in the signed content (`.`,
+    /// say); or the time cannot be written in the scheme's form.
     pub fn sign_at(&self, secrets: &Secrets, id: &str, time: SystemTime, body: &[u8]) -> Result<HeaderMap, SignError> {
         Verifier::new(self, secrets)?.sign_at(id, time, body)
     }

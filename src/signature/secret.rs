@@ -6,8 +6,9 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
-/// With its padding or without: what stands in a dashboard is copied by hand. Bits at the end that fill no byte may be anything and are
-/// dropped, as Standard Webhooks' and Svix's SDKs for JavaScript do: there are senders whose secrets are random letters.
+/// With its padding or without: what stands in a dashboard is copied by hand. Bits at the end that
+/// fill no byte may be anything and are dropped, as Standard Webhooks' and Svix's SDKs for
+/// JavaScript do: there are senders whose secrets are random letters.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -29,9 +30,9 @@ pub(super) enum SecretForm {
 
 /// The secrets shared with a sender: one, or several while one replaces another.
 ///
-/// A secret is the text that the sender shows, or a [raw key](Self::raw_key): bytes. The first is the one to
-/// [`sign`](super::Scheme::sign) with; all are tried when verifying. Their memory is wiped when they are dropped, and `Debug` prints
-/// their number only.
+/// A secret is the text that the sender shows, or a [raw key](Self::raw_key): bytes. The first is
+/// the one to [`sign`](super::Scheme::sign) with; all are tried when verifying. Their memory is
+/// wiped when they are dropped, and `Debug` prints their number only.
 ///
 /// ```
 /// use tower_webhook::signature::Secrets;
@@ -59,7 +60,8 @@ impl Secrets {
     /// One secret, as the sender shows it.
     ///
     /// # Errors
-    /// It is empty or blank, or has around it what is no part of it: whitespace, an invisible character, or quotes.
+    /// It is empty or blank, or has around it what is no part of it: whitespace, an invisible
+    /// character, or quotes.
     pub fn new(secret: impl Into<Vec<u8>>) -> Result<Self, SecretError> {
         Self::several([secret])
     }
@@ -72,8 +74,8 @@ impl Secrets {
         Self::checked(secrets, false)
     }
 
-    /// One key as bytes: from a key store, or decoded from what the sender shows. They are the key as they are, also in a scheme whose secrets
-    /// are [base64](super::Scheme::base64_secrets).
+    /// One key as bytes: from a key store, or decoded from what the sender shows. They are the key
+    /// as they are, also in a scheme whose secrets are [base64](super::Scheme::base64_secrets).
     ///
     /// ```
     /// use http::HeaderName;
@@ -200,8 +202,8 @@ fn refuse_text(secret: &[u8]) -> Option<SecretErrorKind> {
     }
 }
 
-/// A byte order mark, as editors and shells write before a text (in UTF-16, too), and what a copy from a web page takes along: letters of no
-/// width, marks of direction, soft hyphens.
+/// A byte order mark, as editors and shells write before a text (in UTF-16, too), and what a copy
+/// from a web page takes along: letters of no width, marks of direction, soft hyphens.
 fn has_invisible_end(secret: &[u8]) -> bool {
     let is_invisible = |letter: char| {
         matches!(

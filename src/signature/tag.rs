@@ -115,8 +115,9 @@ pub(super) fn encode(tag: &Tag, algorithm: Algorithm, encoding: Encoding) -> Str
     }
 }
 
-/// Digits of one case alone, that of `TEN`, the letter for ten: were both taken, a changed header would still verify. Eight digits at a time,
-/// without a branch on one: digit by digit this took a fifth of the time of a usual body's MAC.
+/// Digits of one case alone, that of `TEN`, the letter for ten: were both taken, a changed header
+/// would still verify. Eight digits at a time, without a branch on one: digit by digit this took a
+/// fifth of the time of a usual body's MAC.
 fn decode_hex<const TEN: u8>(text: &[u8]) -> Option<Tag> {
     /// This byte eight times.
     const fn each(byte: u8) -> u64 {

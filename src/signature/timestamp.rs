@@ -5,7 +5,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// How a signed time is written. What is signed is its text as it stands; it is read only to tell how far it is from now.
+/// How a signed time is written. What is signed is its text as it stands; it is read only to tell
+/// how far it is from now.
 ///
 /// ```
 /// use http::HeaderName;
@@ -31,7 +32,8 @@ pub enum TimestampFormat {
     Seconds,
     /// Milliseconds since 1970, likewise.
     Milliseconds,
-    /// RFC 3339: `2026-07-01T12:00:00Z`, with or without a fraction, and `+02:00` or `-02:00` for the `Z`.
+    /// RFC 3339: `2026-07-01T12:00:00Z`, with or without a fraction, and `+02:00` or `-02:00` for
+    /// the `Z`.
     Rfc3339,
 }
 
@@ -55,8 +57,8 @@ impl TimestampFormat {
         }
     }
 
-    /// Whether a text of so many digits is taken. One more than the usual number reaches the year 5138. Where nothing else tells where the
-    /// time ends (`exact`), only the usual number does.
+    /// Whether a text of so many digits is taken. One more than the usual number reaches the year
+    /// 5138. Where nothing else tells where the time ends (`exact`), only the usual number does.
     fn has_digits(self, digits: usize, exact: bool) -> bool {
         let usual = self.usual_digits();
         if exact {
@@ -83,7 +85,8 @@ impl TimestampFormat {
         }
     }
 
-    /// Digits alone, without a leading zero. What is signed is the text, so each number has one text.
+    /// Digits alone, without a leading zero. What is signed is the text, so each number has one
+    /// text.
     fn read_digits(self, text: &[u8], exact: bool) -> Result<u64, NoTime> {
         match text {
             [] => return Err(NoTime::Empty),
@@ -139,8 +142,8 @@ impl TimestampFormat {
 /// The last second of RFC 3339's last year.
 const END_OF_9999: u64 = 253_402_300_799;
 
-/// Reads a time in RFC 3339. No text that it takes is the beginning of another one, nor the end of another one, however such texts
-/// are continued: schemes rely on it where a time and a body touch.
+/// Reads a time in RFC 3339. No text that it takes is the beginning of another one, nor the end of
+/// another one, however such texts are continued: schemes rely on it where a time and a body touch.
 pub(crate) fn read_rfc3339(text: &str) -> Option<SystemTime> {
     const DATE_AND_TIME: &[u8; 19] = b"0000-00-00T00:00:00";
     // Nanoseconds and an offset make 35 bytes.

@@ -610,7 +610,8 @@ fn pieces() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whoever has one signed request has one: no bytes of the body become a time or an id under the same tag, nor the other way round.
+    /// Whoever has one signed request has one: no bytes of the body become a time or an id under
+    /// the same tag, nor the other way round.
     #[test]
     fn of_all_readings_of_signed_bytes_one_is_taken(id in pieces(), body in pieces(), fraction in "(\\.[0-9]{1,3})?", offset in "Z|[+-]0[0-9]:[0-5][0-9]") {
         let secrets = Secrets::new(SECRET).unwrap();
@@ -790,7 +791,7 @@ fn a_prefix_or_another_list_beside_a_time_in_the_list_is_refused_or_works() {
     }
     assert_eq!(
         wrong(listed().list('=', "v1")),
-        "the label \"t=\" holds the separator '='; expected a label that fits into an item".replace('\'', "\"")
+        r#"the label "t=" holds the separator "="; expected a label that fits into an item"#
     );
 }
 

@@ -51,7 +51,8 @@ impl TimeForm {
             Self::Seconds(..) => seconds.to_string().into_bytes(),
             Self::Milliseconds(..) => format!("{seconds}{more:03}").into_bytes(),
             Self::Rfc3339 => {
-                // NOW is 2023-11-14T22:13:20Z, and nothing here is farther from it than 255 seconds.
+                // NOW is 2023-11-14T22:13:20Z, and nothing here is farther from it than 255
+                // seconds.
                 let of_hour = 13 * 60 + 20 + seconds - NOW;
                 let (minute, second) = (of_hour / 60, of_hour % 60);
                 match more % 4 {
