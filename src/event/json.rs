@@ -1,15 +1,26 @@
-use std::marker::PhantomData;
+use serde::de::DeserializeOwned;
+use serde_json::de::StrRead;
 
-use serde::{Deserialize, de::DeserializeSeed};
-
-use super::{EventError, EventErrorKind};
+use super::{EventError, EventErrorKind, text_of_json};
 
 /// How deeply a body may nest. Senders' bodies nest below 20; serde's own limit is 128, but it does not hold for values it skips.
 const MAX_DEPTH: usize = 64;
 
+/// A parser that has been checked for depth and stands before the value.
+pub(crate) type Parser<'de> = serde_json::Deserializer<StrRead<'de>>;
+
+/// What a body may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Object,
+    Any,
+}
+
 /// Reads an event's envelope from a body: UTF-8, one JSON object, at most 64 levels deep, no field of `T` twice.
 ///
-/// `T` is a struct that derives `Deserialize`; fields it does not name are skipped.
+/// `T` is a struct that derives `Deserialize`; fields it does not name are skipped. What providers write
+/// although few parsers take it is read all the same: a byte order mark before the body is skipped, half an
+/// emoji (`"\ud83d"`) is U+FFFD, and a number that no `f64` can hold (`1e999`) is `null`.
 ///
 /// ```
 /// use tower_webhook::event::from_json;
@@ -22,6 +33,10 @@ const MAX_DEPTH: usize = 64;
 /// let envelope: Envelope = from_json(br#"{"topic":"customer_created","new":"field"}"#)?;
 /// assert_eq!(envelope.topic, "customer_created");
 ///
+/// // as JSON.stringify writes a text that was cut within an emoji
+/// let envelope: Envelope = from_json(br#"{"topic":"party \ud83c"}"#)?;
+/// assert_eq!(envelope.topic, "party \u{fffd}");
+///
 /// // derived structs also read arrays; an event is never one
 /// assert!(from_json::<Envelope>(br#"["customer_created"]"#).is_err());
 /// # Ok::<(), tower_webhook::event::EventError>(())
@@ -29,12 +44,18 @@ const MAX_DEPTH: usize = 64;
 ///
 /// # Errors
 /// Says what is wrong, and where (line and column), without repeating the body.
-pub fn from_json<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, EventError> {
-    from_json_seed(body, PhantomData)
+pub fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, EventError> {
+    read_json(body, Shape::Object, |json| T::deserialize(json))
 }
 
-/// The same where what to read is known at run time only: `seed` reads the object.
-pub(crate) fn from_json_seed<'de, S: DeserializeSeed<'de>>(body: &'de [u8], seed: S) -> Result<S::Value, EventError> {
+/// The same where what to read is known at run time only. It may be asked twice: the second time with the
+/// numbers replaced that the parser could not hold.
+pub(crate) fn read_json<T>(
+    body: &[u8],
+    shape: Shape,
+    mut read: impl FnMut(&mut Parser<'_>) -> Result<T, serde_json::Error>,
+) -> Result<T, EventError> {
+    let body = text_of_json::without_mark(body);
     let text = std::str::from_utf8(body).map_err(|error| {
         let at = error.valid_up_to();
         EventError::new(
@@ -50,6 +71,7 @@ pub(crate) fn from_json_seed<'de, S: DeserializeSeed<'de>>(body: &'de [u8], seed
                 "the body is empty; expected a JSON object",
             ));
         }
+        Some(_) if shape == Shape::Any => {}
         Some(_) => {
             return Err(EventError::new(
                 EventErrorKind::NotAnObject,
@@ -58,10 +80,20 @@ pub(crate) fn from_json_seed<'de, S: DeserializeSeed<'de>>(body: &'de [u8], seed
         }
     }
     check_depth(body)?;
-    let mut json = serde_json::Deserializer::from_str(text);
-    let value = seed.deserialize(&mut json).map_err(describe)?;
-    json.end().map_err(describe)?;
-    Ok(value)
+    let text = text_of_json::with_whole_letters(text);
+    let mut whole = |text: &str| {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let value = read(&mut json)?;
+        json.end()?;
+        Ok(value)
+    };
+    match whole(&text) {
+        Ok(value) => Ok(value),
+        Err(error) => match text_of_json::without_huge_numbers(&text) {
+            Some(text) => whole(&text).map_err(describe),
+            None => Err(describe(error)),
+        },
+    }
 }
 
 fn check_depth(body: &[u8]) -> Result<(), EventError> {

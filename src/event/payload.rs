@@ -1,11 +1,12 @@
 use std::{any::type_name, fmt, marker::PhantomData};
 
-use serde::{
-    Deserialize,
-    de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess},
-};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess};
+use serde_path_to_error::{Path, Segment, Track};
 
-use super::{Event, from_json_seed};
+use super::{Event, EventErrorKind, Shape, read_json};
+
+/// The longest key that an error names. Field names are shorter; a longer key is data.
+const LONGEST_KEY: usize = 40;
 
 /// An event whose payload the handler names as a type of its own.
 ///
@@ -14,7 +15,7 @@ use super::{Event, from_json_seed};
 ///
 /// ```
 /// use bytes::Bytes;
-/// use serde::Deserialize;
+/// use serde::de::DeserializeOwned;
 /// use tower_webhook::event::{Event, EventId, PayloadError, WithPayload, read_payload};
 ///
 /// #[derive(Clone)]
@@ -28,7 +29,7 @@ use super::{Event, from_json_seed};
 /// # }
 ///
 /// impl WithPayload for Build {
-///     fn payload<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
+///     fn payload<T: DeserializeOwned>(&self) -> Result<T, PayloadError> {
 ///         read_payload(&self.body, &["build", "result"])
 ///     }
 /// }
@@ -42,7 +43,7 @@ pub trait WithPayload: Event {
     ///
     /// # Errors
     /// The payload does not fit the type. The error says where and does not repeat the body.
-    fn payload<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError>;
+    fn payload<T: DeserializeOwned>(&self) -> Result<T, PayloadError>;
 }
 
 /// Reads what stands at a path into a body, or with an empty path the whole body.
@@ -53,8 +54,8 @@ pub trait WithPayload: Event {
 /// use tower_webhook::event::read_payload;
 ///
 /// #[derive(serde::Deserialize)]
-/// struct User<'a> {
-///     name: &'a str,
+/// struct User {
+///     name: String,
 /// }
 ///
 /// let body = br#"{"id":"1","data":{"user":{"name":"Ada"}}}"#;
@@ -64,7 +65,7 @@ pub trait WithPayload: Event {
 /// let error = read_payload::<u64>(body, &["data", "user", "name"]).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "the payload does not fit u64: a field has another type than expected at line 1 column 38",
+///     "the payload does not fit u64: the event's data.user.name has another type than expected at line 1 column 38",
 /// );
 ///
 /// assert_eq!(read_payload::<Option<u64>>(body, &["data", "team"])?, None);
@@ -74,25 +75,92 @@ pub trait WithPayload: Event {
 /// ```
 ///
 /// # Errors
-/// The body is no JSON object, a key of the path is there twice, or what stands there does not fit `T`.
-pub fn read_payload<'de, T: Deserialize<'de>>(body: &'de [u8], path: &[&str]) -> Result<T, PayloadError> {
-    match from_json_seed(body, Descend(path, PhantomData)) {
-        Ok(Some(payload)) => Ok(payload),
-        Ok(None) => serde_json::from_str("null")
-            .map_err(|_| PayloadError::new::<T>(format_args!("the event's {} is missing", path.join(".")))),
-        Err(error) => Err(PayloadError::new::<T>(error)),
+/// The body is no JSON, a key of the path is there twice, or what stands there does not fit `T`. The error names
+/// the path of the field.
+pub fn read_payload<T: DeserializeOwned>(body: &[u8], path: &[&str]) -> Result<T, PayloadError> {
+    read_first_payload(body, &[path])
+}
+
+/// The same at the first of these paths that leads to something, other than `null`. Where none does, what is
+/// missing counts as `null`.
+pub(crate) fn read_first_payload<T: DeserializeOwned>(body: &[u8], paths: &[&[&str]]) -> Result<T, PayloadError> {
+    let mut missing = String::new();
+    for path in paths {
+        let shape = if path.is_empty() { Shape::Any } else { Shape::Object };
+        let mut misfit = None;
+        let found = read_json(body, shape, |json| {
+            Descend::<T> {
+                rest: path,
+                misfit: &mut misfit,
+                payload: PhantomData,
+            }
+            .deserialize(json)
+        });
+        match found {
+            Ok(Some(payload)) => return Ok(payload),
+            Ok(None) => missing = path.join("."),
+            Err(error) => {
+                let reason = match misfit.filter(|_| error.kind() == EventErrorKind::Field) {
+                    Some(inner) => name(error.to_string(), path, &inner),
+                    None => error.to_string(),
+                };
+                return Err(PayloadError::new::<T>(reason));
+            }
+        }
     }
+    serde_json::from_str("null").map_err(|_| PayloadError::new::<T>(format_args!("the event's {missing} is missing")))
+}
+
+/// The error with the path of the field that it is about.
+fn name(error: String, outer: &[&str], inner: &Path) -> String {
+    let mut keys: Vec<String> = outer.iter().map(|key| (*key).to_owned()).collect();
+    for segment in inner.iter() {
+        match segment {
+            Segment::Map { key } | Segment::Enum { variant: key } => keys.push(printable(key)),
+            Segment::Seq { index } => match keys.last_mut() {
+                Some(last) => last.push_str(&format!("[{index}]")),
+                None => keys.push(format!("[{index}]")),
+            },
+            Segment::Unknown => keys.push("?".to_owned()),
+        }
+    }
+    let whole = keys.join(".");
+    let Some(rest) = error.strip_prefix("a field ").filter(|_| !whole.is_empty()) else {
+        return if inner.iter().next().is_some() {
+            format!("{error} (in the event's {whole})")
+        } else {
+            error
+        };
+    };
+    format!("the event's {whole} {rest}")
+}
+
+/// A key of a map may be data of the body's: only what looks like a field's name is named.
+fn printable(key: &str) -> String {
+    let is_name = key.len() <= LONGEST_KEY
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-$".contains(&byte));
+    if is_name { key.to_owned() } else { "?".to_owned() }
 }
 
 /// Walks down the keys that are left and reads what stands at their end.
-struct Descend<'p, T>(&'p [&'p str], PhantomData<T>);
+struct Descend<'p, T> {
+    rest: &'p [&'p str],
+    /// Where in the payload it did not fit.
+    misfit: &'p mut Option<Path>,
+    payload: PhantomData<T>,
+}
 
-impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Descend<'_, T> {
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Descend<'_, T> {
     type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
-        if self.0.is_empty() {
-            T::deserialize(deserializer).map(Some)
+        if self.rest.is_empty() {
+            let mut track = Track::new();
+            T::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track))
+                .map(Some)
+                .inspect_err(|_| *self.misfit = Some(track.path()))
         } else {
             // an option, because null leads nowhere, as a key that is missing does
             deserializer.deserialize_option(self)
@@ -100,7 +168,7 @@ impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Descend<'_, T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Descend<'_, T> {
+impl<'de, T: DeserializeOwned> de::Visitor<'de> for Descend<'_, T> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,7 +184,7 @@ impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Descend<'_, T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
-        let Some((key, rest)) = self.0.split_first() else {
+        let Some((key, rest)) = self.rest.split_first() else {
             return Ok(None);
         };
         let mut found = None;
@@ -124,7 +192,11 @@ impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Descend<'_, T> {
             if ours.is_none() {
                 map.next_value::<IgnoredAny>()?;
             } else if found.is_none() {
-                found = Some(map.next_value_seed(Descend(rest, PhantomData))?);
+                found = Some(map.next_value_seed(Descend {
+                    rest,
+                    misfit: &mut *self.misfit,
+                    payload: PhantomData,
+                })?);
             } else {
                 return Err(de::Error::custom(format_args!(
                     "the event's {key} is there twice; expected it once"

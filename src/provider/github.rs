@@ -42,7 +42,7 @@
 //! # The secret and the signature
 //! The secret is the text that you gave the webhook, or the App, in its settings. There is one; when it is changed, it is at once. Exchange the
 //! old one for both before, and both for the new one after ([`SecretsHandle`](crate::signature::SecretsHandle)). The webhook's content type
-//! must be `application/json`: the form that GitHub sends otherwise is refused as no event.
+//! may be either: of a form (`application/x-www-form-urlencoded`, GitHub's default) the field `payload` is the event.
 //!
 //! HMAC-SHA256 over the body alone, in `X-Hub-Signature-256`. The SHA-1 in `X-Hub-Signature` is not looked at. No time is signed.
 //!
@@ -72,7 +72,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    DeliveryTerms, Handshake, JsonEvent, KnownTopics, Provider,
+    DeliveryTerms, Handshake, JsonEvent, KnownTopics, Provider, form,
     json::{Reader, Role, Sender, topics},
 };
 use crate::{
@@ -160,7 +160,15 @@ impl Provider for GitHub {
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        let event: Event = self.0.reader.read(headers, body, None)?;
+        let payload = if form::is_form(body) {
+            form::field(body, "payload")
+        } else {
+            None
+        };
+        let event: Event = self
+            .0
+            .reader
+            .read_within(headers, body, payload.as_ref().unwrap_or(body), None)?;
         let identity =
             Identity::of_body().with_unsigned(event.unsigned_text(&DELIVERY), &[event.unsigned_text(&EVENT)]);
         Ok(event.with_identity(identity))

@@ -57,7 +57,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     DeliveryTerms, JsonEvent, KnownTopics, Provider,
-    json::{Facts, Reader, Role, Sender, topics},
+    json::{Facts, Path, Reader, Role, Sender, topics},
 };
 use crate::{
     event::{EventError, EventErrorKind, EventId, Identity, Unsigned, from_json},
@@ -66,6 +66,8 @@ use crate::{
 
 const EVENT: HeaderName = HeaderName::from_static("linear-event");
 const DELIVERY: HeaderName = HeaderName::from_static("linear-delivery");
+/// Of entities, notifications, agents' sessions and SLAs; the others have the whole body.
+const PAYLOADS: &[Path] = &[&["data"], &["notification"], &["agentSession"], &["issueData"], &[]];
 const HOUR: Duration = Duration::from_secs(3600);
 /// The last retry comes 7 hours and a minute after the event, with the first time; an hour to spare.
 const TOLERANCE: Duration = HOUR.saturating_mul(8);
@@ -128,11 +130,11 @@ impl Linear {
             (Role::Action, &["action"]),
             (Role::Time, &["createdAt"]),
             (Role::Sent, &["webhookTimestamp"]),
-            (Role::Payload, &["data"]),
         ])
         .repeats_topic(EVENT)
         .unsigned([EVENT, DELIVERY])
-        .facts(Facts::TopicAndTime);
+        .facts(Facts::TopicAndTime)
+        .payload_at(PAYLOADS);
         Ok(Self {
             sender: Sender::new(&scheme(), secrets, reader)?,
             tolerance: TOLERANCE,
@@ -182,21 +184,19 @@ impl Provider for Linear {
     }
 }
 
-/// The digest of the signed bytes without those that say when they were sent: a retry may say it anew.
+/// The digest of the signed bytes without those that say when they were sent: whether a retry says it anew,
+/// nobody knows.
 fn id_of(body: &Bytes) -> Result<EventId, EventError> {
     #[derive(Deserialize)]
-    struct Sent<'a> {
-        #[serde(rename = "webhookTimestamp", borrow)]
-        at: Option<&'a RawValue>,
+    struct Sent {
+        #[serde(rename = "webhookTimestamp")]
+        at: Option<Box<RawValue>>,
     }
-    let sent: Sent<'_> = from_json(body)?;
-    let digits = sent.at.map(|at| body.slice_ref(at.get().as_bytes()));
-    // `slice_ref` gave a part of the body; where it begins, the rest of the addresses tells.
+    let sent: Sent = from_json(body)?;
+    let digits = sent.at.and_then(|at| place_of(body, at.get()));
     let mut digest = Sha256::new();
     match digits {
-        Some(digits) => {
-            let begin = (digits.as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
-            let end = begin.saturating_add(digits.len());
+        Some((begin, end)) => {
             digest.update(body.get(..begin).unwrap_or_default());
             digest.update(body.get(end..).unwrap_or_default());
         }
@@ -204,4 +204,17 @@ fn id_of(body: &Bytes) -> Result<EventId, EventError> {
     }
     EventId::new(&format!("sha256:{}", hex::encode(digest.finalize())))
         .map_err(|error| EventError::new(EventErrorKind::Field, error.to_string()))
+}
+
+/// Where in the body this value of `webhookTimestamp` stands.
+fn place_of(body: &[u8], value: &str) -> Option<(usize, usize)> {
+    const KEY: &[u8] = br#""webhookTimestamp""#;
+    memchr::memmem::find_iter(body, KEY).find_map(|key| {
+        let behind = body.get(key + KEY.len()..)?.trim_ascii_start();
+        let behind = behind.strip_prefix(b":")?.trim_ascii_start();
+        let begin = body.len() - behind.len();
+        behind
+            .starts_with(value.as_bytes())
+            .then_some((begin, begin + value.len()))
+    })
 }

@@ -8,6 +8,7 @@ mod terms;
 mod topics;
 mod handshake;
 mod json;
+mod form;
 pub mod dwolla;
 pub mod standard_webhooks;
 pub mod svix;
@@ -137,7 +138,7 @@ pub trait Provider: Send + Sync + 'static {
     /// How far from now a request may have been signed, where the sender signs a time: the record of
     /// an event must live at least as long. By default what the scheme says.
     fn signature_window(&self) -> Option<Duration> {
-        self.verifier().scheme().window()
+        self.verifier().scheme().time_tolerance()
     }
 
     /// How the sender delivers.

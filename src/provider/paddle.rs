@@ -100,9 +100,13 @@ impl Paddle {
             (Role::Id, &["event_id"]),
             (Role::Topic, &["event_type"]),
             (Role::Time, &["occurred_at"]),
-            (Role::Payload, &["data"]),
         ]);
-        Sender::new(&scheme(), secrets, reader.facts(Facts::TopicAndTime)).map(Self)
+        Sender::new(
+            &scheme(),
+            secrets,
+            reader.facts(Facts::TopicAndTime).payload_at(&[&["data"]]),
+        )
+        .map(Self)
     }
 
     /// How far from now a request may have been signed, instead of 4 days.

@@ -21,8 +21,16 @@
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
-//! A topic is the inner `event.type`; where there is no inner event (`app_rate_limited`), the outer `type`. Slash commands and interactions are
-//! forms, not events: [`scheme`] verifies them, a layer refuses them.
+//! A topic is the inner `event.type`; where there is no inner event (`app_rate_limited`), the outer `type`.
+//!
+//! # Interactions and slash commands
+//! They come as forms, and are events too. An interaction (`payload=…`) has the topic `interactive.block_actions`, by
+//! its `type`, and the JSON in the field as its payload. A slash command has the topic `command./deploy`, and its
+//! fields as the payload: an object of texts. A handler for `interactive` or for `command` gets all of them. Neither
+//! has an `event_id`: the digest of the body is the deduplication key. Slack does not send them again.
+//!
+//! What Slack shows a user at once is the body of an HTTP answer: for that, put the [layer](crate::layer) before a
+//! service of yours. The `ssl_check` of a command's address is answered where it is signed.
 //!
 //! # The secret and the signature
 //! The secret is the app's *signing secret* (Basic Information, App Credentials), as it stands there. The `token` in bodies is an older means and
@@ -53,7 +61,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    DeliveryTerms, Handshake, JsonEvent, KnownTopics, Provider,
+    DeliveryTerms, Handshake, JsonEvent, KnownTopics, Provider, form,
     json::{Facts, Reader, Role, Sender, topics},
 };
 use crate::{
@@ -101,7 +109,12 @@ topics! {
 
 /// Receives from Slack. See the [module](self) for what Slack expects of a receiver.
 #[derive(Debug)]
-pub struct Slack(Sender);
+pub struct Slack {
+    sender: Sender,
+    interactive: Reader,
+    command: Reader,
+    ssl_check: Reader,
+}
 
 impl Slack {
     /// Takes the app's signing secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
@@ -115,15 +128,24 @@ impl Slack {
             (Role::Topic, &["event", "type"]),
             (Role::OtherTopic, &["type"]),
             (Role::Time, &["event_time"]),
-            (Role::Payload, &["event"]),
-        ]);
-        Sender::new(&scheme(), secrets, reader.facts(Facts::TopicAndTime)).map(Self)
+        ])
+        .facts(Facts::TopicAndTime)
+        .payload_at(&[&["event"], &[]]);
+        Ok(Self {
+            sender: Sender::new(&scheme(), secrets, reader)?,
+            interactive: Reader::of(&[(Role::Topic, &["type"])]).topic_prefix("interactive."),
+            command: Reader::of(&[(Role::Topic, &["command"])]).topic_prefix("command."),
+            ssl_check: Reader::of(&[(Role::Topic, &["ssl_check"])]).topic_prefix("ssl_check."),
+        })
     }
 
     /// How far from now a request may have been signed, instead of 300 seconds.
     #[must_use]
     pub fn tolerance(self, tolerance: Duration) -> Self {
-        Self(self.0.tolerance(tolerance))
+        Self {
+            sender: self.sender.tolerance(tolerance),
+            ..self
+        }
     }
 }
 
@@ -135,18 +157,29 @@ impl Provider for Slack {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.0.verifier
+        &self.sender.verifier
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        self.0.reader.read(headers, body, None)
+        if !form::is_form(body) {
+            return self.sender.reader.read(headers, body, None);
+        }
+        if let Some(payload) = form::field(body, "payload") {
+            return self.interactive.read_within(headers, body, &payload, None);
+        }
+        let is_check = form::field(body, "ssl_check").is_some();
+        let reader = if is_check { &self.ssl_check } else { &self.command };
+        reader.read_within(headers, body, &form::to_json(body), None)
     }
 
     fn handshake(&self, event: &Event, _: Verified) -> Result<Option<Handshake>, EventError> {
+        if event.topic().starts_with("ssl_check.") {
+            return Ok(Some(Handshake::acknowledge()));
+        }
         if event.topic() != "url_verification" || event.id().is_some() {
             return Ok(None);
         }
-        let challenge = read_payload::<String>(event.body(), &["challenge"])
+        let challenge = read_payload::<String>(event.json(), &["challenge"])
             .ok()
             .filter(|text| {
                 // It is echoed: nothing that a browser could take for more than text.

@@ -108,9 +108,14 @@ impl Square {
             (Role::Id, &["event_id"]),
             (Role::Topic, &["type"]),
             (Role::Time, &["created_at"]),
-            (Role::Payload, &["data", "object"]),
         ]);
-        let sender = Sender::new(&scheme(notification_url), secrets, reader.facts(Facts::TopicAndTime));
+        let sender = Sender::new(
+            &scheme(notification_url),
+            secrets,
+            reader
+                .facts(Facts::TopicAndTime)
+                .payload_at(&[&["data", "object"], &["data"]]),
+        );
         sender.map(Self).map_err(|error| SquareError(Wrong::Secret(error)))
     }
 }

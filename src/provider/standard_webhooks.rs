@@ -55,11 +55,8 @@ use crate::{
 };
 
 pub(super) const TOLERANCE: Duration = Duration::from_secs(300);
-pub(super) const PLACES: &[(Role, Path)] = &[
-    (Role::MaybeTopic, &["type"]),
-    (Role::Time, &["timestamp"]),
-    (Role::Payload, &["data"]),
-];
+pub(super) const PLACES: &[(Role, Path)] = &[(Role::MaybeTopic, &["type"]), (Role::Time, &["timestamp"])];
+pub(super) const PAYLOADS: &[Path] = &[&["data"], &[]];
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// How they sign: HMAC-SHA256 over `{id}.{timestamp}.{body}` in base64, in the list `webhook-signature: v1,… v1,…`.
@@ -92,7 +89,7 @@ impl StandardWebhooks {
     /// # Errors
     /// There is no secret, or one is empty, blank, has whitespace at an end, is not base64, or stands for fewer than 24 or more than 75 bytes.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
-        let reader = Reader::of(PLACES).facts(Facts::TopicAndTime);
+        let reader = Reader::of(PLACES).facts(Facts::TopicAndTime).payload_at(PAYLOADS);
         Ok(Self {
             name: Cow::Borrowed("standard-webhooks"),
             sender: Sender::new(&scheme(), secrets, reader)?,

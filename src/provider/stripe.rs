@@ -101,9 +101,15 @@ impl Stripe {
             (Role::Id, &["id"]),
             (Role::Topic, &["type"]),
             (Role::Time, &["created"]),
-            (Role::Payload, &["data", "object"]),
         ]);
-        Sender::new(&scheme(), secrets, reader.facts(Facts::TopicAndTime)).map(Self)
+        Sender::new(
+            &scheme(),
+            secrets,
+            reader
+                .facts(Facts::TopicAndTime)
+                .payload_at(&[&["data", "object"], &[]]),
+        )
+        .map(Self)
     }
 
     /// How far from now a request may have been signed, instead of 300 seconds.

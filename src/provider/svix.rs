@@ -47,7 +47,7 @@ use http::{HeaderMap, HeaderName};
 use super::{
     DeliveryTerms, JsonEvent, Provider,
     json::{Facts, Reader, Sender},
-    standard_webhooks::{PLACES, TOLERANCE},
+    standard_webhooks::{PAYLOADS, PLACES, TOLERANCE},
 };
 use crate::{
     event::EventError,
@@ -91,7 +91,7 @@ impl Svix {
     /// # Errors
     /// There is no secret, or one is empty, blank, has whitespace at an end, is not base64, or stands for fewer than 24 or more than 75 bytes.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
-        let reader = Reader::of(PLACES).facts(Facts::TopicAndTime);
+        let reader = Reader::of(PLACES).facts(Facts::TopicAndTime).payload_at(PAYLOADS);
         Ok(Self {
             name: Cow::Borrowed("svix"),
             sender: Sender::new(&scheme(), secrets, reader)?,

@@ -107,11 +107,8 @@ impl Zoom {
     /// # Errors
     /// There is no secret, or one is empty, blank or has whitespace at an end.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
-        let reader = Reader::of(&[
-            (Role::Topic, &["event"]),
-            (Role::Milliseconds, &["event_ts"]),
-            (Role::Payload, &["payload", "object"]),
-        ]);
+        let reader = Reader::of(&[(Role::Topic, &["event"]), (Role::Milliseconds, &["event_ts"])])
+            .payload_at(&[&["payload", "object"], &["payload"]]);
         Sender::new(&scheme(), secrets, reader).map(Self)
     }
 
@@ -148,7 +145,7 @@ impl Provider for Zoom {
             plain && (1..=LONGEST_TOKEN).contains(&text.len())
         };
         let refused = |message: &'static str| EventError::new(EventErrorKind::Field, message);
-        let plain = read_payload::<String>(event.body(), &["payload", "plainToken"])
+        let plain = read_payload::<String>(event.json(), &["payload", "plainToken"])
             .ok()
             .filter(is_token)
             .ok_or_else(|| {

@@ -346,13 +346,6 @@ impl Scheme {
         self.timestamp.is_some()
     }
 
-    /// How far from now a signed time may be, where the scheme signs one; see
-    /// [`tolerance`](Self::tolerance).
-    #[must_use]
-    pub fn window(&self) -> Option<Duration> {
-        self.timestamp.as_ref().map(|timestamp| timestamp.tolerance)
-    }
-
     /// Whether the signature covers an id in a header.
     #[must_use]
     pub fn signs_id(&self) -> bool {

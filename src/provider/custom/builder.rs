@@ -201,10 +201,11 @@ impl CustomBuilder {
         if let Some(place) = self.time {
             envelope.insert(Role::Time, &place.in_the_body(Role::Time)?)?;
         }
-        let mut payload = Vec::new();
+        let mut payloads = Vec::new();
         if let Some(place) = self.payload {
-            payload = place.in_the_body(Role::Payload)?;
+            let payload = place.in_the_body(Role::Payload)?;
             envelope.insert(Role::Payload, &payload)?;
+            payloads.push(payload);
         }
         if id_header.is_some() && id_header == topic_header {
             return Err(CustomError::new(
@@ -216,7 +217,7 @@ impl CustomBuilder {
                 "the topic is in a header, and another repeats it; expected it in the body, which is signed, or one header",
             ));
         }
-        let mut reader = Reader::new(envelope).unsigned(id_header).payload(payload);
+        let mut reader = Reader::new(envelope).unsigned(id_header).payloads(payloads);
         if has_time && is_id_signed {
             reader = reader.facts(Facts::TopicAndTime);
         }

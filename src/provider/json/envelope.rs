@@ -6,7 +6,7 @@ use std::{
 use serde::de::{self, Deserialize as _, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
 
 use crate::{
-    event::{EventError, EventErrorKind, EventId, Position, from_json_seed},
+    event::{EventError, EventErrorKind, EventId, Position, Shape, read_json},
     signature::read_rfc3339,
 };
 
@@ -95,7 +95,7 @@ impl Envelope {
                 "the {role}'s path `{whole}` has an empty key; expected a key, or keys with dots between them"
             ));
         }
-        let needed = matches!(role, Role::Id | Role::MaybeId | Role::Topic | Role::OtherTopic);
+        let needed = matches!(role, Role::Id | Role::Topic | Role::OtherTopic);
         let mut node = &mut self.root;
         for key in path {
             if let Some(other) = node.role {
@@ -124,14 +124,17 @@ impl Envelope {
 
     /// Reads a body. Id and topic are there afterwards, where they have a path.
     pub(super) fn read(&self, body: &[u8]) -> Result<Found, EventError> {
-        let mut found = Found::default();
-        from_json_seed(
-            body,
-            Walk {
+        // Where an event needs no field of the body's, an array is as good.
+        let shape = if self.root.needed { Shape::Object } else { Shape::Any };
+        let mut found = read_json(body, shape, |json| {
+            let mut found = Found::default();
+            let walk = Walk {
                 node: &self.root,
                 found: &mut found,
-            },
-        )?;
+            };
+            walk.deserialize(json)?;
+            Ok(found)
+        })?;
         if found.topic.is_none() {
             found.topic = found.other_topic.take();
         }
@@ -237,7 +240,8 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
         let checked =
             || EventId::new(text).map_err(|error| E::custom(format_args!("the event's {name} {}", error.wrong())));
         match self.node.role {
-            Some(Role::Id | Role::MaybeId) => self.found.id = Some(checked()?),
+            Some(Role::Id) => self.found.id = Some(checked()?),
+            Some(Role::MaybeId) => self.found.id = EventId::new(text).ok(),
             Some(Role::Topic) => self.found.topic = Some(checked()?),
             Some(Role::Scope) => self.found.scope = EventId::new(text).ok(),
             Some(Role::MaybeTopic) => self.found.topic = EventId::new(text).ok(),

@@ -2,9 +2,9 @@ use std::{fmt, marker::PhantomData, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use http::HeaderName;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::event::{self, EventId, Fingerprint, Identity, PayloadError, Unsigned, WithPayload, read_payload};
+use crate::event::{self, EventId, Fingerprint, Identity, PayloadError, Unsigned, WithPayload, read_first_payload};
 
 /// An event of a sender `S` whose body is a JSON object with a topic that is text: `stripe::Event` is one, `custom::Event` another. Each
 /// sender's is a type of its own, so that a router for one does not fit a layer for the other.
@@ -55,7 +55,10 @@ pub(super) struct Fields {
     pub(super) unsigned: Vec<(HeaderName, EventId)>,
     pub(super) identity: Option<Identity>,
     pub(super) body: Bytes,
-    pub(super) payload: Arc<[String]>,
+    /// The JSON of the body: the body itself, or a field of a form.
+    pub(super) json: Bytes,
+    /// Where the payload may stand, in order; empty for the whole body.
+    pub(super) payloads: Arc<[Vec<String>]>,
 }
 
 impl<S> JsonEvent<S> {
@@ -135,9 +138,20 @@ impl<S> JsonEvent<S> {
     ///
     /// # Errors
     /// It does not fit the type. The error says where and does not repeat the body.
-    pub fn payload<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
-        let path: Vec<_> = self.0.payload.iter().map(String::as_str).collect();
-        read_payload(&self.0.body, &path)
+    pub fn payload<T: DeserializeOwned>(&self) -> Result<T, PayloadError> {
+        let paths: Vec<Vec<&str>> = self
+            .0
+            .payloads
+            .iter()
+            .map(|path| path.iter().map(String::as_str).collect())
+            .collect();
+        let paths: Vec<&[&str]> = paths.iter().map(Vec::as_slice).collect();
+        read_first_payload(&self.0.json, if paths.is_empty() { &[&[]] } else { &paths })
+    }
+
+    /// The JSON that the event was read from.
+    pub(in crate::provider) fn json(&self) -> &Bytes {
+        &self.0.json
     }
 }
 
@@ -165,7 +179,7 @@ impl<S: 'static> event::Event for JsonEvent<S> {
 }
 
 impl<S: 'static> WithPayload for JsonEvent<S> {
-    fn payload<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
+    fn payload<T: DeserializeOwned>(&self) -> Result<T, PayloadError> {
         self.payload()
     }
 }

@@ -85,11 +85,13 @@ pub(super) struct Reader {
     envelope: Envelope,
     /// The header that the topic is in, or begins in.
     topic_header: Option<HeaderName>,
+    /// What stands before a topic of the body's.
+    topic_prefix: &'static str,
     /// A header that repeats the topic or its first part, which is in the body: the two must agree.
     repeats_topic: Option<HeaderName>,
     /// Headers whose values an event keeps, as unsigned.
     unsigned: Vec<HeaderName>,
-    payload: Arc<[String]>,
+    payloads: Arc<[Vec<String>]>,
     facts: Facts,
 }
 
@@ -117,21 +119,23 @@ impl Reader {
     pub(super) fn of(places: &[(Role, Path)]) -> Self {
         let mut reader = Self::default();
         for (role, path) in places {
-            let path: Vec<String> = path.iter().map(|key| (*key).to_owned()).collect();
+            let path = owned(path);
             #[expect(
                 clippy::expect_used,
                 reason = "a sender's places, fixed in its file and read by its tests"
             )]
             reader.envelope.insert(*role, &path).expect("places that fit");
-            if *role == Role::Payload {
-                reader.payload = path.into();
-            }
         }
         reader
     }
 
     pub(super) fn topic_header(mut self, name: HeaderName) -> Self {
         self.topic_header = Some(name);
+        self
+    }
+
+    pub(super) fn topic_prefix(mut self, prefix: &'static str) -> Self {
+        self.topic_prefix = prefix;
         self
     }
 
@@ -145,9 +149,16 @@ impl Reader {
         self
     }
 
-    pub(super) fn payload(mut self, path: Vec<String>) -> Self {
-        self.payload = path.into();
+    /// Where the payload stands: at the first of these paths that leads to something.
+    pub(super) fn payloads(mut self, paths: Vec<Vec<String>>) -> Self {
+        self.payloads = paths.into();
         self
+    }
+
+    /// The same, fixed in a provider's file.
+    pub(super) fn payload_at(self, paths: &[Path]) -> Self {
+        let paths = paths.iter().map(|path| owned(path)).collect();
+        self.payloads(paths)
     }
 
     pub(super) fn facts(mut self, facts: Facts) -> Self {
@@ -162,10 +173,25 @@ impl Reader {
         body: &Bytes,
         signed_id: Option<&str>,
     ) -> Result<JsonEvent<S>, EventError> {
+        self.read_within(headers, body, body, signed_id)
+    }
+
+    /// The same where the JSON is a part of the body: a field of a form.
+    pub(super) fn read_within<S>(
+        &self,
+        headers: &HeaderMap,
+        body: &Bytes,
+        json: &Bytes,
+        signed_id: Option<&str>,
+    ) -> Result<JsonEvent<S>, EventError> {
         let field = |message: String| EventError::new(EventErrorKind::Field, message);
-        let found = self.envelope.read(body)?;
+        let found = self.envelope.read(json)?;
         let first = match (found.topic, &self.topic_header) {
-            (Some(topic), _) => Some(topic),
+            (Some(topic), _) if self.topic_prefix.is_empty() => Some(topic),
+            (Some(topic), _) => Some(
+                EventId::new(&format!("{}{topic}", self.topic_prefix))
+                    .map_err(|error| field(format!("the event's topic {}", error.wrong())))?,
+            ),
             (None, Some(name)) => {
                 Some(header(headers, name).map_err(|wrong| field(format!("the event's header {name} {wrong}")))?)
             }
@@ -223,9 +249,14 @@ impl Reader {
             unsigned,
             identity,
             body: body.clone(),
-            payload: Arc::clone(&self.payload),
+            json: json.clone(),
+            payloads: Arc::clone(&self.payloads),
         }))
     }
+}
+
+fn owned(path: &[&str]) -> Vec<String> {
+    path.iter().map(|key| (*key).to_owned()).collect()
 }
 
 pub(super) fn no_signed_id() -> EventError {
