@@ -15,8 +15,9 @@
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
-//! The [`Delivery`] of this module is the crate's own. Named by this path, the compiler says what is missing where the feature `axum` is off
-//! (`the item is gated behind the `axum` feature`); without it, axum only says that the function is no `Handler`.
+//! The [`Delivery`] of this module is the crate's own. Where the feature `axum` is off, the compiler
+//! says of this path that it is gated behind the feature. Of a handler that takes the `Delivery` of
+//! the crate's root, axum then only says that it is no `Handler`.
 
 pub use crate::event::Delivery;
 

@@ -48,8 +48,8 @@ struct Routes<E, S> {
     registered: Arc<Registered>,
 }
 
-/// What is registered, without the event's type and the state's: to compare with another router. A handler is told from others by its
-/// own type, since every function and every closure has one.
+/// What is registered, without the event's type and the state's: to compare with another router. A
+/// handler is told from others by its own type, since every function and every closure has one.
 #[derive(Clone, Default)]
 pub(crate) struct Registered {
     topics: BTreeMap<String, TypeId>,
@@ -62,7 +62,8 @@ impl Registered {
         own.or(self.fallback.as_ref()).copied()
     }
 
-    /// A topic that both take, and hand to different handlers. `*` where only their fallbacks differ.
+    /// A topic that both take, and hand to different handlers. `*` where only their fallbacks
+    /// differ.
     pub(crate) fn disagrees_on<'a>(&'a self, other: &'a Self) -> Option<&'a str> {
         let mut topics = self.topics.keys().chain(other.topics.keys());
         let differ = |topic: &&String| {
@@ -86,7 +87,8 @@ impl Registered {
 /// The topic, then its beginning up to each dot, the longest first.
 fn beginnings(topic: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(topic), |begin| {
-        // Each beginning is hashed anew: a topic of nothing but dots would cost the square of its length.
+        // Each beginning is hashed anew: a topic of nothing but dots would cost the square of its
+        // length.
         let (begin, _) = begin.rsplit_once('.').filter(|_| topic.len() <= LONGEST_TOPIC)?;
         Some(begin)
     })

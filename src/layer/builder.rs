@@ -72,22 +72,25 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
 
     /// The application's name for this stream of events; by default the provider's name.
     ///
-    /// Within a namespace of a store, one id is one event: what one endpoint has handled is a duplicate for every other. So give a
-    /// namespace of its own to each of
+    /// Within a namespace of a store, one id is one event: what one endpoint has handled is a
+    /// duplicate for every other. So give a namespace of its own to each of
     ///
     /// - several *applications* that keep their records in one store;
-    /// - several *tenants*, whose accounts at one provider have secrets of their own. Under one namespace an event that is signed for tenant
-    ///   A, with an id of tenant B's, makes B's event a duplicate: it is answered 200 and B's handler never runs;
-    /// - two *endpoints* of one account with different handlers. The provider sends an event to both, and under one namespace only the
-    ///   first that claims it handles it.
+    /// - several *tenants*, whose accounts at one provider have secrets of their own. Under one
+    ///   namespace an event that is signed for tenant A, with an id of tenant B's, makes B's event
+    ///   a duplicate: it is answered 200 and B's handler never runs;
+    /// - two *endpoints* of one account with different handlers. The provider sends an event to
+    ///   both, and under one namespace only the first that claims it handles it.
     ///
-    /// Share one namespace where it is one endpoint behind several routes or processes, and between endpoints that are signed with different
-    /// secrets while one replaces another: an event that comes to both is handled once. In a rotation give both secrets to one
-    /// layer, or have each layer share a secret with another.
+    /// Share one namespace where it is one endpoint behind several routes or processes, and between
+    /// endpoints that are signed with different secrets while one replaces another: an event that
+    /// comes to both is handled once. In a rotation give both secrets to one layer, or have each
+    /// layer share a secret with another.
     ///
-    /// A warning at start names layers of this process that share a namespace and have no secret in common, and endpoints that share one and
-    /// have different handlers for a topic. It knows stores by their [`identity`](IdempotencyStore::identity), handlers by their types, and
-    /// HTTP services by the line that builds their layer.
+    /// A warning at start names layers of this process that share a namespace and have no secret in
+    /// common, and endpoints that share one and have different handlers for a topic. It knows
+    /// stores by their [`identity`](IdempotencyStore::identity), handlers by their types, and HTTP
+    /// services by the line that builds their layer.
     ///
     /// ```
     /// # #[cfg(feature = "memory")] {

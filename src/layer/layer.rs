@@ -15,8 +15,9 @@ use crate::{
 /// Receives one sender's webhooks: verifies, parses, deduplicates, and hands events to topic handlers ([`topics`](Self::topics)) or to
 /// an HTTP service ([`Layer::layer`]). The [module page](crate::layer) has the order of decisions and where to put it.
 ///
-/// Clones, and the services made from them, share one set of limits, one store and one [`handle`](Self::handle). Layers that are built
-/// over one store share what it remembers, unless each has a [`namespace`](WebhookLayerBuilder::namespace) of its own.
+/// Clones, and the services made from them, share one set of limits, one store and one
+/// [`handle`](Self::handle). Layers that are built over one store share what it remembers, unless
+/// each has a [`namespace`](WebhookLayerBuilder::namespace) of its own.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {
@@ -66,8 +67,9 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
 
     /// A service that hands each event to the handler of its topic. Give it a route of its own.
     ///
-    /// Warns of topics that the provider is [known](Provider::known_topics) not to have, and where another endpoint over the same store and
-    /// [`namespace`](WebhookLayerBuilder::namespace) has other handlers.
+    /// Warns of topics that the provider is [known](Provider::known_topics) not to have, and where
+    /// another endpoint over the same store and [`namespace`](WebhookLayerBuilder::namespace) has
+    /// other handlers.
     #[must_use]
     #[track_caller]
     pub fn topics<T>(&self, topics: TopicRouter<P::Event, T>) -> WebhookService<P, S, TopicRouter<P::Event, T>> {
@@ -107,8 +109,10 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
 /// The HTTP service gets the request with its whole body, and the [`Delivery`](crate::Delivery) in its extensions.
 ///
 /// Its 2xx finishes the event, its 4xx and 5xx are forwarded and the event is released; a 3xx is answered as 500, since senders may
-/// never retry after a redirect. Of two services behind clones of one layer, the first that claims an event gets it, and the other never
-/// does: give each a layer with a [`namespace`](WebhookLayerBuilder::namespace) of its own. The event counts as handled when the response's headers are there: a body that fails later is no failure.
+/// never retry after a redirect. Of two services behind clones of one layer, the first that claims
+/// an event gets it, and the other never does: give each a layer with a
+/// [`namespace`](WebhookLayerBuilder::namespace) of its own. The event counts as handled when the
+/// response's headers are there: a body that fails later is no failure.
 impl<P, S, I> Layer<I> for WebhookLayer<P, S> {
     type Service = WebhookService<P, S, Http<I>>;
 

@@ -35,10 +35,12 @@
 //! - axum's `DefaultBodyLimit` does not apply here; the layer's own limit does.
 //!
 //! # Tenants, and several endpoints
-//! A layer shares what its store remembers with every layer over the same store and [`namespace`](WebhookLayerBuilder::namespace): what one has
-//! handled is a duplicate for the others. Clones of a layer, and its services, are one endpoint. For another tenant, or an
-//! endpoint with other handlers, build a layer with a namespace of its own. When two layers of one process share what they should not, a
-//! warning at start says which two they are and what to set; between processes nobody can tell.
+//! A layer shares what its store remembers with every layer over the same store and
+//! [`namespace`](WebhookLayerBuilder::namespace): what one has handled is a duplicate for the
+//! others. Clones of a layer, and its services, are one endpoint. For another tenant, or an
+//! endpoint with other handlers, build a layer with a namespace of its own. When two layers of one
+//! process share what they should not, a warning at start says which two they are and what to set;
+//! between processes nobody can tell.
 //!
 //! # Example
 //! ```

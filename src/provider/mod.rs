@@ -144,8 +144,8 @@ pub trait Provider: Send + Sync + 'static {
     /// How the sender delivers.
     fn terms(&self) -> DeliveryTerms;
 
-    /// The topics that this provider is known to send, so that a misspelt one is warned of when a router with it meets the layer.
-    /// Default: none, and nothing is warned of.
+    /// The topics that this provider is known to send, so that a misspelt one is warned of when a
+    /// router with it meets the layer. Default: none, and nothing is warned of.
     fn known_topics(&self) -> KnownTopics {
         KnownTopics::default()
     }

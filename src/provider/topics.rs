@@ -50,9 +50,11 @@ impl KnownTopics {
         }
     }
 
-    /// Why this is probably no topic of the provider's, and which one may be meant. `None` where nothing speaks against it.
+    /// Why this is probably no topic of the provider's, and which one may be meant. `None` where
+    /// nothing speaks against it.
     ///
-    /// The beginning of a known topic up to a dot is known, too: a handler can be registered for it.
+    /// The beginning of a known topic up to a dot is known, too: a handler can be registered for
+    /// it.
     #[must_use]
     pub fn doubt(&self, topic: &str) -> Option<String> {
         let begins = |name: &String| {
@@ -87,7 +89,8 @@ impl KnownTopics {
     }
 }
 
-/// How many letters one has to insert, remove, replace or exchange with their neighbour to make one text of the other.
+/// How many letters one has to insert, remove, replace or exchange with their neighbour to make one
+/// text of the other.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut before_last: Vec<usize> = Vec::new();

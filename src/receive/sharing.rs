@@ -1,8 +1,10 @@
-//! Who records in the same place: layers of one store and one namespace, and the endpoints that are made of them.
+//! Who records in the same place: layers of one store and one namespace, and the endpoints that are
+//! made of them.
 //!
-//! To the store, events of one namespace are one stream: what one endpoint has handled is a duplicate for the others. That is meant where
-//! they are one endpoint behind several routes, and loses events where they are two tenants or two applications. Nothing that
-//! happens later tells the two apart (a duplicate is a duplicate), so it is said at start.
+//! To the store, events of one namespace are one stream: what one endpoint has handled is a
+//! duplicate for the others. That is meant where they are one endpoint behind several routes, and
+//! loses events where they are two tenants or two applications. Nothing that happens later tells
+//! the two apart (a duplicate is a duplicate), so it is said at start.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,7 +24,8 @@ use crate::{
     trace::{self, Brief},
 };
 
-/// A layer's entry among those that record in the same place. It is there as long as the layer, its clones and its services.
+/// A layer's entry among those that record in the same place. It is there as long as the layer, its
+/// clones and its services.
 pub(crate) struct Sharing(Option<Arc<Entry>>);
 
 struct Entry {
@@ -32,7 +35,8 @@ struct Entry {
     built: &'static Location<'static>,
     /// An HTTP service was made of it.
     has_http: AtomicBool,
-    /// It has no secret in common with those before it. That is said once, and of its handlers nothing more.
+    /// It has no secret in common with those before it. That is said once, and nobody is compared
+    /// with it again: a thousand tenants would be, each with each.
     is_foreign: AtomicBool,
     routers: Mutex<Vec<Router>>,
 }
@@ -85,7 +89,8 @@ impl Sharing {
         let mut places = places();
         let sharers = places.entry(entry.place.clone()).or_default();
         let others: Vec<_> = sharers.others(&entry).collect();
-        // One is enough: in a rotation the first layer has the old secret, the last has the new one, and those between have both.
+        // One is enough: in a rotation the first layer has the old secret, the last has the new
+        // one, and those between have both.
         let is_known = others
             .iter()
             .any(|other| entry.verifier.shares_a_secret(&other.verifier));
@@ -113,7 +118,8 @@ impl Sharing {
         self.0.as_ref().map(|entry| &entry.place.0)
     }
 
-    /// Enters a service of topic handlers, and warns if another endpoint hands a topic to another handler.
+    /// Enters a service of topic handlers, and warns if another endpoint hands a topic to another
+    /// handler.
     #[track_caller]
     pub(crate) fn topics(&self, registered: &Arc<Registered>) {
         let Some(entry) = &self.0 else { return };
@@ -139,8 +145,9 @@ impl Sharing {
         }
     }
 
-    /// Enters the HTTP services of a layer, and warns if another endpoint gets their events, too. Frameworks wrap a service for each route,
-    /// or for each request, so all of one layer count as one.
+    /// Enters the HTTP services of a layer, and warns if another endpoint gets their events, too.
+    /// Frameworks wrap a service for each route, or for each request, so all of one layer count as
+    /// one.
     pub(crate) fn http(&self) {
         let Some(entry) = &self.0 else { return };
         if entry.has_http.load(Ordering::Relaxed) || entry.has_http.swap(true, Ordering::Relaxed) {
@@ -219,8 +226,8 @@ impl Entry {
     }
 
     fn disagrees_with_http(&self, http: &Entry) -> Option<Disagreement> {
-        // Which service is behind a layer is not known. Layers that one line of the source builds are taken for one endpoint, as where each
-        // thread has an app of its own.
+        // Which service is behind a layer is not known. Layers that one line of the source builds
+        // are taken for one endpoint, as where each thread has an app of its own.
         let is_another = !std::ptr::eq(self, http) && self.built != http.built;
         if is_another && self.has_http.load(Ordering::Relaxed) {
             return Some(("*".to_owned(), self.built));

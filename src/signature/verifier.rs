@@ -106,7 +106,8 @@ impl Verifier {
         SecretsHandle(self.clone())
     }
 
-    /// Whether a request may be authentic for both: some secret of this one makes the same tags as some secret of the other.
+    /// Whether a request may be authentic for both: some secret of this one makes the same tags as
+    /// some secret of the other.
     #[cfg(feature = "service")]
     pub(crate) fn shares_a_secret(&self, other: &Self) -> bool {
         if Arc::ptr_eq(&self.keys, &other.keys) {

@@ -59,9 +59,10 @@
 //! namespace and id are plain text. The namespace is the sender's name unless the layer was given another; the id is the event's or, where the
 //! sender signs none (GitHub, Shopify, …), `sha256:` and a digest: the log's `id` has it.
 //!
-//! Failed events are FREE: their handler failed, they were released, and the provider may send them again. `attempts` says how often they were
-//! tried, and `changed_at` since when nobody has tried again. Why they failed is in the log, under their id. What a handler
-//! refused for good is `rejected`, and never comes again by itself.
+//! Failed events are FREE: their handler failed, they were released, and the provider may send them
+//! again. `attempts` says how often they were tried, and `changed_at` since when nobody has tried
+//! again. Why they failed is in the log, under their id. What a handler refused for good is
+//! `rejected`, and never comes again by itself.
 //!
 //! ```text
 //! -- Postgres
@@ -110,8 +111,9 @@
 //! 5. The layer drops the future of an operation that takes too long. It may then have been applied or not; both must leave a record that is
 //!    whole.
 //! 6. Answer an error, never a guess, where you cannot know. No room for a new event is [`StoreError::full`](super::StoreError::full).
-//! 7. Say by [`identity`](super::IdempotencyStore::identity) which store it is, so that layers that share it are warned where they should not.
-//!    `StoreIdentity::in_process` where it lives in the process, `StoreIdentity::at` with its address (no password) where it does not.
+//! 7. Say by [`identity`](super::IdempotencyStore::identity) which store it is, so that layers that
+//!    share it are warned where they should not. `StoreIdentity::in_process` where it lives in the
+//!    process, `StoreIdentity::at` with its address (no password) where it does not.
 //!
 //! The locked map of `examples/custom_store.rs` is all of that in a page. Then let the conformance suite have it (feature `test-util`):
 //!

@@ -6,10 +6,12 @@ use std::{
     },
 };
 
-/// Tells whether two values are one store: whether an event that is recorded through one of them is a duplicate for the other.
+/// Tells whether two values are one store: whether an event that is recorded through one of them is
+/// a duplicate for the other.
 ///
-/// The layer compares the identities of its store and of other layers' stores when it is built, and warns where two endpoints share
-/// what they should not; see [`namespace`](crate::layer::WebhookLayerBuilder::namespace).
+/// The layer compares the identities of its store and of other layers' stores when it is built, and
+/// warns where two endpoints share what they should not; see
+/// [`namespace`](crate::layer::WebhookLayerBuilder::namespace).
 ///
 /// ```
 /// use tower_webhook::store::StoreIdentity;
@@ -34,7 +36,8 @@ enum Place {
 }
 
 impl StoreIdentity {
-    /// A store outside the process, or in a file: the same for everyone who names this kind and this address.
+    /// A store outside the process, or in a file: the same for everyone who names this kind and
+    /// this address.
     ///
     /// # Security
     /// The address is logged: leave user and password out of it.
@@ -46,8 +49,8 @@ impl StoreIdentity {
         }
     }
 
-    /// A store in this process: equal to its own clones, and to no other identity. Make it once for each store, and let the store's
-    /// clones keep it.
+    /// A store in this process: equal to its own clones, and to no other identity. Make it once for
+    /// each store, and let the store's clones keep it.
     #[must_use]
     pub fn in_process(kind: &'static str) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);

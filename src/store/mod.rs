@@ -129,8 +129,9 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     /// The store did not answer.
     fn forget(&self, key: &Key) -> impl Future<Output = Result<Effect, StoreError>> + Send;
 
-    /// Which store this is: the same for its clones, and for every other value that records in the same place. Layers that share a
-    /// store find each other by it. Default: `None`, nobody can tell.
+    /// Which store this is: the same for its clones, and for every other value that records in the
+    /// same place. Layers that share a store find each other by it. Default: `None`, nobody can
+    /// tell.
     ///
     /// ```
     /// # #[cfg(feature = "memory")] {

@@ -233,8 +233,9 @@ pub fn signed_request(
     Ok(SignedRequest::new(scheme, secrets, body)?.build())
 }
 
-/// A delivery of this event, as the first attempt, to call a handler with. Its body is what you give; it has no headers. No store
-/// knows of it: a handler that calls `complete_in` needs a [`claimed_delivery`].
+/// A delivery of this event, as the first attempt, to call a handler with. Its body is what you
+/// give; it has no headers. No store knows of it: a handler that calls `complete_in` needs a
+/// [`claimed_delivery`].
 ///
 /// ```
 /// use tower_webhook::{Delivery, HandlerError, dwolla, testing};
@@ -255,8 +256,9 @@ pub fn delivery<E: Event>(event: E, body: impl Into<Bytes>) -> Delivery<E> {
     Delivery::new(event, body.into(), HeaderMap::new(), claim, 0)
 }
 
-/// As [`delivery`], and claimed in this store under this namespace, as the layer does it: for a handler that completes the event in a
-/// transaction of its own, by `complete_in`. The claim holds for a minute, and nobody renews it.
+/// As [`delivery`], and claimed in this store under this namespace, as the layer does it: for a
+/// handler that completes the event in a transaction of its own, by `complete_in`. The claim holds
+/// for a minute, and nobody renews it.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
@@ -293,7 +295,8 @@ pub fn delivery<E: Event>(event: E, body: impl Into<Bytes>) -> Delivery<E> {
 /// ```
 ///
 /// # Errors
-/// The store did not answer, or it did not grant the claim, since the event is done or claimed already.
+/// The store did not answer, or it did not grant the claim, since the event is done or claimed
+/// already.
 pub async fn claimed_delivery<E: Event, S: IdempotencyStore>(
     store: &S,
     namespace: &str,

@@ -1,4 +1,5 @@
-//! Topics that a provider does not have: a handler for one never runs, so it is warned of when it meets the layer.
+//! Topics that a provider does not have: a handler for one never runs, so it is warned of when it
+//! meets the layer.
 
 use tower_webhook::{
     Delivery, MemoryStore, TopicRouter, WebhookLayer,

@@ -189,7 +189,8 @@ fn one_endpoint_behind_two_routes_is_no_reason_to_warn() {
     let store = MemoryStore::new();
     let router = books_created();
     let one = layer(&[OURS], store.clone());
-    // of one layer, of its clone, of another layer with the same secrets, and with a router that was made again of the same functions
+    // of one layer, of its clone, of another layer with the same secrets, and with a router that
+    // was made again of the same functions
     let _services = (
         one.topics(router.clone()),
         one.clone().topics(router.clone()),

@@ -372,7 +372,8 @@ async fn is_there(pool: &Pool, table: &Table) -> Result<bool, StoreError> {
     first(&rows)?.try_get(0).map_err(|failed| error(&failed))
 }
 
-/// The schema that the table is in: without one before its name, the session's `search_path` decides.
+/// The schema that the table is in: without one before its name, the session's `search_path`
+/// decides.
 async fn schema_of(pool: &Pool, table: &Table) -> Result<String, StoreError> {
     const SCHEMA_OF: &str = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass($1)";
     let rows = pool.rows(|| sqlx::query(SCHEMA_OF).bind(table.to_string())).await?;
