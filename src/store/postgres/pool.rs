@@ -1,4 +1,4 @@
-//! Connections for single statements, and what their errors mean.
+//! Connections for single statements.
 
 use std::{
     future::{self, poll_fn},
@@ -13,7 +13,7 @@ use std::{
 use sqlx::{
     ConnectOptions, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
-    postgres::{PgConnectOptions, PgDatabaseError, PgRow, PgSeverity},
+    postgres::{PgConnectOptions, PgRow},
     query::Query,
 };
 
@@ -22,15 +22,18 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::super::StoreError;
+use super::{
+    super::StoreError,
+    meaning::{error, has_code, is_lost, is_overtaken, may_come_up, meaning, server},
+};
 
 /// How long to wait for a connection; the layer waits less for the whole operation (2 s).
-const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 /// How long anything may take whose caller has no limit of its own.
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long to queue for a connection that others use: much less than the layer waits (2 s) if it is not told otherwise. After an outage, whoever comes first in a queue of
 /// those whose time is nearly over has none left to connect and ask, and gives the half-made connection up, as does the next.
-const QUEUE: Duration = Duration::from_millis(500);
+pub(super) const QUEUE: Duration = Duration::from_millis(500);
 /// How long a connection may have been idle to be used again: firewalls forget those that are silent for longer, and tell nobody.
 const IDLE: Duration = Duration::from_secs(60);
 /// How old a connection may be to be kept.
@@ -428,73 +431,5 @@ async fn answers(options: &PgConnectOptions) -> Result<(), StoreError> {
             "{}: {last}; expected a server that lets this user into this database within {CONNECT:?}",
             server(options)
         ))),
-    }
-}
-
-/// Which server: no user, no password.
-fn server(options: &PgConnectOptions) -> String {
-    format!("Postgres at {}:{}", options.get_host(), options.get_port())
-}
-
-/// Whether it is worth while to ask again: nobody listens there (yet), or it is starting.
-fn may_come_up(error: &sqlx::Error) -> bool {
-    const STARTING: &str = "57P03";
-    let is_refused = matches!(error, sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
-    is_refused || has_code(error, |code| code == STARTING)
-}
-
-fn has_code(error: &sqlx::Error, matches: impl Fn(&str) -> bool) -> bool {
-    error
-        .as_database_error()
-        .and_then(|said| said.code())
-        .is_some_and(|code| matches(&code))
-}
-
-/// Whether the connection is of no use any more: it was cut, the server goes down, or it is no primary (any longer).
-fn is_lost(error: &sqlx::Error) -> bool {
-    const SHUTDOWN: [&str; 3] = ["57P01", "57P02", "57P03"];
-    const READ_ONLY: &str = "25006";
-    // Of a session that was idle for too long, for one: the server has said its last word.
-    let is_fatal = error
-        .as_database_error()
-        .and_then(|said| said.try_downcast_ref::<PgDatabaseError>())
-        .is_some_and(|said| matches!(said.severity(), PgSeverity::Fatal | PgSeverity::Panic));
-    is_fatal
-        || matches!(error, sqlx::Error::Io(_))
-        || has_code(error, |code| {
-            SHUTDOWN.contains(&code) || code == READ_ONLY || code.starts_with("08")
-        })
-}
-
-/// Whether another transaction got ahead, where the isolation is stricter than ours.
-fn is_overtaken(error: &sqlx::Error) -> bool {
-    has_code(error, |code| matches!(code, "40001" | "40P01"))
-}
-
-/// What an error of the driver is for the layer. Its text only: the driver's types are nobody's business outside.
-pub(super) fn error(error: &sqlx::Error) -> StoreError {
-    const DISK_FULL: &str = "53100";
-    if has_code(error, |code| code == DISK_FULL) {
-        StoreError::full(meaning(error))
-    } else {
-        StoreError::unavailable(meaning(error))
-    }
-}
-
-fn meaning(error: &sqlx::Error) -> String {
-    match (error, error.as_database_error()) {
-        (_, Some(said)) => format!(
-            "Postgres says {:?} (code {})",
-            said.message(),
-            said.code().unwrap_or_default()
-        ),
-        (sqlx::Error::PoolTimedOut, _) => format!(
-            "no connection to Postgres within {CONNECT:?} (or the time that a pool of yours gives), or all were in use for {QUEUE:?}: the server is \
-             down, does not answer, or has more to do than it can"
-        ),
-        (sqlx::Error::Configuration(_), _) => {
-            "the connection's settings are not understood; expected those that sqlx documents for Postgres".to_owned()
-        }
-        _ => error.to_string(),
     }
 }
