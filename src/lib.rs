@@ -68,7 +68,7 @@
 //! | --- | --- | --- | --- |
 //! | `service` | yes | the layer, handlers, drain | tower, tokio (rt, sync, time), http-body |
 //! | `memory` | yes | [`MemoryStore`] | dashmap |
-//! | `tracing` | yes | a span and an event for each delivery | tracing |
+//! | `tracing` | yes | a span for each delivery, and an [event](layer#logs) that says how it ended and why | tracing |
 //! | `axum` | no | `Delivery` as an extractor | axum-core |
 //! | `metrics` | no | [counters and timings](metrics) of deliveries, handlers and stores | metrics |
 //! | `redis` | no | [`RedisStore`](store::RedisStore): remembers in a Redis or Valkey server, for many processes | redis, rustls, tokio |

@@ -1,5 +1,6 @@
 mod builder;
 mod admin;
+mod kept;
 mod meaning;
 mod pool;
 mod rows;

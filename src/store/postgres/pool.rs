@@ -2,17 +2,15 @@
 
 use std::{
     future::{self, poll_fn},
-    mem,
     pin::pin,
     str::FromStr as _,
     sync::{Mutex, PoisonError},
     task::Poll,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use sqlx::{
     ConnectOptions, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
     postgres::{PgConnectOptions, PgRow},
     query::Query,
 };
@@ -24,6 +22,7 @@ use tokio::{
 
 use super::{
     super::StoreError,
+    kept::{Connection, Inner, Kept},
     meaning::{error, has_code, is_lost, is_overtaken, may_come_up, meaning, server},
 };
 
@@ -34,10 +33,6 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// How long to queue for a connection that others use: much less than the layer waits (2 s) if it is not told otherwise. After an outage, whoever comes first in a queue of
 /// those whose time is nearly over has none left to connect and ask, and gives the half-made connection up, as does the next.
 pub(super) const QUEUE: Duration = Duration::from_millis(500);
-/// How long a connection may have been idle to be used again: firewalls forget those that are silent for longer, and tell nobody.
-const IDLE: Duration = Duration::from_secs(60);
-/// How old a connection may be to be kept.
-const AGE: Duration = Duration::from_secs(30 * 60);
 /// Before a statement is tried again over a connection that was made for it.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The longest between two attempts to connect: an operation that waits for a server to start finds it soon after it has.
@@ -66,25 +61,6 @@ enum Source {
     },
     /// Others use it, too: what is kept would be missing there.
     Given(PgPool),
-}
-
-/// Connections between two statements. sqlx's pool asks each that is given back how it is, and as long as that takes, a round trip or for ever, nobody
-/// can use it. So they never go back: they are kept here until they are old, or were idle for long, and then closed.
-struct Kept {
-    /// As many as there may be connections: who has one finds a connection here, or room for one in the pool.
-    permits: Semaphore,
-    connections: Mutex<Vec<Connection>>,
-}
-
-struct Connection {
-    inner: Inner,
-    made: Instant,
-    used: Instant,
-}
-
-enum Inner {
-    Own(PgConnection),
-    Given(PoolConnection<Postgres>),
 }
 
 impl Pool {
@@ -311,59 +287,6 @@ struct Failed {
     error: sqlx::Error,
     /// Whether the connection was made for it.
     is_anew: bool,
-}
-
-impl Connection {
-    fn new(inner: Inner) -> Self {
-        let made = Instant::now();
-        Self {
-            inner,
-            made,
-            used: made,
-        }
-    }
-
-    /// Leaves the pool, if it is of one, and so needs no runtime.
-    fn close(self) {
-        match self.inner {
-            Inner::Own(connection) => drop(connection),
-            Inner::Given(connection) => drop(connection.detach()),
-        }
-    }
-}
-
-impl Kept {
-    /// The one that was used last. If that is long ago, it is longer for the others.
-    fn take(&self) -> Option<Connection> {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = connections.pop()?;
-        if last.used.elapsed() < IDLE {
-            return Some(last);
-        }
-        let others = mem::take(&mut *connections);
-        drop(connections);
-        last.close();
-        others.into_iter().for_each(Connection::close);
-        None
-    }
-
-    fn keep(&self, mut connection: Connection) {
-        if connection.made.elapsed() >= AGE {
-            return connection.close();
-        }
-        connection.used = Instant::now();
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(connection);
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        let connections = self.connections.get_mut().unwrap_or_else(PoisonError::into_inner);
-        mem::take(connections).into_iter().for_each(Connection::close);
-    }
 }
 
 /// A connection in use. Unless it is given back it is closed: one whose statement was given up half-way would keep the next waiting for

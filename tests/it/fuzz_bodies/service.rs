@@ -245,7 +245,7 @@ impl Plan {
         };
         if self.method != Method::POST {
             Some(405)
-        } else if matches!(header("content-encoding"), Some(b"gzip" | b"" | b"identity,br")) {
+        } else if matches!(header("content-encoding"), Some(b"gzip" | b"identity,br")) {
             Some(415)
         } else if FORM.claimed(&self.headers).is_err() {
             Some(401)
