@@ -54,7 +54,7 @@ pub(super) struct Pool {
 enum Source {
     /// Nobody else has them. They are made here: sqlx's pool tries again where it is refused, as this does, but says nothing of it.
     Own {
-        options: PgConnectOptions,
+        options: Box<PgConnectOptions>,
         kept: Kept,
         /// Of connections, at the same time.
         most: u32,
@@ -78,7 +78,7 @@ impl Pool {
             .map_or(Semaphore::MAX_PERMITS, |permits| permits.min(Semaphore::MAX_PERMITS));
         Ok(Self {
             source: Source::Own {
-                options: options.disable_statement_logging(),
+                options: Box::new(options.disable_statement_logging()),
                 kept: Kept {
                     permits: Semaphore::new(permits),
                     connections: Mutex::default(),
@@ -191,7 +191,7 @@ impl Pool {
 
     async fn hold(&self) -> Result<Held<'_>, sqlx::Error> {
         let (options, kept) = match &self.source {
-            Source::Own { options, kept, .. } => (options, kept),
+            Source::Own { options, kept, .. } => (&**options, kept),
             Source::Given(pool) => {
                 return Ok(Held {
                     connection: Some(self.lent(pool).await?),

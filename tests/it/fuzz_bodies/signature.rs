@@ -63,7 +63,7 @@ impl Form {
             .find(|values| !values.is_empty())
             .ok_or(Kind::Missing)?;
         let value = values[0];
-        if values.iter().any(|other| other != &value) {
+        if values.iter().any(|other| *other != value) {
             return Err(Kind::Repeated);
         }
         if value.as_bytes() == b"" {
