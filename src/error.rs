@@ -140,7 +140,7 @@ impl Rejection {
         self.kind
     }
 
-    /// What exactly was wrong, for a log. A handler's own error is in it.
+    /// What exactly was wrong, for a log. A handler's own error is in it, and what its panic said.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason

@@ -68,7 +68,7 @@
 //! | --- | --- | --- | --- |
 //! | `service` | yes | the layer, handlers, drain | tower, tokio (rt, sync, time), http-body |
 //! | `memory` | yes | [`MemoryStore`] | dashmap |
-//! | `tracing` | yes | a span and an event for each delivery | tracing |
+//! | `tracing` | yes | a span for each delivery, and an [event](layer#logs) that says how it ended and why | tracing |
 //! | `gzip` | yes | [`signature::explain`](signature::explain()) also recognises bodies that were compressed or decompressed on their way | flate2 |
 //! | `axum` | no | `axum::Delivery`, which is `Delivery`, as an extractor | axum-core |
 //! | `metrics` | no | [counters and timings](metrics) of deliveries, handlers and stores | metrics |

@@ -17,12 +17,31 @@
 //!
 //! Answers that are no success carry an RFC 9457 `application/problem+json` body, and a [`Rejection`](crate::Rejection) in the response's extensions.
 //!
+//! A refusal waits for nothing. What a client is still sending over HTTP/1 is read and thrown away behind the response, so that the
+//! client sees the response and not a reset: up to 8 MiB (or the body limit, if that is larger), for 5 s, 64 bodies at once. Beyond
+//! that the connection is closed.
+//!
 //! # Logs
-//! With the feature `tracing`, target `tower_webhook`: a span `webhook` for each delivery, with the fields `sender`, `topic`, `id`, `attempt`,
-//! `outcome` and `reason`, and one event in it when the delivery has ended. It is an INFO for `handled`, `duplicate`, `handshake` and `unhandled`; a WARN for
-//! `rejected` and whatever a sender or a stranger did wrong; an ERROR for what an operator should see to: `conflict`, `store`, `handler-failed`,
-//! `handler-panicked`, `handler-timeout`, `inner-answer`. These names are [`RejectionKind::as_str`](crate::RejectionKind::as_str). A
-//! handler's span is a child of the delivery's. Ids and topics are escaped and cut at 80 characters.
+//! With the feature `tracing`, target `tower_webhook`: one event when a delivery has ended. It carries all that is known, so that at
+//! `RUST_LOG=warn` one line says why a request was refused:
+//!
+//! | field | what |
+//! | --- | --- |
+//! | `provider`, `namespace` | whose event |
+//! | `id`, `topic` | which event, as soon as the request is authentic and was read; escaped, cut at 80 characters |
+//! | `attempt` | which run of the event, where a handler ran |
+//! | `outcome` | `handled`, `duplicate`, `unhandled`, `handshake`, `rejected`, or a [`RejectionKind`](crate::RejectionKind::as_str) |
+//! | `reason` | why, in a sentence: what the handler's error or panic said, what the store's driver said |
+//! | `signature` | of a 401: `missing`, `repeated`, `empty`, `malformed`, `sha1`, `mismatch` or `timestamp` |
+//! | `status` | what the provider gets; absent if it has hung up |
+//! | `duration_ms` | from the request's arrival to this event |
+//! | `method`, `path`, `content_type`, `content_length`, `body_length` | of a request that became no event: its head, and the bytes of its body that were read. The path is without its query; all are escaped and cut |
+//!
+//! It is an INFO for `handled`, `duplicate`, `handshake` and `unhandled`; a WARN for `rejected` and whatever a provider or a stranger did
+//! wrong; an ERROR for what an operator should see to: `conflict`, `store`, `handler-failed`, `handler-panicked`, `handler-timeout`,
+//! `inner-answer`. A delivery that is answered before its handler ends has a WARN `still-running` besides.
+//!
+//! What the handler logs is in the span `webhook` (INFO), which has the first of these fields, too. No secret, tag or body is in any of it.
 //!
 //! Where a signature is refused and nobody sees why, [`explain_refusals`](WebhookLayerBuilder::explain_refusals) logs which of the usual mistakes
 //! it is.

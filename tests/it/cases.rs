@@ -38,7 +38,7 @@ macro_rules! for_every_case {
             an_encoded_body_is_415
             a_body_over_the_limit_is_413_and_one_of_exactly_the_limit_is_read
             requests_over_capacity_are_503_before_they_are_read
-            doubled_headers_are_refused_whichever_of_them_is_right
+            doubled_headers_are_refused_whichever_of_them_is_right_unless_they_are_equal
             the_older_header_counts_only_where_the_newer_is_absent
             a_body_in_single_bytes_is_the_same_body
             a_trickled_body_is_cut
@@ -184,7 +184,7 @@ pub(crate) async fn every_signature_failure_gets_the_same_401_and_touches_neithe
             drop(headers.insert(NAME, HeaderValue::from_static("abc")))
         }),
         ("doubled", |headers| {
-            assert!(headers.append(NAME, headers[NAME].clone()))
+            assert!(headers.append(NAME, HeaderValue::from_static("another")))
         }),
         ("wrong", |headers| {
             drop(headers.insert(NAME, HeaderValue::from_str(&"0".repeat(64)).unwrap()))
@@ -235,11 +235,13 @@ pub(crate) async fn an_encoded_body_is_415(via: Via) {
             .assert_refused(415, RejectionKind::Encoding);
     }
     endpoint.assert_untouched();
-    let mut plain = signed(event("1"));
-    plain
-        .headers_mut()
-        .insert("content-encoding", HeaderValue::from_static("Identity"));
-    endpoint.send(plain).await.assert_acknowledged();
+    for none in ["Identity", "", "identity, "] {
+        let mut plain = signed(event("1"));
+        plain
+            .headers_mut()
+            .insert("content-encoding", HeaderValue::from_static(none));
+        endpoint.send(plain).await.assert_acknowledged();
+    }
 }
 
 pub(crate) async fn a_body_over_the_limit_is_413_and_one_of_exactly_the_limit_is_read(via: Via) {
@@ -285,21 +287,27 @@ pub(crate) async fn requests_over_capacity_are_503_before_they_are_read(via: Via
     endpoint.deliver("3").await.assert_acknowledged();
 }
 
-pub(crate) async fn doubled_headers_are_refused_whichever_of_them_is_right(via: Via) {
+pub(crate) async fn doubled_headers_are_refused_whichever_of_them_is_right_unless_they_are_equal(via: Via) {
     let body = event("1");
     let right = signature(body.as_bytes())[NAME].clone();
     let wrong = HeaderValue::from_str(&"0".repeat(64)).unwrap();
-    for (first, second) in [(&right, &wrong), (&wrong, &right), (&right, &right)] {
-        let endpoint = Endpoint::new(succeed).over(via).await;
+    let with = |first: &HeaderValue, second: &HeaderValue| {
         let mut headers = HeaderMap::new();
         headers.append(NAME, first.clone());
         headers.append(NAME, second.clone());
+        with_body(headers, Full::from(body.clone()))
+    };
+    for (first, second) in [(&right, &wrong), (&wrong, &right), (&wrong, &wrong)] {
+        let endpoint = Endpoint::new(succeed).over(via).await;
         endpoint
-            .send(with_body(headers, Full::from(body.clone())))
+            .send(with(first, second))
             .await
             .assert_refused(401, RejectionKind::Signature);
         endpoint.assert_untouched();
     }
+    // As a gateway doubles headers.
+    let endpoint = Endpoint::new(succeed).over(via).await;
+    endpoint.send(with(&right, &right)).await.assert_acknowledged();
 }
 
 pub(crate) async fn the_older_header_counts_only_where_the_newer_is_absent(via: Via) {

@@ -234,6 +234,19 @@ impl Endpoint {
         Self { wire, ..self.clone() }
     }
 
+    /// Where the service is served.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        match &self.wire {
+            Wire::Direct(_) => panic!("it is not served"),
+            Wire::Http1(address) | Wire::Http2(address, ..) => *address,
+        }
+    }
+
+    /// How many calls of the service have ended.
+    pub(crate) fn calls_ended(&self) -> usize {
+        self.calls.have_ended()
+    }
+
     /// Waits until so many calls of the service have begun.
     pub(crate) async fn begun(&self, calls: usize) {
         self.calls.begun(calls).await;

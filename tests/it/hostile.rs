@@ -370,4 +370,120 @@ async fn announced_lengths_take_no_room_from_others() {
     }
 }
 
+// ---- what a refusal leaves unread ----------------------------------------------------------------------------------------------------
+
+/// Calls its body's reader until the body is dropped.
+async fn dropped(polls: &Arc<std::sync::atomic::AtomicUsize>) {
+    for _ in 0..1_000_000 {
+        if Arc::strong_count(polls) == 1 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("the body is still held");
+}
+
+fn unsigned(script: Script) -> http::Request<crate::endpoint::TestBody> {
+    with_body(HeaderMap::new(), script)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_refused_body_is_discarded_behind_the_response() {
+    let endpoint = Endpoint::new(succeed);
+    let script = Script::new((0..100).map(|_| Step::Data(Bytes::from(vec![b'x'; 1024]))));
+    let polls = Arc::clone(&script.polls);
+    let answer = endpoint.send(unsigned(script)).await;
+    answer.assert_refused(401, RejectionKind::Signature);
+    assert_eq!(polls.load(Ordering::SeqCst), 0, "the response waits for nothing");
+    dropped(&polls).await;
+    assert_eq!(polls.load(Ordering::SeqCst), 101, "to its end");
+    endpoint.assert_untouched();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_body_is_discarded_up_to_8_mib() {
+    for frame in [vec![b'x'; 64 * 1024], vec![b'x'; 1], Vec::new()] {
+        let counted = frame.len().max(64); // a frame counts 64 bytes at least
+        let endpoint = Endpoint::new(succeed);
+        let script = Script::new([Step::Forever(Bytes::from(frame))]);
+        let polls = Arc::clone(&script.polls);
+        endpoint.send(unsigned(script)).await;
+        dropped(&polls).await;
+        assert_eq!(polls.load(Ordering::SeqCst), 8 * 1024 * 1024 / counted + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_waited_for_5_seconds_behind_the_response() {
+    let endpoint = Endpoint::with(succeed, |builder| builder.max_in_flight(1));
+    let began = tokio::time::Instant::now();
+    let script = Script::new([Step::Stall]);
+    let polls = Arc::clone(&script.polls);
+    endpoint.send(unsigned(script)).await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    // It takes up nothing of what requests need.
+    endpoint.deliver("1").await.assert_acknowledged();
+    tokio::time::sleep(Duration::from_millis(4999)).await;
+    assert_eq!(Arc::strong_count(&polls), 2, "still held");
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    dropped(&polls).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_64_bodies_are_discarded_at_once() {
+    let endpoint = Endpoint::new(succeed);
+    let stalled = || {
+        let script = Script::new([Step::Stall]);
+        (Arc::clone(&script.polls), unsigned(script))
+    };
+    let held =
+        |all: &[Arc<std::sync::atomic::AtomicUsize>]| all.iter().filter(|polls| Arc::strong_count(polls) > 1).count();
+    let mut all = Vec::new();
+    for _ in 0..100 {
+        let (polls, request) = stalled();
+        endpoint.send(request).await;
+        all.push(polls);
+    }
+    assert_eq!(held(&all), 64);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(held(&all), 0);
+    let (polls, request) = stalled();
+    endpoint.send(request).await;
+    assert_eq!(held(&[polls]), 1, "there is room again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_no_client_is_stuck_with_is_dropped_at_once() {
+    type Change = fn(&mut http::Request<crate::endpoint::TestBody>);
+    let changes: [(&str, Change); 2] = [
+        ("a stream of HTTP/2", |request| {
+            *request.version_mut() = http::Version::HTTP_2;
+        }),
+        ("a client that asks before it sends", |request| {
+            let expect = HeaderValue::from_static("100-continue");
+            request.headers_mut().insert("expect", expect);
+        }),
+    ];
+    let endpoint = Endpoint::new(succeed);
+    for (name, change) in changes {
+        let script = Script::new([Step::Stall]);
+        let polls = Arc::clone(&script.polls);
+        let mut request = unsigned(script);
+        change(&mut request);
+        endpoint.send(request).await;
+        assert_eq!(Arc::strong_count(&polls), 1, "{name}");
+    }
+    // One that says it is longer than what is discarded: its client sees the reset in any case.
+    let mut script = Script::new([Step::Stall]);
+    script.hint.set_lower(8 * 1024 * 1024 + 1);
+    let polls = Arc::clone(&script.polls);
+    endpoint.send(unsigned(script)).await;
+    assert_eq!(Arc::strong_count(&polls), 1);
+    // One that broke off.
+    let script = Script::new([Step::Error, Step::Stall]);
+    let polls = Arc::clone(&script.polls);
+    endpoint.send(with_body(signature(b"{}"), script)).await;
+    assert_eq!((Arc::strong_count(&polls), polls.load(Ordering::SeqCst)), (1, 1));
+}
+
 // ---- authentic nonsense ----------------------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ async fn deliveries_are_counted_by_outcome_and_reason() {
         .await;
     endpoint.send(with_body(signature(b"{}"), Full::from(event("3")))).await;
     endpoint.send(signed("{}")).await;
-    let deliveries = |labels: &str| format!("webhook_deliveries_total{{sender=\"dwolla\",{labels}}}");
+    let deliveries = |labels: &str| format!("webhook_deliveries_total{{provider=\"dwolla\",{labels}}}");
     let handled = r#"topic="customer_created",outcome="handled",reason="""#;
     recorded.assert(&deliveries(handled), "1");
     recorded.assert(
@@ -68,7 +68,7 @@ async fn deliveries_are_counted_by_outcome_and_reason() {
     recorded.assert(&deliveries(r#"topic="",outcome="signature",reason="missing""#), "1");
     recorded.assert(&deliveries(r#"topic="",outcome="signature",reason="mismatch""#), "1");
     recorded.assert(&deliveries(r#"topic="",outcome="not-an-event",reason="""#), "1");
-    recorded.assert(r#"webhook_verified_total{sender="dwolla",secret="0"}"#, "5");
+    recorded.assert(r#"webhook_verified_total{provider="dwolla",secret="0"}"#, "5");
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,30 +101,30 @@ async fn handlers_stores_and_ages_are_timed() {
     tokio::time::advance(Duration::from_millis(10_144)).await; // the event is from 144 ms after the start
     endpoint.deliver("1").await.assert_acknowledged();
     recorded.assert(
-        r#"webhook_handler_seconds_sum{sender="dwolla",topic="customer_created",outcome="handled"}"#,
+        r#"webhook_handler_seconds_sum{provider="dwolla",topic="customer_created",outcome="handled"}"#,
         "3",
     );
     recorded.assert(
-        r#"webhook_event_age_seconds_sum{sender="dwolla",topic="customer_created"}"#,
+        r#"webhook_event_age_seconds_sum{provider="dwolla",topic="customer_created"}"#,
         "10",
     );
     recorded.assert(
-        r#"webhook_store_seconds_count{sender="dwolla",operation="claim",result="ok"}"#,
+        r#"webhook_store_seconds_count{provider="dwolla",operation="claim",result="ok"}"#,
         "1",
     );
     recorded.assert(
-        r#"webhook_store_seconds_count{sender="dwolla",operation="complete",result="ok"}"#,
+        r#"webhook_store_seconds_count{provider="dwolla",operation="complete",result="ok"}"#,
         "1",
     );
 
     endpoint.store.fail(Operation::Claim, Fault::HangBeforeApplying, 1);
     endpoint.deliver("2").await;
     recorded.assert(
-        r#"webhook_store_seconds_sum{sender="dwolla",operation="claim",result="error"}"#,
+        r#"webhook_store_seconds_sum{provider="dwolla",operation="claim",result="error"}"#,
         "2",
     );
     recorded.assert(
-        r#"webhook_deliveries_total{sender="dwolla",topic="customer_created",outcome="store",reason="unavailable"}"#,
+        r#"webhook_deliveries_total{provider="dwolla",topic="customer_created",outcome="store",reason="unavailable"}"#,
         "1",
     );
 }
@@ -138,13 +138,41 @@ async fn what_is_in_flight_is_counted_up_and_down() {
     });
     let (one, two) = (endpoint.spawn("1"), endpoint.spawn("2"));
     sleep(Duration::from_secs(1)).await;
-    recorded.assert(r#"webhook_requests_in_flight{sender="dwolla"}"#, "2");
-    recorded.assert(r#"webhook_handlers_running{sender="dwolla"}"#, "2");
+    recorded.assert(r#"webhook_requests_in_flight{provider="dwolla"}"#, "2");
+    recorded.assert(r#"webhook_handlers_running{provider="dwolla"}"#, "2");
     one.abort(); // hangs up
     let _ = (one.await, two.await);
-    recorded.assert(r#"webhook_requests_in_flight{sender="dwolla"}"#, "0");
-    recorded.assert(r#"webhook_handlers_running{sender="dwolla"}"#, "2");
-    recorded.assert(r#"webhook_late_answers_total{sender="dwolla"}"#, "1");
+    recorded.assert(r#"webhook_requests_in_flight{provider="dwolla"}"#, "0");
+    recorded.assert(r#"webhook_handlers_running{provider="dwolla"}"#, "2");
+    recorded.assert(r#"webhook_late_answers_total{provider="dwolla"}"#, "1");
     sleep(Duration::from_secs(20)).await;
-    recorded.assert(r#"webhook_handlers_running{sender="dwolla"}"#, "0");
+    recorded.assert(r#"webhook_handlers_running{provider="dwolla"}"#, "0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_metric_is_described() {
+    let (recorded, _guard) = Recorded::start();
+    let endpoint = Endpoint::new(async |_| {
+        sleep(Duration::from_secs(20)).await;
+        Ok(())
+    });
+    tokio::time::advance(Duration::from_secs(1)).await;
+    endpoint.deliver("1").await;
+    sleep(Duration::from_secs(20)).await;
+    let text = recorded.text();
+    let lines = |prefix: &str| -> Vec<&str> {
+        let mut names: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(prefix)?.split_once(' '))
+            .map(|(name, _)| name)
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(lines("# TYPE ").len(), 8, "{text}");
+    assert_eq!(lines("# HELP "), lines("# TYPE "), "{text}");
+    assert!(
+        text.contains("# HELP webhook_deliveries_total Deliveries by how they ended."),
+        "{text}"
+    );
 }

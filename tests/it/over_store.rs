@@ -164,11 +164,16 @@ impl App {
     /// Sends the event; the status, which is 200 or one that makes the sender come again, in bounded time.
     pub(crate) async fn deliver(&self, id: &str) -> u16 {
         let began = Instant::now();
-        let response = self.service.clone().oneshot(signed(event(id))).await.unwrap();
-        let status = Answer::of(response).await.status.as_u16();
+        let status = self.answer(id).await.status.as_u16();
         assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
         assert!([200, 500, 503].contains(&status), "{status}");
         status
+    }
+
+    /// Sends the event.
+    pub(crate) async fn answer(&self, id: &str) -> Answer {
+        let response = self.service.clone().oneshot(signed(event(id))).await.unwrap();
+        Answer::of(response).await
     }
 
     /// Sends the event until it is acknowledged.

@@ -147,6 +147,10 @@ impl Calls {
         }))
     }
 
+    pub(crate) fn have_ended(&self) -> usize {
+        self.0.borrow().1
+    }
+
     pub(crate) async fn begun(&self, calls: usize) {
         self.0.subscribe().wait_for(|(begun, _)| *begun >= calls).await.unwrap();
     }

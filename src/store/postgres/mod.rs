@@ -1,5 +1,7 @@
 mod builder;
 mod admin;
+mod kept;
+mod meaning;
 mod pool;
 mod rows;
 
@@ -9,7 +11,8 @@ use sqlx::{AssertSqlSafe, PgPool, PgTransaction, Row as _, SqlSafeStr as _, post
 
 pub use self::builder::PostgresStoreBuilder;
 use self::{
-    pool::{Pool, Statement, error},
+    meaning::error,
+    pool::{Pool, Statement},
     rows::{effect, first, number, seen},
 };
 use super::{

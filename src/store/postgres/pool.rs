@@ -1,19 +1,17 @@
-//! Connections for single statements, and what their errors mean.
+//! Connections for single statements.
 
 use std::{
     future::{self, poll_fn},
-    mem,
     pin::pin,
     str::FromStr as _,
     sync::{Mutex, PoisonError},
     task::Poll,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use sqlx::{
     ConnectOptions, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, PgDatabaseError, PgRow, PgSeverity},
+    postgres::{PgConnectOptions, PgRow},
     query::Query,
 };
 
@@ -22,19 +20,19 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::super::StoreError;
+use super::{
+    super::StoreError,
+    kept::{Connection, Inner, Kept},
+    meaning::{error, has_code, is_lost, is_overtaken, may_come_up, meaning, server},
+};
 
 /// How long to wait for a connection; the layer waits less for the whole operation (2 s).
-const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 /// How long anything may take whose caller has no limit of its own.
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long to queue for a connection that others use: much less than the layer waits (2 s) if it is not told otherwise. After an outage, whoever comes first in a queue of
 /// those whose time is nearly over has none left to connect and ask, and gives the half-made connection up, as does the next.
-const QUEUE: Duration = Duration::from_millis(500);
-/// How long a connection may have been idle to be used again: firewalls forget those that are silent for longer, and tell nobody.
-const IDLE: Duration = Duration::from_secs(60);
-/// How old a connection may be to be kept.
-const AGE: Duration = Duration::from_secs(30 * 60);
+pub(super) const QUEUE: Duration = Duration::from_millis(500);
 /// Before a statement is tried again over a connection that was made for it.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The longest between two attempts to connect: an operation that waits for a server to start finds it soon after it has.
@@ -56,32 +54,13 @@ pub(super) struct Pool {
 enum Source {
     /// Nobody else has them. They are made here: sqlx's pool tries again where it is refused, as this does, but says nothing of it.
     Own {
-        options: PgConnectOptions,
+        options: Box<PgConnectOptions>,
         kept: Kept,
         /// Of connections, at the same time.
         most: u32,
     },
     /// Others use it, too: what is kept would be missing there.
     Given(PgPool),
-}
-
-/// Connections between two statements. sqlx's pool asks each that is given back how it is, and as long as that takes, a round trip or for ever, nobody
-/// can use it. So they never go back: they are kept here until they are old, or were idle for long, and then closed.
-struct Kept {
-    /// As many as there may be connections: who has one finds a connection here, or room for one in the pool.
-    permits: Semaphore,
-    connections: Mutex<Vec<Connection>>,
-}
-
-struct Connection {
-    inner: Inner,
-    made: Instant,
-    used: Instant,
-}
-
-enum Inner {
-    Own(PgConnection),
-    Given(PoolConnection<Postgres>),
 }
 
 impl Pool {
@@ -99,7 +78,7 @@ impl Pool {
             .map_or(Semaphore::MAX_PERMITS, |permits| permits.min(Semaphore::MAX_PERMITS));
         Ok(Self {
             source: Source::Own {
-                options: options.disable_statement_logging(),
+                options: Box::new(options.disable_statement_logging()),
                 kept: Kept {
                     permits: Semaphore::new(permits),
                     connections: Mutex::default(),
@@ -113,7 +92,7 @@ impl Pool {
     /// Where its connections lead, without user and password.
     pub(super) fn address(&self) -> String {
         let given;
-        let options = match &self.source {
+        let options: &PgConnectOptions = match &self.source {
             Source::Own { options, .. } => options,
             Source::Given(pool) => {
                 given = pool.connect_options();
@@ -230,7 +209,7 @@ impl Pool {
 
     async fn hold(&self) -> Result<Held<'_>, sqlx::Error> {
         let (options, kept) = match &self.source {
-            Source::Own { options, kept, .. } => (options, kept),
+            Source::Own { options, kept, .. } => (&**options, kept),
             Source::Given(pool) => {
                 return Ok(Held {
                     connection: Some(self.lent(pool).await?),
@@ -328,59 +307,6 @@ struct Failed {
     is_anew: bool,
 }
 
-impl Connection {
-    fn new(inner: Inner) -> Self {
-        let made = Instant::now();
-        Self {
-            inner,
-            made,
-            used: made,
-        }
-    }
-
-    /// Leaves the pool, if it is of one, and so needs no runtime.
-    fn close(self) {
-        match self.inner {
-            Inner::Own(connection) => drop(connection),
-            Inner::Given(connection) => drop(connection.detach()),
-        }
-    }
-}
-
-impl Kept {
-    /// The one that was used last. If that is long ago, it is longer for the others.
-    fn take(&self) -> Option<Connection> {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = connections.pop()?;
-        if last.used.elapsed() < IDLE {
-            return Some(last);
-        }
-        let others = mem::take(&mut *connections);
-        drop(connections);
-        last.close();
-        others.into_iter().for_each(Connection::close);
-        None
-    }
-
-    fn keep(&self, mut connection: Connection) {
-        if connection.made.elapsed() >= AGE {
-            return connection.close();
-        }
-        connection.used = Instant::now();
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(connection);
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        let connections = self.connections.get_mut().unwrap_or_else(PoisonError::into_inner);
-        mem::take(connections).into_iter().for_each(Connection::close);
-    }
-}
-
 /// A connection in use. Unless it is given back it is closed: one whose statement was given up half-way would keep the next waiting for
 /// an answer that may never come, and sqlx's pool would ask such a one how it is, without end, before it lets another take its place.
 struct Held<'p> {
@@ -446,73 +372,5 @@ async fn answers(options: &PgConnectOptions) -> Result<(), StoreError> {
             "{}: {last}; expected a server that lets this user into this database within {CONNECT:?}",
             server(options)
         ))),
-    }
-}
-
-/// Which server: no user, no password.
-fn server(options: &PgConnectOptions) -> String {
-    format!("Postgres at {}:{}", options.get_host(), options.get_port())
-}
-
-/// Whether it is worth while to ask again: nobody listens there (yet), or it is starting.
-fn may_come_up(error: &sqlx::Error) -> bool {
-    const STARTING: &str = "57P03";
-    let is_refused = matches!(error, sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
-    is_refused || has_code(error, |code| code == STARTING)
-}
-
-fn has_code(error: &sqlx::Error, matches: impl Fn(&str) -> bool) -> bool {
-    error
-        .as_database_error()
-        .and_then(|said| said.code())
-        .is_some_and(|code| matches(&code))
-}
-
-/// Whether the connection is of no use any more: it was cut, the server goes down, or it is no primary (any longer).
-fn is_lost(error: &sqlx::Error) -> bool {
-    const SHUTDOWN: [&str; 3] = ["57P01", "57P02", "57P03"];
-    const READ_ONLY: &str = "25006";
-    // Of a session that was idle for too long, for one: the server has said its last word.
-    let is_fatal = error
-        .as_database_error()
-        .and_then(|said| said.try_downcast_ref::<PgDatabaseError>())
-        .is_some_and(|said| matches!(said.severity(), PgSeverity::Fatal | PgSeverity::Panic));
-    is_fatal
-        || matches!(error, sqlx::Error::Io(_))
-        || has_code(error, |code| {
-            SHUTDOWN.contains(&code) || code == READ_ONLY || code.starts_with("08")
-        })
-}
-
-/// Whether another transaction got ahead, where the isolation is stricter than ours.
-fn is_overtaken(error: &sqlx::Error) -> bool {
-    has_code(error, |code| matches!(code, "40001" | "40P01"))
-}
-
-/// What an error of the driver is for the layer. Its text only: the driver's types are nobody's business outside.
-pub(super) fn error(error: &sqlx::Error) -> StoreError {
-    const DISK_FULL: &str = "53100";
-    if has_code(error, |code| code == DISK_FULL) {
-        StoreError::full(meaning(error))
-    } else {
-        StoreError::unavailable(meaning(error))
-    }
-}
-
-fn meaning(error: &sqlx::Error) -> String {
-    match (error, error.as_database_error()) {
-        (_, Some(said)) => format!(
-            "Postgres says {:?} (code {})",
-            said.message(),
-            said.code().unwrap_or_default()
-        ),
-        (sqlx::Error::PoolTimedOut, _) => format!(
-            "no connection to Postgres within {CONNECT:?} (or the time that a pool of yours gives), or all were in use for {QUEUE:?}: the server is \
-             down, does not answer, or has more to do than it can"
-        ),
-        (sqlx::Error::Configuration(_), _) => {
-            "the connection's settings are not understood; expected those that sqlx documents for Postgres".to_owned()
-        }
-        _ => error.to_string(),
     }
 }

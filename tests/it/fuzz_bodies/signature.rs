@@ -116,9 +116,10 @@ impl Form {
             .into_iter()
             .find(|values| !values.is_empty())
             .ok_or(Kind::Missing)?;
-        let [value] = values[..] else {
+        let value = values[0];
+        if values.iter().any(|other| *other != value) {
             return Err(Kind::Repeated);
-        };
+        }
         if value.as_bytes() == b"" {
             return Err(Kind::Empty);
         }

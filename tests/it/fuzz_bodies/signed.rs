@@ -313,7 +313,7 @@ impl Rules {
     /// `None` where the request is not even of the form.
     fn claims(&self, headers: &HeaderMap) -> Option<Claims> {
         let only = |name: &str| match headers.get_all(name).iter().collect::<Vec<_>>()[..] {
-            [value] => Some(value.as_bytes().to_vec()),
+            [value, ref others @ ..] if others.iter().all(|other| *other == value) => Some(value.as_bytes().to_vec()),
             _ => None,
         };
         let value = only(self.tag)?;
@@ -393,18 +393,20 @@ pub(crate) fn check(bytes: &[u8]) {
     }
     let mut headers = HeaderMap::new();
     let mut put = |name: &'static str, value: &[u8], times: usize| {
-        for _ in 0..times {
-            if let Ok(value) = HeaderValue::from_bytes(value) {
+        // Three is two that differ.
+        for place in 0..times.min(2) {
+            let value = [value, if times == 3 && place == 1 { b"0" } else { b"" }].concat();
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
                 headers.append(HeaderName::from_static(name), value);
             }
         }
     };
-    put(rules.tag, &value, recipe.pick(&[1, 1, 1, 1, 1, 1, 0, 2]));
+    put(rules.tag, &value, recipe.pick(&[1, 1, 1, 1, 1, 0, 2, 3]));
     if let Place::Header(name) = rules.time {
-        put(name, &time, recipe.pick(&[1, 1, 1, 1, 1, 1, 0, 2]));
+        put(name, &time, recipe.pick(&[1, 1, 1, 1, 1, 0, 2, 3]));
     }
     if let Some(name) = rules.id {
-        put(name, &id, recipe.pick(&[1, 1, 1, 1, 1, 1, 0, 2]));
+        put(name, &id, recipe.pick(&[1, 1, 1, 1, 1, 0, 2, 3]));
     }
 
     let scheme = (rules.scheme)();

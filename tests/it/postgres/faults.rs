@@ -4,7 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
-use tower_webhook::store::{Counts, IdempotencyStore, PostgresStore, StoreAdmin};
+use tower_webhook::{
+    RejectionKind,
+    store::{AnyStore, Counts, IdempotencyStore, PostgresStore, StoreAdmin},
+};
 
 use super::{
     new_table,
@@ -210,4 +213,35 @@ async fn a_server_that_takes_no_writes_is_not_stormed_with_connections() {
         .unwrap();
     let after: i64 = sqlx::query_scalar(sessions).fetch_one(&mut admin).await.unwrap();
     assert!(after - before <= 21, "{}", after - before);
+}
+
+#[tokio::test]
+async fn a_server_that_is_stopped_is_said_to_refuse_connections() {
+    let Some(server) = Server::start() else { return };
+    drop(server.connection().await);
+    let own = PostgresStore::connect(&server.url()).await.unwrap();
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    let given = PostgresStore::from_pool(pool).await.unwrap();
+    let apps = [App::new(own.clone()), App::new(AnyStore::new(given.clone()))];
+    for (app, id) in apps.iter().zip(["own", "given"]) {
+        assert_eq!(app.deliver(id).await, 200);
+    }
+    server.kill();
+    for app in &apps {
+        let answer = app.answer("2").await;
+        answer.assert_refused(503, RejectionKind::Store);
+        let reason = answer.rejection.unwrap().reason().to_owned();
+        let expected = format!("and before that: Postgres at 127.0.0.1:{}: ", server.port());
+        assert!(
+            reason.contains(&expected) && reason.contains("Connection refused"),
+            "{reason}"
+        );
+        assert!(!reason.contains(PASSWORD), "{reason}");
+    }
+    // What was wrong is forgotten as soon as it is not any more.
+    server.run();
+    for app in &apps {
+        app.deliver_until_acknowledged("2").await;
+    }
+    assert_eq!((own.last_failure(), given.last_failure()), (None, None));
 }

@@ -12,7 +12,7 @@ use std::{
 use tokio::task::JoinSet;
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
 use tower_webhook::{
-    Delivery, HandlerError, TopicRouter, WebhookLayer,
+    Delivery, HandlerError, RejectionKind, TopicRouter, WebhookLayer,
     dwolla::Dwolla,
     store::{
         Claimed, Completion, Effect, IdempotencyStore, Key, Record, RedisStore, State, StoreError, StoreErrorKind,
@@ -21,7 +21,10 @@ use tower_webhook::{
 };
 
 use super::{Server, again, ticket};
-use crate::endpoint::{Answer, BoxService, Event, SECRET, event, key, signed};
+use crate::{
+    endpoint::{Answer, BoxService, Event, SECRET, event, key, signed},
+    over_store::App,
+};
 
 const EVENTS: usize = 600;
 const SENDERS: usize = 24;
@@ -308,4 +311,22 @@ async fn forget_is_not_sent_again_by_itself_since_it_could_drop_a_later_claim() 
     let error = store.forget(&event.key).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert_eq!(store.forget(&event.key).await.unwrap(), Effect::Applied);
+}
+
+#[tokio::test]
+async fn a_server_that_is_stopped_is_said_to_refuse_connections() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    let app = App::new(store.clone());
+    assert_eq!(app.deliver("1").await, 200);
+    server.kill();
+    let answer = app.answer("2").await;
+    answer.assert_refused(503, RejectionKind::Store);
+    let reason = answer.rejection.unwrap().reason().to_owned();
+    let expected = format!("redis at 127.0.0.1:{}: Connection refused", server.port());
+    assert!(reason.contains(&expected), "{reason}");
+    assert!(store.last_failure().unwrap().contains(&expected));
+    server.start_again();
+    app.deliver_until_acknowledged("2").await;
+    assert_eq!(store.last_failure(), None);
 }

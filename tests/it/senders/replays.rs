@@ -199,12 +199,20 @@ async fn a_github_delivery_under_another_event_name_is_a_conflict_in_strict_mode
 #[tokio::test]
 async fn a_github_delivery_without_a_name_or_with_two_is_no_event() {
     let endpoint = github();
-    for names in [&[][..], &["issues", "issues"], &["issues", "push"], &[""]] {
+    for names in [&[][..], &["issues", "issues", "push"], &["issues", "push"], &[""]] {
         let headers: Vec<_> = names.iter().map(|name| ("x-github-event", *name)).collect();
         let answer = endpoint.post(ISSUE, &headers).await;
         answer.assert_refused(400, RejectionKind::NotAnEvent);
     }
     endpoint.assert_untouched();
+}
+
+#[tokio::test]
+async fn a_github_name_that_a_gateway_has_doubled_is_one_name() {
+    let endpoint = github();
+    let headers = [("x-github-event", "issues"), ("x-github-event", "issues")];
+    endpoint.post(ISSUE, &headers).await.assert_acknowledged();
+    assert_eq!(endpoint.seen(), ["issues.opened"]);
 }
 
 #[tokio::test]

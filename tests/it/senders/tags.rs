@@ -171,24 +171,33 @@ async fn a_signature_that_is_not_there_is_no_signature() {
 }
 
 #[tokio::test]
-async fn two_signature_headers_are_refused_whichever_is_right() {
+async fn two_signature_headers_are_refused_whichever_is_right_unless_they_are_equal() {
     for sender in senders() {
         let bench = Bench::of(sender);
         let right = sender.headers(&sender.now(BODY)).unwrap();
         let good = right[sender.header].clone();
         let bad = with_tag(&sender, sender.write(&[0; 32]))[sender.header].clone();
-        for (first, second) in [(&good, &good), (&good, &bad), (&bad, &good), (&bad, &bad)] {
+        let with = |values: &[&HeaderValue]| {
             let mut headers = right.clone();
-            headers.insert(sender.header, first.clone());
-            headers.append(sender.header, second.clone());
-            bench.refuse("two", &headers, BODY, Kind::Repeated).await;
+            headers.remove(sender.header);
+            for value in values {
+                headers.append(sender.header, (*value).clone());
+            }
+            headers
+        };
+        for different in [&[&good, &bad][..], &[&bad, &good], &[&good, &good, &bad]] {
+            bench.refuse("two", &with(different), BODY, Kind::Repeated).await;
         }
-        let mut with_an_empty_one = right;
-        with_an_empty_one.append(sender.header, HeaderValue::from_static(""));
+        let empty = HeaderValue::from_static("");
         bench
-            .refuse("one empty", &with_an_empty_one, BODY, Kind::Repeated)
+            .refuse("one empty", &with(&[&good, &empty]), BODY, Kind::Repeated)
+            .await;
+        bench
+            .refuse("a wrong one twice", &with(&[&bad, &bad]), BODY, Kind::Mismatch)
             .await;
         bench.assert_untouched();
+        // As a gateway doubles headers.
+        bench.accept("the right one twice", &with(&[&good, &good]), BODY).await;
     }
 }
 

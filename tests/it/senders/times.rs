@@ -164,7 +164,7 @@ async fn the_tag_decides_before_the_time_so_that_an_unsigned_time_tells_nothing(
 }
 
 #[tokio::test]
-async fn a_time_that_is_not_there_or_there_twice_is_refused() {
+async fn a_time_that_is_not_there_or_has_two_values_is_refused() {
     for (sender, _) in timed() {
         let bench = Bench::of(sender);
         let claims = sender.now(BODY);
@@ -174,9 +174,6 @@ async fn a_time_that_is_not_there_or_there_twice_is_refused() {
                 let mut without = right.clone();
                 without.remove(name);
                 bench.refuse("no time", &without, BODY, Kind::Missing).await;
-                let mut twice = right.clone();
-                twice.append(name, right[name].clone());
-                bench.refuse("the time twice", &twice, BODY, Kind::Repeated).await;
                 let mut two = right.clone();
                 two.append(name, HeaderValue::from_static("1"));
                 bench.refuse("two times", &two, BODY, Kind::Repeated).await;
@@ -321,7 +318,7 @@ async fn an_id_that_could_be_cut_elsewhere_is_refused_under_its_right_tag() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_not_there_or_there_twice_is_refused() {
+async fn an_id_that_is_not_there_or_has_two_values_is_refused() {
     for sender in with_ids() {
         let bench = Bench::of(sender);
         let name = sender.id.unwrap();
@@ -329,11 +326,12 @@ async fn an_id_that_is_not_there_or_there_twice_is_refused() {
         let mut without = right.clone();
         without.remove(name);
         bench.refuse("no id", &without, BODY, Kind::Missing).await;
-        for other in ["msg_1", "msg_2"] {
-            let mut twice = right.clone();
-            twice.append(name, HeaderValue::from_static(other));
-            bench.refuse("two ids", &twice, BODY, Kind::Repeated).await;
-        }
+        let mut twice = right.clone();
+        twice.append(name, HeaderValue::from_static("msg_2"));
+        bench.refuse("two ids", &twice, BODY, Kind::Repeated).await;
         bench.assert_untouched();
+        let mut doubled = right.clone();
+        doubled.append(name, right[name].clone());
+        bench.accept("the id twice", &doubled, BODY).await;
     }
 }
