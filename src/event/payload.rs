@@ -116,7 +116,8 @@ fn name(error: String, outer: &[&str], inner: &Path) -> String {
     let mut keys: Vec<String> = outer.iter().map(|key| (*key).to_owned()).collect();
     for segment in inner.iter() {
         match segment {
-            Segment::Map { key } | Segment::Enum { variant: key } => keys.push(printable(key)),
+            Segment::Map { key } => keys.push(printable(key)),
+            Segment::Enum { .. } => {}
             Segment::Seq { index } => match keys.last_mut() {
                 Some(last) => last.push_str(&format!("[{index}]")),
                 None => keys.push(format!("[{index}]")),

@@ -123,6 +123,10 @@ impl Provider for Paddle {
         "paddle"
     }
 
+    fn ids_are_unique(&self) -> bool {
+        true
+    }
+
     fn verifier(&self) -> &Verifier {
         &self.0.verifier
     }

@@ -156,6 +156,10 @@ impl Provider for Slack {
         "slack"
     }
 
+    fn ids_are_unique(&self) -> bool {
+        true
+    }
+
     fn verifier(&self) -> &Verifier {
         &self.sender.verifier
     }

@@ -127,6 +127,10 @@ impl Provider for Square {
         "square"
     }
 
+    fn ids_are_unique(&self) -> bool {
+        true
+    }
+
     fn verifier(&self) -> &Verifier {
         &self.0.verifier
     }

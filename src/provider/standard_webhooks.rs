@@ -123,6 +123,10 @@ impl Provider for StandardWebhooks {
         &self.name
     }
 
+    fn ids_are_unique(&self) -> bool {
+        true
+    }
+
     fn verifier(&self) -> &Verifier {
         &self.sender.verifier
     }

@@ -126,6 +126,10 @@ impl Provider for Stripe {
         "stripe"
     }
 
+    fn ids_are_unique(&self) -> bool {
+        true
+    }
+
     fn verifier(&self) -> &Verifier {
         &self.0.verifier
     }

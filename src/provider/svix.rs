@@ -125,6 +125,10 @@ impl Provider for Svix {
         &self.name
     }
 
+    fn ids_are_unique(&self) -> bool {
+        true
+    }
+
     fn verifier(&self) -> &Verifier {
         &self.sender.verifier
     }

@@ -6,6 +6,7 @@ use super::{Outcome, Receiver, guard::store_operation, lease::Lease, parse::Pars
 use crate::{
     error::{Rejection, RejectionKind},
     event::{Claim, Delivery, Event},
+    provider::Provider,
     store::{Claimed as Answer, IdempotencyStore, StoreErrorKind, Ticket},
 };
 use http::request::Parts;
@@ -36,7 +37,7 @@ impl NotClaimed {
 
 impl<E: Event> Parsed<E> {
     /// `keep_headers`: whether the request goes on to an HTTP service, which wants its headers too.
-    pub(super) async fn claim<P, S: IdempotencyStore>(
+    pub(super) async fn claim<P: Provider, S: IdempotencyStore>(
         self,
         receiver: &Receiver<P, S>,
         keep_headers: bool,
@@ -74,6 +75,7 @@ impl<E: Event> Parsed<E> {
                 "another process runs this event",
                 remaining,
             ))),
+            Ok(Answer::Conflict) if receiver.provider.ids_are_unique() => Err(NotClaimed::sure(Outcome::OtherFacts)),
             Ok(Answer::Conflict) => Err(NotClaimed::sure(Outcome::Refused(Rejection::new(
                 RejectionKind::Conflict,
                 "the id is recorded for another event; expected ids that name one event each: check the sender's id field",

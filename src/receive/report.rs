@@ -69,7 +69,7 @@ impl Outcome {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Handled => "handled",
-            Self::Duplicate(_) => "duplicate",
+            Self::Duplicate(_) | Self::OtherFacts => "duplicate",
             Self::Unhandled => "unhandled",
             Self::Handshake(_) => "handshake",
             Self::Rejected(_) => "rejected",
@@ -85,6 +85,11 @@ impl Outcome {
             Self::Handled | Self::Duplicate(Completion::Handled) | Self::Unhandled | Self::Handshake(_) => {
                 (Level::Info, "", "")
             }
+            Self::OtherFacts => (
+                Level::Warn,
+                "the event is finished, and this delivery under its id has another topic or time",
+                "other-facts",
+            ),
             Self::Rejected(reason) => (Level::Warn, reason.as_str(), ""),
             Self::InnerRefused(_) => (Level::Warn, "the HTTP service refused the event", ""),
             Self::Refused(rejection) => {

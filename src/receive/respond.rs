@@ -98,9 +98,14 @@ pub(super) fn status(outcome: &Outcome, response: Option<&Response<ResponseBody>
         (Outcome::InnerRefused(status), None) => *status,
         (Outcome::Refused(rejection), _) => answer(rejection).0.as_u16(),
         (Outcome::Handled, None)
-        | (Outcome::Duplicate(_) | Outcome::Rejected(_) | Outcome::Unhandled | Outcome::Handshake(_), _) => {
-            StatusCode::OK.as_u16()
-        }
+        | (
+            Outcome::Duplicate(_)
+            | Outcome::OtherFacts
+            | Outcome::Rejected(_)
+            | Outcome::Unhandled
+            | Outcome::Handshake(_),
+            _,
+        ) => StatusCode::OK.as_u16(),
     }
 }
 
@@ -108,7 +113,9 @@ pub(super) fn status(outcome: &Outcome, response: Option<&Response<ResponseBody>
 pub(super) fn respond(outcome: Outcome, response: Option<Response<ResponseBody>>) -> Response<ResponseBody> {
     match outcome {
         Outcome::Handled => response.unwrap_or_else(|| Response::new(ResponseBody::empty())),
-        Outcome::Duplicate(_) | Outcome::Rejected(_) | Outcome::Unhandled => Response::new(ResponseBody::empty()),
+        Outcome::Duplicate(_) | Outcome::OtherFacts | Outcome::Rejected(_) | Outcome::Unhandled => {
+            Response::new(ResponseBody::empty())
+        }
         Outcome::Handshake(handshake) => {
             let mut response = Response::new(
                 handshake

@@ -431,7 +431,6 @@ pub(crate) async fn authentic_json_that_is_no_event_is_400_and_leaves_the_store_
                 .map(|byte| if *byte == b'1' { 0xff } else { *byte })
                 .collect(),
         ),
-        ("behind a byte order mark", [b"\xef\xbb\xbf", good.as_bytes()].concat()),
         ("two objects", format!("{good}{good}").into()),
         ("a number for an id", with_id("7").into()),
         ("null for an id", with_id("null").into()),

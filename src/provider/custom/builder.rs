@@ -86,9 +86,12 @@ impl CustomBuilder {
     /// delivery of it; many senders also have an id of the attempt, of the webhook or of what the event is about.
     ///
     /// # Security
-    /// An id in an [unsigned header](Place::unsigned_header) is never the deduplication key, since a captured request could be
-    /// replayed under new ones: the digest of the body is the key there, as [without an id](Self::without_id). The handler finds
-    /// the header's value in [`unsigned_id`](super::Event::unsigned_id).
+    /// An id in an [unsigned header](Place::unsigned_header) names the event together with its topic and the
+    /// digest of the body ([`Identity`](crate::event::Identity)). Whoever captured a request can send it again
+    /// under a new one, and it runs again, unless the layer is built with
+    /// [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): then the digest alone is the key,
+    /// as [without an id](Self::without_id). The handler finds the header's value in
+    /// [`unsigned_id`](super::Event::unsigned_id).
     pub fn id(mut self, place: Place) -> Self {
         self.id = Some(IdPlace::At(place));
         self

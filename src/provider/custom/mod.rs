@@ -94,7 +94,7 @@ use super::{
     json::{JsonEvent, Reader, no_signed_id},
 };
 use crate::{
-    event::{EventError, Unsigned},
+    event::{EventError, Identity, Unsigned},
     signature::{Scheme, Verifier},
 };
 
@@ -137,7 +137,7 @@ impl Event {
 /// headers.insert("x-shop-topic", "orders/create".parse()?);
 /// let event = shop.event(&headers, &r#"{"total":"10.00"}"#.into())?;
 /// assert_eq!(event.topic(), "orders/create");
-/// assert_eq!(event.id(), None); // not signed: the digest of the body is the key
+/// assert_eq!(event.id(), None); // not signed: the digest of the body completes the key
 /// assert_eq!(event.unsigned_id().unwrap().into_unsigned(), "b54557e4");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -170,7 +170,12 @@ impl Provider for Custom {
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
         if !self.has_signed_id {
-            return self.reader.read(headers, body, None);
+            let event: Event = self.reader.read(headers, body, None)?;
+            let Some(id) = event.unsigned_id().map(|id| id.into_unsigned().to_owned()) else {
+                return Ok(event);
+            };
+            let identity = Identity::of_body().with_unsigned(&id, &[event.topic()]);
+            return Ok(event.with_identity(identity));
         }
         let id = self.verifier.scheme().signed_id(headers).ok_or_else(no_signed_id)?;
         self.reader.read(headers, body, Some(id))

@@ -176,6 +176,10 @@ impl Provider for Dwolla {
         "dwolla"
     }
 
+    fn ids_are_unique(&self) -> bool {
+        true
+    }
+
     fn verifier(&self) -> &Verifier {
         &self.verifier
     }

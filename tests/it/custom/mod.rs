@@ -85,6 +85,8 @@ struct User {
     name: String,
 }
 
+type Builder = tower_webhook::layer::WebhookLayerBuilder<Custom, MemoryStore>;
+
 #[derive(Clone)]
 struct Endpoint {
     service: WebhookService<Custom, MemoryStore, TopicRouter<Event, Seen>>,
@@ -104,8 +106,17 @@ impl Seen {
 
 impl Endpoint {
     fn new(sender: CustomBuilder, topics: impl FnOnce(TopicRouter<Event, Seen>) -> TopicRouter<Event, Seen>) -> Self {
+        Self::with(sender, topics, |builder| builder)
+    }
+
+    fn with(
+        sender: CustomBuilder,
+        topics: impl FnOnce(TopicRouter<Event, Seen>) -> TopicRouter<Event, Seen>,
+        settings: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let (store, seen) = (MemoryStore::new(), Seen::default());
-        let layer = WebhookLayer::new(sender.build().unwrap(), store.clone());
+        let layer = settings(WebhookLayer::builder(sender.build().unwrap(), store.clone()));
+        let layer = layer.build().unwrap();
         Self {
             service: layer.topics(topics(TopicRouter::with_state(seen.clone()))),
             store,
@@ -115,12 +126,12 @@ impl Endpoint {
 
     /// All events to one handler, which notes topic and id.
     fn noting(sender: CustomBuilder) -> Self {
-        Self::new(sender, |topics| {
-            topics.fallback(async |seen: Seen, event: Event| {
-                let id = event.id().map(EventId::as_str);
-                seen.note(format!("{} {}", event.topic(), id.unwrap_or("-")));
-            })
-        })
+        Self::new(sender, note)
+    }
+
+    /// The same where what is signed alone tells events apart.
+    fn strict(sender: CustomBuilder) -> Self {
+        Self::with(sender, note, Builder::strict_identity)
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> (u16, Option<Rejection>, String) {
@@ -155,6 +166,13 @@ impl Endpoint {
         assert!(self.seen().is_empty());
         assert!(self.store.is_empty());
     }
+}
+
+fn note(topics: TopicRouter<Event, Seen>) -> TopicRouter<Event, Seen> {
+    topics.fallback(async |seen: Seen, event: Event| {
+        let id = event.id().map(EventId::as_str);
+        seen.note(format!("{} {}", event.topic(), id.unwrap_or("-")));
+    })
 }
 
 /// The event that a sender reads.

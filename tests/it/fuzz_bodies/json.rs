@@ -8,10 +8,10 @@ pub(crate) enum Json {
     Null,
     Bool,
     Number(f64),
-    /// `None` where an escape is half a surrogate pair: valid JSON, but no text.
-    Text(Option<String>),
+    /// Half a surrogate pair in it is U+FFFD.
+    Text(String),
     Array,
-    Object(Vec<(Option<String>, Json)>),
+    Object(Vec<(String, Json)>),
 }
 
 impl Json {
@@ -20,6 +20,7 @@ impl Json {
 
     /// The value that a body is; `None` where it is no JSON or nests too deeply.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let mut reader = Reader(std::str::from_utf8(body).ok()?);
         let value = reader.value(Self::DEPTH)?;
         reader.space();
@@ -112,14 +113,14 @@ impl Reader<'_> {
         number.parse().ok()
     }
 
-    fn text(&mut self) -> Option<Option<String>> {
+    fn text(&mut self) -> Option<String> {
         self.eat("\"")?;
         let mut units: Vec<u16> = Vec::new();
         loop {
             let letter = self.0.chars().next()?;
             self.0 = &self.0[letter.len_utf8()..];
             let unit = match letter {
-                '"' => return Some(String::from_utf16(&units).ok()),
+                '"' => return Some(String::from_utf16_lossy(&units)),
                 '\0'..' ' => return None,
                 '\\' => {
                     let letter = self.0.chars().next()?;

@@ -12,6 +12,7 @@ mod secrets;
 mod round_trip;
 mod exchange;
 mod replays;
+mod odd;
 mod steering;
 #[cfg(feature = "tracing")]
 mod logged;

@@ -94,6 +94,10 @@ impl<P: Provider> Endpoint<P> {
         self.send(headers, body).await
     }
 
+    pub(super) fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
     pub(super) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
