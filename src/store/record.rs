@@ -197,9 +197,9 @@ impl Record {
 /// | CLAIMED, by another token, lease over | acquired: both one more | the same |
 /// | DONE | done | conflict |
 ///
-/// Whoever acquires the record gives it its fingerprint. What is not DONE has handled nothing that is
-/// known, so other facts are no conflict there: they wait for the run that holds the claim, and take
-/// over what is free.
+/// Whoever acquires the record gives it its fingerprint. What is not DONE has handled nothing that
+/// is known, so other facts are no conflict there: they wait for the run that holds the claim, and
+/// take over what is free.
 ///
 /// A token belongs to one run, and a run has one fingerprint. The token that holds the claim, with
 /// another fingerprint, is therefore not the run that holds it, and waits for the end of the lease.
@@ -258,8 +258,8 @@ pub fn complete(current: Option<&Record>, ticket: &Ticket, completion: Completio
         expires: later(now, ticket.retention),
     };
     match current {
-        // Another event took the record over, after this run lost its lease or its record. That event
-        // may still run, and is not handled because this one is.
+        // Another event took the record over, after this run lost its lease or its record. That
+        // event may still run, and is not handled because this one is.
         Some(record) if record.fingerprint != ticket.fingerprint => Change::none(Effect::NotHeld),
         // DONE stays as it was first written, so that completing twice does not extend its retention.
         Some(Record {
