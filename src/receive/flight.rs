@@ -29,8 +29,8 @@ use crate::{
     store::{Key, Ticket},
 };
 
-/// What tells flights apart. The fingerprint is part of it: another event under the same id must meet the store's conflict, not a
-/// stranger's answer.
+/// What tells flights apart. The fingerprint is part of it: another event under the same id must
+/// get the store's answer, not a stranger's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Event {
     key: Key,

@@ -104,8 +104,8 @@
 //!    loses money: two processes both read "absent".
 //! 2. The time that the transition is given is the *store's own*: what all who share the store agree on. Never the application's, when
 //!    there is a server.
-//! 3. `Change::write` is what to keep instead, all of it: a claim may give the record another fingerprint, too. `None`: keep what is
-//!    there. `Change::answer` is the method's answer.
+//! 3. `Change::write` is what to keep instead, all of it: a claim may change the record's
+//!    fingerprint. `None`: keep what is there. `Change::answer` is the method's answer.
 //! 4. A record counts as absent when its `expires` has come ([`Record::is_expired`](super::Record::is_expired)); the transitions look at that by
 //!    themselves. Remove such records when it suits you; forget no other.
 //! 5. The layer drops the future of an operation that takes too long. It may then have been applied or not; both must leave a record that is

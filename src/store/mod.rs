@@ -16,10 +16,12 @@
 //! - `renew` and `release` act only for the token that holds the claim.
 //! - `complete(Handled)` sets DONE from any state: the effect happened. `complete(Rejected)` is the holder's alone. DONE never goes
 //!   back before its retention is over.
-//! - Other facts under a known id (the same key with another fingerprint) are a conflict where the event is DONE, and change nothing.
-//!   A record that is FREE, or whose lease is over, has handled nothing that is known: other facts claim it like any delivery, and
-//!   it is theirs from then on. While a lease runs they are told that the id is in flight.
-//! - Whoever holds a claim holds it by token *and* fingerprint. A run whose record other facts took over finishes nothing any more.
+//! - Other facts under a known id (the same key with another fingerprint) are a conflict where the
+//!   event is DONE, and change nothing. A record that is FREE, or whose lease is over, has handled
+//!   nothing that is known: other facts claim it like any delivery, and it is theirs from then on.
+//!   While a lease runs, they are told that the id is in flight.
+//! - A claim is held by token *and* fingerprint. A run whose record other facts took over finishes
+//!   nothing of it any more.
 //! - The store's own clock decides leases, never the application's.
 //!
 //! Which store when, what each guarantees and how to write one: [`guide`].

@@ -197,11 +197,12 @@ impl Record {
 /// | CLAIMED, by another token, lease over | acquired: both one more | the same |
 /// | DONE | done | conflict |
 ///
-/// Whoever acquires the record gives it its fingerprint. What is not DONE has handled nothing that is known, so
-/// other facts are no conflict there: they wait for the run that holds the claim, and take over what is free.
+/// Whoever acquires the record gives it its fingerprint. What is not DONE has handled nothing that
+/// is known, so other facts are no conflict there: they wait for the run that holds the claim, and
+/// take over what is free.
 ///
-/// A token belongs to one run, and a run has one fingerprint. The token that holds the claim, with another
-/// fingerprint, is therefore not the run that holds it, and waits for the end of the lease.
+/// A token belongs to one run, and a run has one fingerprint. The token that holds the claim, with
+/// another fingerprint, is therefore not the run that holds it, and waits for the end of the lease.
 #[must_use]
 pub fn claim(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Change<Claimed> {
     let acquire = |generation, attempts| {
@@ -218,7 +219,7 @@ pub fn claim(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Chan
         return acquire(generation, attempts);
     }
     match current.state {
-        // Other facts are another event: as a duplicate they would be acknowledged and never handled.
+        // Other facts are another event. As a duplicate it would be acknowledged and never handled.
         State::Done { .. } if current.fingerprint != ticket.fingerprint => Change::none(Claimed::Conflict),
         State::Done { completion, .. } => Change::none(Claimed::Done(completion)),
         State::Claimed { lease_until, .. } if lease_until > now => Change::none(Claimed::InFlight {
@@ -246,7 +247,8 @@ pub fn renew(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Chan
 
 /// `complete`: DONE from any state for a handled event, since its effect happened; for a rejected one by the holder alone.
 ///
-/// Where another event has taken the record over, it is that event's: completing the first one changes nothing.
+/// Where another event has taken the record over, it is that event's: completing the first one
+/// changes nothing.
 #[must_use]
 pub fn complete(current: Option<&Record>, ticket: &Ticket, completion: Completion, now: SystemTime) -> Change<Effect> {
     let current = current.filter(|record| !record.is_expired(now));
@@ -256,8 +258,8 @@ pub fn complete(current: Option<&Record>, ticket: &Ticket, completion: Completio
         expires: later(now, ticket.retention),
     };
     match current {
-        // Another event took the record over, after this run lost its lease or its record: that event may
-        // still run, and is not handled because this one is.
+        // Another event took the record over, after this run lost its lease or its record. That
+        // event may still run, and is not handled because this one is.
         Some(record) if record.fingerprint != ticket.fingerprint => Change::none(Effect::NotHeld),
         // DONE stays as it was first written, so that completing twice does not extend its retention.
         Some(Record {

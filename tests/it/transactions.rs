@@ -9,6 +9,7 @@ use std::{
 use tower_webhook::{
     Delivery, HandlerError, ResultExt as _, WebhookLayer,
     dwolla::{self, Dwolla},
+    event::Fingerprint,
     store::{Claimed, Completion, Effect, IdempotencyStore, State, StoreError, StoreErrorKind, Ticket, Token},
     testing::{self, FaultyStore, Operation},
 };
@@ -121,8 +122,8 @@ pub(crate) async fn what_is_not_committed_is_neither_there_nor_done(books: impl 
 }
 
 pub(crate) async fn a_run_that_lost_its_claim_leaves_no_effect(books: impl Books) {
-    for other_finishes in [false, true] {
-        let id = format!("lost {other_finishes}");
+    for (other_finishes, same_facts) in [(false, true), (true, true), (false, false), (true, false)] {
+        let id = format!("lost {other_finishes} {same_facts}");
         let theirs = Arc::new(Mutex::new(None));
         let handler = {
             let (books, theirs) = (books.clone(), Arc::clone(&theirs));
@@ -131,7 +132,10 @@ pub(crate) async fn a_run_that_lost_its_claim_leaves_no_effect(books: impl Books
                 async move {
                     let other = books.later().await;
                     let key = key(delivery.event().id().as_str());
-                    let fingerprint = other.get(&key).await?.unwrap().fingerprint;
+                    let fingerprint = match same_facts {
+                        true => other.get(&key).await?.unwrap().fingerprint,
+                        false => Fingerprint::of(["other facts"]),
+                    };
                     let ticket = Ticket {
                         fingerprint,
                         token: Token::random(),
@@ -155,8 +159,10 @@ pub(crate) async fn a_run_that_lost_its_claim_leaves_no_effect(books: impl Books
             }
         };
         let app = App::with(books.store(), handler);
-        // the other's DONE is as good as this run's would have been; its claim is none, and stays
-        assert_eq!(app.deliver(&id).await, if other_finishes { 200 } else { 500 });
+        // The other's DONE is as good as this run's would have been, if it is the same event. Its
+        // claim is not, and stays.
+        let is_done_by_other = other_finishes && same_facts;
+        assert_eq!(app.deliver(&id).await, if is_done_by_other { 200 } else { 500 });
         assert_eq!(books.effects(&id).await, 0);
         let theirs = theirs.lock().unwrap().take().unwrap();
         match state(&books, &id).await {

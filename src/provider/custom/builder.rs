@@ -131,7 +131,8 @@ impl CustomBuilder {
     /// nothing, is an event without a time.
     ///
     /// With it, topic and time are what two deliveries under one id must have in common; without it, every byte of the body is, and one that comes
-    /// again under its id and differs (a counter of attempts in it, say) is refused as a conflict, for as long as the id is remembered.
+    /// again under its id and differs (a counter of attempts in it, say) is refused as a conflict
+    /// once the event is done, for as long as the id is remembered.
     ///
     /// It must be in the body: by the time, a layer with a `max_event_age` tells old requests that are replayed.
     pub fn time(mut self, place: Place) -> Self {

@@ -1,5 +1,5 @@
--- The only way to a handler. Answers ACQUIRED, generation, attempts; IN_FLIGHT, what is left of the lease (ms); DONE, how; CONFLICT;
--- or, where the record is in none of the three states, FOREIGN.
+-- The only way to a handler. Answers ACQUIRED, generation, attempts; IN_FLIGHT, what is left of the
+-- lease (ms); DONE, how; CONFLICT; or, where the record is in none of the three states, FOREIGN.
 
 local generation, attempts
 if not record then
@@ -17,7 +17,7 @@ elseif record.state == 'CLAIMED' and record.lease_until > now then
 elseif record.state ~= 'CLAIMED' and record.state ~= 'FREE' then
   return {'FOREIGN'}
 else
-  -- FREE, or the lease is over: nothing is known to be handled here, so any facts may take the record over.
+  -- FREE, or the lease is over: nothing is known to be handled, so any facts may take the record.
   -- The bounds are what is left of 64 bits in a Lua number, and 32 bits.
   generation = math.min(record.generation + 1, 9007199254740992)
   attempts = math.min(record.attempts + 1, 4294967295)

@@ -4,8 +4,8 @@ local completion = ARGV[6]
 local is_handled = completion == 'handled'
 
 if record and record.fingerprint ~= fingerprint then
-  -- Another event took the record over, after this run lost its lease or its record: that event may still run, and is not
-  -- handled because this one is.
+  -- Another event took the record over, after this run lost its lease or its record. That event may
+  -- still run, and is not handled because this one is.
   return {'NOT_HELD'}
 elseif record and record.state == 'DONE' then
   -- It stays as it was first written, so that completing twice does not extend its retention.
