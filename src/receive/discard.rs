@@ -1,10 +1,10 @@
 //! What becomes of a body that a refusal leaves unread.
 //!
-//! Over HTTP/1 a server closes the connection when the response is out and the body was dropped half-way (hyper does, as soon as
-//! nobody holds the body). To a client that is still sending, the kernel answers with a reset, and the reset also discards the
-//! response where the client has not read it yet: it sees `connection reset`, and never the 413. So the rest is read and thrown
-//! away while the response goes out, in a task of its own: the response waits for nothing, and no byte of the rest is kept. A body
-//! over HTTP/2 needs none of it: its stream is ended by itself.
+//! Over HTTP/1 a server closes the connection when the response is out and nobody holds the body any more (hyper does). The kernel
+//! resets a connection that is closed while its client is still sending. Most clients send all before they read: they see `broken
+//! pipe` or `connection reset`, and never the 413. So the rest is read and thrown away while the response goes out, in a task of
+//! its own: the response waits for nothing, and no byte of the rest is kept. A body over HTTP/2 needs none of it: its stream ends by
+//! itself.
 //!
 //! Anybody can cause this, so it is bounded, and beyond the bounds the connection is closed as it would be without it.
 
