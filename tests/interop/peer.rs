@@ -1,13 +1,15 @@
-//! The Rust side of the tests with the providers' official SDKs: receives what an SDK signs, and signs what an SDK verifies.
+//! The Rust side of the tests with the providers' official SDKs: receives what an SDK signs, and
+//! signs what an SDK verifies.
 //!
-//! `tests/interop/run` starts it. It listens on a free port of 127.0.0.1, prints its URL, and ends when its standard input does.
+//! `tests/interop/run` starts it. It listens on a free port of 127.0.0.1, prints its URL, and ends
+//! when its standard input does. A 422 says in its body why a secret or an id is refused.
 //!
 //! | request | response |
 //! | --- | --- |
-//! | `POST /receivers/{name}` with `{"provider", "secret"}` | makes a receiver at `/webhooks/{name}`; 422 with the reason if the secret is refused |
+//! | `POST /receivers/{name}` with `{"provider", "secret"}` | a receiver at `/webhooks/{name}`, or 422 |
 //! | `POST /webhooks/{name}` | the receiver's |
 //! | `GET /receivers/{name}` | what its handler got, in order: `[{"topic", "payload", "body"}]` |
-//! | `POST /sign/{provider}` with `{"secret", "id", "time", "url", "body"}` | the signed headers; 422 with the reason if they cannot be made |
+//! | `POST /sign/{provider}` with `{"secret", "id", "time", "url", "body"}` | the headers, or 422 |
 
 use std::{
     collections::HashMap,

@@ -23,7 +23,8 @@ import * as svix from "svix";
 const [peer] = process.argv.slice(2);
 const providers = JSON.parse(readFileSync(new URL("providers.json", import.meta.url)));
 
-// Legitimate requests that the receiver refuses today. One that it accepts fails: it leaves the list.
+// Legitimate requests that the receiver refuses today. Once it accepts one, the check fails until
+// the entry is removed.
 const KNOWN_GAPS = new Set([
   ...["svix", "standardwebhooks", "stripe", "@octokit/webhooks-methods", "@slack/bolt", "@shopify/shopify-api", "square"].map(
     (name) => `${name}: signs for us: half an emoji`,
@@ -78,7 +79,8 @@ async function bodyOf(request) {
   return Buffer.concat(chunks).toString();
 }
 
-// Of each SDK: who signs (`by`) and how, and how it verifies. `verify` returns false or throws where it refuses.
+// Of each SDK: what signs (`by`), how it signs, and how it verifies. `verify` returns false or throws
+// where the SDK refuses.
 const standard = (Webhook, prefix) => ({
   by: "Webhook.sign",
   sign: ({ body, secret, id, time }) => ({
@@ -341,7 +343,8 @@ async function signsForOurs(sdk) {
   await refuse("another secret", {}, { secret: other_secret });
   if (sdk.provider === "square") await refuse("another URL", {}, { url: `${url}/` });
   if (window) {
-    // Paddle's and Linear's retries may carry the first time, so that our window is as long as they go on.
+    // Paddle's and Linear's retries may carry the time of the first attempt, so our window may be as
+    // long as their retries.
     const far = window < 300 ? 400 * 86_400 : window + 60;
     await refuse("signed too long ago", { time: now() - far });
     await refuse("signed in the future", { time: now() + far });
@@ -388,7 +391,7 @@ async function verifiesOurs(sdk) {
   }
 }
 
-// --------------------------------------------------------- what only some providers or SDKs can send
+// ---------------------------------------------------- what only some providers or SDKs can send
 
 async function others(sdk) {
   const { secret, other_secret } = providers[sdk.provider];
@@ -401,7 +404,7 @@ async function others(sdk) {
       return mustRun(body, headers, topic, payload);
     });
   const usual = (given) => event(sdk.provider, given);
-  // Where the handler reads a payload it must be able to: `JSON.stringify` writes half an emoji as an escape.
+  // `JSON.stringify` writes half an emoji as an escape; the handler must be able to read the payload.
   await runs("half an emoji", undefined, async () => {
     const { id, value, headers } = usual({ text: "Pump \ud83d" });
     const body = JSON.stringify(value);

@@ -31,7 +31,8 @@ from square.utils.webhooks_helper import verify_signature
 PEER = urlsplit(sys.argv[1])
 PROVIDERS = json.loads(Path(__file__).with_name("providers.json").read_text())
 
-# Legitimate requests that the receiver refuses today. One that it accepts fails: it leaves the list.
+# Legitimate requests that the receiver refuses today. Once it accepts one, the check fails until
+# the entry is removed.
 KNOWN_GAPS = {
     *(
         f"{package}: signs for us: half an emoji"
@@ -197,7 +198,7 @@ def check(sdk, what, run):
     except Exception:
         wrong = traceback.format_exc()
     if gap and wrong:
-        print(f"gap   {name}: {wrong}")
+        print(f"gap   {name}: {wrong.strip().splitlines()[-1]}")
         return
     if gap:
         wrong = "is accepted now; expected it in KNOWN_GAPS no more"
@@ -311,7 +312,8 @@ def signs_for_ours(sdk):
     if sdk["provider"] == "square":
         refuse("another URL", url=f"{receiver.url}/")
     if window := facts.get("window"):
-        # Paddle's retries may carry the first time, so that our window is as long as they go on.
+        # Paddle's retries may carry the time of the first attempt, so our window may be as long as
+        # its retries.
         far = window + 60 if window >= 300 else 400 * 86_400
         refuse("signed too long ago", at=now() - far)
         refuse("signed in the future", at=now() + far)
