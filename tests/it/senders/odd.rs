@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 use serde_json::json;
-use tower_webhook::event::{Event as _, WithPayload};
+use tower_webhook::event::WithPayload;
 
 use super::{
     replays::{Endpoint, SECRET},
