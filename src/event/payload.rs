@@ -3,7 +3,7 @@ use std::{any::type_name, fmt, marker::PhantomData};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess};
 use serde_path_to_error::{Path, Segment, Track};
 
-use super::{Event, EventErrorKind, Shape, read_json};
+use super::{Event, EventErrorKind, Shape, read_json, text_of_json};
 
 /// The longest key that an error names. Field names are shorter; a longer key is data.
 const LONGEST_KEY: usize = 40;
@@ -85,7 +85,12 @@ pub fn read_payload<T: DeserializeOwned>(body: &[u8], path: &[&str]) -> Result<T
 /// missing counts as `null`.
 pub(crate) fn read_first_payload<T: DeserializeOwned>(body: &[u8], paths: &[&[&str]]) -> Result<T, PayloadError> {
     let mut missing = String::new();
+    let is_array = text_of_json::without_mark(body).trim_ascii_start().first() == Some(&b'[');
     for path in paths {
+        // An array has no keys.
+        if is_array && paths.len() > 1 && !path.is_empty() {
+            continue;
+        }
         let shape = if path.is_empty() { Shape::Any } else { Shape::Object };
         let mut misfit = None;
         let found = read_json(body, shape, |json| {
@@ -157,15 +162,8 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Descend<'_, T> {
     type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
-        if self.rest.is_empty() {
-            let mut track = Track::new();
-            T::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track))
-                .map(Some)
-                .inspect_err(|_| *self.misfit = Some(track.path()))
-        } else {
-            // an option, because null leads nowhere, as a key that is missing does
-            deserializer.deserialize_option(self)
-        }
+        // an option, because null leads nowhere, as a key that is missing does
+        deserializer.deserialize_option(self)
     }
 }
 
@@ -181,7 +179,13 @@ impl<'de, T: DeserializeOwned> de::Visitor<'de> for Descend<'_, T> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
-        deserializer.deserialize_map(self)
+        if !self.rest.is_empty() {
+            return deserializer.deserialize_map(self);
+        }
+        let mut track = Track::new();
+        T::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track))
+            .map(Some)
+            .inspect_err(|_| *self.misfit = Some(track.path()))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {

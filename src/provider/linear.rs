@@ -68,6 +68,8 @@ const EVENT: HeaderName = HeaderName::from_static("linear-event");
 const DELIVERY: HeaderName = HeaderName::from_static("linear-delivery");
 /// Of entities, notifications, agents' sessions and SLAs; the others have the whole body.
 const PAYLOADS: &[Path] = &[&["data"], &["notification"], &["agentSession"], &["issueData"], &[]];
+/// What Linear's SDK takes by default.
+const BODY_LIMIT: usize = 5 * 1024 * 1024;
 const HOUR: Duration = Duration::from_secs(3600);
 /// The last retry comes 7 hours and a minute after the event, with the first time; an hour to spare.
 const TOLERANCE: Duration = HOUR.saturating_mul(8);
@@ -178,9 +180,9 @@ impl Provider for Linear {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 5 seconds for an answer, retries for 8 hours, bodies up to 1 MiB.
+    /// 5 seconds for an answer, retries for 8 hours, bodies up to 5 MiB, as its SDK takes.
     fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(5), HOUR.saturating_mul(8))
+        DeliveryTerms::new(Duration::from_secs(5), HOUR.saturating_mul(8)).body_limit(BODY_LIMIT)
     }
 }
 

@@ -70,6 +70,8 @@ use crate::{
 };
 
 const TOLERANCE: Duration = Duration::from_secs(300);
+/// What Slack's Bolt takes by default.
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A challenge is echoed: no more of it than Slack sends.
@@ -205,8 +207,8 @@ impl Provider for Slack {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 3 seconds for an answer, retries for 6 minutes and, with *delayed events*, for 24 hours, bodies up to 1 MiB.
+    /// 3 seconds for an answer, retries for 6 minutes and, with *delayed events*, for 24 hours, bodies up to 4 MiB, as Bolt takes.
     fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(3), HOUR.saturating_mul(24))
+        DeliveryTerms::new(Duration::from_secs(3), HOUR.saturating_mul(24)).body_limit(BODY_LIMIT)
     }
 }

@@ -33,14 +33,7 @@ PROVIDERS = json.loads(Path(__file__).with_name("providers.json").read_text())
 
 # Legitimate requests that the receiver refuses today. Once it accepts one, the check fails until
 # the entry is removed.
-KNOWN_GAPS = {
-    *(
-        f"{package}: signs for us: half an emoji"
-        for package in ["svix", "standardwebhooks", "stripe", "slack_sdk", "squareup", "paddle-python-sdk"]
-    ),
-    "svix: signs for us: a secret whose last bits stand for nothing",
-    "standardwebhooks: signs for us: a secret whose last bits stand for nothing",
-}
+KNOWN_GAPS = set()
 
 # ------------------------------------------------------------------------------------- the SDKs
 

@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -473,8 +473,8 @@ impl End {
 
 /// One request after the other: each answer, each run and each touch of parser and store is foretold.
 async fn one_by_one(endpoint: &Endpoint, gauge: &Arc<Gauge>, handler: &Mutex<Handler>, plans: Vec<Plan>) {
-    // Whether each id is done. Other facts are a duplicate then, too: Dwolla documents its ids as unique.
-    let mut seen: HashMap<String, bool> = HashMap::new();
+    // What each id was last run with, and whether it is done: only then are other facts a conflict.
+    let mut seen: HashMap<String, (String, bool)> = HashMap::new();
     let mut forged = None;
     for mut plan in plans {
         let touched = || (endpoint.parsed(), endpoint.store_calls(), endpoint.runs());
@@ -521,13 +521,23 @@ async fn one_by_one(endpoint: &Endpoint, gauge: &Arc<Gauge>, handler: &Mutex<Han
             assert_eq!((status, touched()), (200, (parsed + 1, store, runs)), "{shown}");
             continue;
         }
+        let read = Event::from_json(&plan.body).unwrap();
+        let resource = read.resource_id().map(str::to_ascii_lowercase);
+        let instant = read
+            .created()
+            .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let facts = match instant {
+            Some(instant) => format!("{resource:?} at {instant:?}"),
+            None => format!("{resource:?} as {:?}", read.created_text()),
+        };
         let expected = match seen.get(&event.id) {
-            Some(true) => 200,
+            Some((other, true)) if *other != facts => 500,
+            Some((_, true)) => 200,
             _ => {
                 assert_eq!(endpoint.runs(), runs + 1, "did not run: {shown}");
                 let (id, body, end) = handler.lock().unwrap().runs[runs].clone();
                 assert_eq!((&id, &*body), (&event.id, &*plan.body), "another was run: {shown}");
-                seen.insert(event.id, end.is_done());
+                seen.insert(event.id, (facts, end.is_done()));
                 assert_eq!(status, end.status(), "{shown}");
                 continue;
             }

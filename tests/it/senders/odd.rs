@@ -298,3 +298,64 @@ fn a_misfit_names_the_fields_path_and_not_its_value() {
         .to_string();
     assert!(error.contains("the event's data.object.? has another type"), "{error}");
 }
+
+// ---- a documented id, and other facts ----
+
+/// A retry that its provider worded anew, where the provider documents that an id is one event.
+#[tokio::test]
+async fn other_facts_under_a_finished_and_documented_id_are_a_duplicate() {
+    async fn twice<P: Provider>(provider: P, id: &str, bodies: [serde_json::Value; 2]) {
+        let name = provider.name().to_owned();
+        let secret = if ["svix", "standard-webhooks"].contains(&&*name) {
+            BASE64_SECRET
+        } else {
+            SECRET
+        };
+        let endpoint = Endpoint::new(provider);
+        for body in bodies {
+            let body = body.to_string();
+            let secrets = Secrets::new(secret).unwrap();
+            let headers = endpoint.scheme().sign_at(&secrets, id, at(NOW), body.as_bytes());
+            let answer = endpoint.send(headers.unwrap(), body.as_bytes()).await;
+            answer.assert_acknowledged();
+        }
+        assert_eq!(endpoint.seen().len(), 1, "{name}");
+    }
+    let dwolla = |topic: &str| json!({"id": "1", "topic": topic, "created": "2019-02-04T14:58:45.144Z"});
+    twice(
+        Dwolla::new(SECRET).unwrap(),
+        "",
+        [dwolla("customer_created"), dwolla("customer_verified")],
+    )
+    .await;
+    let stripe = |created: u64| json!({"id": "1", "type": "a", "created": created});
+    twice(Stripe::new(SECRET).unwrap(), "", [stripe(NOW), stripe(NOW + 1)]).await;
+    let square = |at: &str| json!({"event_id": "1", "type": "a", "created_at": at});
+    let times = ["2023-11-14T22:13:19Z", "2023-11-14T22:13:20Z"];
+    twice(Square::new(SQUARE_URL, SECRET).unwrap(), "", times.map(square)).await;
+    let paddle = |at: &str| json!({"event_id": "1", "event_type": "a", "occurred_at": at});
+    twice(Paddle::new(SECRET).unwrap(), "", times.map(paddle)).await;
+    let slack = |text: &str| json!({"event_id": "1", "api_app_id": "A1", "event": {"type": "message", "text": text}});
+    twice(Slack::new(SECRET).unwrap(), "", ["a", "b"].map(slack)).await;
+    let svix = |n: u32| json!({"type": "a", "n": n});
+    twice(Svix::new(BASE64_SECRET).unwrap(), "msg_1", [1, 2].map(svix)).await;
+    twice(StandardWebhooks::new(BASE64_SECRET).unwrap(), "msg_1", [1, 2].map(svix)).await;
+}
+
+// ---- sizes ----
+
+#[test]
+fn bodies_may_be_as_large_as_a_provider_sends_them() {
+    const MIB: usize = 1024 * 1024;
+    let limits = [
+        ("linear", Linear::new(SECRET).unwrap().terms(), 5 * MIB),
+        ("slack", Slack::new(SECRET).unwrap().terms(), 4 * MIB),
+        ("shopify", Shopify::new(SECRET).unwrap().terms(), 4 * MIB),
+        // As a form every byte may take three.
+        ("github", GitHub::new(SECRET).unwrap().terms(), 25 * MIB),
+        ("stripe", Stripe::new(SECRET).unwrap().terms(), MIB),
+    ];
+    for (name, terms, least) in limits {
+        assert!(terms.largest_body() >= least, "{name}: {}", terms.largest_body());
+    }
+}
