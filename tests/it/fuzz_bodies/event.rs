@@ -253,23 +253,20 @@ pub(crate) fn expected(body: &[u8]) -> Option<Expected> {
         return None;
     }
     let mut links = Vec::new();
-    match field("_links")? {
-        Some(Json::Object(found)) => {
-            for (name, link) in found {
-                let href = match link {
-                    Json::Object(link) => {
-                        if count(link, "href") > 1 {
-                            return None;
-                        }
-                        let href = link.iter().find(|(name, _)| name == "href");
-                        href.and_then(|(_, href)| usable(href))
+    if let Some(Json::Object(found)) = field("_links")? {
+        for (name, link) in found {
+            let href = match link {
+                Json::Object(link) => {
+                    if count(link, "href") > 1 {
+                        return None;
                     }
-                    link => usable(link),
-                };
-                links.extend(href.map(|href| (name.clone(), href)));
-            }
+                    let href = link.iter().find(|(name, _)| name == "href");
+                    href.and_then(|(_, href)| usable(href))
+                }
+                link => usable(link),
+            };
+            links.extend(href.map(|href| (name.clone(), href)));
         }
-        _ => {}
     }
     Some(Expected {
         id: id.clone(),
