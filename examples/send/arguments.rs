@@ -129,7 +129,10 @@ impl Event {
             (At::Header, Some(topic)) => topic,
             (At::Header, None) => {
                 let usual = sender.usual_topic;
-                return Err(format!("--topic is missing: {name} says it in a header, not in the body; give --topic {usual}, say").into());
+                return Err(format!(
+                    "--topic is missing: {name} says it in a header, not in the body; give --topic {usual}, say"
+                )
+                .into());
             }
             (At::Body(_), Some(_)) => return Err(is_in_body("--topic", name).into()),
         };
@@ -145,7 +148,9 @@ impl Event {
 }
 
 fn is_in_body(argument: &str, sender: &str) -> String {
-    format!("{argument} is given beside --body, and {sender} says it in the body; leave {argument} out, or change the file")
+    format!(
+        "{argument} is given beside --body, and {sender} says it in the body; leave {argument} out, or change the file"
+    )
 }
 
 /// The texts at these JSON pointers, with dots between them.

@@ -81,9 +81,9 @@ async fn run() -> Result<bool, Box<dyn Error>> {
     let mut request = Request::post(url).body(Full::new(body))?;
     *request.headers_mut() = headers;
     let responses: Vec<_> = if url.scheme_str() == Some("https") {
-        let tls = HttpsConnectorBuilder::new()
-            .with_native_roots()
-            .map_err(|error| format!("no root certificates: {error}; expected them in a file: name it in SSL_CERT_FILE"))?;
+        let tls = HttpsConnectorBuilder::new().with_native_roots().map_err(|error| {
+            format!("no root certificates: {error}; expected them in a file: name it in SSL_CERT_FILE")
+        })?;
         copies(tls.https_only().enable_http1().build(), &request, arguments.copies)
     } else {
         copies(HttpConnector::new(), &request, arguments.copies)
@@ -121,7 +121,8 @@ async fn run() -> Result<bool, Box<dyn Error>> {
 fn signed(arguments: &Arguments) -> Result<(HeaderMap, Bytes), Box<dyn Error>> {
     let Arguments { sender, event, .. } = arguments;
     let scheme = (sender.scheme)(&arguments.url.to_string());
-    let secrets = Secrets::new(arguments.secret.as_str()).map_err(|error| format!("the secret is unusable: {error}"))?;
+    let secrets =
+        Secrets::new(arguments.secret.as_str()).map_err(|error| format!("the secret is unusable: {error}"))?;
     let mut body = arguments.body.clone();
     let now = SystemTime::now();
     let sign = |time, body: &[u8]| scheme.sign_at(&secrets, &event.id, time, body);
@@ -134,7 +135,11 @@ fn signed(arguments: &Arguments) -> Result<(HeaderMap, Bytes), Box<dyn Error>> {
         Some("header") => headers.clear(),
         Some("time") if scheme.signs_timestamp() => headers = sign(now - Duration::from_secs(24 * 3600), &body)?,
         Some("time") => {
-            return Err(format!("--tamper is time, and {} signs no time beside the body; expected body, signature or header", sender.name).into());
+            return Err(format!(
+                "--tamper is time, and {} signs no time beside the body; expected body, signature or header",
+                sender.name
+            )
+            .into());
         }
         Some(other) => return Err(format!("--tamper is {other}; expected body, signature, header or time").into()),
     }
@@ -168,13 +173,20 @@ fn unanswered(url: &Uri, error: &dyn Error) -> String {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    format!("{text}; is the receiver running there?")
+    let advice = if text.contains("certificate") {
+        "expected one that this machine trusts: else name the file of its root in SSL_CERT_FILE"
+    } else {
+        "is the receiver running there?"
+    };
+    format!("{text}; {advice}")
 }
 
 /// What a newcomer looks for first.
 fn advise(status: StatusCode) {
     let advice = match status {
-        StatusCode::UNAUTHORIZED => "most often the receiver has another secret, or is another sender's: its log says why",
+        StatusCode::UNAUTHORIZED => {
+            "most often the receiver has another secret, or is another sender's: its log says why"
+        }
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => "no webhook is received at this path: see --url",
         _ => return,
     };

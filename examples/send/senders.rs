@@ -152,7 +152,10 @@ pub(crate) const SENDERS: [Sender; 12] = [
         headers: |_| {
             vec![
                 ("content-type", UTF8.to_owned()),
-                ("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)".to_owned()),
+                (
+                    "user-agent",
+                    "Stripe/1.0 (+https://stripe.com/docs/webhooks)".to_owned(),
+                ),
             ]
         },
     },
