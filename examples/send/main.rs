@@ -173,7 +173,12 @@ fn unanswered(url: &Uri, error: &dyn Error) -> String {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    format!("{text}; is the receiver running there?")
+    let advice = if text.contains("certificate") {
+        "expected one that this machine trusts: else name the file of its root in SSL_CERT_FILE"
+    } else {
+        "is the receiver running there?"
+    };
+    format!("{text}; {advice}")
 }
 
 /// What a newcomer looks for first.
