@@ -21,7 +21,7 @@
 //!   the body; `--topic` and `--id` are for the senders that say them in a header
 //! - `--header NAME:VALUE`: one header more, or another value of one that is sent anyway; as often as you like
 //! - `--copies N`: how many copies of the event to send at once, by default 1
-//! - `--tamper body|signature|header|time`: change the body or the signature after signing, leave the header out, or sign as of yesterday
+//! - `--tamper body|signature|header|time`: change the body or the signature after signing, leave the header out, or sign as of a month ago
 //!
 //! It ends with 0 if all copies are answered 2xx.
 
@@ -133,7 +133,7 @@ fn signed(arguments: &Arguments) -> Result<(HeaderMap, Bytes), Box<dyn Error>> {
         Some("body") => body = [&body[..], b" "].concat().into(),
         Some("signature") => headers = sign(now, b"another body")?,
         Some("header") => headers.clear(),
-        Some("time") if scheme.signs_timestamp() => headers = sign(now - Duration::from_secs(24 * 3600), &body)?,
+        Some("time") if scheme.signs_timestamp() => headers = sign(now - Duration::from_secs(30 * 24 * 3600), &body)?,
         Some("time") => {
             return Err(format!(
                 "--tamper is time, and {} signs no time beside the body; expected body, signature or header",
