@@ -84,7 +84,14 @@ fn compare(name: &str, threads: usize, size: usize, count: u64, case: Case, roun
             let open = connections[which].take().expect("open connections");
             let before = servers[which].usage();
             let started = Instant::now();
+            // The client never sleeps between responses: to be woken costs the server a system call's worth of time.
+            let spinner = local.spawn_local(async {
+                loop {
+                    tokio::task::yield_now().await;
+                }
+            });
             let open = local.block_on(&runtime, send_all(open, &requests, count, status));
+            spinner.abort();
             let took = started.elapsed();
             let after = servers[which].usage();
             connections[which] = Some(open);
