@@ -56,7 +56,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    if env::args().any(|argument| argument == "--help") {
+    if env::args()
+        .skip(1)
+        .any(|argument| matches!(argument.as_str(), "-h" | "--help"))
+    {
         println!("{USAGE}{}", SENDERS.map(|sender| sender.name).join(", "));
         return ExitCode::SUCCESS;
     }
