@@ -24,6 +24,9 @@ mod tag;
 mod mac;
 mod timestamp;
 mod verifier;
+mod verification;
+mod own;
+mod exchange;
 mod sign;
 mod explain;
 mod error;
@@ -37,7 +40,9 @@ pub use sign::SignError;
 pub use tag::{Algorithm, Encoding};
 pub use timestamp::TimestampFormat;
 pub(crate) use timestamp::read_rfc3339;
-pub use verifier::{SecretsHandle, Verification, Verifier};
+pub use exchange::SecretsHandle;
+pub use verification::Verification;
+pub use verifier::Verifier;
 
 use std::time::{Duration, SystemTime};
 

@@ -91,7 +91,7 @@ use http::HeaderMap;
 
 use super::{
     DeliveryTerms, Provider,
-    json::{JsonEvent, Reader, no_signed_id},
+    json::{JsonEvent, Reader, signed_id},
 };
 use crate::{
     event::{EventError, Identity, Unsigned},
@@ -177,7 +177,7 @@ impl Provider for Custom {
             let identity = Identity::of_body().with_unsigned(&id, &[event.topic()]);
             return Ok(event.with_identity(identity));
         }
-        let id = self.verifier.scheme().signed_id(headers).ok_or_else(no_signed_id)?;
+        let id = signed_id(&self.verifier, headers)?;
         self.reader.read(headers, body, Some(id))
     }
 

@@ -63,7 +63,7 @@ impl Sender {
         headers: &HeaderMap,
         body: &Bytes,
     ) -> Result<JsonEvent<S>, EventError> {
-        let id = self.verifier.scheme().signed_id(headers).ok_or_else(no_signed_id)?;
+        let id = signed_id(&self.verifier, headers)?;
         self.reader.read(headers, body, Some(id))
     }
 
@@ -259,11 +259,15 @@ fn owned(path: &[&str]) -> Vec<String> {
     path.iter().map(|key| (*key).to_owned()).collect()
 }
 
-pub(super) fn no_signed_id() -> EventError {
-    EventError::new(
-        EventErrorKind::Field,
-        "the event's id is missing; expected it in the header that is signed",
-    )
+/// The id in the header that the scheme signs.
+pub(super) fn signed_id<'h>(verifier: &Verifier, headers: &'h HeaderMap) -> Result<&'h str, EventError> {
+    let id = verifier.scheme().and_then(|scheme| scheme.signed_id(headers));
+    id.ok_or_else(|| {
+        EventError::new(
+            EventErrorKind::Field,
+            "the event's id is missing; expected it in the header that is signed",
+        )
+    })
 }
 
 /// The header's only value, under the rules of an id. Gateways repeat a header: equal values are one value.
