@@ -33,6 +33,7 @@ mod error;
 
 pub use content::SchemeError;
 pub use error::{SignatureError, SignatureErrorKind};
+pub use exchange::SecretsHandle;
 pub use explain::{Explain, Explanation, ExplanationKind, explain};
 pub use scheme::Scheme;
 pub use secret::{SecretError, SecretErrorKind, Secrets};
@@ -40,7 +41,6 @@ pub use sign::SignError;
 pub use tag::{Algorithm, Encoding};
 pub use timestamp::TimestampFormat;
 pub(crate) use timestamp::read_rfc3339;
-pub use exchange::SecretsHandle;
 pub use verification::Verification;
 pub use verifier::Verifier;
 

@@ -107,12 +107,7 @@ impl Own {
         })
     }
 
-    pub(super) fn verify(
-        &self,
-        headers: &HeaderMap,
-        body: &[u8],
-        now: SystemTime,
-    ) -> Result<Verified, SignatureError> {
+    pub(super) fn verify(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<Verified, SignatureError> {
         self.claims(headers)?;
         (self.check)(headers, body, now)?;
         Ok(Verified {

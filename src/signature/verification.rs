@@ -15,7 +15,10 @@ use super::{
 #[must_use = "nothing is verified until `finish` says so"]
 pub struct Verification(pub(super) Begun);
 
-#[expect(clippy::large_enum_variant, reason = "nearly every one is the large variant, and lives on the stack")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is the large variant, and lives on the stack"
+)]
 pub(super) enum Begun {
     Keyed(OfKeys),
     /// A function sees headers and body as a whole. Who has them at hand keeps none here.

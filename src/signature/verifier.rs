@@ -341,7 +341,11 @@ impl fmt::Debug for Verifier {
 
 /// Compares every secret's tag with every one claimed, and selects without a branch which secret matched.
 #[inline]
-pub(super) fn decide(claimed: &Tags, exchanges: u64, computed: impl Iterator<Item = Tag>) -> Result<Verified, SignatureError> {
+pub(super) fn decide(
+    claimed: &Tags,
+    exchanges: u64,
+    computed: impl Iterator<Item = Tag>,
+) -> Result<Verified, SignatureError> {
     let mut matched = subtle::Choice::from(0);
     let (mut position, mut secrets) = (0_u64, 0_u64);
     for tag in computed {

@@ -1,11 +1,13 @@
 //! What senders have in common whose body is a JSON object with a topic that is text: everything but the places.
 
 mod envelope;
+mod sent;
 mod event;
 
 pub use event::JsonEvent;
 
 pub(super) use envelope::{Envelope, Role};
+pub(super) use sent::id_without;
 
 use std::{
     sync::Arc,
@@ -14,6 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     event::{EventError, EventErrorKind, EventId, Fingerprint, Identity},
@@ -85,6 +88,8 @@ pub(super) struct Reader {
     envelope: Envelope,
     /// The header that the topic is in, or begins in.
     topic_header: Option<HeaderName>,
+    /// Whether an event may be without that header.
+    topic_is_optional: bool,
     /// What stands before a topic of the body's.
     topic_prefix: &'static str,
     /// A header that repeats the topic or its first part, which is in the body: the two must agree.
@@ -131,6 +136,11 @@ impl Reader {
 
     pub(super) fn topic_header(mut self, name: HeaderName) -> Self {
         self.topic_header = Some(name);
+        self
+    }
+
+    pub(super) fn optional_topic(mut self) -> Self {
+        self.topic_is_optional = true;
         self
     }
 
@@ -192,6 +202,7 @@ impl Reader {
                 EventId::new(&format!("{}{topic}", self.topic_prefix))
                     .map_err(|error| field(format!("the event's topic {}", error.wrong())))?,
             ),
+            (None, Some(name)) if self.topic_is_optional => header(headers, name).ok(),
             (None, Some(name)) => {
                 Some(header(headers, name).map_err(|wrong| field(format!("the event's header {name} {wrong}")))?)
             }
@@ -231,7 +242,7 @@ impl Reader {
             }),
         };
         let identity = match (&id, found.scope) {
-            (Some(id), Some(scope)) => EventId::new(&format!("{scope}:{id}")).ok().map(Identity::signed),
+            (Some(id), Some(scope)) => scoped(&scope, id).map(Identity::signed),
             _ => None,
         };
         // Nothing depends on them, so nothing is refused for them.
@@ -245,6 +256,7 @@ impl Reader {
             topic,
             time: found.time,
             sent: found.sent,
+            sent_as: found.sent_as,
             fingerprint,
             unsigned,
             identity,
@@ -253,6 +265,13 @@ impl Reader {
             payloads: Arc::clone(&self.payloads),
         }))
     }
+}
+
+/// An id within its scope. Both together may be longer than an id can be: then their digest.
+fn scoped(scope: &EventId, id: &EventId) -> Option<EventId> {
+    let both = format!("{scope}:{id}");
+    let digest = || EventId::new(&format!("sha256:{}", hex::encode(Sha256::digest(&both))));
+    EventId::new(&both).or_else(|_| digest()).ok()
 }
 
 fn owned(path: &[&str]) -> Vec<String> {
