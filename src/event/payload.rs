@@ -91,6 +91,7 @@ pub(crate) fn read_first_payload<T: DeserializeOwned>(body: &[u8], paths: &[&[&s
         let found = read_json(body, shape, |json| {
             Descend::<T> {
                 rest: path,
+                may_be_null: path.is_empty(),
                 misfit: &mut misfit,
                 payload: PhantomData,
             }
@@ -148,20 +149,28 @@ fn printable(key: &str) -> String {
 /// Walks down the keys that are left and reads what stands at their end.
 struct Descend<'p, T> {
     rest: &'p [&'p str],
+    /// The whole body is there, whatever it is.
+    may_be_null: bool,
     /// Where in the payload it did not fit.
     misfit: &'p mut Option<Path>,
     payload: PhantomData<T>,
+}
+
+impl<T: DeserializeOwned> Descend<'_, T> {
+    fn payload<'de, D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        let mut track = Track::new();
+        T::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track))
+            .map(Some)
+            .inspect_err(|_| *self.misfit = Some(track.path()))
+    }
 }
 
 impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Descend<'_, T> {
     type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
-        if self.rest.is_empty() {
-            let mut track = Track::new();
-            T::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track))
-                .map(Some)
-                .inspect_err(|_| *self.misfit = Some(track.path()))
+        if self.rest.is_empty() && self.may_be_null {
+            self.payload(deserializer)
         } else {
             // an option, because null leads nowhere, as a key that is missing does
             deserializer.deserialize_option(self)
@@ -181,6 +190,9 @@ impl<'de, T: DeserializeOwned> de::Visitor<'de> for Descend<'_, T> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        if self.rest.is_empty() {
+            return self.payload(deserializer);
+        }
         deserializer.deserialize_map(self)
     }
 
@@ -195,6 +207,7 @@ impl<'de, T: DeserializeOwned> de::Visitor<'de> for Descend<'_, T> {
             } else if found.is_none() {
                 found = Some(map.next_value_seed(Descend {
                     rest,
+                    may_be_null: false,
                     misfit: &mut *self.misfit,
                     payload: PhantomData,
                 })?);

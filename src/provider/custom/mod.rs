@@ -1,7 +1,7 @@
 //! A sender without code: [`Custom`] is made of a [`Scheme`], secrets, and the [`Place`]s of id, topic, time and payload.
 //!
-//! A sender that one of the crate's own modules knows is better taken from there. One that needs more than places (an id made of
-//! two fields, a fingerprint of its own) implements [`Provider`]: about as many lines.
+//! A sender that one of the crate's own modules knows is better taken from there. One that needs more (an id made of
+//! several fields, a fingerprint of its own) implements [`Provider`]: about as many lines.
 //!
 //! # A whole receiver
 //! The sender of this example has the form that many have. It puts `sha256=` and the hex of HMAC-SHA256 over the body into
@@ -69,9 +69,24 @@
 //! ```
 //!
 //! # What an event is
-//! A body in UTF-8 that is one JSON object, at most 64 levels deep, with id and topic at their places, both strings of 1 to 255
-//! bytes without control characters. On the paths to the places each key is there once; other fields may be anything. What is
-//! authentic but no event is answered 400, with a reason that names the field and repeats nothing of the body.
+//! A body in UTF-8 that is JSON, at most 64 levels deep: an object, or anything where nothing in it is required.
+//! Id and topic stand at their places, strings of 1 to 255 bytes without control characters; an id may be a whole
+//! number. On the paths to the places each key is there once; other fields may be anything. What is authentic but
+//! no event is answered 400, with a reason that names the field and repeats nothing of the body.
+//!
+//! | the provider | say |
+//! | --- | --- |
+//! | has one id for several accounts | [`scope`](CustomBuilder::scope) |
+//! | has no id or topic in some bodies, or in none | [`optional_id`](CustomBuilder::optional_id), [`without_id`](CustomBuilder::without_id), [`optional_topic`](CustomBuilder::optional_topic), [`without_topic`](CustomBuilder::without_topic) |
+//! | has families of events that differ | [`or_topic`](CustomBuilder::or_topic), [`or_payload`](CustomBuilder::or_payload) |
+//! | tells an action apart from what it happened to | [`action`](CustomBuilder::action) |
+//! | signs a time in the body | [`signed_at`](CustomBuilder::signed_at) |
+//! | sends forms | [`form_field`](CustomBuilder::form_field), [`form_fields`](CustomBuilder::form_fields) |
+//! | asks whether somebody is there | [`handshake`](CustomBuilder::handshake) |
+//! | documents its ids as unique | [`unique_ids`](CustomBuilder::unique_ids) |
+//!
+//! What it takes a provider of your own for: an id made of several fields, a handshake that signs something, a
+//! signature that is no HMAC ([`Verifier::from_fn`]).
 //!
 //! # Security
 //! Headers are not signed, but for those that the scheme names; [`CustomBuilder::id`] and [`CustomBuilder::topic`] say what follows from it. Where
