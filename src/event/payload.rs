@@ -100,6 +100,8 @@ pub(crate) fn read_first_payload<T: DeserializeOwned>(body: &[u8], paths: &[&[&s
         match found {
             Ok(Some(payload)) => return Ok(payload),
             Ok(None) => missing = path.join("."),
+            // An array has no keys: the next place, the whole body say, may do.
+            Err(error) if error.kind() == EventErrorKind::NotAnObject && paths.len() > 1 => missing = path.join("."),
             Err(error) => {
                 let reason = match misfit.filter(|_| error.kind() == EventErrorKind::Field) {
                     Some(inner) => name(error.to_string(), path, &inner),

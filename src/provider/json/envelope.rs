@@ -1,11 +1,9 @@
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, time::SystemTime};
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
+use super::times::{from_milliseconds, from_number, whole};
 use crate::{
     event::{EventError, EventErrorKind, EventId, Position, Shape, read_json},
     signature::read_rfc3339,
@@ -385,27 +383,4 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }
-}
-
-/// Whole numbers below 2^53 are exact; some print their milliseconds with an exponent.
-fn whole(number: f64) -> Option<u64> {
-    const END: f64 = 9_007_199_254_740_992.0;
-    ((0.0..END).contains(&number) && number.fract() == 0.0).then_some(number as u64)
-}
-
-/// Seconds since 1970; what counts no seconds, milliseconds.
-fn from_number(number: u64) -> Option<SystemTime> {
-    from_seconds(number).or_else(|| from_milliseconds(number))
-}
-
-const END_OF_9999: u64 = 253_402_300_799;
-
-/// Seconds since 1970. What would be later than the year 9999, RFC 3339's last, counts something else.
-fn from_seconds(seconds: u64) -> Option<SystemTime> {
-    (seconds <= END_OF_9999).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
-}
-
-fn from_milliseconds(milliseconds: u64) -> Option<SystemTime> {
-    let is_time = milliseconds / 1000 <= END_OF_9999;
-    is_time.then(|| SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds))
 }

@@ -2,6 +2,7 @@
 
 mod envelope;
 mod sent;
+mod times;
 mod event;
 
 pub use event::JsonEvent;

@@ -161,6 +161,8 @@ fn a_payload_is_at_the_first_place_that_has_something() {
         assert_eq!(found.as_ref().map(|user| user.name.as_str()), name, "{body}");
     }
     let or_whole = several().or_payload(Place::whole_body());
+    let users: Vec<User> = event(or_whole.clone(), r#"[{"name":"d"}]"#).payload().unwrap();
+    assert_eq!(users, [User { name: "d".to_owned() }]);
     assert_eq!(event(or_whole, r#"{"name":"c"}"#).payload::<User>().unwrap().name, "c");
 }
 
