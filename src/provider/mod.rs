@@ -101,8 +101,8 @@ pub trait Provider: Send + Sync + 'static {
     /// The sender's name: the default namespace of its ids, and what logs call it.
     fn name(&self) -> &str;
 
-    /// How the sender signs, keyed with its secrets. Where it signs by no HMAC, a function of yours:
-    /// [`Verifier::from_fn`].
+    /// How the sender signs, keyed with its secrets. Where it signs by no HMAC, a function of
+    /// yours: [`Verifier::from_fn`].
     fn verifier(&self) -> &Verifier;
 
     /// Reads an event. Called with authentic bodies only; the headers are *not* covered by the signature unless the scheme says so.

@@ -135,8 +135,8 @@ impl SignatureErrorKind {
 }
 
 impl SignatureError {
-    /// The refusal of a [`Verifier`](super::Verifier) that is a function. The reason goes to the log:
-    /// repeat no secret, no expected tag and nothing of the body.
+    /// The refusal of a [`Verifier`](super::Verifier) that is a function. The reason goes to the
+    /// log: repeat no secret, no expected tag and nothing of the body.
     pub fn new(kind: SignatureErrorKind, reason: impl Into<Cow<'static, str>>) -> Self {
         let reason = reason.into();
         Self(Box::new(Reason::Own { kind, reason }))

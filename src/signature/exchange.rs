@@ -1,9 +1,11 @@
 use super::{SecretError, Secrets, Verifier};
 
-/// Exchanges the secrets of a [`Verifier`], and of the layer that it was given to, while requests come in.
+/// Exchanges the secrets of a [`Verifier`], and of the layer that it was given to, while requests
+/// come in.
 ///
-/// A rotation takes three steps: exchange the old secret for the new one *and* the old one; have the sender use the new one; when
-/// deliveries are verified by the first secret alone ([`Verified::secret`], or the metric `webhook_verified_total`), exchange both for the new one.
+/// A rotation takes three steps: exchange the old secret for the new one *and* the old one; have
+/// the sender use the new one; when deliveries are verified by the first secret alone
+/// ([`Verified::secret`], or the metric `webhook_verified_total`), exchange both for the new one.
 ///
 /// ```
 /// use tower_webhook::{dwolla::{self, Dwolla}, provider::Provider, signature::Secrets};
@@ -27,12 +29,12 @@ impl SecretsHandle {
         Self(verifier)
     }
 
-    /// From here on these secrets are the valid ones, and no others. A request whose headers came before is still checked against the
-    /// ones that were valid then.
+    /// From here on these secrets are the valid ones, and no others. A request whose headers came
+    /// before is still checked against the ones that were valid then.
     ///
     /// # Errors
-    /// One of them is not of the form that the scheme asks for. The old ones stay. A verifier that is a
-    /// [function](Verifier::from_fn) has no secrets to exchange.
+    /// One of them is not of the form that the scheme asks for. The old ones stay. A verifier that
+    /// is a [function](Verifier::from_fn) has no secrets to exchange.
     pub fn exchange(&self, secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<(), SecretError> {
         let secrets = secrets.try_into().map_err(Into::into)?;
         match self.0.keyed() {

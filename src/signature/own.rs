@@ -22,15 +22,16 @@ pub(super) struct Kept {
 }
 
 impl Verifier {
-    /// A signature that no [`Scheme`](super::Scheme) describes, because it is no HMAC: Ed25519, ECDSA, a
-    /// signed token. The function gets the request's headers, its whole raw body and the time, and says
-    /// whether they are authentic. It runs after the body's last byte and before anything is parsed.
+    /// A signature that no [`Scheme`](super::Scheme) describes, because it is no HMAC: Ed25519,
+    /// ECDSA, a signed token. The function gets the request's headers, its whole raw body and the
+    /// time, and says whether they are authentic. It runs after the body's last byte and before
+    /// anything is parsed.
     ///
-    /// `headers` are those that the function reads. A request without one of them, with an empty one, or
-    /// with two values for one is refused before a byte of its body is read, so the function finds exactly
-    /// one value of each. Everything else is the function's: what is signed, the encoding, which keys are
-    /// valid, how far from `now` a signed time may be. It must not block; its error goes to the log, not to
-    /// the sender.
+    /// `headers` are those that the function reads. A request without one of them, with an empty
+    /// one, or with two values for one is refused before a byte of its body is read, so the
+    /// function finds exactly one value of each. Everything else is the function's: what is signed,
+    /// the encoding, which keys are valid, how far from `now` a signed time may be. It must not
+    /// block; its error goes to the log, not to the sender.
     ///
     /// What needs a scheme is not to be had of it: [`sign`](Self::sign) and
     /// [`SecretsHandle::exchange`](super::SecretsHandle::exchange) return errors, and the layer's
@@ -44,7 +45,7 @@ impl Verifier {
     /// const SIGNATURE: HeaderName = HeaderName::from_static("x-signature-ed25519");
     /// const TIMESTAMP: HeaderName = HeaderName::from_static("x-signature-timestamp");
     ///
-    /// let sender = Ed25519KeyPair::from_seed_unchecked(&[7; 32])?; // has the private key
+    /// let sender = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap(); // has the private key
     /// let public = UnparsedPublicKey::new(&ED25519, sender.public_key().as_ref().to_owned());
     ///
     /// // Ed25519 over the time and the body, in hex
@@ -69,10 +70,11 @@ impl Verifier {
     /// ```
     ///
     /// # Security
-    /// The layer believes the function. Take the algorithm and the keys from your configuration, never from
-    /// the request; where a time is signed, check it with [`check_time`](super::check_time); and say in
-    /// [`Provider::signature_window`](crate::provider::Provider::signature_window) for how long a signature
-    /// is valid.
+    /// The layer believes the function. Take the algorithm and the keys from your configuration,
+    /// never from the request; where a time is signed, check it with
+    /// [`check_time`](super::check_time); and say in
+    /// [`Provider::signature_window`](crate::provider::Provider::signature_window) for how long a
+    /// signature is valid.
     pub fn from_fn<F>(headers: impl IntoIterator<Item = HeaderName>, check: F) -> Self
     where
         F: Fn(&HeaderMap, &[u8], SystemTime) -> Result<(), SignatureError> + Send + Sync + 'static,

@@ -24,7 +24,8 @@ impl Verifier {
     /// secret.
     ///
     /// # Errors
-    /// None before the year 2286 for a scheme. A [function](Self::from_fn) verifies, and cannot sign.
+    /// None before the year 2286 for a scheme. A [function](Self::from_fn) verifies, and cannot
+    /// sign.
     pub fn sign(&self, body: &[u8]) -> Result<HeaderMap, SignError> {
         self.sign_fresh(SystemClock.now(), body)
     }

@@ -58,7 +58,8 @@ impl Verification {
     /// Decides, after the body's last byte.
     ///
     /// # Errors
-    /// No secret gives a tag that the request claims; or one does, but the signed time is outside the tolerance.
+    /// No secret gives a tag that the request claims; or one does, but the signed time is outside
+    /// the tolerance.
     pub fn finish(self, now: SystemTime) -> Result<Verified, SignatureError> {
         match self.0 {
             Begun::Keyed(begun) => begun.finish(now),

@@ -135,8 +135,8 @@ impl Verifier {
         self
     }
 
-    /// The length of the shortest key, in bytes; `None` for a [function](Self::from_fn), whose keys nobody else knows.
-    /// Below 16 a secret can be guessed; senders set no minimum, so it is taken.
+    /// The length of the shortest key, in bytes; `None` for a [function](Self::from_fn), whose keys
+    /// nobody else knows. Below 16 a secret can be guessed; senders set no minimum, so it is taken.
     #[must_use]
     pub fn shortest_secret(&self) -> Option<usize> {
         self.keyed().map(|keyed| keyed.keys().shortest)
@@ -218,7 +218,8 @@ impl Verifier {
         }
     }
 
-    /// The same for a caller that has headers and body at hand when it [finishes](Verification::finish_with).
+    /// The same for a caller that has headers and body at hand when it
+    /// [finishes](Verification::finish_with).
     #[cfg(feature = "service")]
     #[inline]
     pub(crate) fn begin_with(&self, headers: &HeaderMap) -> Result<Verification, SignatureError> {

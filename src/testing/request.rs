@@ -60,8 +60,8 @@ pub struct SignedRequest {
 impl SignedRequest {
     /// A POST of this body, signed with this sender's first secret.
     ///
-    /// A provider whose verifier is a [function](Verifier::from_fn) has nothing to sign with: building the
-    /// request panics.
+    /// A provider whose verifier is a [function](Verifier::from_fn) has nothing to sign with:
+    /// building the request panics.
     pub fn of<P: Provider>(provider: &P, body: impl Into<Bytes>) -> Self {
         Self::by(provider.verifier().clone(), body.into())
     }

@@ -18,8 +18,9 @@ impl CustomBuilder {
     /// The sender.
     ///
     /// # Errors
-    /// Something is missing, a secret is empty, blank or has whitespace at an end, a path is empty, two paths get in each other's
-    /// way, what must be signed is in a header, or two settings contradict each other. The text says which, and what was expected.
+    /// Something is missing, a secret is empty, blank or has whitespace at an end, a path is empty,
+    /// two paths get in each other's way, what must be signed is in a header, or two settings
+    /// contradict each other. The text says which, and what was expected.
     pub fn build(mut self) -> Result<Custom, CustomError> {
         // What the layer asks of a namespace, so that a layer can always be made of this sender.
         if EventId::new(&self.name).is_err() {

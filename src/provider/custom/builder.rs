@@ -104,8 +104,10 @@ impl CustomBuilder {
         self
     }
 
-    /// Where the event's id is: a string of 1 to 255 bytes without control characters, or a whole number, which is as
-    /// good as its digits in a string. It must be the *event's*, the same in each delivery of it; many senders also have an id of the attempt, of the webhook or of what the event is about.
+    /// Where the event's id is: a string of 1 to 255 bytes without control characters, or a whole
+    /// number, which is as good as its digits in a string. It must be the *event's*, the same in
+    /// each delivery of it; many senders also have an id of the attempt, of the webhook or of what
+    /// the event is about.
     ///
     /// # Security
     /// An id in an [unsigned header](Place::unsigned_header) names the event together with its topic and the
@@ -119,9 +121,10 @@ impl CustomBuilder {
         self
     }
 
-    /// The same for a provider some of whose bodies have no id: the digest of the body is the deduplication key
-    /// of these, as [without an id](Self::without_id). So it is where the id is odd: should the provider move its
-    /// ids elsewhere, a retry whose body differs runs again, and nobody is told.
+    /// The same for a provider some of whose bodies have no id: the digest of the body is the
+    /// deduplication key of these, as [without an id](Self::without_id). So it is where the id is
+    /// odd: should the provider move its ids elsewhere, a retry whose body differs runs again, and
+    /// nobody is told.
     pub fn optional_id(mut self, place: Place) -> Self {
         self.id = Some(IdPlace::Optional(place));
         self
@@ -140,12 +143,13 @@ impl CustomBuilder {
         self
     }
 
-    /// What the id is unique within: an app, an account, a shop. Where a body lacks it, the id stands alone.
+    /// What the id is unique within: an app, an account, a shop. Where a body lacks it, the id
+    /// stands alone.
     ///
-    /// A field of the body makes the key `scope:id`, and is signed as the id is. An
-    /// [unsigned header](Place::unsigned_header) joins the key beside the id, with what that costs
-    /// ([`id`](Self::id)): whoever captured a request can send it again under another scope, and it runs again,
-    /// unless the layer is built with
+    /// A field of the body makes the key `scope:id`, and is signed as the id is. An [unsigned
+    /// header](Place::unsigned_header) joins the key beside the id, with what that costs
+    /// ([`id`](Self::id)): whoever captured a request can send it again under another scope, and it
+    /// runs again, unless the layer is built with
     /// [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity).
     pub fn scope(mut self, place: Place) -> Self {
         self.scope = Some(place);
@@ -162,30 +166,33 @@ impl CustomBuilder {
         self
     }
 
-    /// The same for a provider some of whose bodies have no topic: such an event has the topic `""`, and goes to
-    /// the fallback. So does one whose topic is odd (no string, empty, too long): a change on the provider's
-    /// side is then not answered 400, but goes to the fallback unseen.
+    /// The same for a provider some of whose bodies have no topic: such an event has the topic
+    /// `""`, and goes to the fallback. So does one whose topic is odd (no string, empty, too long):
+    /// a change on the provider's side is then not answered 400, but goes to the fallback unseen.
     pub fn optional_topic(mut self, place: Place) -> Self {
         self.topic = Some(TopicPlace::Optional(place));
         self
     }
 
-    /// The provider's bodies have no topic: every event has the topic `""`, and goes to the router's fallback.
-    /// Bodies may then be arrays, if the [id](Self::signed_id) is not in them either.
+    /// The provider's bodies have no topic: every event has the topic `""`, and goes to the
+    /// router's fallback. Bodies may then be arrays, if the [id](Self::signed_id) is not in them
+    /// either.
     pub fn without_topic(mut self) -> Self {
         self.topic = Some(TopicPlace::Nowhere);
         self
     }
 
-    /// Where the topic is in bodies that have none at the places named before; may be called several times. An
-    /// odd topic at an earlier place counts as none. A header comes last: what is signed goes first.
+    /// Where the topic is in bodies that have none at the places named before; may be called
+    /// several times. An odd topic at an earlier place counts as none. A header comes last: what is
+    /// signed goes first.
     pub fn or_topic(mut self, place: Place) -> Self {
         self.other_topics.push(place);
         self
     }
 
-    /// A field of the body that the topic goes on with after a dot, in bodies that have it: `issues` with the
-    /// action `opened` is `issues.opened`, and a handler of `issues` gets all actions.
+    /// A field of the body that the topic goes on with after a dot, in bodies that have it:
+    /// `issues` with the action `opened` is `issues.opened`, and a handler of `issues` gets all
+    /// actions.
     pub fn action(mut self, place: Place) -> Self {
         self.action = Some(place);
         self
@@ -217,63 +224,68 @@ impl CustomBuilder {
         self
     }
 
-    /// Where the payload is in bodies that have nothing (or `null`) at the places named before; may be called
-    /// several times. [`Place::whole_body`] can only be the last. Each place costs another walk over the body.
+    /// Where the payload is in bodies that have nothing (or `null`) at the places named before; may
+    /// be called several times. [`Place::whole_body`] can only be the last. Each place costs
+    /// another walk over the body.
     pub fn or_payload(mut self, place: Place) -> Self {
         self.payloads.push(place);
         self
     }
 
-    /// Where the body says when the *request* was signed, in any form that [`time`](Self::time) has. One that was
-    /// signed farther from now than the tolerance, in either direction, or that does not say when, is answered
-    /// as a wrong signature is. Such a time limits for how long a captured request is valid.
+    /// Where the body says when the *request* was signed, in any form that [`time`](Self::time)
+    /// has. One that was signed farther from now than the tolerance, in either direction, or that
+    /// does not say when, is answered as a wrong signature is. Such a time limits for how long a
+    /// captured request is valid.
     ///
-    /// The tolerance must outlast the provider's retries, unless it signs each attempt anew: a shorter one
-    /// refuses what it sends again. Where no id is signed, two bodies that differ in this value alone are one
-    /// event.
+    /// The tolerance must outlast the provider's retries, unless it signs each attempt anew: a
+    /// shorter one refuses what it sends again. Where no id is signed, two bodies that differ in
+    /// this value alone are one event.
     pub fn signed_at(mut self, place: Place, tolerance: Duration) -> Self {
         self.signed_at = Some((place, tolerance));
         self
     }
 
-    /// How the sender delivers: how long it waits for an answer, and for how long it sends an event again.
+    /// How the sender delivers: how long it waits for an answer, and for how long it sends an event
+    /// again.
     pub fn terms(mut self, terms: DeliveryTerms) -> Self {
         self.terms = Some(terms);
         self
     }
 
-    /// The bodies are forms (`application/x-www-form-urlencoded`), and the event is the JSON in this field. What
-    /// the signature covers is the body as it came. A body that begins as JSON does is read as JSON: what a
-    /// body is, its own bytes tell, not a header.
+    /// The bodies are forms (`application/x-www-form-urlencoded`), and the event is the JSON in
+    /// this field. What the signature covers is the body as it came. A body that begins as JSON
+    /// does is read as JSON: what a body is, its own bytes tell, not a header.
     pub fn form_field(mut self, name: impl Into<String>) -> Self {
         self.form_field = Some(name.into());
         self
     }
 
-    /// The bodies are forms, and their fields are the event: an object of strings, for [`Place`]s and payload. Of
-    /// two fields with one name the first counts. Beside [`form_field`](Self::form_field), this is for forms
-    /// without that field.
+    /// The bodies are forms, and their fields are the event: an object of strings, for [`Place`]s
+    /// and payload. Of two fields with one name the first counts. Beside
+    /// [`form_field`](Self::form_field), this is for forms without that field.
     pub fn form_fields(mut self) -> Self {
         self.form_fields = true;
         self
     }
 
-    /// What the layer responds to a request that is no event: the one by which the provider sees whether this
-    /// is its customer's endpoint. It has this topic, or goes on after it with a dot. With the topic `""` it is
-    /// one that has no topic, but has what is to be echoed.
+    /// What the layer responds to a request that is no event: the one by which the provider sees
+    /// whether this is its customer's endpoint. It has this topic, or goes on after it with a dot.
+    /// With the topic `""` it is one that has no topic, but has what is to be echoed.
     ///
-    /// The request must be authentic, and [read](Self::build) as an event is: where it has no id, take
-    /// [`optional_id`](Self::optional_id). With that, a request that has an id is an event whatever its topic.
+    /// The request must be authentic, and [read](Self::build) as an event is: where it has no id,
+    /// take [`optional_id`](Self::optional_id). With that, a request that has an id is an event
+    /// whatever its topic.
     pub fn handshake(mut self, topic: impl Into<String>, reply: Reply) -> Self {
         self.handshakes.push((topic.into(), reply));
         self
     }
 
-    /// The provider documents that an id names one event. A delivery that says something else under the id of
-    /// a finished event is then a duplicate, logged as a warning; without this it is a conflict, answered 500.
+    /// The provider documents that an id names one event. A delivery that says something else under
+    /// the id of a finished event is then a duplicate, logged as a warning; without this it is a
+    /// conflict, answered 500.
     ///
-    /// It costs the alarm: if the place of the id is wrong, and names what several events are about, all but
-    /// the first are lost with 200.
+    /// It costs the alarm: if the place of the id is wrong, and names what several events are
+    /// about, all but the first are lost with 200.
     pub fn unique_ids(mut self) -> Self {
         self.unique_ids = true;
         self

@@ -1,7 +1,8 @@
 //! A sender without code: [`Custom`] is made of a [`Scheme`], secrets, and the [`Place`]s of id, topic, time and payload.
 //!
-//! A sender that one of the crate's own modules knows is better taken from there. One that needs more (an id made of
-//! several fields, a fingerprint of its own) implements [`Provider`]: about as many lines.
+//! A sender that one of the crate's own modules knows is better taken from there. One that needs
+//! more (an id made of several fields, a fingerprint of its own) implements [`Provider`]: about as
+//! many lines.
 //!
 //! # A whole receiver
 //! The sender of this example has the form that many have. It puts `sha256=` and the hex of HMAC-SHA256 over the body into
@@ -69,10 +70,11 @@
 //! ```
 //!
 //! # What an event is
-//! A body in UTF-8 that is JSON, at most 64 levels deep: an object, or anything where nothing in it is required.
-//! Id and topic stand at their places, strings of 1 to 255 bytes without control characters; an id may be a whole
-//! number. On the paths to the places each key is there once; other fields may be anything. What is authentic but
-//! no event is answered 400, with a reason that names the field and repeats nothing of the body.
+//! A body in UTF-8 that is JSON, at most 64 levels deep: an object, or anything where nothing in it
+//! is required. Id and topic stand at their places, strings of 1 to 255 bytes without control
+//! characters; an id may be a whole number. On the paths to the places each key is there once;
+//! other fields may be anything. What is authentic but no event is answered 400, with a reason that
+//! names the field and repeats nothing of the body.
 //!
 //! | the provider | say |
 //! | --- | --- |
@@ -85,8 +87,8 @@
 //! | asks whether somebody is there | [`handshake`](CustomBuilder::handshake) |
 //! | documents its ids as unique | [`unique_ids`](CustomBuilder::unique_ids) |
 //!
-//! What it takes a provider of your own for: an id made of several fields, a handshake that signs something, a
-//! signature that is no HMAC ([`Verifier::from_fn`]).
+//! What it takes a provider of your own for: an id made of several fields, a handshake that signs
+//! something, a signature that is no HMAC ([`Verifier::from_fn`]).
 //!
 //! # Security
 //! Headers are not signed, but for those that the scheme names; [`CustomBuilder::id`] and [`CustomBuilder::topic`] say what follows from it. Where
@@ -174,7 +176,8 @@ pub struct Custom {
     id: Id,
     /// What scopes the id, where nobody signs it.
     scope_header: Option<HeaderName>,
-    /// The key of the time in the body at which a request was signed, and how far from now it may be.
+    /// The key of the time in the body at which a request was signed, and how far from now it may
+    /// be.
     signed_at: Option<(String, Duration)>,
     form_field: Option<String>,
     form_fields: bool,
@@ -265,7 +268,8 @@ impl Provider for Custom {
         }
     }
 
-    /// Of two times that are signed both must be near enough to now: the shorter window is the window.
+    /// Of two times that are signed both must be near enough to now: the shorter window is the
+    /// window.
     fn signature_window(&self) -> Option<Duration> {
         let in_body = self.signed_at.as_ref().map(|(_, tolerance)| *tolerance);
         let beside = self.verifier.scheme().and_then(Scheme::time_tolerance);

@@ -2,8 +2,8 @@ use std::fmt;
 
 use http::HeaderName;
 
-/// Where in a request something stands: at a path into the body, in a header that the signature does not cover, or,
-/// for a payload, everywhere.
+/// Where in a request something stands: at a path into the body, in a header that the signature
+/// does not cover, or, for a payload, everywhere.
 ///
 /// ```
 /// use http::HeaderName;

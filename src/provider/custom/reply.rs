@@ -11,9 +11,10 @@ const LONGEST_CHALLENGE: usize = 256;
 
 /// What the layer responds to a [handshake](super::CustomBuilder::handshake).
 ///
-/// An echo is of one field of the body: a string of 1 to 256 letters, digits and `-_.+/=`, so that a browser can
-/// take it for nothing but text. A handshake whose field is anything else is answered 400. Where a provider wants
-/// something signed in return, as Zoom does, implement [`Provider`](crate::provider::Provider).
+/// An echo is of one field of the body: a string of 1 to 256 letters, digits and `-_.+/=`, so that
+/// a browser can take it for nothing but text. A handshake whose field is anything else is answered
+/// 400. Where a provider wants something signed in return, as Zoom does, implement
+/// [`Provider`](crate::provider::Provider).
 ///
 /// ```
 /// use tower_webhook::custom::{Place, Reply};
@@ -33,7 +34,8 @@ enum What {
 }
 
 impl Reply {
-    /// 200 without a body. If a handler is registered for the topic by its name, the request goes to it as an event.
+    /// 200 without a body. If a handler is registered for the topic by its name, the request goes
+    /// to it as an event.
     #[must_use]
     pub fn acknowledge() -> Self {
         Self(What::Nothing)

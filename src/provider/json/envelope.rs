@@ -95,7 +95,8 @@ pub(super) struct Found {
 }
 
 impl Envelope {
-    /// Ids, and what scopes them, may be whole numbers, which are as good as their digits in a string.
+    /// Ids, and what scopes them, may be whole numbers, which are as good as their digits in a
+    /// string.
     pub(in crate::provider) fn take_numbers(&mut self) {
         self.takes_numbers = true;
     }
@@ -221,7 +222,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Reads a value from its JSON: the digits of a number are lost to a parser that makes a float of them.
+    /// Reads a value from its JSON: the digits of a number are lost to a parser that makes a float
+    /// of them.
     fn raw<E: de::Error>(self, json: &str) -> Result<(), E> {
         use de::Visitor as _;
         let is_time = self.node.role == Some(Role::SentAnyhow);

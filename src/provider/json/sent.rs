@@ -4,8 +4,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::event::{EventError, EventErrorKind, EventId};
 
-/// The digest of the signed bytes without this value of this key, which says when they were signed. Without a
-/// value, or where the value is not found, the digest of all.
+/// The digest of the signed bytes without this value of this key, which says when they were signed.
+/// Without a value, or where the value is not found, the digest of all.
 pub(in crate::provider) fn id_without(body: &[u8], key: &str, value: Option<&str>) -> Result<EventId, EventError> {
     let mut digest = Sha256::new();
     match value.and_then(|value| place_of(body, key, value)) {

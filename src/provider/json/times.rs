@@ -15,7 +15,8 @@ pub(super) fn from_number(number: u64) -> Option<SystemTime> {
 
 const END_OF_9999: u64 = 253_402_300_799;
 
-/// Seconds since 1970. What would be later than the year 9999, RFC 3339's last, counts something else.
+/// Seconds since 1970. What would be later than the year 9999, RFC 3339's last, counts something
+/// else.
 fn from_seconds(seconds: u64) -> Option<SystemTime> {
     (seconds <= END_OF_9999).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }

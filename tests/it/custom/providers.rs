@@ -1,4 +1,5 @@
-//! Real providers as descriptions, and built-in ones rebuilt: what a built-in does, a description does, too.
+//! Real providers as descriptions, and built-in ones rebuilt: what a built-in does, a description
+//! does, too.
 
 #![cfg(test)] // for clippy
 
