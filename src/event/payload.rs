@@ -3,7 +3,7 @@ use std::{any::type_name, fmt, marker::PhantomData};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess};
 use serde_path_to_error::{Path, Segment, Track};
 
-use super::{Event, EventErrorKind, Shape, read_json, text_of_json};
+use super::{Event, EventErrorKind, Shape, read_json};
 
 /// The longest key that an error names. Field names are shorter; a longer key is data.
 const LONGEST_KEY: usize = 40;
@@ -85,17 +85,13 @@ pub fn read_payload<T: DeserializeOwned>(body: &[u8], path: &[&str]) -> Result<T
 /// missing counts as `null`.
 pub(crate) fn read_first_payload<T: DeserializeOwned>(body: &[u8], paths: &[&[&str]]) -> Result<T, PayloadError> {
     let mut missing = String::new();
-    let is_array = text_of_json::without_mark(body).trim_ascii_start().first() == Some(&b'[');
     for path in paths {
-        // An array has no keys.
-        if is_array && paths.len() > 1 && !path.is_empty() {
-            continue;
-        }
         let shape = if path.is_empty() { Shape::Any } else { Shape::Object };
         let mut misfit = None;
         let found = read_json(body, shape, |json| {
             Descend::<T> {
                 rest: path,
+                may_be_null: path.is_empty(),
                 misfit: &mut misfit,
                 payload: PhantomData,
             }
@@ -104,6 +100,8 @@ pub(crate) fn read_first_payload<T: DeserializeOwned>(body: &[u8], paths: &[&[&s
         match found {
             Ok(Some(payload)) => return Ok(payload),
             Ok(None) => missing = path.join("."),
+            // An array has no keys: the next place, the whole body say, may do.
+            Err(error) if error.kind() == EventErrorKind::NotAnObject && paths.len() > 1 => missing = path.join("."),
             Err(error) => {
                 let reason = match misfit.filter(|_| error.kind() == EventErrorKind::Field) {
                     Some(inner) => name(error.to_string(), path, &inner),
@@ -153,17 +151,32 @@ fn printable(key: &str) -> String {
 /// Walks down the keys that are left and reads what stands at their end.
 struct Descend<'p, T> {
     rest: &'p [&'p str],
+    /// The whole body is there, whatever it is.
+    may_be_null: bool,
     /// Where in the payload it did not fit.
     misfit: &'p mut Option<Path>,
     payload: PhantomData<T>,
+}
+
+impl<T: DeserializeOwned> Descend<'_, T> {
+    fn payload<'de, D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        let mut track = Track::new();
+        T::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track))
+            .map(Some)
+            .inspect_err(|_| *self.misfit = Some(track.path()))
+    }
 }
 
 impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Descend<'_, T> {
     type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
-        // an option, because null leads nowhere, as a key that is missing does
-        deserializer.deserialize_option(self)
+        if self.rest.is_empty() && self.may_be_null {
+            self.payload(deserializer)
+        } else {
+            // an option, because null leads nowhere, as a key that is missing does
+            deserializer.deserialize_option(self)
+        }
     }
 }
 
@@ -179,13 +192,10 @@ impl<'de, T: DeserializeOwned> de::Visitor<'de> for Descend<'_, T> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
-        if !self.rest.is_empty() {
-            return deserializer.deserialize_map(self);
+        if self.rest.is_empty() {
+            return self.payload(deserializer);
         }
-        let mut track = Track::new();
-        T::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track))
-            .map(Some)
-            .inspect_err(|_| *self.misfit = Some(track.path()))
+        deserializer.deserialize_map(self)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
@@ -199,6 +209,7 @@ impl<'de, T: DeserializeOwned> de::Visitor<'de> for Descend<'_, T> {
             } else if found.is_none() {
                 found = Some(map.next_value_seed(Descend {
                     rest,
+                    may_be_null: false,
                     misfit: &mut *self.misfit,
                     payload: PhantomData,
                 })?);

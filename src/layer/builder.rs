@@ -247,15 +247,15 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
 
     #[track_caller]
     pub(super) fn build_valid(self) -> WebhookLayer<P, S> {
-        let diagnosis = self.explain.map(|(secrets, per_minute)| {
-            let explain = Explain::new(self.provider.verifier().scheme(), &secrets);
+        let diagnosis = self.explain.and_then(|(secrets, per_minute)| {
+            let explain = Explain::new(self.provider.verifier().scheme()?, &secrets);
             let explain = self
                 .explain_also
                 .iter()
                 .fold(explain, |explain, (name, scheme, secrets)| {
                     explain.also(name, scheme, secrets)
                 });
-            Diagnosis::new(explain, per_minute)
+            Some(Diagnosis::new(explain, per_minute))
         });
         let mut receiver = Receiver::new(self.provider, self.store, self.settings, self.clock);
         receiver.diagnosis = diagnosis;

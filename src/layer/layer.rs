@@ -53,8 +53,9 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
 
     pub(super) fn from_receiver(receiver: Receiver<P, S>) -> Self {
         // Senders set no minimum, so a short secret is taken; but it can be guessed.
-        let shortest = receiver.provider.verifier().shortest_secret();
-        if shortest < 16 {
+        if let Some(shortest) = receiver.provider.verifier().shortest_secret()
+            && shortest < 16
+        {
             crate::trace::warn(format_args!(
                 "a secret of {} has {shortest} bytes; expected at least 16: have the sender use a longer one",
                 Brief(receiver.provider.name())

@@ -53,14 +53,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 
 use super::{
     DeliveryTerms, JsonEvent, KnownTopics, Provider,
-    json::{Facts, Path, Reader, Role, Sender, topics},
+    json::{Facts, Path, Reader, Role, Sender, id_without, topics},
 };
 use crate::{
-    event::{EventError, EventErrorKind, EventId, Identity, Unsigned, from_json},
+    event::{EventError, EventId, Identity, Unsigned, from_json},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, SignatureError, Verifier, check_time},
 };
 
@@ -195,28 +194,5 @@ fn id_of(body: &Bytes) -> Result<EventId, EventError> {
         at: Option<Box<RawValue>>,
     }
     let sent: Sent = from_json(body)?;
-    let digits = sent.at.and_then(|at| place_of(body, at.get()));
-    let mut digest = Sha256::new();
-    match digits {
-        Some((begin, end)) => {
-            digest.update(body.get(..begin).unwrap_or_default());
-            digest.update(body.get(end..).unwrap_or_default());
-        }
-        None => digest.update(body),
-    }
-    EventId::new(&format!("sha256:{}", hex::encode(digest.finalize())))
-        .map_err(|error| EventError::new(EventErrorKind::Field, error.to_string()))
-}
-
-/// Where in the body this value of `webhookTimestamp` stands.
-fn place_of(body: &[u8], value: &str) -> Option<(usize, usize)> {
-    const KEY: &[u8] = br#""webhookTimestamp""#;
-    memchr::memmem::find_iter(body, KEY).find_map(|key| {
-        let behind = body.get(key + KEY.len()..)?.trim_ascii_start();
-        let behind = behind.strip_prefix(b":")?.trim_ascii_start();
-        let begin = body.len() - behind.len();
-        behind
-            .starts_with(value.as_bytes())
-            .then_some((begin, begin + value.len()))
-    })
+    id_without(body, "webhookTimestamp", sent.at.as_deref().map(RawValue::get))
 }

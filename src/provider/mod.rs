@@ -101,7 +101,8 @@ pub trait Provider: Send + Sync + 'static {
     /// The sender's name: the default namespace of its ids, and what logs call it.
     fn name(&self) -> &str;
 
-    /// How the sender signs, keyed with its secrets.
+    /// How the sender signs, keyed with its secrets. Where it signs by no HMAC, a function of
+    /// yours: [`Verifier::from_fn`].
     fn verifier(&self) -> &Verifier;
 
     /// Reads an event. Called with authentic bodies only; the headers are *not* covered by the signature unless the scheme says so.
@@ -146,7 +147,7 @@ pub trait Provider: Send + Sync + 'static {
     /// How far from now a request may have been signed, where the sender signs a time: the record of
     /// an event must live at least as long. By default what the scheme says.
     fn signature_window(&self) -> Option<Duration> {
-        self.verifier().scheme().time_tolerance()
+        self.verifier().scheme()?.time_tolerance()
     }
 
     /// How the sender delivers.

@@ -109,7 +109,7 @@ where
         ));
     }
     refuse_encoding(&parts.headers)?;
-    let mut verification = verifier.begin(&parts.headers).map_err(signature)?;
+    let mut verification = verifier.begin_with(&parts.headers).map_err(signature)?;
     let expected = expected_length(&parts.headers, &*body, limits.bytes)?;
     let mut place = gate.enter(expected)?;
 

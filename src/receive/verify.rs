@@ -22,7 +22,7 @@ impl Received {
             body,
             verification,
         } = self;
-        match verification.finish(now) {
+        match verification.finish_with(&parts.headers, &body, now) {
             Ok(verified) => Ok(Authentic { parts, body, verified }),
             Err(error) => Err(Refused {
                 rejection: signature(error),

@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, time::Duration};
+use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 
@@ -88,6 +88,11 @@ enum Reason {
         tolerance: Duration,
     },
     Secret(SecretError),
+    /// What a function said that the user wrote.
+    Own {
+        kind: SignatureErrorKind,
+        reason: Cow<'static, str>,
+    },
 }
 
 /// What was wrong with a signature.
@@ -130,6 +135,13 @@ impl SignatureErrorKind {
 }
 
 impl SignatureError {
+    /// The refusal of a [`Verifier`](super::Verifier) that is a function. The reason goes to the
+    /// log: repeat no secret, no expected tag and nothing of the body.
+    pub fn new(kind: SignatureErrorKind, reason: impl Into<Cow<'static, str>>) -> Self {
+        let reason = reason.into();
+        Self(Box::new(Reason::Own { kind, reason }))
+    }
+
     pub(super) fn missing(headers: &[HeaderName]) -> Self {
         Self(Box::new(Reason::Missing(headers.to_vec())))
     }
@@ -242,6 +254,7 @@ impl SignatureError {
             Reason::Sha1 { .. } => SignatureErrorKind::Sha1,
             Reason::Mismatch { .. } => SignatureErrorKind::Mismatch,
             Reason::Secret(_) => SignatureErrorKind::Secret,
+            Reason::Own { kind, .. } => kind,
         }
     }
 }
@@ -340,6 +353,7 @@ impl fmt::Display for SignatureError {
                 "the tag matches none of the {secrets} secret(s); expected the body's own: check that the secret is the one \
                  given to the sender and that nothing before this layer changes the body"
             ),
+            Reason::Own { reason, .. } => f.write_str(reason),
             Reason::Secret(error) => write!(f, "the secrets do not fit the scheme: {error}"),
         }
     }

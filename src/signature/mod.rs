@@ -24,12 +24,16 @@ mod tag;
 mod mac;
 mod timestamp;
 mod verifier;
+mod verification;
+mod own;
+mod exchange;
 mod sign;
 mod explain;
 mod error;
 
 pub use content::SchemeError;
 pub use error::{SignatureError, SignatureErrorKind};
+pub use exchange::SecretsHandle;
 pub use explain::{Explain, Explanation, ExplanationKind, explain};
 pub use scheme::Scheme;
 pub use secret::{SecretError, SecretErrorKind, Secrets};
@@ -37,7 +41,8 @@ pub use sign::SignError;
 pub use tag::{Algorithm, Encoding};
 pub use timestamp::TimestampFormat;
 pub(crate) use timestamp::read_rfc3339;
-pub use verifier::{SecretsHandle, Verification, Verifier};
+pub use verification::Verification;
+pub use verifier::Verifier;
 
 use std::time::{Duration, SystemTime};
 

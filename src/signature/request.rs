@@ -197,7 +197,11 @@ fn without_prefix<'h>(name: &HeaderName, value: &'h [u8], prefix: &HeaderValue) 
 }
 
 /// The only value of a header. Gateways repeat a header: equal values are one value, and no choice between two.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName, what: &'static str) -> Result<&'h [u8], SignatureError> {
+pub(super) fn only<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+    what: &'static str,
+) -> Result<&'h [u8], SignatureError> {
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else {
         return Err(SignatureError::absent(name, what));

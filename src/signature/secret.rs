@@ -300,12 +300,24 @@ pub enum SecretErrorKind {
     Encoding,
     /// The secret stands for fewer than 24 or more than 75 bytes.
     Length,
+    /// Secrets were given to a verifier that is a function.
+    NoScheme,
 }
+
+/// Of a verifier that is a function, where one with a scheme is needed.
+pub(super) const NO_SCHEME: &str = "the verifier is a function; expected one that is keyed with a scheme's secrets";
 
 impl SecretError {
     pub(super) fn none() -> Self {
         Self {
             kind: SecretErrorKind::None,
+            position: None,
+        }
+    }
+
+    pub(super) fn no_scheme() -> Self {
+        Self {
+            kind: SecretErrorKind::NoScheme,
             position: None,
         }
     }
@@ -322,12 +334,15 @@ impl fmt::Display for SecretError {
         if self.kind == SecretErrorKind::None {
             return f.write_str("there is no secret; expected at least one");
         }
+        if self.kind == SecretErrorKind::NoScheme {
+            return f.write_str(NO_SCHEME);
+        }
         match self.position {
             None => f.write_str("the secret ")?,
             Some(position) => write!(f, "secret {} of the list ", position.saturating_add(1))?,
         }
         f.write_str(match self.kind {
-            SecretErrorKind::None | SecretErrorKind::Empty => {
+            SecretErrorKind::None | SecretErrorKind::NoScheme | SecretErrorKind::Empty => {
                 "is empty; expected the sender's: check the variable or file it is read from"
             }
             SecretErrorKind::Blank => "is blank; expected the sender's: check the variable or file it is read from",

@@ -14,6 +14,7 @@ use super::{
     content::Values,
     error::id_rule,
     scheme::{Form, TimePlace},
+    secret::NO_SCHEME,
     tag::encode,
 };
 use crate::clock::{Clock as _, SystemClock};
@@ -23,7 +24,8 @@ impl Verifier {
     /// secret.
     ///
     /// # Errors
-    /// None before the year 2286.
+    /// None before the year 2286 for a scheme. A [function](Self::from_fn) verifies, and cannot
+    /// sign.
     pub fn sign(&self, body: &[u8]) -> Result<HeaderMap, SignError> {
         self.sign_fresh(SystemClock.now(), body)
     }
@@ -36,9 +38,11 @@ impl Verifier {
     /// The same with an id and a time of the caller's choosing; see [`Scheme::sign_at`](super::Scheme::sign_at).
     ///
     /// # Errors
-    /// The id cannot be signed, or the time cannot be written in the scheme's form.
+    /// The id cannot be signed, or the time cannot be written in the scheme's form. A
+    /// [function](Self::from_fn) verifies, and cannot sign.
     pub fn sign_at(&self, id: &str, time: SystemTime, body: &[u8]) -> Result<HeaderMap, SignError> {
-        let scheme = self.scheme();
+        let keyed = self.keyed().ok_or_else(SignError::no_scheme)?;
+        let scheme = &*keyed.scheme;
         if scheme.signs_id() && !scheme.takes_id(id.as_bytes()) {
             return Err(SignError::id(scheme.content().after_id()));
         }
@@ -60,7 +64,7 @@ impl Verifier {
             .chain(std::iter::once(body))
             .chain(content.after_body(values));
         let tag = encode(
-            &self.keys().first.tag_over(parts),
+            &keyed.keys().first.tag_over(parts),
             scheme.algorithm(),
             scheme.encoding(),
         );
@@ -103,12 +107,13 @@ impl Verifier {
     /// The tag of other bytes than a body's under the secret that a request was verified with, as lower-case hex: for a sender's handshake, which
     /// must make sure that the bytes could not be the signed content of a request. `None` if the secrets were exchanged since.
     pub(crate) fn hex_tag_of(&self, verified: Verified, bytes: &[u8]) -> Option<String> {
-        let keys = self.keys();
+        let keyed = self.keyed()?;
+        let keys = keyed.keys();
         if keys.exchanges != verified.exchanges {
             return None;
         }
         let tag = keys.all().nth(verified.secret())?.tag_over(std::iter::once(bytes));
-        Some(hex::encode(tag.to_bytes(self.scheme().algorithm().tag_length())))
+        Some(hex::encode(tag.to_bytes(keyed.scheme.algorithm().tag_length())))
     }
 }
 
@@ -140,6 +145,7 @@ pub struct SignError(NoSignature);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum NoSignature {
     Secret(SecretError),
+    NoScheme,
     Id(Option<u8>),
     Time { format: TimestampFormat, exact: bool },
 }
@@ -147,6 +153,10 @@ enum NoSignature {
 impl SignError {
     pub(super) fn id(end: Option<u8>) -> Self {
         Self(NoSignature::Id(end))
+    }
+
+    fn no_scheme() -> Self {
+        Self(NoSignature::NoScheme)
     }
 
     fn time(format: TimestampFormat, exact: bool) -> Self {
@@ -158,6 +168,7 @@ impl fmt::Display for SignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             NoSignature::Secret(error) => write!(f, "the secrets do not fit the scheme: {error}"),
+            NoSignature::NoScheme => f.write_str(NO_SCHEME),
             NoSignature::Id(end) => {
                 f.write_str("the id cannot be signed; expected ")?;
                 id_rule(f, *end)
@@ -174,7 +185,7 @@ impl Error for SignError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             NoSignature::Secret(error) => Some(error),
-            NoSignature::Id(_) | NoSignature::Time { .. } => None,
+            NoSignature::NoScheme | NoSignature::Id(_) | NoSignature::Time { .. } => None,
         }
     }
 }

@@ -10,10 +10,13 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 use super::{
     Scheme, SecretError, Secrets, SignatureError, Verified,
     content::{Content, Values},
+    exchange::SecretsHandle,
     mac::{Mac, Tag},
+    own::Own,
     request::Tags,
     secret::SecretForm,
     timestamp,
+    verification::{Begun, OfKeys, Verification},
 };
 use crate::clock::{Clock as _, SystemClock};
 
@@ -36,10 +39,35 @@ use crate::clock::{Clock as _, SystemClock};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Verifier {
-    scheme: Arc<Scheme>,
+pub struct Verifier(How);
+
+#[derive(Clone)]
+enum How {
+    Keyed(Keyed),
+    Own(Arc<Own>),
+}
+
+/// A scheme, keyed.
+#[derive(Clone)]
+pub(super) struct Keyed {
+    pub(super) scheme: Arc<Scheme>,
     /// Exchanged as a whole; held for no longer than a MAC takes.
     keys: Arc<RwLock<Keys>>,
+}
+
+impl Keyed {
+    pub(super) fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        // Nothing panics while it is written.
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn exchange(&self, secrets: &Secrets) -> Result<(), SecretError> {
+        let mut keys = Keys::new(&self.scheme, secrets)?;
+        let mut valid = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.exchanges = valid.exchanges.saturating_add(1);
+        *valid = keys;
+        Ok(())
+    }
 }
 
 pub(super) struct Keys {
@@ -75,58 +103,72 @@ impl Verifier {
     /// # Errors
     /// A secret is not of the form that the scheme asks for.
     pub fn new(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
-        Ok(Self {
+        Ok(Self(How::Keyed(Keyed {
             keys: Arc::new(RwLock::new(Keys::new(scheme, secrets)?)),
             scheme: Arc::new(scheme.clone()),
-        })
+        })))
     }
 
-    /// The scheme it was keyed for.
+    pub(super) fn of(own: Own) -> Self {
+        Self(How::Own(Arc::new(own)))
+    }
+
+    pub(super) fn keyed(&self) -> Option<&Keyed> {
+        match &self.0 {
+            How::Keyed(keyed) => Some(keyed),
+            How::Own(_) => None,
+        }
+    }
+
+    /// The scheme it was keyed for; `None` for a [function](Self::from_fn).
     #[must_use]
-    pub fn scheme(&self) -> &Scheme {
-        &self.scheme
+    pub fn scheme(&self) -> Option<&Scheme> {
+        self.keyed().map(|keyed| &*keyed.scheme)
     }
 
     /// The same with another tolerance for the time that the scheme signs; see [`Scheme::tolerance`].
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: Duration) -> Self {
-        self.scheme = Arc::new(Scheme::clone(&self.scheme).tolerance(tolerance));
+        if let How::Keyed(keyed) = &mut self.0 {
+            keyed.scheme = Arc::new(Scheme::clone(&keyed.scheme).tolerance(tolerance));
+        }
         self
     }
 
-    /// The length of the shortest key, in bytes. Below 16 a secret can be guessed; senders set no minimum, so it is taken.
+    /// The length of the shortest key, in bytes; `None` for a [function](Self::from_fn), whose keys
+    /// nobody else knows. Below 16 a secret can be guessed; senders set no minimum, so it is taken.
     #[must_use]
-    pub fn shortest_secret(&self) -> usize {
-        self.keys().shortest
+    pub fn shortest_secret(&self) -> Option<usize> {
+        self.keyed().map(|keyed| keyed.keys().shortest)
     }
 
     /// To exchange the secrets while requests are being verified.
     #[must_use]
     pub fn secrets_handle(&self) -> SecretsHandle {
-        SecretsHandle(self.clone())
+        SecretsHandle::new(self.clone())
     }
 
     /// Whether a request may be authentic for both: some secret of this one makes the same tags as
-    /// some secret of the other.
+    /// some secret of the other. Of two functions nobody can tell.
     #[cfg(feature = "service")]
     pub(crate) fn shares_a_secret(&self, other: &Self) -> bool {
-        if Arc::ptr_eq(&self.keys, &other.keys) {
+        let (us, them) = match (&self.0, &other.0) {
+            (How::Keyed(us), How::Keyed(them)) => (us, them),
+            (How::Own(_), How::Own(_)) => return true,
+            _ => return false,
+        };
+        if Arc::ptr_eq(&us.keys, &them.keys) {
             return true;
         }
         // Tags are compared, and dropped: the secrets themselves are not kept.
-        let tags = |verifier: &Self| -> Vec<Tag> {
+        let tags = |keyed: &Keyed| -> Vec<Tag> {
             let probe = || std::iter::once(b"do both have this secret?".as_slice());
-            verifier.keys().all().map(|mac| mac.tag_over(probe())).collect()
+            keyed.keys().all().map(|mac| mac.tag_over(probe())).collect()
         };
-        let theirs = tags(other);
-        let ours = tags(self);
+        let theirs = tags(them);
+        let ours = tags(us);
         ours.iter()
             .any(|our| theirs.iter().any(|their| our.ct_eq(their).into()))
-    }
-
-    pub(super) fn keys(&self) -> RwLockReadGuard<'_, Keys> {
-        // Nothing panics while it is written.
-        self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Checks one request's signature now.
@@ -152,8 +194,12 @@ impl Verifier {
         body: &[u8],
         now: impl FnOnce() -> SystemTime,
     ) -> Result<Verified, SignatureError> {
-        self.scheme.check(headers, body, now, |tags, signed| {
-            let keys = self.keys();
+        let keyed = match &self.0 {
+            How::Keyed(keyed) => keyed,
+            How::Own(own) => return own.verify(headers, body, now()),
+        };
+        keyed.scheme.check(headers, body, now, |tags, signed| {
+            let keys = keyed.keys();
             decide(tags, keys.exchanges, keys.all().map(|mac| mac.tag_over(signed.parts())))
         })
     }
@@ -163,6 +209,33 @@ impl Verifier {
     /// # Errors
     /// The signature, or what else is signed, is missing, doubled or malformed: known before a byte of the body is read.
     pub fn begin(&self, headers: &HeaderMap) -> Result<Verification, SignatureError> {
+        match &self.0 {
+            How::Keyed(keyed) => keyed.begin(headers).map(|begun| Verification(Begun::Keyed(begun))),
+            How::Own(own) => own.begin(headers).map(|kept| {
+                let (own, kept) = (Arc::clone(own), Some(Box::new(kept)));
+                Verification(Begun::Own { own, kept })
+            }),
+        }
+    }
+
+    /// The same for a caller that has headers and body at hand when it
+    /// [finishes](Verification::finish_with).
+    #[cfg(feature = "service")]
+    #[inline]
+    pub(crate) fn begin_with(&self, headers: &HeaderMap) -> Result<Verification, SignatureError> {
+        match &self.0 {
+            How::Keyed(keyed) => keyed.begin(headers).map(|begun| Verification(Begun::Keyed(begun))),
+            How::Own(own) => {
+                own.claims(headers)?;
+                let own = Arc::clone(own);
+                Ok(Verification(Begun::Own { own, kept: None }))
+            }
+        }
+    }
+}
+
+impl Keyed {
+    fn begin(&self, headers: &HeaderMap) -> Result<OfKeys, SignatureError> {
         let claims = self.scheme.claims(headers)?;
         let content = self.scheme.content();
         let (mut first, mut rest, exchanges) = {
@@ -173,7 +246,7 @@ impl Verifier {
             first.update(part);
             rest.iter_mut().for_each(|mac| mac.update(part));
         }
-        Ok(Verification {
+        Ok(OfKeys {
             after_body: content.after_body(claims.values).collect::<Vec<_>>().concat(),
             tags: claims.tags,
             time: claims.time,
@@ -248,7 +321,7 @@ impl Scheme {
         Ok(verified)
     }
 
-    fn fresh(&self, time: u64, now: SystemTime) -> Result<(), SignatureError> {
+    pub(super) fn fresh(&self, time: u64, now: SystemTime) -> Result<(), SignatureError> {
         let tolerance = self.time_tolerance().unwrap_or_default();
         timestamp::check(time, now, tolerance).map_err(|off| SignatureError::off(off, tolerance))
     }
@@ -256,108 +329,24 @@ impl Scheme {
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier")
-            .field("scheme", &self.scheme)
-            .field("secrets", &self.keys().all().count())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Exchanges the secrets of a [`Verifier`], and of the layer that it was given to, while requests come in.
-///
-/// A rotation takes three steps: exchange the old secret for the new one *and* the old one; have the sender use the new one; when
-/// deliveries are verified by the first secret alone ([`Verified::secret`], or the metric `webhook_verified_total`), exchange both for the new one.
-///
-/// ```
-/// use tower_webhook::{dwolla::{self, Dwolla}, provider::Provider, signature::Secrets};
-///
-/// let provider = Dwolla::new("the old secret")?;
-/// let handle = provider.verifier().secrets_handle();
-/// // … the provider goes into a layer …
-///
-/// let signed = dwolla::scheme().sign(&Secrets::new("the new secret")?, b"{}")?;
-/// assert!(provider.verifier().verify(&signed, b"{}").is_err());
-///
-/// handle.exchange(["the new secret", "the old secret"])?;
-/// assert_eq!(provider.verifier().verify(&signed, b"{}")?.secret(), 0);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct SecretsHandle(Verifier);
-
-impl SecretsHandle {
-    /// From here on these secrets are the valid ones, and no others. A request whose headers came before is still checked against the
-    /// ones that were valid then.
-    ///
-    /// # Errors
-    /// One of them is not of the form that the scheme asks for. The old ones stay.
-    pub fn exchange(&self, secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<(), SecretError> {
-        let secrets = secrets.try_into().map_err(Into::into)?;
-        let mut keys = Keys::new(&self.0.scheme, &secrets)?;
-        let mut valid = self.0.keys.write().unwrap_or_else(PoisonError::into_inner);
-        keys.exchanges = valid.exchanges.saturating_add(1);
-        *valid = keys;
-        Ok(())
-    }
-}
-
-/// A signature being checked while the body arrives; see [`Verifier::begin`].
-#[must_use = "nothing is verified until `finish` says so"]
-pub struct Verification {
-    tags: Tags,
-    time: Option<u64>,
-    first: Mac,
-    rest: Vec<Mac>,
-    exchanges: u64,
-    after_body: Vec<u8>,
-    scheme: Arc<Scheme>,
-}
-
-impl Verification {
-    /// Takes the body's next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.first.update(bytes);
-        for mac in &mut self.rest {
-            mac.update(bytes);
-        }
-    }
-
-    /// Decides, after the body's last byte.
-    ///
-    /// # Errors
-    /// No secret gives a tag that the request claims; or one does, but the signed time is outside the tolerance.
-    pub fn finish(self, now: SystemTime) -> Result<Verified, SignatureError> {
-        let Self {
-            tags,
-            time,
-            first,
-            rest,
-            exchanges,
-            after_body,
-            scheme,
-        } = self;
-        let computed = std::iter::once(first).chain(rest).map(|mut mac| {
-            mac.update(&after_body);
-            mac.tag()
-        });
-        let verified = decide(&tags, exchanges, computed)?;
-        // After the MAC, so that an unsigned time decides nothing.
-        if let Some(time) = time {
-            scheme.fresh(time, now)?;
-        }
-        Ok(verified)
-    }
-}
-
-impl fmt::Debug for Verification {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verification").finish_non_exhaustive()
+        let mut shown = f.debug_struct("Verifier");
+        match &self.0 {
+            How::Keyed(keyed) => shown
+                .field("scheme", &keyed.scheme)
+                .field("secrets", &keyed.keys().all().count()),
+            How::Own(own) => shown.field("headers", &own.headers()),
+        };
+        shown.finish_non_exhaustive()
     }
 }
 
 /// Compares every secret's tag with every one claimed, and selects without a branch which secret matched.
 #[inline]
-fn decide(claimed: &Tags, exchanges: u64, computed: impl Iterator<Item = Tag>) -> Result<Verified, SignatureError> {
+pub(super) fn decide(
+    claimed: &Tags,
+    exchanges: u64,
+    computed: impl Iterator<Item = Tag>,
+) -> Result<Verified, SignatureError> {
     let mut matched = subtle::Choice::from(0);
     let (mut position, mut secrets) = (0_u64, 0_u64);
     for tag in computed {

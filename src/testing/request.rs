@@ -59,6 +59,9 @@ pub struct SignedRequest {
 
 impl SignedRequest {
     /// A POST of this body, signed with this sender's first secret.
+    ///
+    /// A provider whose verifier is a [function](Verifier::from_fn) has nothing to sign with:
+    /// building the request panics.
     pub fn of<P: Provider>(provider: &P, body: impl Into<Bytes>) -> Self {
         Self::by(provider.verifier().clone(), body.into())
     }
@@ -148,7 +151,7 @@ impl SignedRequest {
     pub fn stale(&self) -> Option<Request<Full<Bytes>>> {
         let long_ago = self.now().checked_sub(LONG_AGO).unwrap_or(SystemTime::UNIX_EPOCH);
         let signed = || self.request(self.signature(long_ago, &self.body), self.body.clone());
-        self.verifier.scheme().signs_timestamp().then(signed)
+        self.verifier.scheme()?.signs_timestamp().then(signed)
     }
 
     /// Without a signature.
@@ -162,7 +165,7 @@ impl SignedRequest {
     pub fn doubled(&self) -> Request<Full<Bytes>> {
         let mut headers = self.signature(self.now(), &self.body);
         let other = self.signature(self.now(), &[&self.body, b" ".as_slice()].concat());
-        for name in self.verifier.scheme().headers() {
+        for name in self.verifier.scheme().map_or(&[][..], Scheme::headers) {
             if let Some(value) = other.get(name).cloned() {
                 headers.append(name, value);
             }

@@ -401,6 +401,6 @@ fn a_raw_key_is_not_decoded_and_takes_a_texts_place_while_requests_come_in() {
         assert!(verifier.verify(&headers, b"body").is_err());
         verifier.secrets_handle().exchange(raw).unwrap();
         assert!(verifier.verify(&headers, b"body").is_ok());
-        assert_eq!(verifier.shortest_secret(), key.len());
+        assert_eq!(verifier.shortest_secret(), Some(key.len()));
     }
 }

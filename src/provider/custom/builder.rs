@@ -1,18 +1,15 @@
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, time::Duration};
 
 use http::HeaderName;
 
-use super::{Custom, Place, place::Where};
+use super::{Place, Reply};
 use crate::{
-    event::EventId,
-    provider::{
-        DeliveryTerms,
-        json::{Envelope, Facts, Reader, Role},
-    },
-    signature::{Scheme, SecretError, Secrets, Verifier},
+    provider::DeliveryTerms,
+    signature::{Scheme, SecretError, Secrets},
 };
 
-/// Describes a [`Custom`] sender. Name, scheme, secrets, id, topic and terms it must have; time and payload it may.
+/// Describes a [`Custom`] sender. Name, scheme, secrets, id, topic and terms it must have; the
+/// rest it may.
 ///
 /// ```
 /// use http::{HeaderName, HeaderValue};
@@ -43,21 +40,38 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use = "`build` makes the sender"]
 pub struct CustomBuilder {
-    name: Cow<'static, str>,
-    scheme: Scheme,
-    secrets: Option<Result<Secrets, SecretError>>,
-    id: Option<IdPlace>,
-    topic: Option<Place>,
-    repeats_topic: Option<HeaderName>,
-    time: Option<Place>,
-    payload: Option<Place>,
-    terms: Option<DeliveryTerms>,
+    pub(super) name: Cow<'static, str>,
+    pub(super) scheme: Scheme,
+    pub(super) secrets: Option<Result<Secrets, SecretError>>,
+    pub(super) id: Option<IdPlace>,
+    pub(super) scope: Option<Place>,
+    pub(super) topic: Option<TopicPlace>,
+    pub(super) other_topics: Vec<Place>,
+    pub(super) action: Option<Place>,
+    pub(super) repeats_topic: Option<HeaderName>,
+    pub(super) time: Option<Place>,
+    pub(super) signed_at: Option<(Place, Duration)>,
+    /// In order; empty for the whole body.
+    pub(super) payloads: Vec<Place>,
+    pub(super) form_field: Option<String>,
+    pub(super) form_fields: bool,
+    pub(super) handshakes: Vec<(String, Reply)>,
+    pub(super) unique_ids: bool,
+    pub(super) terms: Option<DeliveryTerms>,
 }
 
 #[derive(Clone, Debug)]
-enum IdPlace {
+pub(super) enum IdPlace {
     At(Place),
+    Optional(Place),
     Signed,
+    Nowhere,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum TopicPlace {
+    At(Place),
+    Optional(Place),
     Nowhere,
 }
 
@@ -68,10 +82,18 @@ impl CustomBuilder {
             scheme,
             secrets: None,
             id: None,
+            scope: None,
             topic: None,
+            other_topics: Vec::new(),
+            action: None,
             repeats_topic: None,
             time: None,
-            payload: None,
+            signed_at: None,
+            payloads: Vec::new(),
+            form_field: None,
+            form_fields: false,
+            handshakes: Vec::new(),
+            unique_ids: false,
             terms: None,
         }
     }
@@ -82,8 +104,10 @@ impl CustomBuilder {
         self
     }
 
-    /// Where the event's id is: a string of 1 to 255 bytes without control characters. It must be the *event's*, the same in each
-    /// delivery of it; many senders also have an id of the attempt, of the webhook or of what the event is about.
+    /// Where the event's id is: a string of 1 to 255 bytes without control characters, or a whole
+    /// number, which is as good as its digits in a string. It must be the *event's*, the same in
+    /// each delivery of it; many senders also have an id of the attempt, of the webhook or of what
+    /// the event is about.
     ///
     /// # Security
     /// An id in an [unsigned header](Place::unsigned_header) names the event together with its topic and the
@@ -94,6 +118,15 @@ impl CustomBuilder {
     /// [`unsigned_id`](super::Event::unsigned_id).
     pub fn id(mut self, place: Place) -> Self {
         self.id = Some(IdPlace::At(place));
+        self
+    }
+
+    /// The same for a provider some of whose bodies have no id: the digest of the body is the
+    /// deduplication key of these, as [without an id](Self::without_id). So it is where the id is
+    /// odd: should the provider move its ids elsewhere, a retry whose body differs runs again, and
+    /// nobody is told.
+    pub fn optional_id(mut self, place: Place) -> Self {
+        self.id = Some(IdPlace::Optional(place));
         self
     }
 
@@ -110,13 +143,58 @@ impl CustomBuilder {
         self
     }
 
+    /// What the id is unique within: an app, an account, a shop. Where a body lacks it, the id
+    /// stands alone.
+    ///
+    /// A field of the body makes the key `scope:id`, and is signed as the id is. An [unsigned
+    /// header](Place::unsigned_header) joins the key beside the id, with what that costs
+    /// ([`id`](Self::id)): whoever captured a request can send it again under another scope, and it
+    /// runs again, unless the layer is built with
+    /// [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity).
+    pub fn scope(mut self, place: Place) -> Self {
+        self.scope = Some(place);
+        self
+    }
+
     /// Where the topic is, by which handlers are chosen: a string of 1 to 255 bytes without control characters.
     ///
     /// # Security
     /// A topic in an [unsigned header](Place::unsigned_header) is not covered by the signature: whoever captured a request that was
     /// not handled can send it to another handler. Take the body's topic where there is one; else let handlers look at the payload.
     pub fn topic(mut self, place: Place) -> Self {
-        self.topic = Some(place);
+        self.topic = Some(TopicPlace::At(place));
+        self
+    }
+
+    /// The same for a provider some of whose bodies have no topic: such an event has the topic
+    /// `""`, and goes to the fallback. So does one whose topic is odd (no string, empty, too long):
+    /// a change on the provider's side is then not answered 400, but goes to the fallback unseen.
+    pub fn optional_topic(mut self, place: Place) -> Self {
+        self.topic = Some(TopicPlace::Optional(place));
+        self
+    }
+
+    /// The provider's bodies have no topic: every event has the topic `""`, and goes to the
+    /// router's fallback. Bodies may then be arrays, if the [id](Self::signed_id) is not in them
+    /// either.
+    pub fn without_topic(mut self) -> Self {
+        self.topic = Some(TopicPlace::Nowhere);
+        self
+    }
+
+    /// Where the topic is in bodies that have none at the places named before; may be called
+    /// several times. An odd topic at an earlier place counts as none. A header comes last: what is
+    /// signed goes first.
+    pub fn or_topic(mut self, place: Place) -> Self {
+        self.other_topics.push(place);
+        self
+    }
+
+    /// A field of the body that the topic goes on with after a dot, in bodies that have it:
+    /// `issues` with the action `opened` is `issues.opened`, and a handler of `issues` gets all
+    /// actions.
+    pub fn action(mut self, place: Place) -> Self {
+        self.action = Some(place);
         self
     }
 
@@ -142,151 +220,74 @@ impl CustomBuilder {
 
     /// Which part of the body the payload is, by default the whole body. An event may be without it.
     pub fn payload(mut self, place: Place) -> Self {
-        self.payload = Some(place);
+        self.payloads = vec![place];
         self
     }
 
-    /// How the sender delivers: how long it waits for an answer, and for how long it sends an event again.
+    /// Where the payload is in bodies that have nothing (or `null`) at the places named before; may
+    /// be called several times. [`Place::whole_body`] can only be the last. Each place costs
+    /// another walk over the body.
+    pub fn or_payload(mut self, place: Place) -> Self {
+        self.payloads.push(place);
+        self
+    }
+
+    /// Where the body says when the *request* was signed, in any form that [`time`](Self::time)
+    /// has. One that was signed farther from now than the tolerance, in either direction, or that
+    /// does not say when, is answered as a wrong signature is. Such a time limits for how long a
+    /// captured request is valid.
+    ///
+    /// The tolerance must outlast the provider's retries, unless it signs each attempt anew: a
+    /// shorter one refuses what it sends again. Where no id is signed, two bodies that differ in
+    /// this value alone are one event.
+    pub fn signed_at(mut self, place: Place, tolerance: Duration) -> Self {
+        self.signed_at = Some((place, tolerance));
+        self
+    }
+
+    /// How the sender delivers: how long it waits for an answer, and for how long it sends an event
+    /// again.
     pub fn terms(mut self, terms: DeliveryTerms) -> Self {
         self.terms = Some(terms);
         self
     }
 
-    /// The sender.
+    /// The bodies are forms (`application/x-www-form-urlencoded`), and the event is the JSON in
+    /// this field. What the signature covers is the body as it came. A body that begins as JSON
+    /// does is read as JSON: what a body is, its own bytes tell, not a header.
+    pub fn form_field(mut self, name: impl Into<String>) -> Self {
+        self.form_field = Some(name.into());
+        self
+    }
+
+    /// The bodies are forms, and their fields are the event: an object of strings, for [`Place`]s
+    /// and payload. Of two fields with one name the first counts. Beside
+    /// [`form_field`](Self::form_field), this is for forms without that field.
+    pub fn form_fields(mut self) -> Self {
+        self.form_fields = true;
+        self
+    }
+
+    /// What the layer responds to a request that is no event: the one by which the provider sees
+    /// whether this is its customer's endpoint. It has this topic, or goes on after it with a dot.
+    /// With the topic `""` it is one that has no topic, but has what is to be echoed.
     ///
-    /// # Errors
-    /// Something is missing, a secret is empty, blank or has whitespace at an end, a path is empty, two paths get in each other's
-    /// way, or time or payload are in a header. The text says which, and what was expected.
-    pub fn build(self) -> Result<Custom, CustomError> {
-        // What the layer asks of a namespace, so that a layer can always be made of this sender.
-        if EventId::new(&self.name).is_err() {
-            return Err(CustomError::new(
-                "the name is empty, longer than 255 bytes or holds a control character; expected a short name",
-            ));
-        }
-        let id = self.id.ok_or_else(|| {
-            CustomError::new(
-                "the id has no place; expected `id`, `signed_id`, or `without_id` for a sender that gives none",
-            )
-        })?;
-        let topic = self
-            .topic
-            .ok_or_else(|| CustomError::new("the topic has no place; expected `topic`"))?;
-        let terms = self.terms.ok_or_else(|| {
-            CustomError::new("the terms are missing; expected `terms`, with what the sender's documents say")
-        })?;
-        let secrets = self
-            .secrets
-            .ok_or_else(|| CustomError::new("the secrets are missing; expected `secrets`"))?
-            .map_err(CustomError::from)?;
+    /// The request must be authentic, and [read](Self::build) as an event is: where it has no id,
+    /// take [`optional_id`](Self::optional_id). With that, a request that has an id is an event
+    /// whatever its topic.
+    pub fn handshake(mut self, topic: impl Into<String>, reply: Reply) -> Self {
+        self.handshakes.push((topic.into(), reply));
+        self
+    }
 
-        let mut envelope = Envelope::default();
-        let (mut id_header, mut has_signed_id, mut has_body_id) = (None, false, false);
-        match id {
-            IdPlace::At(Place(Where::Body(path))) => {
-                envelope.insert(Role::Id, &path)?;
-                has_body_id = true;
-            }
-            IdPlace::At(Place(Where::UnsignedHeader(name))) => id_header = Some(name),
-            IdPlace::Signed if !self.scheme.signs_id() => {
-                return Err(CustomError::new(
-                    "the id is to be the one that the scheme signs, but it signs none; expected `Scheme::id_header`, or `id`",
-                ));
-            }
-            IdPlace::Signed => has_signed_id = true,
-            IdPlace::Nowhere => {}
-        }
-        let mut topic_header = None;
-        match topic.0 {
-            Where::Body(path) => envelope.insert(Role::Topic, &path)?,
-            Where::UnsignedHeader(name) => topic_header = Some(name),
-        }
-        let (has_time, is_id_signed) = (self.time.is_some(), has_signed_id || has_body_id);
-        if let Some(place) = self.time {
-            envelope.insert(Role::Time, &place.in_the_body(Role::Time)?)?;
-        }
-        let mut payloads = Vec::new();
-        if let Some(place) = self.payload {
-            let payload = place.in_the_body(Role::Payload)?;
-            envelope.insert(Role::Payload, &payload)?;
-            payloads.push(payload);
-        }
-        if id_header.is_some() && id_header == topic_header {
-            return Err(CustomError::new(
-                "the id and the topic have one header; expected one for each",
-            ));
-        }
-        if topic_header.is_some() && self.repeats_topic.is_some() {
-            return Err(CustomError::new(
-                "the topic is in a header, and another repeats it; expected it in the body, which is signed, or one header",
-            ));
-        }
-        let mut reader = Reader::new(envelope).unsigned(id_header).payloads(payloads);
-        if has_time && is_id_signed {
-            reader = reader.facts(Facts::TopicAndTime);
-        }
-        if let Some(name) = topic_header {
-            reader = reader.topic_header(name);
-        }
-        if let Some(name) = self.repeats_topic {
-            reader = reader.repeats_topic(name);
-        }
-        Ok(Custom {
-            verifier: Verifier::new(&self.scheme, &secrets)?,
-            name: self.name,
-            reader,
-            has_signed_id,
-            terms,
-        })
+    /// The provider documents that an id names one event. A delivery that says something else under
+    /// the id of a finished event is then a duplicate, logged as a warning; without this it is a
+    /// conflict, answered 500.
+    ///
+    /// It costs the alarm: if the place of the id is wrong, and names what several events are
+    /// about, all but the first are lost with 200.
+    pub fn unique_ids(mut self) -> Self {
+        self.unique_ids = true;
+        self
     }
 }
-
-impl Place {
-    fn in_the_body(self, role: Role) -> Result<Vec<String>, CustomError> {
-        match self.0 {
-            Where::Body(path) => Ok(path),
-            Where::UnsignedHeader(name) => Err(CustomError::new(format!(
-                "the {role} is in the header `{name}`, which the signature does not cover; expected a path into the body"
-            ))),
-        }
-    }
-}
-
-/// Why a [`Custom`] sender cannot be. Its text repeats no secret.
-///
-/// ```
-/// use http::HeaderName;
-/// use tower_webhook::{custom::Custom, signature::{Algorithm, Encoding, Scheme}};
-///
-/// let scheme = Scheme::new(HeaderName::from_static("x-signature"), Algorithm::HmacSha256, Encoding::Hex);
-/// let error = Custom::builder("example", scheme).build().unwrap_err();
-/// assert_eq!(error.to_string(), "the id has no place; expected `id`, `signed_id`, or `without_id` for a sender that gives none");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CustomError(Cow<'static, str>);
-
-impl CustomError {
-    fn new(message: impl Into<Cow<'static, str>>) -> Self {
-        Self(message.into())
-    }
-}
-
-impl From<String> for CustomError {
-    fn from(message: String) -> Self {
-        Self::new(message)
-    }
-}
-
-impl From<SecretError> for CustomError {
-    fn from(error: SecretError) -> Self {
-        Self::new(error.to_string())
-    }
-}
-
-impl fmt::Display for CustomError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for CustomError {}

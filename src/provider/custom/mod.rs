@@ -1,7 +1,8 @@
 //! A sender without code: [`Custom`] is made of a [`Scheme`], secrets, and the [`Place`]s of id, topic, time and payload.
 //!
-//! A sender that one of the crate's own modules knows is better taken from there. One that needs more than places (an id made of
-//! two fields, a fingerprint of its own) implements [`Provider`]: about as many lines.
+//! A sender that one of the crate's own modules knows is better taken from there. One that needs
+//! more (an id made of several fields, a fingerprint of its own) implements [`Provider`]: about as
+//! many lines.
 //!
 //! # A whole receiver
 //! The sender of this example has the form that many have. It puts `sha256=` and the hex of HMAC-SHA256 over the body into
@@ -69,9 +70,25 @@
 //! ```
 //!
 //! # What an event is
-//! A body in UTF-8 that is one JSON object, at most 64 levels deep, with id and topic at their places, both strings of 1 to 255
-//! bytes without control characters. On the paths to the places each key is there once; other fields may be anything. What is
-//! authentic but no event is answered 400, with a reason that names the field and repeats nothing of the body.
+//! A body in UTF-8 that is JSON, at most 64 levels deep: an object, or anything where nothing in it
+//! is required. Id and topic stand at their places, strings of 1 to 255 bytes without control
+//! characters; an id may be a whole number. On the paths to the places each key is there once;
+//! other fields may be anything. What is authentic but no event is answered 400, with a reason that
+//! names the field and repeats nothing of the body.
+//!
+//! | the provider | say |
+//! | --- | --- |
+//! | has one id for several accounts | [`scope`](CustomBuilder::scope) |
+//! | has no id or topic in some bodies, or in none | [`optional_id`](CustomBuilder::optional_id), [`without_id`](CustomBuilder::without_id), [`optional_topic`](CustomBuilder::optional_topic), [`without_topic`](CustomBuilder::without_topic) |
+//! | has families of events that differ | [`or_topic`](CustomBuilder::or_topic), [`or_payload`](CustomBuilder::or_payload) |
+//! | tells an action apart from what it happened to | [`action`](CustomBuilder::action) |
+//! | signs a time in the body | [`signed_at`](CustomBuilder::signed_at) |
+//! | sends forms | [`form_field`](CustomBuilder::form_field), [`form_fields`](CustomBuilder::form_fields) |
+//! | asks whether somebody is there | [`handshake`](CustomBuilder::handshake) |
+//! | documents its ids as unique | [`unique_ids`](CustomBuilder::unique_ids) |
+//!
+//! What it takes a provider of your own for: an id made of several fields, a handshake that signs
+//! something, a signature that is no HMAC ([`Verifier::from_fn`]).
 //!
 //! # Security
 //! Headers are not signed, but for those that the scheme names; [`CustomBuilder::id`] and [`CustomBuilder::topic`] say what follows from it. Where
@@ -80,23 +97,33 @@
 
 mod place;
 mod builder;
+mod build;
+mod reply;
+mod error;
 
-pub use builder::{CustomBuilder, CustomError};
+pub use builder::CustomBuilder;
+pub use error::CustomError;
 pub use place::Place;
+pub use reply::Reply;
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, Provider,
-    json::{JsonEvent, Reader, no_signed_id},
+    DeliveryTerms, Handshake, Provider, form,
+    json::{JsonEvent, Reader, id_without, signed_id},
 };
 use crate::{
-    event::{EventError, Identity, Unsigned},
-    signature::{Scheme, Verifier},
+    event::{EventError, Fingerprint, Identity, Unsigned},
+    signature::{Scheme, SignatureError, Verified, Verifier, check_time},
 };
+use build::Id;
+use reply::Answer;
 
 /// An event of a [`Custom`] sender.
 pub type Event = JsonEvent<Custom>;
@@ -146,7 +173,16 @@ pub struct Custom {
     name: Cow<'static, str>,
     verifier: Verifier,
     reader: Reader,
-    has_signed_id: bool,
+    id: Id,
+    /// What scopes the id, where nobody signs it.
+    scope_header: Option<HeaderName>,
+    /// The key of the time in the body at which a request was signed, and how far from now it may
+    /// be.
+    signed_at: Option<(String, Duration)>,
+    form_field: Option<String>,
+    form_fields: bool,
+    handshakes: Vec<Answer>,
+    unique_ids: bool,
     terms: DeliveryTerms,
 }
 
@@ -154,6 +190,54 @@ impl Custom {
     /// A sender that signs by this scheme. Its name is what logs call it and the default namespace of its ids.
     pub fn builder(name: impl Into<Cow<'static, str>>, scheme: Scheme) -> CustomBuilder {
         CustomBuilder::new(name.into(), scheme)
+    }
+
+    /// The JSON of a body.
+    fn json(&self, body: &Bytes) -> Bytes {
+        if !(self.form_fields || self.form_field.is_some()) || !form::is_form(body) {
+            return body.clone();
+        }
+        let field = self.form_field.as_ref().and_then(|name| form::field(body, name));
+        field.unwrap_or_else(|| {
+            if self.form_fields {
+                form::to_json(body)
+            } else {
+                body.clone()
+            }
+        })
+    }
+
+    /// The same event under the identity that is not the signed id's alone.
+    fn identified(&self, event: Event, body: &Bytes) -> Result<Event, EventError> {
+        let scope = self
+            .scope_header
+            .as_ref()
+            .map(|name| event.unsigned_text(name).to_owned());
+        let unsigned = self.id.header.as_ref().map(|name| event.unsigned_text(name).to_owned());
+        let unsigned = unsigned.filter(|id| !id.is_empty());
+        let (event, signed) = match (&self.signed_at, event.id().cloned()) {
+            (_, Some(id)) if scope.is_some() => (event, Identity::signed(id)),
+            // As it was read, within a scope of the body's.
+            (_, Some(_)) => return Ok(event),
+            (Some((key, _)), None) => {
+                let id = id_without(body, key, event.sent_as())?;
+                let facts = Fingerprint::of([event.topic().as_bytes(), id.as_str().as_bytes()]);
+                (event.with_fingerprint(facts), Identity::signed(id))
+            }
+            (None, None) => (event, Identity::of_body()),
+        };
+        let topic = event.topic().to_owned();
+        let identity = match (unsigned, scope) {
+            (Some(id), Some(scope)) => signed.with_unsigned(&id, &[&topic, &scope]),
+            (Some(id), None) => signed.with_unsigned(&id, &[&topic]),
+            // A signed id within an unsigned scope.
+            (None, Some(scope)) => {
+                let id = event.id().map_or_else(String::new, |id| id.as_str().to_owned());
+                signed.with_unsigned(&id, &[&scope])
+            }
+            (None, None) => signed,
+        };
+        Ok(event.with_identity(identity))
     }
 }
 
@@ -169,16 +253,42 @@ impl Provider for Custom {
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        if !self.has_signed_id {
-            let event: Event = self.reader.read(headers, body, None)?;
-            let Some(id) = event.unsigned_id().map(|id| id.into_unsigned().to_owned()) else {
-                return Ok(event);
-            };
-            let identity = Identity::of_body().with_unsigned(&id, &[event.topic()]);
-            return Ok(event.with_identity(identity));
+        let id = match self.id.is_beside {
+            true => Some(signed_id(&self.verifier, headers)?),
+            false => None,
+        };
+        let event = self.reader.read_within(headers, body, &self.json(body), id)?;
+        self.identified(event, body)
+    }
+
+    fn check_time(&self, event: &Event, now: SystemTime) -> Result<(), SignatureError> {
+        match &self.signed_at {
+            Some((_, tolerance)) => check_time(event.sent(), now, *tolerance),
+            None => Ok(()),
         }
-        let id = self.verifier.scheme().signed_id(headers).ok_or_else(no_signed_id)?;
-        self.reader.read(headers, body, Some(id))
+    }
+
+    /// Of two times that are signed both must be near enough to now: the shorter window is the
+    /// window.
+    fn signature_window(&self) -> Option<Duration> {
+        let in_body = self.signed_at.as_ref().map(|(_, tolerance)| *tolerance);
+        let beside = self.verifier.scheme().and_then(Scheme::time_tolerance);
+        in_body.into_iter().chain(beside).min()
+    }
+
+    fn ids_are_unique(&self) -> bool {
+        self.unique_ids
+    }
+
+    fn handshake(&self, event: &Event, _: Verified) -> Result<Option<Handshake>, EventError> {
+        if self.id.is_optional && event.id().is_some() {
+            return Ok(None);
+        }
+        let answer = self
+            .handshakes
+            .iter()
+            .find(|answer| answer.is_of(event.topic(), event.json()));
+        answer.map(|answer| answer.to(event.json())).transpose()
     }
 
     fn terms(&self) -> DeliveryTerms {

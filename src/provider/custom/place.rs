@@ -2,7 +2,8 @@ use std::fmt;
 
 use http::HeaderName;
 
-/// Where in a request something stands: at a path into the body, or in a header that the signature does not cover.
+/// Where in a request something stands: at a path into the body, in a header that the signature
+/// does not cover, or, for a payload, everywhere.
 ///
 /// ```
 /// use http::HeaderName;
@@ -21,6 +22,7 @@ pub struct Place(pub(super) Where);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Where {
     Body(Vec<String>),
+    WholeBody,
     UnsignedHeader(HeaderName),
 }
 
@@ -41,6 +43,12 @@ impl Place {
         Self(Where::Body(keys.into_iter().map(Into::into).collect()))
     }
 
+    /// The whole body: a place for the payload alone, the last that is tried.
+    #[must_use]
+    pub fn whole_body() -> Self {
+        Self(Where::WholeBody)
+    }
+
     /// A header, which is not part of what is signed.
     ///
     /// # Security
@@ -56,6 +64,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Where::Body(keys) => write!(f, "`{}`", keys.join(".")),
+            Where::WholeBody => f.write_str("the whole body"),
             Where::UnsignedHeader(name) => write!(f, "the header `{name}`"),
         }
     }

@@ -1,16 +1,16 @@
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, time::SystemTime};
 
-use serde::de::{self, Deserialize as _, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
+use serde_json::value::RawValue;
 
+use super::times::{from_milliseconds, from_number, whole};
 use crate::{
     event::{EventError, EventErrorKind, EventId, Position, Shape, read_json},
     signature::read_rfc3339,
 };
 
 const TEXT: &str = "a string of 1 to 255 bytes";
+const TEXT_OR_NUMBER: &str = "a string of 1 to 255 bytes or a whole number";
 
 /// What can stand at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(in crate::provider) enum Role {
     MaybeTopic,
     /// A topic for bodies that have none at its own place.
     OtherTopic,
+    /// One of several places of the topic, the first that has one wins: an odd value is none.
+    TopicAt(usize),
     /// What the topic goes on with, after a dot.
     Action,
     /// In RFC 3339, in seconds or in milliseconds.
@@ -33,6 +35,8 @@ pub(in crate::provider) enum Role {
     Milliseconds,
     /// When the request was signed, in milliseconds.
     Sent,
+    /// The same in any form that [`Time`](Self::Time) has.
+    SentAnyhow,
     Payload,
 }
 
@@ -41,9 +45,10 @@ impl fmt::Display for Role {
         f.write_str(match self {
             Self::Id | Self::MaybeId => "id",
             Self::Scope => "id's scope",
-            Self::Topic | Self::MaybeTopic | Self::OtherTopic => "topic",
+            Self::Topic | Self::MaybeTopic | Self::OtherTopic | Self::TopicAt(_) => "topic",
             Self::Action => "action",
-            Self::Time | Self::Milliseconds | Self::Sent => "time",
+            Self::Time | Self::Milliseconds => "time",
+            Self::Sent | Self::SentAnyhow => "signing time",
             Self::Payload => "payload",
         })
     }
@@ -54,6 +59,10 @@ impl fmt::Display for Role {
 #[derive(Debug, Default)]
 pub(in crate::provider) struct Envelope {
     root: Node,
+    /// Whether ids, and what scopes them, may be whole numbers.
+    takes_numbers: bool,
+    /// Whether one of several places must have a topic.
+    needs_topic: bool,
 }
 
 #[derive(Debug, Default)]
@@ -79,9 +88,24 @@ pub(super) struct Found {
     /// The time as it was written, where it cannot be read.
     pub(super) odd_time: Option<String>,
     pub(super) sent: Option<SystemTime>,
+    /// The same as it was written.
+    pub(super) sent_as: Option<String>,
+    /// Of several places, which one it is.
+    topic_at: Option<(usize, EventId)>,
 }
 
 impl Envelope {
+    /// Ids, and what scopes them, may be whole numbers, which are as good as their digits in a
+    /// string.
+    pub(in crate::provider) fn take_numbers(&mut self) {
+        self.takes_numbers = true;
+    }
+
+    /// One of several places must have a topic.
+    pub(in crate::provider) fn need_topic(&mut self) {
+        self.needs_topic = true;
+    }
+
     /// Adds a path. A payload comes last: it may hold the others, the others hold nothing.
     pub(in crate::provider) fn insert(&mut self, role: Role, path: &[String]) -> Result<(), String> {
         if path.is_empty() {
@@ -131,17 +155,28 @@ impl Envelope {
             let walk = Walk {
                 node: &self.root,
                 found: &mut found,
+                takes_numbers: self.takes_numbers,
             };
             walk.deserialize(json)?;
             Ok(found)
         })?;
         if found.topic.is_none() {
-            found.topic = found.other_topic.take();
+            let at = found.topic_at.take().map(|(_, topic)| topic);
+            found.topic = at.or(found.other_topic.take());
         }
-        let missing = [(Role::Id, found.id.is_none()), (Role::Topic, found.topic.is_none())];
+        let no_topic = found.topic.is_none();
+        let missing = [
+            (Role::Id, found.id.is_none()),
+            (Role::Topic, no_topic),
+            (Role::TopicAt(0), no_topic && self.needs_topic),
+        ];
         for (role, missing) in missing {
             if let (Some(node), true) = (self.root.find(role), missing) {
-                let message = format!("the event's {} is missing; expected {TEXT}", node.name);
+                let message = format!(
+                    "the event's {} is missing; expected {}",
+                    node.name,
+                    node.expected(self.takes_numbers)
+                );
                 return Err(EventError::new(EventErrorKind::Field, message));
             }
         }
@@ -164,6 +199,14 @@ impl Node {
         &mut self.fields[position]
     }
 
+    fn expected(&self, takes_numbers: bool) -> &'static str {
+        match self.role {
+            _ if !self.fields.is_empty() => "an object",
+            Some(Role::Id) if takes_numbers => TEXT_OR_NUMBER,
+            _ => TEXT,
+        }
+    }
+
     fn find(&self, role: Role) -> Option<&Self> {
         if self.role == Some(role) {
             return Some(self);
@@ -175,15 +218,44 @@ impl Node {
 struct Walk<'a> {
     node: &'a Node,
     found: &'a mut Found,
+    takes_numbers: bool,
 }
 
 impl Walk<'_> {
+    /// Reads a value from its JSON: the digits of a number are lost to a parser that makes a float
+    /// of them.
+    fn raw<E: de::Error>(self, json: &str) -> Result<(), E> {
+        use de::Visitor as _;
+        let is_time = self.node.role == Some(Role::SentAnyhow);
+        if is_time {
+            self.found.sent_as = Some(json.to_owned());
+        }
+        let digits = json.strip_prefix('-').unwrap_or(json);
+        let is_whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        match json.bytes().next() {
+            Some(b'"') => {
+                let text: String = serde_json::from_str(json).map_err(|_| E::custom("a string is no string"))?;
+                self.visit_str(&text)
+            }
+            _ if is_time => {
+                self.found.sent = json.parse().ok().and_then(whole).and_then(from_number);
+                Ok(())
+            }
+            Some(b'-' | b'0'..=b'9') if is_whole => self.visit_str(json),
+            Some(b'-' | b'0'..=b'9') => self.unusable("a number"),
+            Some(b'{') => self.unusable("an object"),
+            Some(b'[') => self.unusable("an array"),
+            Some(b't' | b'f') => self.unusable("a boolean"),
+            _ => self.unusable("null"),
+        }
+    }
+
     /// The value is of a type that tells nothing here: an error where something is needed.
     fn unusable<E: de::Error>(&self, found: &str) -> Result<(), E> {
         if !self.node.needed {
             return Ok(());
         }
-        let expected = if self.node.fields.is_empty() { TEXT } else { "an object" };
+        let expected = self.node.expected(self.takes_numbers);
         Err(E::custom(format_args!(
             "the event's {} is {found}; expected {expected}",
             self.node.name
@@ -197,6 +269,14 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         if self.node.role == Some(Role::Payload) && self.node.fields.is_empty() {
             return IgnoredAny::deserialize(deserializer).map(drop);
+        }
+        let is_raw = match self.node.role {
+            Some(Role::Id | Role::MaybeId | Role::Scope) => self.takes_numbers,
+            Some(Role::SentAnyhow) => true,
+            _ => false,
+        };
+        if is_raw {
+            return self.raw(<&RawValue>::deserialize(deserializer)?.get());
         }
         deserializer.deserialize_any(self)
     }
@@ -230,6 +310,7 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
             map.next_value_seed(Walk {
                 node,
                 found: self.found,
+                takes_numbers: self.takes_numbers,
             })?;
         }
         Ok(())
@@ -246,11 +327,19 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
             Some(Role::Scope) => self.found.scope = EventId::new(text).ok(),
             Some(Role::MaybeTopic) => self.found.topic = EventId::new(text).ok(),
             Some(Role::OtherTopic) => self.found.other_topic = Some(checked()?),
+            Some(Role::TopicAt(at)) => {
+                if let Ok(topic) = EventId::new(text)
+                    && self.found.topic_at.as_ref().is_none_or(|(other, _)| at < *other)
+                {
+                    self.found.topic_at = Some((at, topic));
+                }
+            }
             Some(Role::Action) => self.found.action = EventId::new(text).ok(),
             Some(Role::Time) => {
                 self.found.time = read_rfc3339(text);
                 self.found.odd_time = self.found.time.is_none().then(|| text.to_owned());
             }
+            Some(Role::SentAnyhow) => self.found.sent = read_rfc3339(text),
             Some(Role::Milliseconds | Role::Sent) => {}
             Some(Role::Payload) | None => self.unusable("a string")?,
         }
@@ -259,7 +348,7 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<(), E> {
         match self.node.role {
-            Some(Role::Time) => self.found.time = from_seconds(number).or_else(|| from_milliseconds(number)),
+            Some(Role::Time) => self.found.time = from_number(number),
             Some(Role::Milliseconds) => self.found.time = from_milliseconds(number),
             Some(Role::Sent) => self.found.sent = from_milliseconds(number),
             _ => {}
@@ -272,12 +361,9 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<(), E> {
-        // Whole numbers below 2^53 are exact; some print their milliseconds with an exponent.
-        const END: f64 = 9_007_199_254_740_992.0;
-        if (0.0..END).contains(&number) && number.fract() == 0.0 {
-            let whole = number as u64;
+        if let Some(whole) = whole(number) {
             match self.node.role {
-                Some(Role::Time) => self.found.time = from_seconds(whole).or_else(|| from_milliseconds(whole)),
+                Some(Role::Time) => self.found.time = from_number(whole),
                 Some(Role::Milliseconds) => self.found.time = from_milliseconds(whole),
                 Some(Role::Sent) => self.found.sent = from_milliseconds(whole),
                 _ => {}
@@ -299,16 +385,4 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }
-}
-
-const END_OF_9999: u64 = 253_402_300_799;
-
-/// Seconds since 1970. What would be later than the year 9999, RFC 3339's last, counts something else.
-fn from_seconds(seconds: u64) -> Option<SystemTime> {
-    (seconds <= END_OF_9999).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
-}
-
-fn from_milliseconds(milliseconds: u64) -> Option<SystemTime> {
-    let is_time = milliseconds / 1000 <= END_OF_9999;
-    is_time.then(|| SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds))
 }

@@ -51,6 +51,8 @@ pub(super) struct Fields {
     pub(super) time: Option<SystemTime>,
     /// When the request was signed, where the body says it.
     pub(super) sent: Option<SystemTime>,
+    /// The same as the body writes it.
+    pub(super) sent_as: Option<String>,
     pub(super) fingerprint: Option<Fingerprint>,
     pub(super) unsigned: Vec<(HeaderName, EventId)>,
     pub(super) identity: Option<Identity>,
@@ -147,6 +149,17 @@ impl<S> JsonEvent<S> {
             .collect();
         let paths: Vec<&[&str]> = paths.iter().map(Vec::as_slice).collect();
         read_first_payload(&self.0.json, if paths.is_empty() { &[&[]] } else { &paths })
+    }
+
+    /// When the request was signed, as the body writes it.
+    pub(in crate::provider) fn sent_as(&self) -> Option<&str> {
+        self.0.sent_as.as_deref()
+    }
+
+    /// The same with other facts.
+    pub(in crate::provider) fn with_fingerprint(mut self, fingerprint: Fingerprint) -> Self {
+        Arc::make_mut(&mut self.0).fingerprint = Some(fingerprint);
+        self
     }
 
     /// The JSON that the event was read from.

@@ -1,11 +1,14 @@
 //! What senders have in common whose body is a JSON object with a topic that is text: everything but the places.
 
 mod envelope;
+mod sent;
+mod times;
 mod event;
 
 pub use event::JsonEvent;
 
 pub(super) use envelope::{Envelope, Role};
+pub(super) use sent::id_without;
 
 use std::{
     sync::Arc,
@@ -14,6 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     event::{EventError, EventErrorKind, EventId, Fingerprint, Identity},
@@ -63,7 +67,7 @@ impl Sender {
         headers: &HeaderMap,
         body: &Bytes,
     ) -> Result<JsonEvent<S>, EventError> {
-        let id = self.verifier.scheme().signed_id(headers).ok_or_else(no_signed_id)?;
+        let id = signed_id(&self.verifier, headers)?;
         self.reader.read(headers, body, Some(id))
     }
 
@@ -85,6 +89,8 @@ pub(super) struct Reader {
     envelope: Envelope,
     /// The header that the topic is in, or begins in.
     topic_header: Option<HeaderName>,
+    /// Whether an event may be without that header.
+    topic_is_optional: bool,
     /// What stands before a topic of the body's.
     topic_prefix: &'static str,
     /// A header that repeats the topic or its first part, which is in the body: the two must agree.
@@ -131,6 +137,11 @@ impl Reader {
 
     pub(super) fn topic_header(mut self, name: HeaderName) -> Self {
         self.topic_header = Some(name);
+        self
+    }
+
+    pub(super) fn optional_topic(mut self) -> Self {
+        self.topic_is_optional = true;
         self
     }
 
@@ -192,6 +203,7 @@ impl Reader {
                 EventId::new(&format!("{}{topic}", self.topic_prefix))
                     .map_err(|error| field(format!("the event's topic {}", error.wrong())))?,
             ),
+            (None, Some(name)) if self.topic_is_optional => header(headers, name).ok(),
             (None, Some(name)) => {
                 Some(header(headers, name).map_err(|wrong| field(format!("the event's header {name} {wrong}")))?)
             }
@@ -231,7 +243,7 @@ impl Reader {
             }),
         };
         let identity = match (&id, found.scope) {
-            (Some(id), Some(scope)) => EventId::new(&format!("{scope}:{id}")).ok().map(Identity::signed),
+            (Some(id), Some(scope)) => scoped(&scope, id).map(Identity::signed),
             _ => None,
         };
         // Nothing depends on them, so nothing is refused for them.
@@ -245,6 +257,7 @@ impl Reader {
             topic,
             time: found.time,
             sent: found.sent,
+            sent_as: found.sent_as,
             fingerprint,
             unsigned,
             identity,
@@ -255,15 +268,26 @@ impl Reader {
     }
 }
 
+/// An id within its scope. Both together may be longer than an id can be: then their digest.
+fn scoped(scope: &EventId, id: &EventId) -> Option<EventId> {
+    let both = format!("{scope}:{id}");
+    let digest = || EventId::new(&format!("sha256:{}", hex::encode(Sha256::digest(&both))));
+    EventId::new(&both).or_else(|_| digest()).ok()
+}
+
 fn owned(path: &[&str]) -> Vec<String> {
     path.iter().map(|key| (*key).to_owned()).collect()
 }
 
-pub(super) fn no_signed_id() -> EventError {
-    EventError::new(
-        EventErrorKind::Field,
-        "the event's id is missing; expected it in the header that is signed",
-    )
+/// The id in the header that the scheme signs.
+pub(super) fn signed_id<'h>(verifier: &Verifier, headers: &'h HeaderMap) -> Result<&'h str, EventError> {
+    let id = verifier.scheme().and_then(|scheme| scheme.signed_id(headers));
+    id.ok_or_else(|| {
+        EventError::new(
+            EventErrorKind::Field,
+            "the event's id is missing; expected it in the header that is signed",
+        )
+    })
 }
 
 /// The header's only value, under the rules of an id. Gateways repeat a header: equal values are one value.

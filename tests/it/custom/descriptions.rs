@@ -23,7 +23,7 @@ fn a_description_that_lacks_something_says_what() {
     );
     assert_cannot_be(
         sender().id(Place::body("id")),
-        "the topic has no place; expected `topic`",
+        "the topic has no place; expected `topic`, or `without_topic` for a sender that gives none",
     );
     assert_cannot_be(
         sender().signed_id().topic(Place::body("type")),
@@ -95,6 +95,89 @@ fn a_description_that_contradicts_itself_says_where() {
             in_headers().topic(Place::unsigned_header(name("x-webhook-id"))),
             "the id and the topic have one header; expected one for each".to_owned(),
         ),
+        (
+            sender().without_id().without_topic().or_topic(Place::body("type")),
+            "another place of the topic is named, but the events are without a topic; expected `topic`, or `optional_topic`"
+                .to_owned(),
+        ),
+        (
+            sender().without_id().without_topic().action(Place::body("action")),
+            "the topic's action is named, but the events are without a topic; expected `topic`, or `optional_topic`"
+                .to_owned(),
+        ),
+        (
+            in_headers().or_topic(Place::body("type")),
+            "the topic's place `type` comes after the header `x-webhook-event`; expected one header, and it last: what is \
+             signed goes first"
+                .to_owned(),
+        ),
+        (
+            example().action(Place::unsigned_header(name("x-action"))),
+            "the action is in the header `x-action`, which the signature does not cover; expected a path into the body"
+                .to_owned(),
+        ),
+        (
+            example().payload(Place::whole_body()).or_payload(Place::body("data")),
+            "the payload's place `data` comes after the whole body; expected the whole body last: it is always there"
+                .to_owned(),
+        ),
+        (
+            example().id(Place::whole_body()),
+            "the id is the whole body, which only a payload can be; expected a path into it".to_owned(),
+        ),
+        (
+            sender().without_id().without_topic().scope(Place::body("account")),
+            "the id has a scope, but the events are without an id; expected `id`, `optional_id` or `signed_id`".to_owned(),
+        ),
+        (
+            in_headers().scope(Place::body("account")),
+            "the id's scope is at `account` in the body, whose digest scopes the unsigned id already; expected none, or a \
+             header"
+                .to_owned(),
+        ),
+        (
+            in_headers().scope(Place::unsigned_header(name("x-webhook-id"))),
+            "the id's scope is in the header `x-webhook-id`, where the id or the topic is; expected a header of its own"
+                .to_owned(),
+        ),
+        (
+            in_headers().unique_ids(),
+            "the ids are unique, but nobody signs one; expected `id` in the body, or `signed_id`".to_owned(),
+        ),
+        (
+            example().signed_at(Place::body("created_at"), HOUR),
+            "the time and the signing time have one path, `created_at`; expected one for each".to_owned(),
+        ),
+        (
+            example().signed_at(Place::unsigned_header(name("date")), HOUR),
+            "the signing time is in the header `date`, which the signature does not cover; expected a path into the body"
+                .to_owned(),
+        ),
+        (
+            example().form_field(""),
+            "the form's field has no name; expected one".to_owned(),
+        ),
+        (
+            example()
+                .handshake("ping", Reply::acknowledge())
+                .handshake("ping", Reply::text(Place::body("challenge"))),
+            "the handshake `ping` is there twice; expected one reply to it".to_owned(),
+        ),
+        (
+            example().handshake("", Reply::text(Place::body("challenge"))),
+            "the handshake has no topic, but every event has one; expected its topic, or `optional_topic`".to_owned(),
+        ),
+        (
+            example().optional_topic(Place::body("type")).handshake("", Reply::acknowledge()),
+            "the handshake without a topic is acknowledged, as every event without one would be; expected an echo, whose \
+             field tells it"
+                .to_owned(),
+        ),
+        (
+            example().handshake("verify", Reply::text(Place::unsigned_header(name("x-challenge")))),
+            "the challenge is in the header `x-challenge`, which the signature does not cover; expected a path into the body"
+                .to_owned(),
+        ),
     ] {
         assert_cannot_be(sender, &message);
     }
@@ -105,7 +188,7 @@ fn what_a_description_says_is_what_the_layer_sees() {
     let sender = example().build().unwrap();
     assert_eq!(sender.name(), "example");
     assert_eq!(sender.terms(), DeliveryTerms::new(Duration::from_secs(10), 8 * HOUR));
-    assert_eq!(sender.verifier().scheme(), &scheme());
+    assert_eq!(sender.verifier().scheme(), Some(&scheme()));
     // Topic and time, as text where it is in a form that is not read; without a time the body's bytes.
     let fingerprint = |body: &str| event(example(), body).fingerprint().unwrap();
     let at = |noon: &str, n: u32| format!(r#"{{"id":"1","type":"ping","created_at":"{noon}","n":{n}}}"#);

@@ -3,6 +3,9 @@
 mod deliveries;
 mod bodies;
 mod descriptions;
+mod places;
+mod providers;
+mod own;
 
 use std::{
     fmt::Debug,
@@ -18,11 +21,11 @@ use serde_json::json;
 use tower::ServiceExt as _;
 use tower_webhook::{
     Delivery, HandlerError, MemoryStore, Payload, Rejection, RejectionKind, ResultExt as _, TopicRouter, WebhookLayer,
-    custom::{Custom, CustomBuilder, Event, Place},
+    custom::{Custom, CustomBuilder, Event, Place, Reply},
     event::{Event as _, EventErrorKind, EventId, Fingerprint, TopicPattern},
     layer::WebhookService,
-    provider::{DeliveryTerms, Provider as _},
-    signature::{Algorithm, Encoding, Scheme, Secrets},
+    provider::{self, DeliveryTerms, Provider as _},
+    signature::{Algorithm, Encoding, Scheme, Secrets, TimestampFormat},
     store::{IdempotencyStore as _, Key, Ticket, Token, record::State},
 };
 

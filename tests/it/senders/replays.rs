@@ -65,7 +65,7 @@ impl<P: Provider> Endpoint<P> {
                 router.on(*topic, note("named: "))
             });
         let (clock, store) = (ManualClock::at(at(NOW)), store());
-        let scheme = provider.verifier().scheme().clone();
+        let scheme = provider.verifier().scheme().unwrap().clone();
         let layer = settings(WebhookLayer::builder(provider, store.clone()).clock(clock.clone()))
             .build()
             .unwrap();
@@ -584,7 +584,7 @@ fn event_of(sender: &str, id: &str, more: &str) -> Option<String> {
 /// Retries, each signed anew, are one event; another id is another one.
 async fn assert_retries_are_one_event<P: Provider>(provider: P) {
     let name = provider.name().to_owned();
-    let scheme = provider.verifier().scheme().clone();
+    let scheme = provider.verifier().scheme().unwrap().clone();
     let secrets = Secrets::new(if scheme.signs_id() { BASE64_SECRET } else { SECRET }).unwrap();
     let endpoint = Endpoint::new(provider);
     let send = async |id: &str, more: &str| {

@@ -1,0 +1,290 @@
+//! From a description to a provider, or to what is wrong with it.
+
+use http::HeaderName;
+
+use super::{
+    Custom, CustomBuilder, CustomError, Place,
+    builder::{IdPlace, TopicPlace},
+    place::Where,
+    reply::Answer,
+};
+use crate::{
+    event::EventId,
+    provider::json::{Envelope, Facts, Reader, Role},
+    signature::Verifier,
+};
+
+impl CustomBuilder {
+    /// The sender.
+    ///
+    /// # Errors
+    /// Something is missing, a secret is empty, blank or has whitespace at an end, a path is empty,
+    /// two paths get in each other's way, what must be signed is in a header, or two settings
+    /// contradict each other. The text says which, and what was expected.
+    pub fn build(mut self) -> Result<Custom, CustomError> {
+        // What the layer asks of a namespace, so that a layer can always be made of this sender.
+        if EventId::new(&self.name).is_err() {
+            return Err(CustomError::new(
+                "the name is empty, longer than 255 bytes or holds a control character; expected a short name",
+            ));
+        }
+        let mut envelope = Envelope::default();
+        envelope.take_numbers();
+        let id = self.insert_id(&mut envelope)?;
+        let (topic_header, topic_is_optional) = self.insert_topic(&mut envelope)?;
+        let terms = self.terms.take().ok_or_else(|| {
+            CustomError::new("the terms are missing; expected `terms`, with what the sender's documents say")
+        })?;
+        let secrets = self
+            .secrets
+            .take()
+            .ok_or_else(|| CustomError::new("the secrets are missing; expected `secrets`"))?
+            .map_err(CustomError::from)?;
+        let has_time = self.time.is_some();
+        if let Some(place) = self.time.take() {
+            envelope.insert(Role::Time, &place.path("time")?)?;
+        }
+        let signed_at = match self.signed_at.take() {
+            Some((place, tolerance)) => {
+                let path = place.path("signing time")?;
+                envelope.insert(Role::SentAnyhow, &path)?;
+                Some((path.last().cloned().unwrap_or_default(), tolerance))
+            }
+            None => None,
+        };
+        let payloads = self.insert_payloads(&mut envelope)?;
+        if id.header.is_some() && id.header == topic_header {
+            return Err(CustomError::new(
+                "the id and the topic have one header; expected one for each",
+            ));
+        }
+        let scope_header = self.insert_scope(&mut envelope, &id, topic_header.as_ref())?;
+        if self.unique_ids && !id.is_signed {
+            return Err(CustomError::new(
+                "the ids are unique, but nobody signs one; expected `id` in the body, or `signed_id`",
+            ));
+        }
+        if self.form_field.as_deref() == Some("") {
+            return Err(CustomError::new("the form's field has no name; expected one"));
+        }
+        let handshakes = self.answers(topic_is_optional)?;
+
+        let mut reader = Reader::new(envelope)
+            .unsigned(id.header.iter().chain(&scope_header).cloned())
+            .payloads(payloads);
+        if has_time && id.is_signed {
+            reader = reader.facts(Facts::TopicAndTime);
+        }
+        if let Some(name) = topic_header {
+            reader = reader.topic_header(name);
+        }
+        if topic_is_optional {
+            reader = reader.optional_topic();
+        }
+        if let Some(name) = self.repeats_topic {
+            reader = reader.repeats_topic(name);
+        }
+        Ok(Custom {
+            verifier: Verifier::new(&self.scheme, &secrets)?,
+            name: self.name,
+            reader,
+            id,
+            scope_header,
+            signed_at,
+            form_field: self.form_field,
+            form_fields: self.form_fields,
+            handshakes,
+            unique_ids: self.unique_ids,
+            terms,
+        })
+    }
+
+    fn insert_id(&mut self, envelope: &mut Envelope) -> Result<Id, CustomError> {
+        let id = self.id.take().ok_or_else(|| {
+            CustomError::new(
+                "the id has no place; expected `id`, `signed_id`, or `without_id` for a sender that gives none",
+            )
+        })?;
+        let mut found = Id::default();
+        let (place, role) = match id {
+            IdPlace::At(place) => (place, Role::Id),
+            IdPlace::Optional(place) => {
+                found.is_optional = true;
+                (place, Role::MaybeId)
+            }
+            IdPlace::Signed if !self.scheme.signs_id() => {
+                return Err(CustomError::new(
+                    "the id is to be the one that the scheme signs, but it signs none; expected `Scheme::id_header`, or `id`",
+                ));
+            }
+            IdPlace::Signed => {
+                (found.is_beside, found.is_signed) = (true, true);
+                return Ok(found);
+            }
+            IdPlace::Nowhere => return Ok(found),
+        };
+        match place.0 {
+            Where::UnsignedHeader(name) => found.header = Some(name),
+            _ => {
+                envelope.insert(role, &place.path("id")?)?;
+                found.is_signed = true;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The header that the topic may be in, and whether an event may be without a topic.
+    fn insert_topic(&mut self, envelope: &mut Envelope) -> Result<(Option<HeaderName>, bool), CustomError> {
+        let topic = self.topic.take().ok_or_else(|| {
+            CustomError::new(
+                "the topic has no place; expected `topic`, or `without_topic` for a sender that gives none",
+            )
+        })?;
+        let (first, is_optional) = match topic {
+            TopicPlace::At(place) => (Some(place), false),
+            TopicPlace::Optional(place) => (Some(place), true),
+            TopicPlace::Nowhere => (None, true),
+        };
+        let depends = [
+            ("another place of the topic", !self.other_topics.is_empty()),
+            ("the topic's action", self.action.is_some()),
+            ("a header that repeats the topic", self.repeats_topic.is_some()),
+        ];
+        if first.is_none()
+            && let Some((what, _)) = depends.iter().find(|(_, is_there)| *is_there)
+        {
+            return Err(CustomError::new(format!(
+                "{what} is named, but the events are without a topic; expected `topic`, or `optional_topic`"
+            )));
+        }
+        let places: Vec<_> = first.into_iter().chain(self.other_topics.drain(..)).collect();
+        let is_only = places.len() == 1;
+        let mut header = None;
+        for (at, place) in places.into_iter().enumerate() {
+            if let Some(name) = &header {
+                return Err(CustomError::new(format!(
+                    "the topic's place {place} comes after the header `{name}`; expected one header, and it last: what is signed goes first"
+                )));
+            }
+            match place.0 {
+                Where::UnsignedHeader(name) => header = Some(name),
+                _ => {
+                    let role = match (is_only, is_optional) {
+                        (true, false) => Role::Topic,
+                        _ => Role::TopicAt(at),
+                    };
+                    envelope.insert(role, &place.path("topic")?)?;
+                }
+            }
+        }
+        if header.is_some() && self.repeats_topic.is_some() {
+            return Err(CustomError::new(
+                "the topic is in a header, and another repeats it; expected it in the body, which is signed, or one header",
+            ));
+        }
+        if !is_only && !is_optional && header.is_none() {
+            envelope.need_topic();
+        }
+        if let Some(place) = self.action.take() {
+            envelope.insert(Role::Action, &place.path("action")?)?;
+        }
+        Ok((header, is_optional))
+    }
+
+    fn insert_payloads(&mut self, envelope: &mut Envelope) -> Result<Vec<Vec<String>>, CustomError> {
+        let mut payloads: Vec<Vec<String>> = Vec::new();
+        for place in self.payloads.drain(..) {
+            if payloads.last().is_some_and(Vec::is_empty) {
+                return Err(CustomError::new(format!(
+                    "the payload's place {place} comes after the whole body; expected the whole body last: it is always there"
+                )));
+            }
+            if place.0 == Where::WholeBody {
+                payloads.push(Vec::new());
+                continue;
+            }
+            let path = place.path("payload")?;
+            envelope.insert(Role::Payload, &path)?;
+            payloads.push(path);
+        }
+        Ok(payloads)
+    }
+
+    /// The header of the scope, if it is in one.
+    fn insert_scope(
+        &mut self,
+        envelope: &mut Envelope,
+        id: &Id,
+        topic: Option<&HeaderName>,
+    ) -> Result<Option<HeaderName>, CustomError> {
+        let Some(place) = self.scope.take() else {
+            return Ok(None);
+        };
+        if !id.is_signed && id.header.is_none() {
+            return Err(CustomError::new(
+                "the id has a scope, but the events are without an id; expected `id`, `optional_id` or `signed_id`",
+            ));
+        }
+        if let Where::UnsignedHeader(name) = place.0 {
+            if id.header.as_ref() == Some(&name) || topic == Some(&name) {
+                return Err(CustomError::new(format!(
+                    "the id's scope is in the header `{name}`, where the id or the topic is; expected a header of its own"
+                )));
+            }
+            return Ok(Some(name));
+        }
+        if !id.is_signed {
+            return Err(CustomError::new(format!(
+                "the id's scope is at {place} in the body, whose digest scopes the unsigned id already; expected none, or a header"
+            )));
+        }
+        envelope.insert(Role::Scope, &place.path("id's scope")?)?;
+        Ok(None)
+    }
+
+    fn answers(&mut self, topic_is_optional: bool) -> Result<Vec<Answer>, CustomError> {
+        let mut topics: Vec<String> = Vec::new();
+        let mut answers = Vec::new();
+        for (topic, reply) in self.handshakes.drain(..) {
+            if topics.contains(&topic) {
+                return Err(CustomError::new(format!(
+                    "the handshake `{topic}` is there twice; expected one reply to it"
+                )));
+            }
+            if topic.is_empty() && !topic_is_optional {
+                return Err(CustomError::new(
+                    "the handshake has no topic, but every event has one; expected its topic, or `optional_topic`",
+                ));
+            }
+            topics.push(topic.clone());
+            answers.push(Answer::new(topic, reply)?);
+        }
+        Ok(answers)
+    }
+}
+
+/// Where the id is.
+#[derive(Debug, Default)]
+pub(super) struct Id {
+    /// In this header, which nobody signs.
+    pub(super) header: Option<HeaderName>,
+    /// In a header that the scheme signs.
+    pub(super) is_beside: bool,
+    pub(super) is_signed: bool,
+    pub(super) is_optional: bool,
+}
+
+impl Place {
+    /// The path into the body, for what must be signed.
+    pub(super) fn path(self, what: &str) -> Result<Vec<String>, CustomError> {
+        match self.0 {
+            Where::Body(path) => Ok(path),
+            Where::WholeBody => Err(CustomError::new(format!(
+                "the {what} is the whole body, which only a payload can be; expected a path into it"
+            ))),
+            Where::UnsignedHeader(name) => Err(CustomError::new(format!(
+                "the {what} is in the header `{name}`, which the signature does not cover; expected a path into the body"
+            ))),
+        }
+    }
+}

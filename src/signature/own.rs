@@ -1,0 +1,120 @@
+//! Signatures that are no HMAC: a function of the user's own.
+
+use std::time::SystemTime;
+
+use http::{HeaderMap, HeaderName};
+
+use super::{SignatureError, Verified, Verifier, request::only};
+
+type Check = dyn Fn(&HeaderMap, &[u8], SystemTime) -> Result<(), SignatureError> + Send + Sync;
+
+/// A function, and the headers that it reads.
+pub(super) struct Own {
+    headers: Vec<HeaderName>,
+    check: Box<Check>,
+}
+
+/// What a function is to see once the body is over.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Verifier {
+    /// A signature that no [`Scheme`](super::Scheme) describes, because it is no HMAC: Ed25519,
+    /// ECDSA, a signed token. The function gets the request's headers, its whole raw body and the
+    /// time, and says whether they are authentic. It runs after the body's last byte and before
+    /// anything is parsed.
+    ///
+    /// `headers` are those that the function reads. A request without one of them, with an empty
+    /// one, or with two values for one is refused before a byte of its body is read, so the
+    /// function finds exactly one value of each. Everything else is the function's: what is signed,
+    /// the encoding, which keys are valid, how far from `now` a signed time may be. It must not
+    /// block; its error goes to the log, not to the sender.
+    ///
+    /// What needs a scheme is not to be had of it: [`sign`](Self::sign) and
+    /// [`SecretsHandle::exchange`](super::SecretsHandle::exchange) return errors, and the layer's
+    /// `explain_refusals` explains nothing.
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderName};
+    /// use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+    /// use tower_webhook::signature::{SignatureError, SignatureErrorKind, Verifier};
+    ///
+    /// const SIGNATURE: HeaderName = HeaderName::from_static("x-signature-ed25519");
+    /// const TIMESTAMP: HeaderName = HeaderName::from_static("x-signature-timestamp");
+    ///
+    /// let sender = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap(); // has the private key
+    /// let public = UnparsedPublicKey::new(&ED25519, sender.public_key().as_ref().to_owned());
+    ///
+    /// // Ed25519 over the time and the body, in hex
+    /// let verifier = Verifier::from_fn([SIGNATURE, TIMESTAMP], move |headers, body, _| {
+    ///     let tag = hex::decode(headers[SIGNATURE].as_bytes())
+    ///         .map_err(|_| SignatureError::new(SignatureErrorKind::Malformed, "the signature is not hex"))?;
+    ///     let signed = [headers[TIMESTAMP].as_bytes(), body].concat();
+    ///     public
+    ///         .verify(&signed, &tag)
+    ///         .map_err(|_| SignatureError::new(SignatureErrorKind::Mismatch, "the signature is of other bytes"))
+    /// });
+    ///
+    /// let tag = hex::encode(sender.sign(b"1782907200{}"));
+    /// let headers = HeaderMap::from_iter([(SIGNATURE, tag.parse()?), (TIMESTAMP, "1782907200".parse()?)]);
+    /// verifier.verify(&headers, b"{}")?;
+    ///
+    /// let error = verifier.verify(&headers, b"{ }").unwrap_err();
+    /// assert_eq!(error.kind(), SignatureErrorKind::Mismatch);
+    /// let error = verifier.verify(&HeaderMap::new(), b"{}").unwrap_err();
+    /// assert_eq!(error.kind(), SignatureErrorKind::Missing);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Security
+    /// The layer believes the function. Take the algorithm and the keys from your configuration,
+    /// never from the request; where a time is signed, check it with
+    /// [`check_time`](super::check_time); and say in
+    /// [`Provider::signature_window`](crate::provider::Provider::signature_window) for how long a
+    /// signature is valid.
+    pub fn from_fn<F>(headers: impl IntoIterator<Item = HeaderName>, check: F) -> Self
+    where
+        F: Fn(&HeaderMap, &[u8], SystemTime) -> Result<(), SignatureError> + Send + Sync + 'static,
+    {
+        Self::of(Own {
+            headers: headers.into_iter().collect(),
+            check: Box::new(check),
+        })
+    }
+}
+
+impl Own {
+    pub(super) fn headers(&self) -> &[HeaderName] {
+        &self.headers
+    }
+
+    /// Each header is there, with one value.
+    pub(super) fn claims(&self, headers: &HeaderMap) -> Result<(), SignatureError> {
+        for name in &self.headers {
+            if only(headers, name, "header")?.is_empty() {
+                return Err(SignatureError::empty(name));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn begin(&self, headers: &HeaderMap) -> Result<Kept, SignatureError> {
+        self.claims(headers)?;
+        Ok(Kept {
+            headers: headers.clone(),
+            body: Vec::new(),
+        })
+    }
+
+    pub(super) fn verify(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<Verified, SignatureError> {
+        self.claims(headers)?;
+        (self.check)(headers, body, now)?;
+        Ok(Verified {
+            secret: 0,
+            exchanges: 0,
+        })
+    }
+}
