@@ -10,6 +10,9 @@ use crate::{
     store::IdempotencyStore,
 };
 
+/// By how much two clocks may differ: TLS fails first between clocks that differ by more.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3600);
+
 /// Settings for a [`WebhookLayer`]. What is not set has the default that its method names.
 ///
 /// ```
@@ -352,15 +355,17 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 least.as_secs()
             ));
         }
-        if let Some(window) = self.provider.signature_window()
-            && settings.retention < window
+        // A signature made by a clock that is ahead is valid for longer than the window after it came.
+        let valid = |window: Duration| window.saturating_add(window.min(CLOCKS_DIFFER));
+        if let Some(valid) = self.provider.signature_window().map(valid)
+            && settings.retention < valid
         {
             return refuse(format!(
-                "the retention ({}s) is shorter than the time for which a signature of {} is valid ({}s): a captured request would run \
-                 again; expected at least as much",
+                "the retention ({}s) is shorter than the time for which a signature of {} can be valid, by a clock that is ahead ({}s): a \
+                 captured request would run again; expected at least as much",
                 settings.retention.as_secs(),
                 self.provider.name(),
-                window.as_secs()
+                valid.as_secs()
             ));
         }
         match settings.max_event_age {
