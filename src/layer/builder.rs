@@ -191,7 +191,9 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// It matters for GitHub, Shopify, Linear and `custom` providers whose id is in an unsigned header.
     /// Without it, whoever captured a request can send its body again under a new id, and it runs
     /// again. With it, the digest of the body is the key: a replay runs nothing, and two events whose
-    /// bodies are equal are one, so the second of them is lost.
+    /// bodies are equal are one, so the second of them is lost. Where the topic is in an unsigned header,
+    /// a body under another topic is a conflict once its event is handled; before that (its handler has
+    /// failed, say) it runs under the topic it came with.
     pub fn strict_identity(mut self) -> Self {
         self.settings.strict_identity = true;
         self

@@ -125,6 +125,25 @@ async fn a_classic_shopify_event_keeps_its_topic_where_the_newer_headers_are_the
     assert_eq!(endpoint.seen(), ["orders/create", "orders/paid"]);
 }
 
+/// The id of an event of the newer family may stand in the older headers alone.
+#[tokio::test]
+async fn a_shopify_event_is_told_apart_by_the_id_of_either_family() {
+    let endpoint = Endpoint::new(Shopify::new(SECRET).unwrap());
+    let body = br#"{"topic":"Product","action":"update","handle":"products"}"#;
+    for (name, id) in [
+        ("x-shopify-event-id", "1"),
+        ("x-shopify-event-id", "2"),
+        ("shopify-event-id", "3"),
+        ("x-shopify-webhook-id", "4"),
+        ("x-shopify-shop-domain", "a.myshopify.com"),
+        ("x-shopify-event-id", "1"),
+    ] {
+        let headers = [("shopify-hmac-sha256", "x"), (name, id)];
+        endpoint.post(body, &headers).await.assert_acknowledged();
+    }
+    assert_eq!(endpoint.seen(), ["Product.update"; 5]);
+}
+
 /// What is sent first under other headers must not make the real delivery a duplicate.
 #[tokio::test]
 async fn a_captured_body_under_other_headers_swallows_no_real_delivery() {
