@@ -7,6 +7,8 @@ use super::{Event, EventErrorKind, Shape, read_json};
 
 /// The longest key that an error names. Field names are shorter; a longer key is data.
 const LONGEST_KEY: usize = 40;
+/// The most digits in one: `iso8601` has four. Ids, telephone numbers and tokens have more.
+const MOST_DIGITS: usize = 4;
 
 /// An event whose payload the handler names as a type of its own.
 ///
@@ -142,6 +144,8 @@ fn name(error: String, outer: &[&str], inner: &Path) -> String {
 /// A key of a map may be data of the body's: only what looks like a field's name is named.
 fn printable(key: &str) -> String {
     let is_name = key.len() <= LONGEST_KEY
+        && !key.starts_with(|letter: char| letter.is_ascii_digit())
+        && key.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS
         && key
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-$".contains(&byte));

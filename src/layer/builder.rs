@@ -10,6 +10,9 @@ use crate::{
     store::IdempotencyStore,
 };
 
+/// By how much two clocks may differ: TLS fails first between clocks that differ by more.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3600);
+
 /// Settings for a [`WebhookLayer`]. What is not set has the default that its method names.
 ///
 /// ```
@@ -188,7 +191,9 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// It matters for GitHub, Shopify, Linear and `custom` providers whose id is in an unsigned header.
     /// Without it, whoever captured a request can send its body again under a new id, and it runs
     /// again. With it, the digest of the body is the key: a replay runs nothing, and two events whose
-    /// bodies are equal are one, so the second of them is lost.
+    /// bodies are equal are one, so the second of them is lost. Where the topic is in an unsigned header,
+    /// a body under another topic is a conflict once its event is handled; before that (its handler has
+    /// failed, say) it runs under the topic it came with.
     pub fn strict_identity(mut self) -> Self {
         self.settings.strict_identity = true;
         self
@@ -352,15 +357,17 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 least.as_secs()
             ));
         }
-        if let Some(window) = self.provider.signature_window()
-            && settings.retention < window
+        // A signature made by a clock that is ahead is valid for longer than the window after it came.
+        let valid = |window: Duration| window.saturating_add(window.min(CLOCKS_DIFFER));
+        if let Some(valid) = self.provider.signature_window().map(valid)
+            && settings.retention < valid
         {
             return refuse(format!(
-                "the retention ({}s) is shorter than the time for which a signature of {} is valid ({}s): a captured request would run \
-                 again; expected at least as much",
+                "the retention ({}s) is shorter than the time for which a signature of {} can be valid, by a clock that is ahead ({}s): a \
+                 captured request would run again; expected at least as much",
                 settings.retention.as_secs(),
                 self.provider.name(),
-                window.as_secs()
+                valid.as_secs()
             ));
         }
         match settings.max_event_age {

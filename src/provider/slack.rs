@@ -135,9 +135,10 @@ impl Slack {
         .payload_at(&[&["event"], &[]]);
         Ok(Self {
             sender: Sender::new(&scheme(), secrets, reader)?,
-            interactive: Reader::of(&[(Role::Topic, &["type"])]).topic_prefix("interactive."),
+            // What asks for the options of a legacy menu may say no type.
+            interactive: Reader::of(&[(Role::MaybeTopic, &["type"])]).topic_prefix("interactive."),
             command: Reader::of(&[(Role::Topic, &["command"])]).topic_prefix("command."),
-            ssl_check: Reader::of(&[(Role::Topic, &["ssl_check"])]).topic_prefix("ssl_check."),
+            ssl_check: Reader::of(&[(Role::MaybeTopic, &["ssl_check"])]).topic_prefix("ssl_check."),
         })
     }
 
@@ -173,13 +174,15 @@ impl Provider for Slack {
         if let Some(payload) = form::field(body, "payload") {
             return self.interactive.read_within(headers, body, &payload, None);
         }
-        let is_check = form::field(body, "ssl_check").is_some();
+        // What names a command is one, whatever else it says: a check names none.
+        let is_check =
+            form::field(body, "ssl_check").is_some() && form::field(body, "command").is_none_or(|name| name.is_empty());
         let reader = if is_check { &self.ssl_check } else { &self.command };
         reader.read_within(headers, body, &form::to_json(body), None)
     }
 
     fn handshake(&self, event: &Event, _: Verified) -> Result<Option<Handshake>, EventError> {
-        if event.topic().starts_with("ssl_check.") {
+        if event.topic() == "ssl_check" || event.topic().starts_with("ssl_check.") {
             return Ok(Some(Handshake::acknowledge()));
         }
         if event.topic() != "url_verification" || event.id().is_some() {

@@ -156,14 +156,16 @@ fn a_retention_that_ends_before_a_signature_does_is_refused() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the retention (259600s) is shorter than the time for which a signature of paddle is valid (345600s): a captured request would run \
-         again; expected at least as much",
+        "the retention (259600s) is shorter than the time for which a signature of paddle can be valid, by a clock that is ahead (432000s): a \
+         captured request would run again; expected at least as much",
     );
-    assert!(paddle().retention(4 * DAY).build().is_ok());
+    // By a clock that is a day ahead it is valid for a day longer.
+    assert!(paddle().retention(5 * DAY - SECOND).build().is_err());
+    assert!(paddle().retention(5 * DAY).build().is_ok());
     // Linear's time is in the body.
     let linear = |retention| {
         let linear = tower_webhook::linear::Linear::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
-        let layer = WebhookLayer::builder(linear.tolerance(9 * 3600 * SECOND), MemoryStore::new());
+        let layer = WebhookLayer::builder(linear.tolerance(9 * 3600 * SECOND / 2), MemoryStore::new());
         layer.retention(retention).build().is_ok()
     };
     assert!(!linear(9 * 3600 * SECOND - SECOND));

@@ -94,6 +94,15 @@ pub(super) struct Found {
     topic_at: Option<(usize, EventId)>,
 }
 
+impl Found {
+    /// A number that is no time here still tells one time from another.
+    fn odd_time_of(&mut self, node: &Node, number: impl fmt::Display) {
+        if node.role == Some(Role::Time) && self.time.is_none() {
+            self.odd_time = Some(number.to_string());
+        }
+    }
+}
+
 impl Envelope {
     /// Ids, and what scopes them, may be whole numbers, which are as good as their digits in a
     /// string.
@@ -353,10 +362,12 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
             Some(Role::Sent) => self.found.sent = from_milliseconds(number),
             _ => {}
         }
+        self.found.odd_time_of(self.node, number);
         self.unusable("a number")
     }
 
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<(), E> {
+        self.found.odd_time_of(self.node, number);
         self.unusable("a number")
     }
 
@@ -369,6 +380,7 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
                 _ => {}
             }
         }
+        self.found.odd_time_of(self.node, number);
         self.unusable("a number")
     }
 

@@ -91,7 +91,7 @@ pub(super) struct Reader {
     topic_header: Option<HeaderName>,
     /// Whether an event may be without that header.
     topic_is_optional: bool,
-    /// What stands before a topic of the body's.
+    /// What stands before a topic of the body's, and is the topic where the body has none.
     topic_prefix: &'static str,
     /// A header that repeats the topic or its first part, which is in the body: the two must agree.
     repeats_topic: Option<HeaderName>,
@@ -208,7 +208,7 @@ impl Reader {
                 Some(header(headers, name).map_err(|wrong| field(format!("the event's header {name} {wrong}")))?)
             }
             // Where a topic must be there, the envelope has seen to it.
-            (None, None) => None,
+            (None, None) => EventId::new(self.topic_prefix.trim_end_matches('.')).ok(),
         };
         if let Some(name) = &self.repeats_topic
             && headers.contains_key(name)
@@ -219,10 +219,8 @@ impl Reader {
             )));
         }
         let topic = match (first, found.action) {
-            (Some(first), Some(action)) => Some(
-                EventId::new(&format!("{first}.{action}"))
-                    .map_err(|error| field(format!("the event's topic {}", error.wrong())))?,
-            ),
+            // An action that makes it too long is none, as any odd one.
+            (Some(first), Some(action)) => EventId::new(&format!("{first}.{action}")).ok().or(Some(first)),
             (first, _) => first,
         };
         let topic_bytes = topic.as_ref().map_or("", EventId::as_str).as_bytes();
@@ -244,6 +242,11 @@ impl Reader {
         };
         let identity = match (&id, found.scope) {
             (Some(id), Some(scope)) => scoped(&scope, id).map(Identity::signed),
+            // Two topics may have one body: the header that tells them apart is part of what the event is.
+            (None, _) if self.topic_header.is_some() => {
+                let topic = topic.as_ref().map_or("", EventId::as_str);
+                Some(Identity::of_body().with_unsigned("", &[topic]))
+            }
             _ => None,
         };
         // Nothing depends on them, so nothing is refused for them.

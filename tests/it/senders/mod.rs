@@ -13,6 +13,7 @@ mod round_trip;
 mod exchange;
 mod replays;
 mod odd;
+mod adversary;
 mod steering;
 #[cfg(feature = "tracing")]
 mod logged;
