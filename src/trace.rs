@@ -198,6 +198,15 @@ pub(crate) fn warn_of(provider: &str, namespace: &str, id: &str, message: fmt::A
     tracing::warn!(target: "tower_webhook", provider, namespace, id = %Brief(id), "{message}");
 }
 
+/// A warning about one endpoint, which says which.
+#[cfg(all(feature = "service", feature = "tracing"))]
+pub(crate) fn warn_at(provider: &str, namespace: &str, message: fmt::Arguments<'_>) {
+    tracing::warn!(target: "tower_webhook", provider, namespace, "{message}");
+}
+
+#[cfg(all(feature = "service", not(feature = "tracing")))]
+pub(crate) fn warn_at(_: &str, _: &str, _: fmt::Arguments<'_>) {}
+
 #[cfg(all(feature = "service", not(feature = "tracing")))]
 pub(crate) fn warn_of(_: &str, _: &str, _: &str, _: fmt::Arguments<'_>) {}
 

@@ -18,7 +18,7 @@ pub(crate) const USAGE: &str = "\
 Signs an event as a sender does and posts it.
 
     --sender NAME        who to be, by default dwolla
-    --url URL            where to, http or https
+    --url URL            where to, http or https; by default http://127.0.0.1:3000/webhooks/NAME
     --secret SECRET      what to sign with
     --topic TOPIC        the event's topic
     --id ID              the event's id

@@ -302,6 +302,12 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 "explain_refusals may explain 0 refusals a minute, so it would explain none; expected more".into(),
             );
         }
+        if self.explain.is_none() && !self.explain_also.is_empty() {
+            return refuse(
+                "explain_also names another endpoint, but explain_refusals is not set, so nothing would be explained; expected both"
+                    .into(),
+            );
+        }
         if settings.max_unauthenticated_bytes < settings.body_limit {
             return refuse(format!(
                 "max_unauthenticated_bytes ({}) is less than body_limit ({}): the largest body could never arrive; expected at least as much",

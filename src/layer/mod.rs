@@ -10,7 +10,8 @@
 //! 3. Authentic, but not an event, or one older than `max_event_age`: 400. A sender's [handshake](crate::provider::Handshake): 200, with what it asks for. A topic without a handler:
 //!    200, and nothing is recorded.
 //! 4. The store is asked for a claim. Done before: 200. Held elsewhere: 503 with `Retry-After`.
-//!    Done, but as another event under this id: 500. Store down: 503.
+//!    Done, but with other facts (topic, time or body) under this id: 500, or 200 where the provider
+//!    documents its ids as unique. Store down: 503.
 //!    Running in this process: this request waits for that run and gives the same kind of answer.
 //! 5. The handler runs in a task of its own. Success: recorded as done, 200. Failure or panic: released, 500, or 503 if it asks for a delay.
 //!    Rejected for good: recorded, 200.

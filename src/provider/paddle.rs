@@ -37,8 +37,8 @@
 //! | 200 within 5 seconds | done |
 //! | anything else, or later | sends it again 60 times in 3 days, in the sandbox 3 times in 15 minutes |
 //!
-//! A notification can be replayed for 90 days; it has another `notification_id` then and the same `event_id`, which is what deduplication
-//! goes by.
+//! A notification can be replayed for 90 days; it has another `notification_id` then and the same `event_id`, which is the
+//! deduplication key.
 
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ impl Paddle {
     /// Takes the secret key of a notification destination, or several: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes, say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[
             (Role::Id, &["event_id"]),

@@ -44,10 +44,11 @@
 //! can send its body again under another id or topic, and it runs again.
 //!
 //! Who fears that more than a lost repetition builds the layer with
-//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): the digest of the body is the key then,
-//! a body under another topic is refused as a conflict (500), and of two events with one body (`orders/create` and
-//! `orders/paid` of one checkout, `shop/redact` twice within the five days for which a body is remembered) the
-//! second is lost.
+//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): the digest of the body is the key then. It costs the
+//! second of two events with one body. Under the same topic (`shop/redact` twice within the five
+//! days for which a body is remembered) it is answered 200 and never handled. Under another topic
+//! (`orders/create` and `orders/paid` of one checkout) it is a conflict, answered 500 until Shopify
+//! gives up, and eight such failures on end may cost the subscription.
 //!
 //! # What Shopify does with your answer
 //! | answer | what Shopify does |
@@ -102,7 +103,8 @@ pub fn scheme() -> Scheme {
     Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64).or_header(events::TAG)
 }
 
-/// An event of Shopify. Its payload is the whole body, which is signed; its topic is not.
+/// An event of Shopify. Its payload is the whole body, which is signed. Its topic is not, but where
+/// the body says it (the newer family of headers).
 pub type Event = JsonEvent<Shopify>;
 
 impl Event {
@@ -160,7 +162,7 @@ impl Shopify {
     /// Takes the app's client secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes, say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let classic =
             Reader::of(&[])

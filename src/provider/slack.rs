@@ -30,7 +30,7 @@
 //! has an `event_id`: the digest of the body is the deduplication key. Slack does not send them again.
 //!
 //! What Slack shows a user at once is the body of an HTTP answer: for that, put the [layer](crate::layer) before a
-//! service of yours. The `ssl_check` of a command's address is answered where it is signed.
+//! service of yours. The layer answers the `ssl_check` of a command's address with 200 and hands it to no handler.
 //!
 //! # The secret and the signature
 //! The secret is the app's *signing secret* (Basic Information, App Credentials), as it stands there. The `token` in bodies is an older means and
@@ -90,7 +90,8 @@ pub fn scheme() -> Scheme {
     .content_of("v0:{timestamp}:{body}")
 }
 
-/// An event of Slack. Its payload is the inner `event`; all of it is signed.
+/// An event of Slack. Its payload is the inner `event`, or the whole body where there is none; of a
+/// form, its JSON or its fields. All of it is signed.
 pub type Event = JsonEvent<Slack>;
 
 topics! {
@@ -122,7 +123,7 @@ impl Slack {
     /// Takes the app's signing secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes, say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[
             (Role::MaybeId, &["event_id"]),

@@ -79,7 +79,8 @@ pub fn scheme() -> Scheme {
     .content_of("v0:{timestamp}:{body}")
 }
 
-/// An event of Zoom. Its payload is `payload.object`; all of it is signed, and it has no id.
+/// An event of Zoom. Its payload is `payload.object`, or `payload` where that is absent
+/// (`app_deauthorized`); all of it is signed, and it has no id.
 pub type Event = JsonEvent<Zoom>;
 
 topics! {
@@ -105,7 +106,7 @@ impl Zoom {
     /// Takes the app's secret token, or several while one replaces another: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes, say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[(Role::Topic, &["event"]), (Role::Milliseconds, &["event_ts"])])
             .payload_at(&[&["payload", "object"], &["payload"]]);

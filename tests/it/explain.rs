@@ -715,6 +715,31 @@ mod switch {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_request_without_any_tag_is_explained_without_counts() {
+        let capture = Capture::start();
+        let endpoint = endpoint(|builder| builder.explain_refusals(secrets(), 3));
+        let mut request = signed(event("1"));
+        request.headers_mut().remove("x-request-signature-sha-256").unwrap();
+        assert_eq!(endpoint.send(request).await.status, StatusCode::UNAUTHORIZED);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let text = capture.text();
+        assert!(text.contains("(known: the body was not read)"), "{text}");
+    }
+
+    /// Several endpoints of one provider can have the switch on.
+    #[tokio::test(start_paused = true)]
+    async fn an_explanation_says_of_which_endpoint_it_is() {
+        let capture = Capture::start();
+        refuse(&endpoint(|builder| {
+            builder.namespace("tenant-7").explain_refusals(secrets(), 3)
+        }))
+        .await;
+        let text = capture.text();
+        let explanation = text.split_once("was refused").unwrap().1;
+        assert!(explanation.contains(r#"namespace="tenant-7""#), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_accepted_request_is_not_explained() {
         let capture = Capture::start();
         let endpoint = endpoint(|builder| builder.explain_refusals(secrets(), 3));
@@ -734,5 +759,22 @@ mod switch {
             error.to_string(),
             "explain_refusals may explain 0 refusals a minute, so it would explain none; expected more"
         );
+    }
+
+    #[test]
+    fn another_endpoint_to_try_is_refused_where_nothing_is_explained() {
+        use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla, github};
+        let builder = || {
+            WebhookLayer::builder(Dwolla::new(secrets()).unwrap(), MemoryStore::new()).explain_also(
+                "github",
+                &github::scheme(),
+                &secrets(),
+            )
+        };
+        assert_eq!(
+            builder().build().unwrap_err().to_string(),
+            "explain_also names another endpoint, but explain_refusals is not set, so nothing would be explained; expected both"
+        );
+        assert!(builder().explain_refusals(secrets(), 1).build().is_ok());
     }
 }

@@ -270,7 +270,7 @@ impl fmt::Display for Known {
             write!(f, "; {}", self.error)?;
         }
         let Tried { keys, bodies, tags } = self.forms;
-        if keys > 0 {
+        if keys > 0 && tags > 0 {
             write!(
                 f,
                 "; {tags} tag(s) in its headers compared with {keys} form(s) of the secrets and {bodies} of the body"
