@@ -104,7 +104,8 @@ impl Arguments {
 }
 
 impl Event {
-    /// One of ours. With an id of the caller's it has a fixed time: the same call makes the same event.
+    /// One of ours. With an id of the caller's it has a fixed time: the same call makes the same
+    /// event.
     fn made(sender: &Sender, topic: Option<String>, id: Option<String>) -> Result<Self, Box<dyn Error>> {
         let (id, created) = match id {
             Some(id) => (id, SystemTime::UNIX_EPOCH + Duration::from_secs(1_549_292_325)),

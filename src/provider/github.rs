@@ -34,30 +34,34 @@
 //! A topic is the event's name and, where the body has one, its action: `push`, `issues.opened`.
 //!
 //! # GitHub does not retry
-//! A delivery that fails is lost unless somebody redelivers it, by hand or through the API, within 3 days: a handler that returns an error, a
-//! store that is down, a deploy at the wrong moment. List the failed deliveries through the API from time to time, and redeliver
-//! them. After a failure the event is free, so a redelivery runs the handler. After a success it is a duplicate and runs nothing; to have it run again,
-//! [`forget`](crate::store::IdempotencyStore::forget) it first: its key begins with the delivery's id, as the log shows it.
+//! A delivery that fails is lost unless somebody redelivers it, by hand or through the API, within
+//! 3 days: a handler that returns an error, a store that is down, a deploy at the wrong moment.
+//! List the failed deliveries through the API from time to time, and redeliver them. After a
+//! failure the event is free, so a redelivery runs the handler. After a success it is a duplicate
+//! and runs nothing; to have it run again, [`forget`](crate::store::IdempotencyStore::forget) it
+//! first: its key begins with the delivery's id, as the log shows it.
 //!
 //! # The secret and the signature
-//! The secret is the text that you gave the webhook, or the App, in its settings. There is one; when it is changed, it is at once. Exchange the
-//! old one for both before, and both for the new one after ([`SecretsHandle`](crate::signature::SecretsHandle)). The webhook's content type
-//! may be either: in a form (`application/x-www-form-urlencoded`, GitHub's default) the field `payload` holds the event.
+//! The secret is the text that you gave the webhook, or the App, in its settings. There is one;
+//! when it is changed, it is at once. Exchange the old one for both before, and both for the new
+//! one after ([`SecretsHandle`](crate::signature::SecretsHandle)). The webhook's content type may
+//! be either: in a form (`application/x-www-form-urlencoded`, GitHub's default) the field `payload`
+//! holds the event.
 //!
 //! HMAC-SHA256 over the body alone, in `X-Hub-Signature-256`. The SHA-1 in `X-Hub-Signature` is not looked at. No time is signed.
 //!
 //! # What is not signed
-//! The headers: the event's name (`X-GitHub-Event`) and the delivery's id (`X-GitHub-Delivery`). The
-//! deduplication key is both, with the digest of the body: two events with one body both run, a redelivery, which
-//! keeps its id, is a duplicate, and one id that two Apps share is two events. Whoever captured a request can send
-//! its body again under another id or name, and it runs again: a handler should look at the payload, which is
-//! signed, before it acts.
+//! The headers: the event's name (`X-GitHub-Event`) and the delivery's id (`X-GitHub-Delivery`).
+//! The deduplication key is both, with the digest of the body: two events with one body both run, a
+//! redelivery, which keeps its id, is a duplicate, and one id that two Apps share is two events.
+//! Whoever captured a request can send its body again under another id or name, and it runs again:
+//! a handler should look at the payload, which is signed, before it acts.
 //!
 //! Who fears that more than a lost repetition builds the layer with
-//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): the digest of the body is the key then. It costs the
-//! second of two events with one body. Under the same name (a member who is added, removed and added
-//! again within 8 days) it is answered 200 and never handled; under another name it is a conflict,
-//! answered 500.
+//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): the digest of the body
+//! is the key then. It costs the second of two events with one body. Under the same name (a member
+//! who is added, removed and added again within 8 days) it is answered 200 and never handled; under
+//! another name it is a conflict, answered 500.
 //!
 //! # What GitHub does with your answer
 //! | answer | what GitHub does |
@@ -140,7 +144,8 @@ impl GitHub {
     /// Takes the webhook's secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes, say.
+    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
+    /// say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[(Role::Action, &["action"])])
             .topic_header(EVENT)

@@ -30,8 +30,8 @@
 //! exchanged, a sender puts a tag for either there, and one good `v1` is enough.
 //!
 //! # What an event is
-//! JSON, most often an object: `type` is its topic, `timestamp` its time and `data` its payload. The
-//! specification recommends these fields, and some providers leave them out. An event without a
+//! JSON, most often an object: `type` is its topic, `timestamp` its time and `data` its payload.
+//! The specification recommends these fields, and some providers leave them out. An event without a
 //! topic goes to the router's fallback; without `data` the whole body is the payload, which may be
 //! an array.
 //!

@@ -96,8 +96,8 @@ impl Stripe {
     /// Takes the signing secret of an endpoint, or those of several: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is `whsec_` alone or refused by [`Secrets::new`]: empty, say, or in
-    /// quotes.
+    /// There is no secret, or one is `whsec_` alone or refused by [`Secrets::new`]: empty, say, or
+    /// in quotes.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[
             (Role::Id, &["id"]),

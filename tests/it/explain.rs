@@ -1,4 +1,5 @@
-//! The usual mistakes, of several providers: each is found and named, and no secret or tag is ever said.
+//! The usual mistakes, of several providers: each is found and named, and no secret or tag is ever
+//! said.
 
 use std::{
     fmt::Write as _,
@@ -283,7 +284,8 @@ fn each_change_of_the_body_is_named_for_every_provider() {
         for (kind, signed, received) in bodies() {
             provider.finds(&[kind], &provider.key(), &signed, SECRET, &received);
         }
-        // indented by 4, as it came or as it was signed; keys in another order are what nobody can undo
+        // indented by 4, as it came or as it was signed; keys in another order are what nobody can
+        // undo
         let sorted: serde_json::Value = serde_json::from_str(BODY).unwrap();
         let sorted = sorted.to_string();
         let four = printed("    ");
@@ -587,7 +589,8 @@ fn a_wrong_secret_says_what_is_known() {
     assert_eq!(explanation.kind(), Kind::BodyText, "{explanation}");
 }
 
-/// Whatever a stranger sends, a search ends, and soon: the bound is on work, and this is what takes most of it.
+/// Whatever a stranger sends, a search ends, and soon: the bound is on work, and this is what takes
+/// most of it.
 #[test]
 fn a_search_is_bounded() {
     let nested = "[".repeat(100_000) + &"]".repeat(100_000);

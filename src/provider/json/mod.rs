@@ -223,7 +223,8 @@ impl Reader {
             (Facts::Bytes, _) if self.topic_header.is_none() => None,
             (Facts::TopicAndTime, Some(time)) => Some(Fingerprint::of([topic_bytes, &time.as_nanos().to_be_bytes()])),
             (Facts::Bytes | Facts::TopicAndTime, _) => Some(match &found.odd_time {
-                // In a form that is not read here: its text tells as much as the time it stands for.
+                // In a form that is not read here: its text tells as much as the time it stands
+                // for.
                 Some(text) if matches!(self.facts, Facts::TopicAndTime) => {
                     Fingerprint::of([topic_bytes, b"as", text.as_bytes()])
                 }
@@ -266,7 +267,8 @@ pub(super) fn no_signed_id() -> EventError {
     )
 }
 
-/// The header's only value, under the rules of an id. Gateways repeat a header: equal values are one value.
+/// The header's only value, under the rules of an id. Gateways repeat a header: equal values are
+/// one value.
 fn header(headers: &HeaderMap, name: &HeaderName) -> Result<EventId, String> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {

@@ -15,8 +15,8 @@ use super::{
 
 /// Which mistake explains a refused signature: what [`explain`](super::explain()) found.
 ///
-/// `Display` is one sentence for an operator: which mistake it is, and what to do. It holds no secret,
-/// no tag and nothing of the body. It is no proof that a request is authentic: that is
+/// `Display` is one sentence for an operator: which mistake it is, and what to do. It holds no
+/// secret, no tag and nothing of the body. It is no proof that a request is authentic: that is
 /// [`Verified`](crate::signature::Verified), which nothing here makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {

@@ -58,7 +58,8 @@ fn check_dwolla(body: &[u8]) {
                 format!("{event:?}"),
                 format!("Event {{ id: {:?}, topic: {:?}, .. }}", event.id(), event.topic())
             );
-            // A third reader, which has no text for half a surrogate, no number beyond a float's range and no mark.
+            // A third reader, which has no text for half a surrogate, no number beyond a float's
+            // range and no mark.
             if let Ok(value) = serde_json::from_slice::<Value>(body) {
                 assert_eq!(value["id"], expected.id, "{shown}");
                 assert_eq!(value["topic"], expected.topic, "{shown}");
