@@ -183,18 +183,13 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     }
 
     /// Deduplicates by what is signed alone; by default an unsigned id that the provider documents
-    /// completes the key ([`Identity`](crate::event::Identity)).
+    /// completes the key ([`Identity`](crate::event::Identity)). Where the signature covers the id,
+    /// it changes nothing; it matters for GitHub, Shopify, Linear and `custom` providers whose id is
+    /// in an unsigned header, and changes their keys: what was handled before runs again if resent.
     ///
-    /// It matters for GitHub, Shopify, Linear and `custom` providers whose id is in an unsigned
-    /// header. Without it, whoever captured a request can send its body again under a new id, and
-    /// it runs again. With it, the digest of the body is the key: a replay runs nothing. It costs
-    /// the second of two events whose bodies are equal: it is answered 200 and never handled, or,
-    /// where an unsigned header gives it another topic, answered 500 until the provider gives up.
-    /// The pages of [`github`](crate::provider::github), [`shopify`](crate::provider::shopify) and
-    /// [`linear`](crate::provider::linear) say when that happens.
-    ///
-    /// Where the signature covers the id, it changes nothing. Elsewhere it changes the keys: an
-    /// event that was handled before the switch and is sent again after it runs once more.
+    /// Without it, whoever captured a request can send its body again under a new id, and it runs
+    /// again. With it, a replay runs nothing, but of two events with equal bodies the second is lost:
+    /// answered 200 and not handled, or 500 each time if a header gives it another topic.
     pub fn strict_identity(mut self) -> Self {
         self.settings.strict_identity = true;
         self
@@ -312,8 +307,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         }
         if self.explain.is_none() && !self.explain_also.is_empty() {
             return refuse(
-                "explain_also names another endpoint, but explain_refusals is not set, so nothing would be explained; expected both"
-                    .into(),
+                "explain_also is set without explain_refusals, so it would explain nothing; expected both".into(),
             );
         }
         if settings.max_unauthenticated_bytes < settings.body_limit {

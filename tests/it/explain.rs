@@ -776,7 +776,7 @@ mod switch {
         };
         assert_eq!(
             builder().build().unwrap_err().to_string(),
-            "explain_also names another endpoint, but explain_refusals is not set, so nothing would be explained; expected both"
+            "explain_also is set without explain_refusals, so it would explain nothing; expected both"
         );
         assert!(builder().explain_refusals(secrets(), 1).build().is_ok());
     }
