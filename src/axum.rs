@@ -15,9 +15,9 @@
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
-//! The [`Delivery`] of this module is the crate's own. Where the feature `axum` is off, the compiler
-//! says of this path that it is gated behind the feature. Of a handler that takes the `Delivery` of
-//! the crate's root, axum then only says that it is no `Handler`.
+//! The [`Delivery`] of this module is the crate's own. Where the feature `axum` is off, the
+//! compiler says of this path that it is gated behind the feature. Of a handler that takes the
+//! `Delivery` of the crate's root, axum then only says that it is no `Handler`.
 
 pub use crate::event::Delivery;
 

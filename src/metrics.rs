@@ -1,5 +1,6 @@
-//! Metrics (feature `metrics`): what is counted and timed, through the facade `metrics`. Install a recorder of
-//! your choice before the layer is built, which describes its metrics to it then; without one, nothing is kept.
+//! Metrics (feature `metrics`): what is counted and timed, through the facade `metrics`. Install a
+//! recorder of your choice before the layer is built, which describes its metrics to it then;
+//! without one, nothing is kept.
 //!
 //! | name | kind | labels | what |
 //! | --- | --- | --- | --- |
@@ -51,7 +52,8 @@ mod on {
         }
     }
 
-    /// Tells the recorder what each metric is. Again for each layer: a recorder may be installed between two.
+    /// Tells the recorder what each metric is. Again for each layer: a recorder may be installed
+    /// between two.
     fn describe() {
         describe_counter!("webhook_deliveries_total", Unit::Count, "Deliveries by how they ended.");
         describe_counter!(

@@ -63,7 +63,8 @@ pub(crate) enum Level {
     Error,
 }
 
-/// What is known of a delivery. Every event that tells how one ended carries all of it itself: at `RUST_LOG=warn` there is no span.
+/// What is known of a delivery. Every event that tells how one ended carries all of it itself: at
+/// `RUST_LOG=warn` there is no span.
 #[cfg(feature = "service")]
 #[derive(Clone, Copy)]
 #[cfg_attr(
@@ -84,8 +85,8 @@ pub(crate) struct Told<'a> {
     pub(crate) status: Option<u16>,
     /// When the request arrived.
     pub(crate) started: Instant,
-    /// The head of a request that never became an event, and how many bytes of its body were read: they tell a wrong secret from
-    /// a body that a proxy has changed.
+    /// The head of a request that never became an event, and how many bytes of its body were read:
+    /// they tell a wrong secret from a body that a proxy has changed.
     pub(crate) refused: Option<(&'a Parts, usize)>,
 }
 
@@ -197,6 +198,15 @@ impl Span {
 pub(crate) fn warn_of(provider: &str, namespace: &str, id: &str, message: fmt::Arguments<'_>) {
     tracing::warn!(target: "tower_webhook", provider, namespace, id = %Brief(id), "{message}");
 }
+
+/// A warning about one endpoint, which says which.
+#[cfg(all(feature = "service", feature = "tracing"))]
+pub(crate) fn warn_at(provider: &str, namespace: &str, message: fmt::Arguments<'_>) {
+    tracing::warn!(target: "tower_webhook", provider, namespace, "{message}");
+}
+
+#[cfg(all(feature = "service", not(feature = "tracing")))]
+pub(crate) fn warn_at(_: &str, _: &str, _: fmt::Arguments<'_>) {}
 
 #[cfg(all(feature = "service", not(feature = "tracing")))]
 pub(crate) fn warn_of(_: &str, _: &str, _: &str, _: fmt::Arguments<'_>) {}

@@ -18,7 +18,7 @@ pub(crate) const USAGE: &str = "\
 Signs an event as a sender does and posts it.
 
     --sender NAME        who to be, by default dwolla
-    --url URL            where to, http or https
+    --url URL            where to, http or https; by default http://127.0.0.1:3000/webhooks/NAME
     --secret SECRET      what to sign with
     --topic TOPIC        the event's topic
     --id ID              the event's id
@@ -104,7 +104,8 @@ impl Arguments {
 }
 
 impl Event {
-    /// One of ours. With an id of the caller's it has a fixed time: the same call makes the same event.
+    /// One of ours. With an id of the caller's it has a fixed time: the same call makes the same
+    /// event.
     fn made(sender: &Sender, topic: Option<String>, id: Option<String>) -> Result<Self, Box<dyn Error>> {
         let (id, created) = match id {
             Some(id) => (id, SystemTime::UNIX_EPOCH + Duration::from_secs(1_549_292_325)),

@@ -10,16 +10,19 @@
 //! Arguments:
 //!
 //! - `--sender NAME`: who to be, by default `dwolla`; a name that is none lists them
-//! - `--url URL`: where to, by default `http://127.0.0.1:3000/webhooks/` and the sender. With `https`, this
-//!   machine's root certificates are trusted, or else those in the file that `SSL_CERT_FILE` names
+//! - `--url URL`: where to, by default `http://127.0.0.1:3000/webhooks/` and the sender. With
+//!   `https`, this machine's root certificates are trusted, or else those in the file that
+//!   `SSL_CERT_FILE` names
 //! - `--secret SECRET`: what to sign with, by default `WEBHOOK_SECRET_` and the sender (upper case, `-` as `_`), else `WEBHOOK_SECRET`
 //! - `--topic TOPIC`: by default one that is usual for the sender
-//! - `--id ID`: the event's id, by default a fresh one; the time of an event with an id of yours is always the same, so that what
-//!   is sent in a second call is a copy of the first, not another event under its id (Linear's body alone
-//!   says when it is sent; for a copy of it, byte for byte, use `--body`)
-//! - `--body FILE`: a body of yours, sent byte for byte; `-` is standard input. Topic and id are those in
-//!   the body; `--topic` and `--id` are for the senders that say them in a header
-//! - `--header NAME:VALUE`: one header more, or another value of one that is sent anyway; as often as you like
+//! - `--id ID`: the event's id, by default a fresh one; the time of an event with an id of yours is
+//!   always the same, so that what is sent in a second call is a copy of the first, not another
+//!   event under its id (Linear's body alone says when it is sent; for a copy of it, byte for byte,
+//!   use `--body`)
+//! - `--body FILE`: a body of yours, sent byte for byte; `-` is standard input. Topic and id are
+//!   those in the body; `--topic` and `--id` are for the senders that say them in a header
+//! - `--header NAME:VALUE`: one header more, or another value of one that is sent anyway; as often
+//!   as you like
 //! - `--copies N`: how many copies of the event to send at once, by default 1
 //! - `--tamper body|signature|header|time`: change the body or the signature after signing, leave the header out, or sign as of a month ago
 //!

@@ -23,7 +23,8 @@ pub(crate) struct Sender {
     pub(crate) id: At,
     /// The body.
     pub(crate) event: fn(&Event) -> Value,
-    /// Headers that are not signed: those that a first delivery always carries. An empty one is left out.
+    /// Headers that are not signed: those that a first delivery always carries. An empty one is
+    /// left out.
     pub(crate) headers: fn(&Event) -> Vec<(&'static str, String)>,
 }
 

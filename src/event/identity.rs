@@ -2,17 +2,18 @@ use sha2::{Digest as _, Sha256};
 
 use super::EventId;
 
-/// What makes two deliveries one event: the id that the provider documents, completed by what scopes it.
+/// What makes two deliveries one event: the id that the provider documents, completed by what
+/// scopes it.
 ///
-/// Where the signature covers the id, the id alone is the deduplication key. Where the id stands in a
-/// header that nobody signs, the key is made of that header, of the headers that scope it (the topic,
-/// the shop), and of the digest of the signed body. A redelivery has the same headers and the same
-/// body, so it is a duplicate; another event that happens to have the same body is not.
+/// Where the signature covers the id, the id alone is the deduplication key. Where the id stands in
+/// a header that nobody signs, the key is made of that header, of the headers that scope it (the
+/// topic, the shop), and of the digest of the signed body. A redelivery has the same headers and
+/// the same body, so it is a duplicate; another event that happens to have the same body is not.
 ///
 /// # Security
 /// Whoever captured a request can send its body again under a new unsigned id, and it runs again. A
-/// layer with [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity) goes by what is
-/// signed alone, and takes two events with one body for one.
+/// layer with [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity) goes by what
+/// is signed alone, and takes two events with one body for one.
 ///
 /// ```
 /// use tower_webhook::event::{EventId, Identity};
@@ -85,7 +86,8 @@ impl Identity {
     /// The id under which a store remembers the event. `strict` leaves out what nobody signed.
     ///
     /// # Errors
-    /// None for ids that this crate checked; a longer one than a key holds is replaced by its digest.
+    /// None for ids that this crate checked; a longer one than a key holds is replaced by its
+    /// digest.
     pub fn key(&self, body: &[u8], strict: bool) -> Result<EventId, super::EventIdError> {
         let of_body = || EventId::new(&format!("sha256:{}", hex::encode(Sha256::digest(body))));
         let signed = self.signed.clone().map_or_else(of_body, Ok)?;

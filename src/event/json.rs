@@ -18,9 +18,10 @@ pub(crate) enum Shape {
 
 /// Reads an event's envelope from a body: UTF-8, one JSON object, at most 64 levels deep, no field of `T` twice.
 ///
-/// `T` is a struct that derives `Deserialize`; fields it does not name are skipped. What providers write
-/// although few parsers take it is read all the same: a byte order mark before the body is skipped, half an
-/// emoji (`"\ud83d"`) is U+FFFD, and a number that no `f64` can hold (`1e999`) is `null`.
+/// `T` is a struct that derives `Deserialize`; fields it does not name are skipped. What providers
+/// write although few parsers take it is read all the same: a byte order mark before the body is
+/// skipped, half an emoji (`"\ud83d"`) is U+FFFD, and a number that no `f64` can hold (`1e999`) is
+/// `null`.
 ///
 /// ```
 /// use tower_webhook::event::from_json;
@@ -48,8 +49,8 @@ pub fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, EventError> {
     read_json(body, Shape::Object, |json| T::deserialize(json))
 }
 
-/// The same where what to read is known at run time only. It may be asked twice: the second time with the
-/// numbers replaced that the parser could not hold.
+/// The same where what to read is known at run time only. It may be asked twice: the second time
+/// with the numbers replaced that the parser could not hold.
 pub(crate) fn read_json<T>(
     body: &[u8],
     shape: Shape,

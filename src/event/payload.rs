@@ -41,7 +41,8 @@ const MOST_DIGITS: usize = 4;
     note = "a handler can take the event itself, or its `Delivery`, whose `body()` are the signed bytes"
 )]
 pub trait WithPayload: Event {
-    /// Reads the payload as a type of the caller's choosing.
+    /// Reads the payload as a type of the caller's choosing. The type owns its texts (`String`, not
+    /// `&str`): what is read may be a mended copy of the body, with U+FFFD for half an emoji, say.
     ///
     /// # Errors
     /// The payload does not fit the type. The error says where and does not repeat the body.
@@ -77,14 +78,14 @@ pub trait WithPayload: Event {
 /// ```
 ///
 /// # Errors
-/// The body is no JSON, a key of the path is there twice, or what stands there does not fit `T`. The error names
-/// the path of the field.
+/// The body is no JSON, a key of the path is there twice, or what stands there does not fit `T`.
+/// The error names the path of the field.
 pub fn read_payload<T: DeserializeOwned>(body: &[u8], path: &[&str]) -> Result<T, PayloadError> {
     read_first_payload(body, &[path])
 }
 
-/// The same at the first of these paths that leads to something, other than `null`. Where none does, what is
-/// missing counts as `null`.
+/// The same at the first of these paths that leads to something, other than `null`. Where none
+/// does, what is missing counts as `null`.
 pub(crate) fn read_first_payload<T: DeserializeOwned>(body: &[u8], paths: &[&[&str]]) -> Result<T, PayloadError> {
     let mut missing = String::new();
     for path in paths {

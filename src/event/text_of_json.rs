@@ -51,8 +51,8 @@ fn unit(bytes: &[u8], at: usize) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// Numbers that are larger than any `f64` become `null`, with blanks behind it up to their length; `None` if
-/// there are none. They are grammatical, and JavaScript reads them as infinity.
+/// Numbers that are larger than any `f64` become `null`, with blanks behind it up to their length;
+/// `None` if there are none. They are grammatical, and JavaScript reads them as infinity.
 pub(super) fn without_huge_numbers(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let mut mended = String::with_capacity(text.len());

@@ -186,25 +186,26 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     }
 
     /// Deduplicates by what is signed alone; by default an unsigned id that the provider documents
-    /// completes the key ([`Identity`](crate::event::Identity)).
+    /// completes the key ([`Identity`](crate::event::Identity)). Where the signature covers the id,
+    /// it changes nothing; it matters for GitHub, Shopify, Linear and `custom` providers whose id is
+    /// in an unsigned header, and changes their keys: what was handled before runs again if resent.
     ///
-    /// It matters for GitHub, Shopify, Linear and `custom` providers whose id is in an unsigned header.
     /// Without it, whoever captured a request can send its body again under a new id, and it runs
-    /// again. With it, the digest of the body is the key: a replay runs nothing, and two events whose
-    /// bodies are equal are one, so the second of them is lost. Where the topic is in an unsigned header,
-    /// a body under another topic is a conflict once its event is handled; before that (its handler has
-    /// failed, say) it runs under the topic it came with.
+    /// again. With it, a replay runs nothing, but of two events with equal bodies the second is lost:
+    /// answered 200 and not handled, or 500 each time if a header gives it another topic and the first
+    /// is handled. While the first has only failed, the second takes its place under its own topic.
     pub fn strict_identity(mut self) -> Self {
         self.settings.strict_identity = true;
         self
     }
 
     /// Logs, at WARN, which of the usual mistakes explains a refused signature (see
-    /// [`explain`](crate::signature::explain())), for at most so many refused requests a minute; off by
-    /// default. Switch it on while an endpoint is set up or has begun to answer 401.
+    /// [`explain`](crate::signature::explain())), for at most so many refused requests a minute;
+    /// off by default. Switch it on while an endpoint is set up or has begun to answer 401.
     ///
-    /// Give it the secrets that the provider has: the layer keeps none. It does not hear of secrets that
-    /// are exchanged later. A request that was refused for its headers alone is explained by these.
+    /// Give it the secrets that the provider has: the layer keeps none. It does not hear of secrets
+    /// that are exchanged later. A request that was refused before its body was read is explained
+    /// from its headers.
     ///
     /// ```
     /// # #[cfg(feature = "memory")] {
@@ -219,16 +220,17 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// ```
     ///
     /// # Security
-    /// Strangers can cause refusals at will. The rate bounds what that costs: one explanation at a time, on
-    /// a blocking thread, each up to 64 MiB of hashing, with one body and at most 4 MiB kept meanwhile. The
-    /// response does not wait for it and does not change.
+    /// Strangers can cause refusals at will. The rate bounds what that costs: one explanation at a
+    /// time, on a blocking thread, each up to 64 MiB of hashing, with one body and at most 4 MiB
+    /// kept meanwhile. The response does not wait for it and does not change.
     pub fn explain_refusals(mut self, secrets: Secrets, per_minute: u32) -> Self {
         self.explain = Some((secrets, per_minute));
         self
     }
 
     /// Another endpoint of the application, whose requests may come here by mistake: tried by
-    /// [`explain_refusals`](Self::explain_refusals), which calls it by this name. Up to eight are tried.
+    /// [`explain_refusals`](Self::explain_refusals), which calls it by this name. Up to eight are
+    /// tried. Without `explain_refusals`, [`build`](Self::build) refuses it.
     pub fn explain_also(mut self, name: impl Into<String>, scheme: &Scheme, secrets: &Secrets) -> Self {
         self.explain_also.push((name.into(), scheme.clone(), secrets.clone()));
         self
@@ -305,6 +307,11 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         if matches!(self.explain, Some((_, 0))) {
             return refuse(
                 "explain_refusals may explain 0 refusals a minute, so it would explain none; expected more".into(),
+            );
+        }
+        if self.explain.is_none() && !self.explain_also.is_empty() {
+            return refuse(
+                "explain_also is set without explain_refusals, so it would explain nothing; expected both".into(),
             );
         }
         if settings.max_unauthenticated_bytes < settings.body_limit {

@@ -10,21 +10,23 @@
 //! 3. Authentic, but not an event, or one older than `max_event_age`: 400. A sender's [handshake](crate::provider::Handshake): 200, with what it asks for. A topic without a handler:
 //!    200, and nothing is recorded.
 //! 4. The store is asked for a claim. Done before: 200. Held elsewhere: 503 with `Retry-After`.
-//!    Done, but as another event under this id: 500. Store down: 503.
-//!    Running in this process: this request waits for that run and gives the same kind of answer.
+//!    Done, but with other facts (topic, time or body) under this id: 500, or 200 where the
+//!    provider documents its ids as unique. Store down: 503. Running in this process: this request
+//!    waits for that run and gives the same kind of answer.
 //! 5. The handler runs in a task of its own. Success: recorded as done, 200. Failure or panic: released, 500, or 503 if it asks for a delay.
 //!    Rejected for good: recorded, 200.
 //! 6. Is the answer due and the handler still at work? 503 with `Retry-After`; the handler goes on, and the sender's retry finds it done.
 //!
 //! Answers that are no success carry an RFC 9457 `application/problem+json` body, and a [`Rejection`](crate::Rejection) in the response's extensions.
 //!
-//! A refusal waits for nothing. What a client is still sending over HTTP/1 is read and thrown away behind the response, so that the
-//! client sees the response and not a reset: up to 8 MiB (or the body limit, if that is larger), for 5 s, 64 bodies at once. Beyond
-//! that the connection is closed.
+//! A refusal waits for nothing. What a client is still sending over HTTP/1 is read and thrown away
+//! behind the response, so that the client sees the response and not a reset: up to 8 MiB (or the
+//! body limit, if that is larger), for 5 s, 64 bodies at once. Beyond that the connection is
+//! closed.
 //!
 //! # Logs
-//! With the feature `tracing`, target `tower_webhook`: one event when a delivery has ended. It carries all that is known, so that at
-//! `RUST_LOG=warn` one line says why a request was refused:
+//! With the feature `tracing`, target `tower_webhook`: one event when a delivery has ended. It
+//! carries all that is known, so that at `RUST_LOG=warn` one line says why a request was refused:
 //!
 //! | field | what |
 //! | --- | --- |
@@ -38,14 +40,17 @@
 //! | `duration_ms` | from the request's arrival to this event |
 //! | `method`, `path`, `content_type`, `content_length`, `body_length` | of a request that became no event: its head, and the bytes of its body that were read. The path is without its query; all are escaped and cut |
 //!
-//! It is an INFO for `handled`, `duplicate`, `handshake` and `unhandled`; a WARN for `rejected` and whatever a provider or a stranger did
-//! wrong; an ERROR for what an operator should see to: `conflict`, `store`, `handler-failed`, `handler-panicked`, `handler-timeout`,
-//! `inner-answer`. A delivery that is answered before its handler ends has a WARN `still-running` besides.
+//! It is an INFO for `handled`, `duplicate`, `handshake` and `unhandled`; a WARN for `rejected` and
+//! whatever a provider or a stranger did wrong; an ERROR for what an operator should see to:
+//! `conflict`, `store`, `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-answer`. A
+//! delivery that is answered before its handler ends has a WARN `still-running` besides.
 //!
-//! What the handler logs is in the span `webhook` (INFO), which has the first of these fields, too. No secret, tag or body is in any of it.
+//! What the handler logs is in the span `webhook` (INFO), which has the first of these fields, too.
+//! No secret, tag or body is in any of it.
 //!
-//! Where a signature is refused and nobody sees why, [`explain_refusals`](WebhookLayerBuilder::explain_refusals) logs which of the usual mistakes
-//! it is.
+//! Where a signature is refused and nobody sees why,
+//! [`explain_refusals`](WebhookLayerBuilder::explain_refusals) logs which of the usual mistakes it
+//! is.
 //!
 //! # Where to put it
 //! - On the webhook route alone: `route_service`, or `post(handler).layer(…)`. `Router::layer` would guard `/healthz` too, and answer 405 there.

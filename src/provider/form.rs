@@ -1,4 +1,5 @@
-//! Bodies of the type `application/x-www-form-urlencoded`: GitHub's default, Slack's for all but events.
+//! Bodies of the type `application/x-www-form-urlencoded`: GitHub's default, Slack's for all but
+//! events.
 //!
 //! What a body is, its own bytes tell. The header that says it is not signed.
 

@@ -34,29 +34,34 @@
 //! A topic is the event's name and, where the body has one, its action: `push`, `issues.opened`.
 //!
 //! # GitHub does not retry
-//! A delivery that fails is lost unless somebody redelivers it, by hand or through the API, within 3 days: a handler that returns an error, a
-//! store that is down, a deploy at the wrong moment. List the failed deliveries through the API from time to time, and redeliver
-//! them. After a failure the event is free, so a redelivery runs the handler. After a success it is a duplicate and runs nothing; to have it run again,
-//! [`forget`](crate::store::IdempotencyStore::forget) it first: its key begins with the delivery's id, as the log shows it.
+//! A delivery that fails is lost unless somebody redelivers it, by hand or through the API, within
+//! 3 days: a handler that returns an error, a store that is down, a deploy at the wrong moment.
+//! List the failed deliveries through the API from time to time, and redeliver them. After a
+//! failure the event is free, so a redelivery runs the handler. After a success it is a duplicate
+//! and runs nothing; to have it run again, [`forget`](crate::store::IdempotencyStore::forget) it
+//! first: its key begins with the delivery's id, as the log shows it.
 //!
 //! # The secret and the signature
-//! The secret is the text that you gave the webhook, or the App, in its settings. There is one; when it is changed, it is at once. Exchange the
-//! old one for both before, and both for the new one after ([`SecretsHandle`](crate::signature::SecretsHandle)). The webhook's content type
-//! may be either: of a form (`application/x-www-form-urlencoded`, GitHub's default) the field `payload` is the event.
+//! The secret is the text that you gave the webhook, or the App, in its settings. There is one;
+//! when it is changed, it is at once. Exchange the old one for both before, and both for the new
+//! one after ([`SecretsHandle`](crate::signature::SecretsHandle)). The webhook's content type may
+//! be either: in a form (`application/x-www-form-urlencoded`, GitHub's default) the field `payload`
+//! holds the event.
 //!
 //! HMAC-SHA256 over the body alone, in `X-Hub-Signature-256`. The SHA-1 in `X-Hub-Signature` is not looked at. No time is signed.
 //!
 //! # What is not signed
-//! The headers: the event's name (`X-GitHub-Event`) and the delivery's id (`X-GitHub-Delivery`). The
-//! deduplication key is both, with the digest of the body: two events with one body both run, a redelivery, which
-//! keeps its id, is a duplicate, and one id that two Apps share is two events. Whoever captured a request can send
-//! its body again under another id or name, and it runs again: a handler should look at the payload, which is
-//! signed, before it acts.
+//! The headers: the event's name (`X-GitHub-Event`) and the delivery's id (`X-GitHub-Delivery`).
+//! The deduplication key is both, with the digest of the body: two events with one body both run, a
+//! redelivery, which keeps its id, is a duplicate, and one id that two Apps share is two events.
+//! Whoever captured a request can send its body again under another id or name, and it runs again:
+//! a handler should look at the payload, which is signed, before it acts.
 //!
 //! Who fears that more than a lost repetition builds the layer with
-//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): the digest of the body is the key then,
-//! a body under another name is refused as a conflict (500), and of two events with one body (a member who is
-//! added, removed and added again within 8 days) the second is lost.
+//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): the digest of the body
+//! is the key then. It costs the second of two events with one body. Under the same name (a member
+//! who is added, removed and added again within 8 days) it is answered 200 and never handled; under
+//! another name it is a conflict, answered 500.
 //!
 //! # What GitHub does with your answer
 //! | answer | what GitHub does |
@@ -76,7 +81,7 @@ use super::{
     json::{Reader, Role, Sender, topics},
 };
 use crate::{
-    event::{EventError, Identity, Unsigned},
+    event::{EventError, EventErrorKind, Identity, Unsigned},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verified, Verifier},
 };
 
@@ -139,7 +144,8 @@ impl GitHub {
     /// Takes the webhook's secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
+    /// say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[(Role::Action, &["action"])])
             .topic_header(EVENT)
@@ -160,15 +166,17 @@ impl Provider for GitHub {
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        let payload = if form::is_form(body) {
-            form::field(body, "payload")
+        let json = if form::is_form(body) {
+            &form::field(body, "payload").ok_or_else(|| {
+                EventError::new(
+                    EventErrorKind::Syntax,
+                    "the body is neither a JSON object nor a form with the field `payload`; expected what GitHub sends",
+                )
+            })?
         } else {
-            None
+            body
         };
-        let event: Event = self
-            .0
-            .reader
-            .read_within(headers, body, payload.as_ref().unwrap_or(body), None)?;
+        let event: Event = self.0.reader.read_within(headers, body, json, None)?;
         let identity =
             Identity::of_body().with_unsigned(event.unsigned_text(&DELIVERY), &[event.unsigned_text(&EVENT)]);
         Ok(event.with_identity(identity))

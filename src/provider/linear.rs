@@ -22,22 +22,27 @@
 //! ```
 //!
 //! A topic is the body's `type` and `action`: `Issue.create`. A handler for `Issue` gets all its actions.
+//! The payload of an entity is `data`, of `AppUserNotification` `notification`, of
+//! `AgentSessionEvent` `agentSession`, of `IssueSLA` `issueData`; of any other the whole body.
 //!
 //! # The secret and the signature
 //! The secret is the webhook's *signing secret* (Settings, API, Webhooks), as it stands there. Rotating it takes effect at once: exchange the old for both before, and both for the
 //! new one after ([`SecretsHandle`](crate::signature::SecretsHandle)). HMAC-SHA256 over the body alone, in hex, in `Linear-Signature`.
 //!
-//! The body says when it was signed: a `webhookTimestamp` that is missing, or more than 8 hours from now,
-//! is answered like any other wrong signature. Linear resends the first bytes, with the first time, a
-//! minute, an hour and six hours later, so a shorter window would refuse its retries.
+//! The body says when it was signed: a `webhookTimestamp` that is missing, or more than 8 hours
+//! from now, is answered like any other wrong signature. Linear resends the first bytes, with the
+//! first time, a minute, an hour and six hours later, so a shorter window would refuse its retries.
 //! [`Linear::tolerance`] sets another. What stops a replay is the record of the event.
 //!
 //! # What is not signed
-//! The headers. The deduplication key is `Linear-Delivery`, which a retry keeps, with the digest of the body
-//! (but for the digits of `webhookTimestamp`). Whoever captured a request can send it again under a new
-//! `Linear-Delivery` within the window, and it runs again: a layer with
-//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity) goes by the digest alone, and takes
-//! two events with one body for one. `Linear-Event` repeats the body's `type`; where the two do not agree the
+//! The headers. The deduplication key is `Linear-Delivery`, which a retry keeps, with the digest of
+//! the body (but for the digits of `webhookTimestamp`). Whoever captured a request can send it
+//! again under a new `Linear-Delivery` within the window, and it runs again: a layer with
+//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity) goes by the digest
+//! alone. It takes two events whose bodies differ in `webhookTimestamp` alone for one, and the
+//! second is lost.
+//!
+//! `Linear-Event` repeats the body's `type`; where the two do not agree the
 //! request is refused. `Linear-Timestamp` is not looked at.
 //!
 //! # What Linear does with your answer
@@ -70,7 +75,8 @@ const PAYLOADS: &[Path] = &[&["data"], &["notification"], &["agentSession"], &["
 /// What Linear's SDK takes by default.
 const BODY_LIMIT: usize = 5 * 1024 * 1024;
 const HOUR: Duration = Duration::from_secs(3600);
-/// The last retry comes 7 hours and a minute after the event, with the first time; an hour to spare.
+/// The last retry comes 7 hours and a minute after the event, with the first time; an hour to
+/// spare.
 const TOLERANCE: Duration = HOUR.saturating_mul(8);
 
 /// How Linear signs: HMAC-SHA256 over the body, in hex, in `Linear-Signature`. The time that it signs stands in the body, where a scheme does not look:
@@ -81,7 +87,9 @@ pub fn scheme() -> Scheme {
     Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex)
 }
 
-/// An event of Linear. Its payload is `data`. Its id is the digest of the body without the time of sending.
+/// An event of Linear. Its payload is the first of `data`, `notification`, `agentSession` and
+/// `issueData` that is there, or else the whole body. Its id is the digest of the body without the
+/// time of sending.
 pub type Event = JsonEvent<Linear>;
 
 impl Event {
@@ -124,7 +132,8 @@ impl Linear {
     /// Takes the webhook's signing secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
+    /// say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[
             (Role::Topic, &["type"]),
@@ -185,8 +194,8 @@ impl Provider for Linear {
     }
 }
 
-/// The digest of the signed bytes without those that say when they were sent: whether a retry says it anew,
-/// nobody knows.
+/// The digest of the signed bytes without those that say when they were sent: a retry is the same
+/// event even if Linear comes to sign each attempt anew.
 fn id_of(body: &Bytes) -> Result<EventId, EventError> {
     #[derive(Deserialize)]
     struct Sent {

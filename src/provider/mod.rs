@@ -136,16 +136,16 @@ pub trait Provider: Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Whether the provider documents that an id names one event. Then a delivery that says something else
-    /// under the id of a finished event is its duplicate: the provider words a retry anew. By default not: the
-    /// id may be read from a field that is no event's, so such a delivery is refused as a conflict, and nothing
-    /// is lost unseen.
+    /// Whether the provider documents that an id names one event. Then a delivery that says
+    /// something else under the id of a finished event is its duplicate: the provider words a retry
+    /// anew. By default not: the id may be read from a field that is no event's, so such a delivery
+    /// is refused as a conflict, and nothing is lost unseen.
     fn ids_are_unique(&self) -> bool {
         false
     }
 
-    /// How far from now a request may have been signed, where the sender signs a time: the record of
-    /// an event must live at least as long. By default what the scheme says.
+    /// How far from now a request may have been signed, where the sender signs a time: the record
+    /// of an event must live at least as long. By default what the scheme says.
     fn signature_window(&self) -> Option<Duration> {
         self.verifier().scheme()?.time_tolerance()
     }

@@ -25,11 +25,12 @@
 //! # The secret and the signature
 //! The secret is the notification destination's *secret key* (Developer tools, Notifications), the whole of it. Sandbox and live have one each.
 //!
-//! Signed are the time in `Paddle-Signature` and the body. Paddle's own libraries refuse a request that was
-//! signed more than 5 seconds ago, which refuses ordinary deliveries and, if a retry carries the first `ts` as
-//! one report has it, every retry. So a signature is good for 4 days here, longer than Paddle retries;
-//! [`Paddle::tolerance`] sets another limit. What stops a replay is the record of the event. The header holds
-//! several `h1` while a secret is rotated, one of which is enough.
+//! Signed are the time in `Paddle-Signature` and the body. Paddle's own libraries refuse a request
+//! that was signed more than 5 seconds ago, which refuses ordinary deliveries and, if a retry
+//! carries the first `ts` as one report has it, every retry. So a signature is good for 4 days
+//! here, longer than Paddle retries; [`Paddle::tolerance`] sets another limit. What stops a replay
+//! is the record of the event. The header holds several `h1` while a secret is rotated, one of
+//! which is enough.
 //!
 //! # What Paddle does with your answer
 //! | answer | what Paddle does |
@@ -37,8 +38,8 @@
 //! | 200 within 5 seconds | done |
 //! | anything else, or later | sends it again 60 times in 3 days, in the sandbox 3 times in 15 minutes |
 //!
-//! A notification can be replayed for 90 days; it has another `notification_id` then and the same `event_id`, which is what deduplication
-//! goes by.
+//! A notification can be replayed for 90 days; it has another `notification_id` then and the same
+//! `event_id`, which is the deduplication key.
 
 use std::time::Duration;
 
@@ -94,7 +95,8 @@ impl Paddle {
     /// Takes the secret key of a notification destination, or several: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
+    /// say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[
             (Role::Id, &["event_id"]),

@@ -32,22 +32,26 @@
 //! [`SecretsHandle`](crate::signature::SecretsHandle).
 //!
 //! # Two families of headers
-//! Deliveries of the newer *Events* carry `Shopify-Hmac-Sha256`, `Shopify-Topic` and so on, with or without the
-//! `X-Shopify-` ones beside them. Their topic and action stand in the signed body: `Product.update`.
+//! Deliveries of the newer *Events* carry `Shopify-Hmac-Sha256`, `Shopify-Topic` and so on, with or
+//! without the `X-Shopify-` ones beside them. Their topic and action stand in the signed body:
+//! `Product.update`.
 //!
 //! # What is not signed
 //! Everything but the body. In the usual family the topic, the shop and the ids are headers.
 //!
 //! The deduplication key is the event's id (`X-Shopify-Event-Id`, or where that is absent
-//! `X-Shopify-Webhook-Id`), the topic, the shop, and the digest of the body. So two topics, two shops, or two
-//! events with one body all run, and a retry, which keeps its headers, is a duplicate. Whoever captured a request
-//! can send its body again under another id or topic, and it runs again.
+//! `X-Shopify-Webhook-Id`), the topic, the shop, and the digest of the body. So two topics, two
+//! shops, or two events with one body all run, and a retry, which keeps its headers, is a
+//! duplicate. Whoever captured a request can send its body again under another id or topic, and it
+//! runs again.
 //!
 //! Who fears that more than a lost repetition builds the layer with
-//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): the digest of the body is the key then,
-//! a body under another topic is refused as a conflict (500), and of two events with one body (`orders/create` and
-//! `orders/paid` of one checkout, `shop/redact` twice within the five days for which a body is remembered) the
-//! second is lost.
+//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): the digest of the body
+//! is the key then. It costs the second of two events with one body. Under the same topic
+//! (`shop/redact` twice within the five days for which a body is remembered) it is answered 200 and
+//! never handled. Under another topic (`orders/create` and `orders/paid` of one checkout) it is a
+//! conflict, answered 500 until Shopify gives up, and eight such failures on end may cost the
+//! subscription.
 //!
 //! # What Shopify does with your answer
 //! | answer | what Shopify does |
@@ -94,15 +98,16 @@ mod events {
 /// Ours: Shopify states no limit, and its bodies were seen to exceed a megabyte.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
-/// How Shopify signs: HMAC-SHA256 over the body, in base64, in `X-Shopify-Hmac-Sha256`, or where that is absent
-/// in `Shopify-Hmac-Sha256`.
+/// How Shopify signs: HMAC-SHA256 over the body, in base64, in `X-Shopify-Hmac-Sha256`, or where
+/// that is absent in `Shopify-Hmac-Sha256`.
 #[must_use]
 pub fn scheme() -> Scheme {
     let header = HeaderName::from_static("x-shopify-hmac-sha256");
     Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64).or_header(events::TAG)
 }
 
-/// An event of Shopify. Its payload is the whole body, which is signed; its topic is not.
+/// An event of Shopify. Its payload is the whole body, which is signed. Its topic is not, but where
+/// the body says it (the newer family of headers).
 pub type Event = JsonEvent<Shopify>;
 
 impl Event {
@@ -117,8 +122,8 @@ impl Event {
         self.either(&SHOP_DOMAIN, &events::SHOP_DOMAIN)
     }
 
-    /// The same for all webhooks, of all topics, that one action of the merchant's caused: from `X-Shopify-Event-Id`,
-    /// or `Shopify-Event-Id`.
+    /// The same for all webhooks, of all topics, that one action of the merchant's caused: from
+    /// `X-Shopify-Event-Id`, or `Shopify-Event-Id`.
     #[must_use]
     pub fn event_id(&self) -> Option<Unsigned<&str>> {
         self.either(&EVENT_ID, &events::EVENT_ID)
@@ -160,7 +165,8 @@ impl Shopify {
     /// Takes the app's client secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
+    /// say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         // Either family may stand beside the other: both are kept, so that no id is missed.
         let kept = || {

@@ -21,16 +21,19 @@
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
-//! A topic is the inner `event.type`; where there is no inner event (`app_rate_limited`), the outer `type`.
+//! A topic is the inner `event.type`; where there is no inner event (`app_rate_limited`), the outer
+//! `type`.
 //!
 //! # Interactions and slash commands
-//! They come as forms, and are events too. An interaction (`payload=…`) has the topic `interactive.block_actions`, by
-//! its `type`, and the JSON in the field as its payload. A slash command has the topic `command./deploy`, and its
-//! fields as the payload: an object of texts. A handler for `interactive` or for `command` gets all of them. Neither
-//! has an `event_id`: the digest of the body is the deduplication key. Slack does not send them again.
+//! They come as forms, and are events too. An interaction (`payload=…`) has the topic
+//! `interactive.block_actions`, by its `type`, and the JSON in the field as its payload. A slash
+//! command has the topic `command./deploy`, and its fields as the payload: an object of texts. A
+//! handler for `interactive` or for `command` gets all of them. Neither has an `event_id`: the
+//! digest of the body is the deduplication key. Slack does not send them again.
 //!
-//! What Slack shows a user at once is the body of an HTTP answer: for that, put the [layer](crate::layer) before a
-//! service of yours. The `ssl_check` of a command's address is answered where it is signed.
+//! What Slack shows a user at once is the body of an HTTP answer: for that, put the
+//! [layer](crate::layer) before a service of yours. The layer answers the `ssl_check` of a
+//! command's address with 200 and hands it to no handler.
 //!
 //! # The secret and the signature
 //! The secret is the app's *signing secret* (Basic Information, App Credentials), as it stands there. The `token` in bodies is an older means and
@@ -51,9 +54,10 @@
 //! | anything else, or later | sends it again at once, after 1 min and after 5 min; with *delayed events*, hourly for 24 hours |
 //! | more than 95 % failures in an hour | disables the subscription |
 //!
-//! The layer answers after 1.5 seconds by default, by 503 if the handler still runs: the retry then finds the event handled. Hand what takes longer to a
-//! queue. An event has the same `event_id` each time, and two apps of yours may get one `event_id`:
-//! the deduplication key is `api_app_id` and `event_id`.
+//! The layer answers after 1.5 seconds by default, by 503 if the handler still runs: the retry then
+//! finds the event handled. Hand what takes longer to a queue. An event has the same `event_id`
+//! each time, and two apps of yours may get one `event_id`: the deduplication key is `api_app_id`
+//! and `event_id`.
 
 use std::time::Duration;
 
@@ -90,7 +94,8 @@ pub fn scheme() -> Scheme {
     .content_of("v0:{timestamp}:{body}")
 }
 
-/// An event of Slack. Its payload is the inner `event`; all of it is signed.
+/// An event of Slack. Its payload is the inner `event`, or the whole body where there is none; of a
+/// form, its JSON or its fields. All of it is signed.
 pub type Event = JsonEvent<Slack>;
 
 topics! {
@@ -122,7 +127,8 @@ impl Slack {
     /// Takes the app's signing secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
+    /// say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[
             (Role::MaybeId, &["event_id"]),
@@ -210,7 +216,8 @@ impl Provider for Slack {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 3 seconds for an answer, retries for 6 minutes and, with *delayed events*, for 24 hours, bodies up to 4 MiB, as Bolt takes.
+    /// 3 seconds for an answer, retries for 6 minutes and, with *delayed events*, for 24 hours,
+    /// bodies up to 4 MiB, as Bolt takes.
     fn terms(&self) -> DeliveryTerms {
         DeliveryTerms::new(Duration::from_secs(3), HOUR.saturating_mul(24)).body_limit(BODY_LIMIT)
     }

@@ -41,7 +41,7 @@
 //! | 3xx, 4xx, 5xx, none in time | sends it again after 1, 2, 4, 8, 16, 32 and 60 min, 2, 4, 8 and 8 h |
 //! | no success in three weeks | disables the subscription |
 //!
-//! An event has the same `event_id` each time.
+//! An event has the same `event_id` each time: that is the deduplication key.
 
 use std::{fmt, time::Duration};
 
@@ -64,7 +64,8 @@ pub fn scheme(notification_url: &str) -> Scheme {
     Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64).text_before_body(notification_url.to_owned())
 }
 
-/// An event of Square. Its payload is `data.object`; all of it is signed.
+/// An event of Square. Its payload is `data.object`, or `data` where that is absent (what was
+/// deleted has no object); all of it is signed.
 pub type Event = JsonEvent<Square>;
 
 topics! {
@@ -91,7 +92,8 @@ impl Square {
     /// Takes the address of the subscription, as it stands there, and its signature key, or several while one replaces another.
     ///
     /// # Errors
-    /// The address is no absolute URL. There is no secret, or one is empty, blank or has whitespace at an end.
+    /// The address is no absolute URL. There is no secret, or one that [`Secrets::new`] refuses: an
+    /// empty one, or one in quotes, say.
     pub fn new(
         notification_url: &str,
         secrets: impl TryInto<Secrets, Error: Into<SecretError>>,
@@ -143,8 +145,8 @@ impl Provider for Square {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 10 seconds for an answer, retries for 72 hours (what older pages of Square's say; the table above makes 24),
-    /// bodies up to 1 MiB.
+    /// 10 seconds for an answer, retries for 72 hours (what older pages of Square's say; the table
+    /// above makes 24), bodies up to 1 MiB.
     fn terms(&self) -> DeliveryTerms {
         DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(72 * 3600))
     }

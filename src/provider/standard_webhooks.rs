@@ -30,8 +30,10 @@
 //! exchanged, a sender puts a tag for either there, and one good `v1` is enough.
 //!
 //! # What an event is
-//! A JSON object: `type` is its topic, `timestamp` its time and `data` its payload. The specification recommends
-//! them and providers leave them out; an event without a topic goes to the router's fallback.
+//! JSON, most often an object: `type` is its topic, `timestamp` its time and `data` its payload.
+//! The specification recommends these fields, and some providers leave them out. An event without a
+//! topic goes to the router's fallback; without `data` the whole body is the payload, which may be
+//! an array.
 //!
 //! # Several senders
 //! Two senders that both follow the specification need a layer each, and a [name](StandardWebhooks::named) each: their ids know nothing of one another.
@@ -87,7 +89,9 @@ impl StandardWebhooks {
     /// Takes the endpoint's secret, or several: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank, has whitespace at an end, is not base64, or stands for fewer than 24 or more than 75 bytes.
+    /// There is no secret, or one is refused by [`Secrets::new`] (empty, say, or in quotes), is not
+    /// base64, or stands for fewer than 24 or more than 75 bytes. A [raw key](Secrets::raw_key) may
+    /// have any length.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(PLACES).facts(Facts::TopicAndTime).payload_at(PAYLOADS);
         Ok(Self {

@@ -69,7 +69,8 @@ pub fn scheme() -> Scheme {
         .timestamp_item_of("t=", TOLERANCE)
 }
 
-/// An event of Stripe. Its payload is `data.object`; all of it is signed.
+/// An event of Stripe. Its payload is `data.object`, or the whole body where that is absent (thin
+/// events); all of it is signed.
 pub type Event = JsonEvent<Stripe>;
 
 topics! {
@@ -95,7 +96,8 @@ impl Stripe {
     /// Takes the signing secret of an endpoint, or those of several: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank, `whsec_` alone, or has whitespace at an end.
+    /// There is no secret, or one is `whsec_` alone or refused by [`Secrets::new`]: empty, say, or
+    /// in quotes.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[
             (Role::Id, &["id"]),

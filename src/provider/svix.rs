@@ -27,6 +27,9 @@
 //!
 //! A rotated secret stays valid for 24 hours by default, in which Svix signs with both.
 //!
+//! The signed id is the deduplication key. What an event is, and what it may lack, is said at
+//! [`standard_webhooks`](super::standard_webhooks).
+//!
 //! # Several senders
 //! Two senders that both go through Svix need a layer each, and a [name](Svix::named) each.
 //!
@@ -89,7 +92,9 @@ impl Svix {
     /// Takes the endpoint's signing secret, or several: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank, has whitespace at an end, is not base64, or stands for fewer than 24 or more than 75 bytes.
+    /// There is no secret, or one is refused by [`Secrets::new`] (empty, say, or in quotes), is not
+    /// base64, or stands for fewer than 24 or more than 75 bytes. A [raw key](Secrets::raw_key) may
+    /// have any length.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(PLACES).facts(Facts::TopicAndTime).payload_at(PAYLOADS);
         Ok(Self {

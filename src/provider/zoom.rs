@@ -26,8 +26,8 @@
 //! regenerated, be ready for both: see [`SecretsHandle`](crate::signature::SecretsHandle).
 //!
 //! Signed are `x-zm-request-timestamp` and the body. A request that was signed more than 2 hours
-//! from now is refused ([`Zoom::tolerance`] sets another limit): Zoom does not say whether a retry, the last of
-//! which comes 85 minutes after the event, is signed anew.
+//! from now is refused ([`Zoom::tolerance`] sets another limit): Zoom does not say whether a retry,
+//! the last of which comes 85 minutes after the event, is signed anew.
 //!
 //! Zoom gives its events no id: the digest of the body is the deduplication key. Events have a time in milliseconds, so two of them differ; one event that Zoom sends with
 //! another body (a recording's fresh download token) is two.
@@ -44,7 +44,8 @@
 //! | anything else, or later | sends it again after 5, 25 and 85 minutes |
 //! | the handshake fails again and again | disables the subscription |
 //!
-//! The layer answers after 1.5 seconds by default, by 503 if the handler still runs. Hand what takes longer to a queue.
+//! The layer answers after 1.5 seconds by default, by 503 if the handler still runs. Hand what
+//! takes longer to a queue.
 
 use std::time::Duration;
 
@@ -79,7 +80,8 @@ pub fn scheme() -> Scheme {
     .content_of("v0:{timestamp}:{body}")
 }
 
-/// An event of Zoom. Its payload is `payload.object`; all of it is signed, and it has no id.
+/// An event of Zoom. Its payload is `payload.object`, or `payload` where that is absent
+/// (`app_deauthorized`); all of it is signed, and it has no id.
 pub type Event = JsonEvent<Zoom>;
 
 topics! {
@@ -105,7 +107,8 @@ impl Zoom {
     /// Takes the app's secret token, or several while one replaces another: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
+    /// say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[(Role::Topic, &["event"]), (Role::Milliseconds, &["event_ts"])])
             .payload_at(&[&["payload", "object"], &["payload"]]);

@@ -121,6 +121,7 @@ impl Suspect {
         let explain = Arc::clone(&diagnosis.explain);
         let now = receiver.clock.now();
         let provider = receiver.provider.name().to_owned();
+        let namespace = Arc::clone(&receiver.settings.namespace);
         let work = move || match kept.body {
             Some(body) => Some(explain.request_at(&kept.headers, &body, now)),
             None => explain.headers_at(&kept.headers, now),
@@ -129,10 +130,8 @@ impl Suspect {
             let found = spawn_blocking(work).await;
             drop(busy);
             if let Ok(Some(explanation)) = found {
-                trace::warn(format_args!(
-                    "a signature from {} was refused; {explanation}",
-                    Brief(&provider)
-                ));
+                let message = format_args!("a signature from {} was refused; {explanation}", Brief(&provider));
+                trace::warn_at(&provider, &namespace, message);
             }
         }));
     }

@@ -68,7 +68,8 @@ const GONE: u16 = u16::MAX;
 pub(crate) struct Flight {
     key: Key,
     topic: String,
-    /// What the call that leads has heard: [`WAITS`], [`GONE`], or the status it was given before the end.
+    /// What the call that leads has heard: [`WAITS`], [`GONE`], or the status it was given before
+    /// the end.
     call: AtomicU16,
     state: Mutex<FlightState>,
     changed: Notify,
@@ -257,7 +258,8 @@ impl Lead {
         &self.flight.topic
     }
 
-    /// The status that the call gets if the flight ends with this one: another if it was answered before, none if it is gone.
+    /// The status that the call gets if the flight ends with this one: another if it was answered
+    /// before, none if it is gone.
     pub(crate) fn status(&self, status: u16) -> Option<u16> {
         match self.flight.call.load(Ordering::Acquire) {
             WAITS => Some(status),

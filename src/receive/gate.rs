@@ -49,7 +49,8 @@ impl Gate {
         })
     }
 
-    /// Lets the body of a refused request be discarded, if fewer than so many are at the moment. It takes no place of a request's.
+    /// Lets the body of a refused request be discarded, if fewer than so many are at the moment. It
+    /// takes no place of a request's.
     pub(super) fn discard(&self, most: usize) -> Option<Discarding> {
         take(&self.0.discards, 1, most).then(|| Discarding(self.clone()))
     }

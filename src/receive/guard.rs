@@ -87,7 +87,8 @@ pub(super) async fn store_operation<T, P, S: IdempotencyStore>(
     answer
 }
 
-/// A store that tries again and again to reach its server knows better than its caller, who has only waited, what is wrong.
+/// A store that tries again and again to reach its server knows better than its caller, who has
+/// only waited, what is wrong.
 fn late(store: &impl IdempotencyStore, limit: Duration) -> StoreError {
     let known = catch(|| store.last_failure()).ok().flatten();
     StoreError::unavailable(match known {

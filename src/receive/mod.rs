@@ -94,7 +94,8 @@ pub(crate) enum Outcome {
     Handled,
     /// Finished before.
     Duplicate(Completion),
-    /// Finished before, under an id that its provider documents as unique; but this delivery says something else.
+    /// Finished before, under an id that its provider documents as unique; but this delivery says
+    /// something else.
     OtherFacts,
     /// No handler wants the topic.
     Unhandled,

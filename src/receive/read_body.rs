@@ -182,8 +182,9 @@ pub(super) fn signature(error: SignatureError) -> Rejection {
     Rejection::new(RejectionKind::Signature, reason).because(error.kind().as_str())
 }
 
-/// A layer that decodes bodies would change what was signed, and decoding before the signature is checked invites bombs. An
-/// empty header, or an empty item in its list, names no encoding (RFC 9110, 5.6.1.2).
+/// A layer that decodes bodies would change what was signed, and decoding before the signature is
+/// checked invites bombs. An empty header, or an empty item in its list, names no encoding (RFC
+/// 9110, 5.6.1.2).
 fn refuse_encoding(headers: &HeaderMap) -> Result<(), Rejection> {
     let identity = |value: &http::HeaderValue| {
         value

@@ -78,7 +78,8 @@ impl Outcome {
         }
     }
 
-    /// How loud it is in the log, why it ended so, and (bounded, for metrics) which of a kind's causes it was.
+    /// How loud it is in the log, why it ended so, and (bounded, for metrics) which of a kind's
+    /// causes it was.
     pub(super) fn explained(&self) -> (Level, &str, &'static str) {
         match self {
             Self::Duplicate(Completion::Rejected) => (Level::Info, "rejected before", "rejected"),

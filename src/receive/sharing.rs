@@ -102,9 +102,9 @@ impl Sharing {
         drop(places);
         if let Some(other) = warns {
             trace::warn(format_args!(
-                "two layers share {}, and have no secret in common: {} and {}. An event of one whose id is known from the other is a \
-                 duplicate, and is not handled. Set a `namespace` of its own for each; if one secret replaces the other, give both \
-                 secrets to one layer",
+                "two layers share {}, and have no secret in common: {} and {}. An event that comes to one under an id that the \
+                 other has handled is a duplicate: it is answered 200, and no handler runs. Set a `namespace` of its own for each; if \
+                 one secret replaces the other, give both secrets to one layer",
                 PlaceName(&entry.place),
                 LayerName(&other),
                 LayerName(&entry),
@@ -264,7 +264,7 @@ struct LayerName<'a>(&'a Entry);
 
 impl fmt::Display for LayerName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "that of {} built at {}", Brief(&self.0.provider), self.0.built)
+        write!(f, "the {} layer built at {}", Brief(&self.0.provider), self.0.built)
     }
 }
 

@@ -61,8 +61,8 @@ fn tag_over<'a, M: hmac::Mac + Clone>(mac: &M, parts: impl Iterator<Item = &'a [
     Tag::new(&mac.finalize().into_bytes())
 }
 
-/// HMAC-SHA1, for [`explain`](super::explain()) to recognise. It is no [`Algorithm`], so that nothing
-/// can be verified with it.
+/// HMAC-SHA1, for [`explain`](super::explain()) to recognise. It is no [`Algorithm`], so that
+/// nothing can be verified with it.
 pub(super) struct LegacyMac(Hmac<Sha1>);
 
 impl LegacyMac {

@@ -10,8 +10,9 @@
 //! 4. The answer is [`Verified`], which says which secret matched, or a [`SignatureError`] for your log. Tell the sender
 //!    nothing of the reason.
 //!
-//! A request is refused and nobody sees why? [`explain`](explain()) tries the usual mistakes (the secret with a newline, the body
-//! printed again, a tag in another header) and says which one it is. It is for developers and operators, never for senders.
+//! A request is refused and nobody sees why? [`explain`](explain()) tries the usual mistakes (the
+//! secret with a newline, the body printed again, a tag in another header) and says which one it
+//! is. It is for developers and operators, never for senders.
 //!
 //! Pass the bytes as they came in: a body that was parsed and printed again, decompressed, or decoded to text signs differently.
 

@@ -196,7 +196,8 @@ fn without_prefix<'h>(name: &HeaderName, value: &'h [u8], prefix: &HeaderValue) 
         .ok_or_else(|| SignatureError::prefix(name, prefix))
 }
 
-/// The only value of a header. Gateways repeat a header: equal values are one value, and no choice between two.
+/// The only value of a header. Gateways repeat a header: equal values are one value, and no choice
+/// between two.
 pub(super) fn only<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,

@@ -54,10 +54,14 @@
 //! `maxmemory-policy noeviction` and `appendonly yes`; the store warns at start where they are not.
 //!
 //! # For the operator
-//! [`get`](super::IdempotencyStore::get) tells what is recorded of one event, [`forget`](super::IdempotencyStore::forget) lets it run again;
-//! [`StoreAdmin`](super::StoreAdmin) counts by state and lists claims past their lease. All of it needs no code where there is a database, since
-//! namespace and id are plain text. The namespace is the sender's name unless the layer was given another; the id is the event's or, where the
-//! sender signs none (GitHub, Shopify, …), `sha256:` and a digest: the log's `id` has it.
+//! [`get`](super::IdempotencyStore::get) tells what is recorded of one event,
+//! [`forget`](super::IdempotencyStore::forget) lets it run again; [`StoreAdmin`](super::StoreAdmin)
+//! counts by state and lists claims past their lease. All of it needs no code where there is a
+//! database, since namespace and id are plain text. The namespace is the sender's name unless the
+//! layer was given another; the id is the deduplication key, which the log has as `id`: the event's
+//! own id (`evt_1`; of Slack's `A1:Ev1`, with the app before it); where a header that nobody signs
+//! has the id (GitHub, Shopify, Linear), that one, a colon and a digest; and where there is none,
+//! or in strict mode, `sha256:` and a digest.
 //!
 //! Failed events are FREE: their handler failed, they were released, and the provider may send them
 //! again. `attempts` says how often they were tried, and `changed_at` since when nobody has tried

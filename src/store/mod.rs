@@ -148,10 +148,12 @@ pub trait IdempotencyStore: Send + Sync + 'static {
         None
     }
 
-    /// What the latest attempt to reach the server failed with, unless one has succeeded since; by default nothing is known.
+    /// What the latest attempt to reach the server failed with, unless one has succeeded since; by
+    /// default nothing is known.
     ///
-    /// For a store that goes on trying while an operation waits. When the layer gives the operation up it logs this text, so
-    /// that an operator reads that connections are refused, and not only that time has passed. The text holds no password.
+    /// For a store that goes on trying while an operation waits. When the layer gives the operation
+    /// up it logs this text, so that an operator reads that connections are refused, and not only
+    /// that time has passed. The text holds no password.
     fn last_failure(&self) -> Option<String> {
         None
     }

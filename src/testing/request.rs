@@ -160,7 +160,8 @@ impl SignedRequest {
         self.request(HeaderMap::new(), self.body.clone())
     }
 
-    /// With its signature header twice: the right one, and another. Twice the same value is one value, as gateways send it.
+    /// With its signature header twice: the right one, and another. Twice the same value is one
+    /// value, as gateways send it.
     #[must_use]
     pub fn doubled(&self) -> Request<Full<Bytes>> {
         let mut headers = self.signature(self.now(), &self.body);

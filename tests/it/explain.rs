@@ -1,4 +1,5 @@
-//! The usual mistakes, of several providers: each is found and named, and no secret or tag is ever said.
+//! The usual mistakes, of several providers: each is found and named, and no secret or tag is ever
+//! said.
 
 use std::{
     fmt::Write as _,
@@ -283,7 +284,8 @@ fn each_change_of_the_body_is_named_for_every_provider() {
         for (kind, signed, received) in bodies() {
             provider.finds(&[kind], &provider.key(), &signed, SECRET, &received);
         }
-        // indented by 4, as it came or as it was signed; keys in another order are what nobody can undo
+        // indented by 4, as it came or as it was signed; keys in another order are what nobody can
+        // undo
         let sorted: serde_json::Value = serde_json::from_str(BODY).unwrap();
         let sorted = sorted.to_string();
         let four = printed("    ");
@@ -587,7 +589,8 @@ fn a_wrong_secret_says_what_is_known() {
     assert_eq!(explanation.kind(), Kind::BodyText, "{explanation}");
 }
 
-/// Whatever a stranger sends, a search ends, and soon: the bound is on work, and this is what takes most of it.
+/// Whatever a stranger sends, a search ends, and soon: the bound is on work, and this is what takes
+/// most of it.
 #[test]
 fn a_search_is_bounded() {
     let nested = "[".repeat(100_000) + &"]".repeat(100_000);
@@ -715,6 +718,31 @@ mod switch {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_request_without_any_tag_is_explained_without_counts() {
+        let capture = Capture::start();
+        let endpoint = endpoint(|builder| builder.explain_refusals(secrets(), 3));
+        let mut request = signed(event("1"));
+        request.headers_mut().remove("x-request-signature-sha-256").unwrap();
+        assert_eq!(endpoint.send(request).await.status, StatusCode::UNAUTHORIZED);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let text = capture.text();
+        assert!(text.contains("(known: the body was not read)"), "{text}");
+    }
+
+    /// Several endpoints of one provider can have the switch on.
+    #[tokio::test(start_paused = true)]
+    async fn an_explanation_says_of_which_endpoint_it_is() {
+        let capture = Capture::start();
+        refuse(&endpoint(|builder| {
+            builder.namespace("tenant-7").explain_refusals(secrets(), 3)
+        }))
+        .await;
+        let text = capture.text();
+        let explanation = text.split_once("was refused").unwrap().1;
+        assert!(explanation.contains(r#"namespace="tenant-7""#), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_accepted_request_is_not_explained() {
         let capture = Capture::start();
         let endpoint = endpoint(|builder| builder.explain_refusals(secrets(), 3));
@@ -734,5 +762,22 @@ mod switch {
             error.to_string(),
             "explain_refusals may explain 0 refusals a minute, so it would explain none; expected more"
         );
+    }
+
+    #[test]
+    fn another_endpoint_to_try_is_refused_where_nothing_is_explained() {
+        use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla, github};
+        let builder = || {
+            WebhookLayer::builder(Dwolla::new(secrets()).unwrap(), MemoryStore::new()).explain_also(
+                "github",
+                &github::scheme(),
+                &secrets(),
+            )
+        };
+        assert_eq!(
+            builder().build().unwrap_err().to_string(),
+            "explain_also is set without explain_refusals, so it would explain nothing; expected both"
+        );
+        assert!(builder().explain_refusals(secrets(), 1).build().is_ok());
     }
 }

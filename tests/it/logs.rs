@@ -337,7 +337,8 @@ fn a_short_secret_is_taken_with_one_warning() {
 
 type Line = HashMap<String, String>;
 
-/// Each event with its level and fields, as a subscriber is told them that has every span filtered out.
+/// Each event with its level and fields, as a subscriber is told them that has every span filtered
+/// out.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<Line>>>);
 
@@ -389,7 +390,8 @@ impl Lines {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
-    /// The only line since the last was taken: its level, and these fields. Every line has `provider`, `namespace` and `duration_ms`.
+    /// The only line since the last was taken: its level, and these fields. Every line has
+    /// `provider`, `namespace` and `duration_ms`.
     #[track_caller]
     fn assert_one(&self, level: &str, expected: &[(&str, &str)]) {
         let lines = self.take();
@@ -669,7 +671,8 @@ async fn at_warn_one_line_says_all_of_a_request_that_was_refused_before_it_was_a
     let right = signature(body.as_bytes());
     let of_other = signature(b"{}");
 
-    // Whether the tag has the right form is what tells a wrong secret from a proxy that changes headers.
+    // Whether the tag has the right form is what tells a wrong secret from a proxy that changes
+    // headers.
     for (headers, signature, read, reason) in [
         (
             http::HeaderMap::new(),

@@ -97,9 +97,10 @@ async fn two_tenants_in_one_namespace_are_warned_of_since_one_can_swallow_the_ot
     assert_eq!(
         warnings(&capture),
         [format!(
-            "two layers share the namespace `dwolla` of MemoryStore, and have no secret in common: that of dwolla built at {} and that of \
-             dwolla built at {}. An event of one whose id is known from the other is a duplicate, and is not handled. Set a `namespace` of \
-             its own for each; if one secret replaces the other, give both secrets to one layer",
+            "two layers share the namespace `dwolla` of MemoryStore, and have no secret in common: the dwolla layer built at {} and the \
+             dwolla layer built at {}. An event that comes to one under an id that the other has handled is a duplicate: it is answered \
+             200, and no handler runs. Set a `namespace` of its own for each; if one secret replaces the other, give both secrets to one \
+             layer",
             at(first, 32),
             at(second, 33),
         )]
@@ -246,8 +247,8 @@ fn two_providers_in_one_namespace_are_named() {
     assert_eq!(warnings.len(), 1);
     assert!(
         warnings[0].contains("`payments`")
-            && warnings[0].contains("that of dwolla")
-            && warnings[0].contains("that of github"),
+            && warnings[0].contains("the dwolla layer")
+            && warnings[0].contains("the github layer"),
         "{warnings:?}"
     );
 }

@@ -34,8 +34,8 @@ mod axum {
     );
 }
 
-/// A client that reads nothing before it has sent all, as many do, and is still sending when its call has ended. The status that it
-/// sees, or what it dies of.
+/// A client that reads nothing before it has sent all, as many do, and is still sending when its
+/// call has ended. The status that it sees, or what it dies of.
 async fn send_all_then_read(endpoint: &Endpoint, head: &[u8], body: &[u8]) -> std::io::Result<String> {
     let ended = endpoint.calls_ended();
     let mut stream = TcpStream::connect(endpoint.address()).await?;

@@ -160,7 +160,8 @@ impl Dwolla {
     /// new one first.
     ///
     /// # Errors
-    /// There is no secret, or one is empty, blank or has whitespace at an end.
+    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
+    /// say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let secrets = secrets.try_into().map_err(Into::into)?;
         Ok(Self {

@@ -145,6 +145,10 @@ impl Reader {
         self
     }
 
+    pub(super) fn has_topic_header(&self) -> bool {
+        self.topic_header.is_some()
+    }
+
     pub(super) fn topic_prefix(mut self, prefix: &'static str) -> Self {
         self.topic_prefix = prefix;
         self
@@ -233,7 +237,8 @@ impl Reader {
             (Facts::Bytes, _) if self.topic_header.is_none() => None,
             (Facts::TopicAndTime, Some(time)) => Some(Fingerprint::of([topic_bytes, &time.as_nanos().to_be_bytes()])),
             (Facts::Bytes | Facts::TopicAndTime, _) => Some(match &found.odd_time {
-                // In a form that is not read here: its text tells as much as the time it stands for.
+                // In a form that is not read here: its text tells as much as the time it stands
+                // for.
                 Some(text) if matches!(self.facts, Facts::TopicAndTime) => {
                     Fingerprint::of([topic_bytes, b"as", text.as_bytes()])
                 }
@@ -293,7 +298,8 @@ pub(super) fn signed_id<'h>(verifier: &Verifier, headers: &'h HeaderMap) -> Resu
     })
 }
 
-/// The header's only value, under the rules of an id. Gateways repeat a header: equal values are one value.
+/// The header's only value, under the rules of an id. Gateways repeat a header: equal values are
+/// one value.
 fn header(headers: &HeaderMap, name: &HeaderName) -> Result<EventId, String> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {

@@ -15,8 +15,8 @@ use super::{
 
 /// Which mistake explains a refused signature: what [`explain`](super::explain()) found.
 ///
-/// `Display` is one sentence for an operator: which mistake it is, and what to do. It holds no secret,
-/// no tag and nothing of the body. It is no proof that a request is authentic: that is
+/// `Display` is one sentence for an operator: which mistake it is, and what to do. It holds no
+/// secret, no tag and nothing of the body. It is no proof that a request is authentic: that is
 /// [`Verified`](crate::signature::Verified), which nothing here makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
@@ -270,7 +270,7 @@ impl fmt::Display for Known {
             write!(f, "; {}", self.error)?;
         }
         let Tried { keys, bodies, tags } = self.forms;
-        if keys > 0 {
+        if keys > 0 && tags > 0 {
             write!(
                 f,
                 "; {tags} tag(s) in its headers compared with {keys} form(s) of the secrets and {bodies} of the body"

@@ -28,7 +28,8 @@ pub(super) enum Escapes {
     Fewest,
 }
 
-/// The text in this layout; `None` if it is no JSON object or array, or would be longer than `most`.
+/// The text in this layout; `None` if it is no JSON object or array, or would be longer than
+/// `most`.
 pub(super) fn layout(text: &[u8], layout: Layout, most: usize) -> Option<Vec<u8>> {
     let text = text.trim_ascii();
     if !matches!(text.first(), Some(b'{' | b'[')) {

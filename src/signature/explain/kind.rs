@@ -18,7 +18,8 @@ pub enum ExplanationKind {
     SecretEncoding,
     /// One of the other secrets that were given to [`Explain::also`](super::Explain::also) matches.
     OtherSecret,
-    /// The request is one of another provider that was given to [`Explain::also`](super::Explain::also).
+    /// The request is one of another provider that was given to
+    /// [`Explain::also`](super::Explain::also).
     OtherProvider,
     /// The body was parsed and printed again.
     BodyReserialized,

@@ -1,5 +1,5 @@
-//! Why a signature was refused: tries the usual mistakes and says which one it is. [`explain`] is the
-//! short form; [`Explain`] knows the application's other endpoints, too.
+//! Why a signature was refused: tries the usual mistakes and says which one it is. [`explain`] is
+//! the short form; [`Explain`] knows the application's other endpoints, too.
 
 mod bodies;
 mod claimed;
@@ -29,18 +29,19 @@ const WORK: usize = 64 << 20;
 /// How many others are tried besides the receiver's own.
 const MAX_ALSO: usize = 8;
 
-/// Says which of the usual mistakes explains that this request was refused, and what to do about it.
+/// Says which of the usual mistakes explains that this request was refused, and what to do about
+/// it.
 ///
 /// It is for a developer's test, a command line and, through
 /// [`WebhookLayerBuilder::explain_refusals`], the log. It tries, one at a time and in pairs:
 ///
-/// - the secret without whitespace or quotes around it, with a newline or quotes, decoded from base64
-///   or hex or not decoded, with and without a prefix such as `whsec_`;
-/// - the body without its last newline or its last byte, with a newline or one more byte, as compact,
-///   spaced or indented JSON, with other escapes, other line ends, with and without a byte order mark,
-///   before or after gzip (feature `gzip`), as UTF-8 that was read as Latin-1;
-/// - HMAC-SHA1, -SHA256 and -SHA512; tags in hex, upper-case hex, base64 and base64url; a tag in any
-///   header; the body alone, and other forms of a signed URL;
+/// - the secret without whitespace or quotes around it, with a newline or quotes, decoded from
+///   base64 or hex or not decoded, with and without a prefix such as `whsec_`;
+/// - the body without its last newline or its last byte, with a newline or one more byte, as
+///   compact, spaced or indented JSON, with other escapes, other line ends, with and without a byte
+///   order mark, before or after gzip (feature `gzip`), as UTF-8 that was read as Latin-1;
+/// - HMAC-SHA1, -SHA256 and -SHA512; tags in hex, upper-case hex, base64 and base64url; a tag in
+///   any header; the body alone, and other forms of a signed URL;
 /// - the signed time in other units, and how far it is from now.
 ///
 /// ```
@@ -65,11 +66,11 @@ const MAX_ALSO: usize = 8;
 /// ```
 ///
 /// # Security
-/// Never answer a request with an explanation, and never treat one as a verification. To whoever sends
-/// requests at will, it would tell which part of a guess is right, and one request costs as much as
-/// hundreds of verifications: up to 64 MiB of hashing, about 4 MiB of memory besides the body, and a
-/// fraction of a second of one core. Limit how often it runs where strangers can cause it, as the
-/// layer's switch does. It prints and keeps no secret and no tag.
+/// Never answer a request with an explanation, and never treat one as a verification. To whoever
+/// sends requests at will, it would tell which part of a guess is right, and one request costs as
+/// much as hundreds of verifications: up to 64 MiB of hashing, about 4 MiB of memory besides the
+/// body, and a fraction of a second of one core. Limit how often it runs where strangers can cause
+/// it, as the layer's switch does. It prints and keeps no secret and no tag.
 ///
 /// [`WebhookLayerBuilder::explain_refusals`]: crate::layer::WebhookLayerBuilder::explain_refusals
 #[must_use]
@@ -111,8 +112,8 @@ impl Explain {
         }
     }
 
-    /// Another endpoint, whose request this may be. The explanation calls it by the name. Up to eight
-    /// are tried.
+    /// Another endpoint, whose request this may be. The explanation calls it by the name. Up to
+    /// eight are tried.
     #[must_use]
     pub fn also(mut self, name: impl Into<String>, scheme: &Scheme, secrets: &Secrets) -> Self {
         if self.also.len() < MAX_ALSO {

@@ -150,7 +150,8 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Each of the 256 bytes that the body may have lost at its end, with the receiver's own scheme and secrets.
+    /// Each of the 256 bytes that the body may have lost at its end, with the receiver's own scheme
+    /// and secrets.
     fn try_last_bytes(&mut self, body: &[u8]) -> Result<(), End> {
         self.spend(body.len().saturating_add(256 * WORK_PER_TAG))?;
         let Some(target) = self.targets.first() else {

@@ -61,7 +61,8 @@ impl<'a> Target<'a> {
             }
             keys.push(Key { change, macs });
         };
-        // Secrets that do not fit the scheme have no keys of its form; their texts are tried all the same.
+        // Secrets that do not fit the scheme have no keys of its form; their texts are tried all
+        // the same.
         let fitting = secrets.keys(scheme.secret_form());
         for key in fitting.into_iter().flatten().take(MAX_SECRETS) {
             add(None, &key);

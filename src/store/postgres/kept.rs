@@ -9,15 +9,18 @@ use std::{
 use sqlx::{PgConnection, Postgres, pool::PoolConnection};
 use tokio::sync::Semaphore;
 
-/// How long a connection may have been idle to be used again: firewalls forget those that are silent for longer, and tell nobody.
+/// How long a connection may have been idle to be used again: firewalls forget those that are
+/// silent for longer, and tell nobody.
 const IDLE: Duration = Duration::from_secs(60);
 /// How old a connection may be to be kept.
 const AGE: Duration = Duration::from_secs(30 * 60);
 
-/// sqlx's pool asks each that is given back how it is, and as long as that takes, a round trip or for ever, nobody
-/// can use it. So they never go back: they are kept here until they are old, or were idle for long, and then closed.
+/// sqlx's pool asks each that is given back how it is, and as long as that takes, a round trip or
+/// for ever, nobody can use it. So they never go back: they are kept here until they are old, or
+/// were idle for long, and then closed.
 pub(super) struct Kept {
-    /// As many as there may be connections: who has one finds a connection here, or room for one in the pool.
+    /// As many as there may be connections: who has one finds a connection here, or room for one in
+    /// the pool.
     pub(super) permits: Semaphore,
     pub(super) connections: Mutex<Vec<Connection>>,
 }

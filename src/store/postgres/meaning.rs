@@ -26,7 +26,8 @@ pub(super) fn has_code(error: &sqlx::Error, matches: impl Fn(&str) -> bool) -> b
         .is_some_and(|code| matches(&code))
 }
 
-/// Whether the connection is of no use any more: it was cut, the server goes down, or it is no primary (any longer).
+/// Whether the connection is of no use any more: it was cut, the server goes down, or it is no
+/// primary (any longer).
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     const SHUTDOWN: [&str; 3] = ["57P01", "57P02", "57P03"];
     const READ_ONLY: &str = "25006";
@@ -47,7 +48,8 @@ pub(super) fn is_overtaken(error: &sqlx::Error) -> bool {
     has_code(error, |code| matches!(code, "40001" | "40P01"))
 }
 
-/// What an error of the driver is for the layer. Its text only: the driver's types are nobody's business outside.
+/// What an error of the driver is for the layer. Its text only: the driver's types are nobody's
+/// business outside.
 pub(super) fn error(error: &sqlx::Error) -> StoreError {
     const DISK_FULL: &str = "53100";
     if has_code(error, |code| code == DISK_FULL) {

@@ -35,7 +35,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 pub(super) const QUEUE: Duration = Duration::from_millis(500);
 /// Before a statement is tried again over a connection that was made for it.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The longest between two attempts to connect: an operation that waits for a server to start finds it soon after it has.
+/// The longest between two attempts to connect: an operation that waits for a server to start finds
+/// it soon after it has.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// What a session of ours is set to, whatever the server's or the role's defaults. The statements are single rows': what takes longer
@@ -52,7 +53,8 @@ pub(super) struct Pool {
 
 /// Where connections come from.
 enum Source {
-    /// Nobody else has them. They are made here: sqlx's pool tries again where it is refused, as this does, but says nothing of it.
+    /// Nobody else has them. They are made here: sqlx's pool tries again where it is refused, as
+    /// this does, but says nothing of it.
     Own {
         options: Box<PgConnectOptions>,
         kept: Kept,
@@ -233,8 +235,9 @@ impl Pool {
         })
     }
 
-    /// A new connection. A server that is down or starting may be up in a moment, so it is asked again for as long as the caller waits;
-    /// should the caller give up, [`last_failure`](Self::last_failure) says why.
+    /// A new connection. A server that is down or starting may be up in a moment, so it is asked
+    /// again for as long as the caller waits; should the caller give up,
+    /// [`last_failure`](Self::last_failure) says why.
     async fn made(&self, options: &PgConnectOptions) -> Result<Connection, sqlx::Error> {
         const TOO_MANY: &str = "53300"; // a connection that was just closed may still count
         let mut last = None;
@@ -268,8 +271,9 @@ impl Pool {
         }
     }
 
-    /// A connection of a pool that others use, too. Its own attempts to connect are not seen from outside: where it gives none for as long as
-    /// others would queue, the server is asked beside it whether it lets anybody in.
+    /// A connection of a pool that others use, too. Its own attempts to connect are not seen from
+    /// outside: where it gives none for as long as others would queue, the server is asked beside
+    /// it whether it lets anybody in.
     async fn lent(&self, pool: &PgPool) -> Result<Connection, sqlx::Error> {
         let mut lent = pin!(pool.acquire());
         let inner = match timeout(QUEUE, lent.as_mut()).await {

@@ -189,7 +189,8 @@ fn what_a_description_says_is_what_the_layer_sees() {
     assert_eq!(sender.name(), "example");
     assert_eq!(sender.terms(), DeliveryTerms::new(Duration::from_secs(10), 8 * HOUR));
     assert_eq!(sender.verifier().scheme(), Some(&scheme()));
-    // Topic and time, as text where it is in a form that is not read; without a time the body's bytes.
+    // Topic and time, as text where it is in a form that is not read; without a time the body's
+    // bytes.
     let fingerprint = |body: &str| event(example(), body).fingerprint().unwrap();
     let at = |noon: &str, n: u32| format!(r#"{{"id":"1","type":"ping","created_at":"{noon}","n":{n}}}"#);
     assert_eq!(

@@ -7,7 +7,8 @@ use super::Input;
 pub(crate) enum Json {
     Null,
     Bool,
-    Number,
+    /// As it was written.
+    Number(String),
     /// Half a surrogate pair in it is U+FFFD.
     Text(String),
     Array,
@@ -62,7 +63,7 @@ impl Reader<'_> {
             b'n' => self.eat("null").map(|()| Json::Null),
             b't' => self.eat("true").map(|()| Json::Bool),
             b'f' => self.eat("false").map(|()| Json::Bool),
-            _ => self.number().map(|()| Json::Number),
+            _ => self.number().map(Json::Number),
         }
     }
 
@@ -89,7 +90,7 @@ impl Reader<'_> {
         }
     }
 
-    fn number(&mut self) -> Option<()> {
+    fn number(&mut self) -> Option<String> {
         let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
         let mut length = usize::from(self.0.starts_with('-'));
         let whole = digits(&self.0[length..]);
@@ -108,8 +109,9 @@ impl Reader<'_> {
             length += exponent;
             (exponent > 0).then_some(())?;
         }
-        self.0 = &self.0[length..];
-        Some(())
+        let (number, rest) = self.0.split_at(length);
+        self.0 = rest;
+        Some(number.to_owned())
     }
 
     fn text(&mut self) -> Option<String> {

@@ -338,7 +338,8 @@ struct Gauge {
 #[derive(Default)]
 struct Asked {
     polls: AtomicUsize,
-    /// What was handed out, if the request is forged: none of it is held longer than until the response.
+    /// What was handed out, if the request is forged: none of it is held longer than until the
+    /// response.
     held: AtomicUsize,
     /// From here on what is read is thrown away.
     is_answered: AtomicBool,

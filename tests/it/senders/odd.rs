@@ -64,6 +64,13 @@ async fn githubs_default_content_type_is_a_form_whose_payload_is_the_event() {
     endpoint.assert_unauthorized(&endpoint.send(signed, tampered.as_bytes()).await);
     let answer = endpoint.post(form(&[("other", "1")]).as_bytes(), &headers).await;
     assert_eq!(answer.status, 400);
+    assert!(
+        answer
+            .body
+            .contains("neither a JSON object nor a form with the field `payload`"),
+        "{}",
+        answer.body
+    );
 }
 
 fn endpoint_headers(body: &[u8], unsigned: &[(&'static str, &str)]) -> HeaderMap {

@@ -1,4 +1,5 @@
-//! One body again, under other headers: a new event where its provider's id says so, and none in strict mode.
+//! One body again, under other headers: a new event where its provider's id says so, and none in
+//! strict mode.
 
 #![cfg(test)] // for clippy
 
