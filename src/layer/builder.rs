@@ -10,9 +10,6 @@ use crate::{
     store::IdempotencyStore,
 };
 
-/// By how much two clocks may differ: TLS fails first between clocks that differ by more.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3600);
-
 /// Settings for a [`WebhookLayer`]. What is not set has the default that its method names.
 ///
 /// ```
@@ -29,12 +26,12 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3600);
 /// ```
 #[must_use = "call `build`"]
 pub struct WebhookLayerBuilder<P, S> {
-    provider: P,
+    pub(super) provider: P,
     store: S,
     clock: Arc<dyn Clock>,
-    settings: Settings,
-    explain: Option<(Secrets, u32)>,
-    explain_also: Vec<(String, Scheme, Secrets)>,
+    pub(super) settings: Settings,
+    pub(super) explain: Option<(Secrets, u32)>,
+    pub(super) explain_also: Vec<(String, Scheme, Secrets)>,
 }
 
 impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
@@ -267,126 +264,6 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         let mut receiver = Receiver::new(self.provider, self.store, self.settings, self.clock);
         receiver.diagnosis = diagnosis;
         WebhookLayer::from_receiver(receiver)
-    }
-
-    fn check(&self) -> Result<(), BuildError> {
-        let settings = &self.settings;
-        let terms = self.provider.terms();
-        let refuse = |message: String| Err(BuildError::new(message));
-        if settings.namespace.is_empty()
-            || settings.namespace.len() > 255
-            || settings.namespace.chars().any(char::is_control)
-        {
-            return refuse(
-                "the namespace is empty, longer than 255 bytes or holds a control character; expected a short name"
-                    .into(),
-            );
-        }
-        for (name, value) in [
-            ("answer_within", settings.answer_within),
-            ("store_timeout", settings.store_timeout),
-            ("the renewal interval", settings.renew_every),
-            ("handler_timeout", settings.handler_timeout),
-            ("body_timeout", settings.body_timeout),
-        ] {
-            if value.is_zero() {
-                return refuse(format!("{name} is zero, so nothing could ever succeed; expected more"));
-            }
-        }
-        for (name, value) in [
-            ("body_limit", settings.body_limit),
-            ("max_in_flight", settings.max_in_flight),
-            ("max_unauthenticated_bytes", settings.max_unauthenticated_bytes),
-        ] {
-            if value == 0 {
-                return refuse(format!(
-                    "{name} is 0, so every delivery would be refused; expected more"
-                ));
-            }
-        }
-        if matches!(self.explain, Some((_, 0))) {
-            return refuse(
-                "explain_refusals may explain 0 refusals a minute, so it would explain none; expected more".into(),
-            );
-        }
-        if self.explain.is_none() && !self.explain_also.is_empty() {
-            return refuse(
-                "explain_also is set without explain_refusals, so it would explain nothing; expected both".into(),
-            );
-        }
-        if settings.max_unauthenticated_bytes < settings.body_limit {
-            return refuse(format!(
-                "max_unauthenticated_bytes ({}) is less than body_limit ({}): the largest body could never arrive; expected at least as much",
-                settings.max_unauthenticated_bytes, settings.body_limit
-            ));
-        }
-        if settings.answer_within > terms.answer_limit() {
-            return refuse(format!(
-                "answer_within ({}s) is longer than {} waits for an answer ({}s): it would retry what was handled; expected less",
-                settings.answer_within.as_secs_f64(),
-                self.provider.name(),
-                terms.answer_limit().as_secs_f64()
-            ));
-        }
-        if settings.store_timeout >= settings.answer_within {
-            return refuse(format!(
-                "store_timeout ({}s) is not shorter than answer_within ({}s): a store that hangs would use up the whole answer; expected less",
-                settings.store_timeout.as_secs_f64(),
-                settings.answer_within.as_secs_f64()
-            ));
-        }
-        if settings.renew_every.saturating_add(settings.store_timeout) >= settings.lease {
-            return refuse(format!(
-                "the lease ({}s) is not longer than its renewal interval ({}s) plus store_timeout ({}s): it could be lost while it is \
-                 renewed; expected a longer lease or an earlier renewal",
-                settings.lease.as_secs_f64(),
-                settings.renew_every.as_secs_f64(),
-                settings.store_timeout.as_secs_f64()
-            ));
-        }
-        if !terms.retry_horizon().is_zero() && settings.lease >= terms.retry_horizon() {
-            return refuse(format!(
-                "the lease ({}s) is not shorter than {} retries ({}s): an event whose process died would rest until nobody sends it any \
-                 more; expected less",
-                settings.lease.as_secs(),
-                self.provider.name(),
-                terms.retry_horizon().as_secs()
-            ));
-        }
-        let least = terms.retry_horizon().saturating_add(settings.handler_timeout);
-        if settings.retention <= least {
-            return refuse(format!(
-                "the retention ({}s) is not longer than the sender's retry horizon ({}s) plus the handler cap ({}s): a late retry would \
-                 run twice; expected more than {}s",
-                settings.retention.as_secs(),
-                terms.retry_horizon().as_secs(),
-                settings.handler_timeout.as_secs(),
-                least.as_secs()
-            ));
-        }
-        // A signature made by a clock that is ahead is valid for longer than the window after it came.
-        let valid = |window: Duration| window.saturating_add(window.min(CLOCKS_DIFFER));
-        if let Some(valid) = self.provider.signature_window().map(valid)
-            && settings.retention < valid
-        {
-            return refuse(format!(
-                "the retention ({}s) is shorter than the time for which a signature of {} can be valid, by a clock that is ahead ({}s): a \
-                 captured request would run again; expected at least as much",
-                settings.retention.as_secs(),
-                self.provider.name(),
-                valid.as_secs()
-            ));
-        }
-        match settings.max_event_age {
-            Some(age) if age <= terms.longest_horizon() => refuse(format!(
-                "max_event_age ({}s) is not longer than the time after which {} may still send an event ({}s): a legal redelivery would \
-                 be refused; expected more",
-                age.as_secs(),
-                self.provider.name(),
-                terms.longest_horizon().as_secs()
-            )),
-            _ => Ok(()),
-        }
     }
 }
 

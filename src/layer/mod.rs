@@ -105,6 +105,7 @@
 )]
 mod layer;
 mod builder;
+mod check;
 mod service;
 mod future;
 mod drain;
