@@ -5,7 +5,7 @@ use super::{SecretError, Secrets, Verifier};
 ///
 /// A rotation takes three steps: exchange the old secret for the new one *and* the old one; have
 /// the sender use the new one; when deliveries are verified by the first secret alone
-/// ([`Verified::secret`], or the metric `webhook_verified_total`), exchange both for the new one.
+/// ([`Verified::secret`](super::Verified::secret), or the metric `webhook_verified_total`), exchange both for the new one.
 ///
 /// ```
 /// use tower_webhook::{dwolla::{self, Dwolla}, provider::Provider, signature::Secrets};

@@ -11,7 +11,7 @@ use super::{
     verifier::decide,
 };
 
-/// A signature being checked while the body arrives; see [`Verifier::begin`].
+/// A signature being checked while the body arrives; see [`Verifier::begin`](super::Verifier::begin).
 #[must_use = "nothing is verified until `finish` says so"]
 pub struct Verification(pub(super) Begun);
 

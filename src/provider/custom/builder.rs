@@ -8,7 +8,7 @@ use crate::{
     signature::{Scheme, SecretError, Secrets},
 };
 
-/// Describes a [`Custom`] sender. Name, scheme, secrets, id, topic and terms it must have; the
+/// Describes a [`Custom`](super::Custom) sender. Name, scheme, secrets, id, topic and terms it must have; the
 /// rest it may.
 ///
 /// ```

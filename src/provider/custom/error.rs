@@ -2,7 +2,7 @@ use std::{borrow::Cow, fmt};
 
 use crate::signature::SecretError;
 
-/// Why a [`Custom`] sender cannot be. Its text repeats no secret.
+/// Why a [`Custom`](super::Custom) sender cannot be. Its text repeats no secret.
 ///
 /// ```
 /// use http::HeaderName;
