@@ -70,7 +70,7 @@ fn measure(criterion: &mut Criterion) {
     );
     let unhandled = boxed(layer.topics(TopicRouter::new()));
     let draining = WebhookLayer::new(Dwolla::new(common::SECRET).unwrap(), store.clone());
-    let handle = draining.handle();
+    let handle = draining.drain_handle();
     runtime.block_on(handle.drain(Duration::ZERO));
     let draining = boxed(draining.topics(TopicRouter::new().fallback(async |_: dwolla::Event| {})));
 

@@ -24,7 +24,7 @@ use common::ready;
 use criterion::{BenchmarkId, Criterion};
 use tower_webhook::{
     MemoryStore,
-    store::{Claimed, Completion, IdempotencyStore as _, Ticket, Token},
+    store::{ClaimRequest, Claimed, Completion, IdempotencyStore as _, Token},
 };
 
 /// Operations that are timed together.
@@ -43,8 +43,8 @@ fn main() {
             .capacity(ids as usize + 2 * BATCH as usize)
             .build();
         for n in 0..ids {
-            let ticket = common::ticket(n);
-            claim_and_complete(&store, &ticket);
+            let claim_request = common::claim_request(n);
+            claim_and_complete(&store, &claim_request);
         }
         for threads in [1, 2] {
             let mut next = ids;
@@ -53,11 +53,13 @@ fn main() {
                 |bencher| {
                     bencher.iter_custom(|times| {
                         in_batches(times, |batch| {
-                            let tickets: Vec<_> = (next..next + batch).map(common::ticket).collect();
+                            let claim_requests: Vec<_> = (next..next + batch).map(common::claim_request).collect();
                             next += batch;
-                            let took = on_threads(threads, &tickets, |ticket| claim_and_complete(&store, ticket));
-                            for ticket in tickets {
-                                ready(store.forget(&ticket.key)).unwrap();
+                            let took = on_threads(threads, &claim_requests, |claim_request| {
+                                claim_and_complete(&store, claim_request)
+                            });
+                            for claim_request in claim_requests {
+                                ready(store.forget(&claim_request.key)).unwrap();
                             }
                             took
                         })
@@ -70,10 +72,11 @@ fn main() {
                 |bencher| {
                     bencher.iter_custom(|times| {
                         in_batches(times, |batch| {
-                            let tickets: Vec<_> = (known..known + batch).map(|n| common::ticket(n % ids)).collect();
+                            let claim_requests: Vec<_> =
+                                (known..known + batch).map(|n| common::claim_request(n % ids)).collect();
                             known += batch;
-                            on_threads(threads, &tickets, |ticket| {
-                                let answer = ready(store.claim(black_box(ticket))).unwrap();
+                            on_threads(threads, &claim_requests, |claim_request| {
+                                let answer = ready(store.claim(black_box(claim_request))).unwrap();
                                 assert_eq!(answer, Claimed::Done(Completion::Handled));
                             })
                         })
@@ -87,10 +90,10 @@ fn main() {
     criterion.final_summary();
 }
 
-fn claim_and_complete(store: &MemoryStore, ticket: &Ticket) {
-    let claimed = ready(store.claim(black_box(ticket))).unwrap();
+fn claim_and_complete(store: &MemoryStore, claim_request: &ClaimRequest) {
+    let claimed = ready(store.claim(black_box(claim_request))).unwrap();
     assert!(matches!(claimed, Claimed::Acquired { .. }));
-    let _ = ready(store.complete(black_box(ticket), Completion::Handled)).unwrap();
+    let _ = ready(store.complete(black_box(claim_request), Completion::Handled)).unwrap();
 }
 
 fn in_batches(times: u64, mut batch: impl FnMut(u64) -> Duration) -> Duration {
@@ -105,13 +108,13 @@ fn in_batches(times: u64, mut batch: impl FnMut(u64) -> Duration) -> Duration {
 }
 
 /// From the first thread's start to the last one's end.
-fn on_threads(threads: usize, tickets: &[Ticket], operation: impl Fn(&Ticket) + Sync) -> Duration {
+fn on_threads(threads: usize, claim_requests: &[ClaimRequest], operation: impl Fn(&ClaimRequest) + Sync) -> Duration {
     if threads == 1 {
         let started = Instant::now();
-        tickets.iter().for_each(operation);
+        claim_requests.iter().for_each(operation);
         return started.elapsed();
     }
-    let parts: Vec<_> = tickets.chunks(tickets.len().div_ceil(threads)).collect();
+    let parts: Vec<_> = claim_requests.chunks(claim_requests.len().div_ceil(threads)).collect();
     let barrier = Barrier::new(parts.len());
     let times: Vec<_> = thread::scope(|scope| {
         let running: Vec<_> = parts

@@ -1,4 +1,4 @@
-//! A sender as a trait of one's own, where places in the request are not enough: this one's events have no id, but a repository
+//! A provider as a trait of one's own, where places in the request are not enough: this one's events have no id, but a repository
 //! and the number of a build, which make one together.
 //!
 //! `cargo run --example custom_provider` delivers an event, a copy of it, and a forgery.
@@ -12,7 +12,7 @@ use tower::ServiceExt;
 use tower_webhook::{
     MemoryStore, TopicRouter, WebhookLayer,
     event::{Event, EventError, EventErrorKind, EventId, from_json},
-    provider::{DeliveryTerms, Provider},
+    provider::{DeliveryPolicy, Provider},
     signature::{Algorithm, Encoding, Scheme, Secrets, Verifier},
 };
 
@@ -59,8 +59,8 @@ impl Provider for BuildServer {
             .map_err(|error| EventError::new(EventErrorKind::Field, error.to_string()))?;
         Ok(Build { id, status })
     }
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(24 * 3600))
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(24 * 3600))
     }
 }
 

@@ -16,7 +16,7 @@ use tower_webhook::{
     clock::{Clock, MonotonicClock},
     event::{EventId, Fingerprint},
     store::{
-        Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, Ticket, Token,
+        ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, Token,
         record::{self, Change},
     },
 };
@@ -48,22 +48,28 @@ impl<C: Clock> MapStore<C> {
 }
 
 impl<C: Clock> IdempotencyStore for MapStore<C> {
-    async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
-        Ok(self.apply(&ticket.key, |current, now| record::claim(current, ticket, now)))
-    }
-
-    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        Ok(self.apply(&ticket.key, |current, now| record::renew(current, ticket, now)))
-    }
-
-    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
-        Ok(self.apply(&ticket.key, |current, now| {
-            record::complete(current, ticket, completion, now)
+    async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
+        Ok(self.apply(&claim_request.key, |current, now| {
+            record::claim(current, claim_request, now)
         }))
     }
 
-    async fn release(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        Ok(self.apply(&ticket.key, |current, now| record::release(current, ticket, now)))
+    async fn renew(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        Ok(self.apply(&claim_request.key, |current, now| {
+            record::renew(current, claim_request, now)
+        }))
+    }
+
+    async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Effect, StoreError> {
+        Ok(self.apply(&claim_request.key, |current, now| {
+            record::complete(current, claim_request, completion, now)
+        }))
+    }
+
+    async fn release(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        Ok(self.apply(&claim_request.key, |current, now| {
+            record::release(current, claim_request, now)
+        }))
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -84,22 +90,22 @@ impl<C: Clock> IdempotencyStore for MapStore<C> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = MapStore::new(MonotonicClock::new());
-    let first = Ticket {
+    let first = ClaimRequest {
         key: Key::new("dwolla", EventId::new("bb6531a2-5b13-4815-a83d-ed7a1fc70bd8")?),
         token: Token::random(),
         fingerprint: Fingerprint::of(["customer_created"]),
         lease: Duration::from_secs(60),
         retention: Duration::from_secs(35 * 24 * 3600),
-        retry_horizon: Duration::from_secs(72 * 3600),
+        retry_window: Duration::from_secs(72 * 3600),
     };
-    let second = Ticket {
+    let second = ClaimRequest {
         token: Token::random(),
         ..first.clone()
     };
     println!("the first delivery claims:    {:?}", store.claim(&first).await?);
     println!("a duplicate while it runs:    {:?}", store.claim(&second).await?);
     println!("it fails and is released:     {:?}", store.release(&first).await?);
-    println!("the sender's retry claims:    {:?}", store.claim(&second).await?);
+    println!("the provider's retry claims:    {:?}", store.claim(&second).await?);
     println!(
         "it succeeds:                  {:?}",
         store.complete(&second, Completion::Handled).await?

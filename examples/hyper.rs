@@ -49,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     };
     let webhooks = WebhookLayer::new(Dwolla::new(secret)?, MemoryStore::new());
-    let handle = webhooks.handle();
+    let handle = webhooks.drain_handle();
     let service = webhooks.topics(TopicRouter::new().fallback(handled));
 
     let mut http = auto::Builder::new(TokioExecutor::new());

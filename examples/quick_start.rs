@@ -10,7 +10,7 @@ use tower_webhook::{
     dwolla::{self, Dwolla, Topic},
 };
 
-// Any error releases the event, and the sender retries.
+// Any error releases the event, and the provider retries.
 async fn created(event: dwolla::Event) -> Result<(), std::io::Error> {
     println!("created: {}", event.customer_href().unwrap_or("no link"));
     Ok(())

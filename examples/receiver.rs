@@ -1,13 +1,13 @@
-//! A receiver for the webhooks of every sender that the crate knows, and for those of one that it describes itself, that works as it is:
+//! A receiver for the webhooks of every provider that the crate knows, and for those of one that it describes itself, that works as it is:
 //!
 //! ```sh
 //! cargo run --example receiver
 //! ```
 //!
-//! Each sender has its path, `/webhooks/<sender>`. It prints the commands that send it events. Settings, from the environment:
+//! Each provider has its path, `/webhooks/<provider>`. It prints the commands that send it events. Settings, from the environment:
 //!
 //! - `LISTEN`: the address, by default `127.0.0.1:3000`
-//! - `WEBHOOK_SECRET_<SENDER>` (upper case, `-` as `_`): the secret shared with one sender
+//! - `WEBHOOK_SECRET_<SENDER>` (upper case, `-` as `_`): the secret shared with one provider
 //! - `WEBHOOK_SECRET`: the secret shared with all others, by default a random one
 //! - `STORE`: where events are remembered, by default `memory:`. `sqlite:<path>`, `postgres://…` and `redis://…` need the feature of that name
 //! - `WEBHOOK_URL_SQUARE`: the address that Square posts to, which it signs; by default the one that is printed
@@ -31,14 +31,14 @@ use tokio::{
 };
 use tower_webhook::{
     Delivery, Provider, TopicRouter, WebhookLayer,
-    custom::{Custom, CustomError, Place},
+    custom::{Custom, CustomError, FieldPath},
     dwolla::Dwolla,
     event::Event,
     github::GitHub,
-    layer::WebhookHandle,
+    layer::DrainHandle,
     linear::Linear,
     paddle::Paddle,
-    provider::DeliveryTerms,
+    provider::DeliveryPolicy,
     shopify::Shopify,
     signature::{Algorithm, Encoding, Scheme},
     slack::Slack,
@@ -50,38 +50,38 @@ use tower_webhook::{
     zoom::Zoom,
 };
 
-/// A sender described by data: `X-Webhook-Signature: sha256=<hex of HMAC-SHA256 over the body>`, and a body of `id`, `type`,
+/// A provider described by data: `X-Webhook-Signature: sha256=<hex of HMAC-SHA256 over the body>`, and a body of `id`, `type`,
 /// `created_at` and `data`. Its `X-Webhook-Event`, which repeats the type, and `X-Webhook-Id` (the webhook's, not the event's) are not signed.
 fn example(secret: String) -> Result<Custom, CustomError> {
     let header = HeaderName::from_static("x-webhook-signature");
     let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="));
     // Six attempts: at once, then 1 min, 5 min, 30 min, 1 h and 6 h after the one before. How long it waits for an answer it does
     // not say; 10 s is usual.
-    let terms = DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(8 * 3600));
+    let policy = DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(8 * 3600));
     Custom::builder("example", scheme)
         .secrets(secret)
-        .id(Place::body("id"))
-        .topic(Place::body("type"))
+        .id(FieldPath::body("id"))
+        .topic(FieldPath::body("type"))
         .topic_repeated_in(HeaderName::from_static("x-webhook-event"))
-        .time(Place::body("created_at"))
-        .payload(Place::body("data"))
-        .terms(terms)
+        .time(FieldPath::body("created_at"))
+        .payload(FieldPath::body("data"))
+        .policy(policy)
         .build()
 }
 
-/// The layers, one for each sender, on their way into the app.
-struct Senders {
+/// The layers, one for each provider, on their way into the app.
+struct Providers {
     app: Router,
-    /// One store for all: each sender's ids are in a namespace of their own.
+    /// One store for all: each provider's ids are in a namespace of their own.
     store: AnyStore,
-    /// The secret of senders that have none of their own.
+    /// The secret of providers that have none of their own.
     secret: String,
-    handles: Vec<WebhookHandle>,
+    handles: Vec<DrainHandle>,
     mounted: Vec<&'static str>,
 }
 
-impl Senders {
-    /// Mounts a sender at `/webhooks/` and its name.
+impl Providers {
+    /// Mounts a provider at `/webhooks/` and its name.
     fn mount<P, E>(
         mut self,
         name: &'static str,
@@ -97,20 +97,20 @@ impl Senders {
         let provider = match new(own.unwrap_or_else(|| self.secret.clone())) {
             Ok(provider) => provider,
             Err(error) if is_own => return Err(format!("{variable}: {error}").into()),
-            // Not every sender's secret can be any text.
+            // Not every provider's secret can be any text.
             Err(error) => {
                 eprintln!("without {name}: WEBHOOK_SECRET: {error}; expected it, or {variable}");
                 return Ok(self);
             }
         };
-        // One handler for all topics. `.on("invoice.paid", …)` gives a topic one of its own. Return an error, and the sender retries.
+        // One handler for all topics. `.on("invoice.paid", …)` gives a topic one of its own. Return an error, and the provider retries.
         let topics = TopicRouter::new().fallback(move |delivery: Delivery<P::Event>| async move {
             let event = delivery.event();
             let id = event.id().map_or("-", |id| id.as_str());
             println!("handled {name} {} {id}", event.topic());
         });
         let layer = WebhookLayer::new(provider, self.store.clone());
-        self.handles.push(layer.handle());
+        self.handles.push(layer.drain_handle());
         self.mounted.push(name);
         self.app = self
             .app
@@ -151,14 +151,14 @@ async fn run() -> Result<(), Box<dyn Error>> {
             (secret, its_setting)
         }
     };
-    for sender in ["dwolla", "stripe"] {
-        let send = "cargo run --example send -- --sender";
-        eprintln!("    {its_setting}{send} {sender} --url {webhooks}/{sender}\n");
+    for provider in ["dwolla", "stripe"] {
+        let send = "cargo run --example send -- --provider";
+        eprintln!("    {its_setting}{send} {provider} --url {webhooks}/{provider}\n");
     }
     let square_url = env::var("WEBHOOK_URL_SQUARE").unwrap_or_else(|_| format!("{webhooks}/square"));
 
     let purging = tokio::spawn(purge(store.clone()));
-    let senders = Senders {
+    let providers = Providers {
         app: Router::new().route("/healthz", get(async || "ok\n")),
         store,
         secret,
@@ -177,9 +177,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
     .mount("paddle", Paddle::new)?
     .mount("linear", Linear::new)?
     .mount("zoom", Zoom::new)?;
-    let Senders {
+    let Providers {
         app, handles, mounted, ..
-    } = senders;
+    } = providers;
     #[cfg(feature = "metrics")]
     let app = app.route("/metrics", metrics()?);
     eprintln!("listening on {webhooks}/dwolla");

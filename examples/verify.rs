@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let secrets = Secrets::several(["the new secret", "sshhhhhh"])?;
 
     match verify(&scheme, &secrets, &headers, body) {
-        Ok(verified) => println!("authentic, signed with secret {}", verified.secret()),
+        Ok(verified) => println!("authentic, signed with secret {}", verified.secret_index()),
         Err(error) => println!("refused: {error}"),
     }
 
@@ -34,6 +34,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let verifier = Verifier::new(&scheme, &secrets)?;
     let headers = scheme.sign(&Secrets::new("sshhhhhh")?, body)?;
     let verified = verifier.verify(&headers, body)?;
-    println!("authentic, signed with secret {}", verified.secret());
+    println!("authentic, signed with secret {}", verified.secret_index());
     Ok(())
 }

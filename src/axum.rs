@@ -43,7 +43,7 @@ impl<E: Event, S: Sync> FromRequestParts<S> for Delivery<E> {
     }
 }
 
-/// There is no delivery of this event type in the request: no `WebhookLayer` of that sender is around the route. Answers 500.
+/// There is no delivery of this event type in the request: no `WebhookLayer` of that provider is around the route. Answers 500.
 pub struct MissingDelivery<E>(PhantomData<fn() -> E>);
 
 impl<E> fmt::Display for MissingDelivery<E> {

@@ -4,27 +4,27 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 /// Why a delivery was refused: in the response's extensions, for layers further out.
 ///
-/// It holds no secret, tag or body. The [`reason`](Self::reason) is for operators: the sender sees a fixed text for each kind.
+/// It holds no secret, tag or body. The [`reason`](Self::reason) is for operators: the provider sees a fixed text for each kind.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// use http_body_util::Empty;
 /// use tower::ServiceExt as _;
-/// use tower_webhook::{MemoryStore, Rejection, RejectionKind, TopicRouter, WebhookLayer, dwolla::Dwolla};
+/// use tower_webhook::{MemoryStore, Refusal, RefusalKind, TopicRouter, WebhookLayer, dwolla::Dwolla};
 ///
 /// let service = WebhookLayer::new(Dwolla::new("sshhhhhh").unwrap(), MemoryStore::new()).topics(TopicRouter::new());
 /// let unsigned = http::Request::post("/").body(Empty::<bytes::Bytes>::new()).unwrap();
 /// let response = service.oneshot(unsigned).await.unwrap();
 ///
-/// let rejection = response.extensions().get::<Rejection>().unwrap();
-/// assert_eq!(rejection.kind(), RejectionKind::Signature);
+/// let rejection = response.extensions().get::<Refusal>().unwrap();
+/// assert_eq!(rejection.kind(), RefusalKind::Signature);
 /// # });
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    kind: RejectionKind,
+pub struct Refusal {
+    kind: RefusalKind,
     reason: Cow<'static, str>,
     retry_after: Option<Duration>,
     /// For metrics: which of the kind's causes it was.
@@ -34,7 +34,7 @@ pub struct Rejection {
 /// What a delivery was refused for. Each kind has one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum RejectionKind {
+pub enum RefusalKind {
     /// 405: not a POST.
     Method,
     /// 415: the body is encoded; the signature is over the plain bytes.
@@ -51,7 +51,7 @@ pub enum RejectionKind {
     Draining,
     /// 401: the signature is missing, malformed, doubled or wrong.
     Signature,
-    /// 400: authentic, but not an event of this sender.
+    /// 400: authentic, but not an event of this provider.
     NotAnEvent,
     /// 400: the event is older than the oldest accepted.
     TooOld,
@@ -72,12 +72,12 @@ pub enum RejectionKind {
     /// 503: the handler took longer than its cap and was cancelled.
     HandlerTimeout,
     /// 500: the HTTP service behind the layer answered neither 2xx, 4xx nor 5xx. Its 4xx and 5xx are forwarded as they are.
-    InnerAnswer,
+    InnerResponse,
     /// The status of the first: a delivery that waited for another of the same event, which the HTTP service refused.
     InnerRefused,
 }
 
-impl RejectionKind {
+impl RefusalKind {
     /// How many kinds there are.
     #[cfg(feature = "service")]
     pub(crate) const COUNT: usize = Self::InnerRefused as usize + 1;
@@ -104,14 +104,14 @@ impl RejectionKind {
             Self::HandlerFailed => "handler-failed",
             Self::HandlerPanicked => "handler-panicked",
             Self::HandlerTimeout => "handler-timeout",
-            Self::InnerAnswer => "inner-answer",
+            Self::InnerResponse => "inner-response",
             Self::InnerRefused => "inner-refused",
         }
     }
 }
 
-impl Rejection {
-    pub(crate) fn new(kind: RejectionKind, reason: impl Into<Cow<'static, str>>) -> Self {
+impl Refusal {
+    pub(crate) fn new(kind: RefusalKind, reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,
             reason: reason.into(),
@@ -136,7 +136,7 @@ impl Rejection {
 
     /// What the delivery was refused for.
     #[must_use]
-    pub fn kind(&self) -> RejectionKind {
+    pub fn kind(&self) -> RefusalKind {
         self.kind
     }
 
@@ -146,20 +146,20 @@ impl Rejection {
         &self.reason
     }
 
-    /// How long the sender is asked to wait.
+    /// How long the provider is asked to wait.
     #[must_use]
     pub fn retry_delay(&self) -> Option<Duration> {
         self.retry_after
     }
 }
 
-impl fmt::Display for Rejection {
+impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)
     }
 }
 
-impl std::error::Error for Rejection {}
+impl std::error::Error for Refusal {}
 
 /// Why a layer cannot be built: two settings contradict each other. The text names both, and what to change.
 ///
@@ -174,7 +174,7 @@ impl std::error::Error for Rejection {}
 ///     .unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "the retention (60s) is not longer than the sender's retry horizon (259200s) plus the handler cap (300s): \
+///     "the retention (60s) is not longer than the provider's retry window (259200s) plus the handler cap (300s): \
 ///      a late retry would run twice; expected more than 259500s",
 /// );
 /// # }

@@ -1,4 +1,4 @@
-//! Receive webhooks: a tower layer that hands your handler an authentic, typed event, once, and gives the sender the answer that
+//! Receive webhooks: a tower layer that hands your handler an authentic, typed event, once, and gives the provider the answer that
 //! makes it do the right thing next.
 //!
 //! ```text
@@ -24,14 +24,14 @@
 //! # fn parse(_: &Delivery<dwolla::Event>) -> Result<u64, std::num::ParseIntError> { Ok(1) }
 //! # let db = Db;
 //!
-//! // (state, event); any error: the event is released and the sender retries
+//! // (state, event); any error: the event is released and the provider retries
 //! async fn verified(db: Db, event: dwolla::Event) -> Result<(), std::io::Error> {
 //!     db.mark(event.resource_id().unwrap_or_default()).await
 //! }
 //!
 //! // the event with its raw body, headers and claim; and a say in what happens next
 //! async fn settled(db: Db, delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
-//!     let amount = parse(&delivery).reject()?; // never again
+//!     let amount = parse(&delivery).permanent()?; // never again
 //!     db.book(amount).await.retry_after(Duration::from_secs(30))?; // again, but not at once
 //!     Ok(())
 //! }
@@ -46,8 +46,8 @@
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
-//! Senders: [`dwolla`], [`standard_webhooks`], [`svix`], [`stripe`], [`github`], [`slack`], [`shopify`], [`square`], [`paddle`], [`linear`] and
-//! [`zoom`]; each module says where the secret is found, what is signed and what not, and what the sender does with each answer. [`custom`]
+//! Providers: [`dwolla`], [`standard_webhooks`], [`svix`], [`stripe`], [`github`], [`slack`], [`shopify`], [`square`], [`paddle`], [`linear`] and
+//! [`zoom`]; each module says where the secret is found, what is signed and what not, and what the provider does with each answer. [`custom`]
 //! describes any other by data. Handlers take the payload as a type of yours ([`handler::Payload`]).
 //!
 //! Other ways in: a layer in front of any HTTP service or axum handler ([`layer`]), and the signature alone, without tower or a runtime
@@ -56,9 +56,9 @@
 //! # What always holds
 //! - Nothing unauthenticated reaches a parser, a store or a handler. The MAC is over the raw bytes, compared in constant time, under every secret.
 //! - An event's handler runs once for all its copies: concurrent ones wait for the first and get its answer, later ones get 200.
-//! - An event is not lost: a failure, a panic or a store that is down is answered so that the sender retries, and nothing runs without a claim.
-//! - A sender that hangs up cancels nothing half-way.
-//! - No secret, tag or body in a log, an error or a `Debug` output; a sender never sees a handler's error.
+//! - An event is not lost: a failure, a panic or a store that is down is answered so that the provider retries, and nothing runs without a claim.
+//! - A provider that hangs up cancels nothing half-way.
+//! - No secret, tag or body in a log, an error or a `Debug` output; a provider never sees a handler's error.
 //!
 //! A handler may run twice for one event in three cases only: its process died after the effect and before the record, the store lost the
 //! record, or the lease was lost while it ran. [`event::Claim::generation`] is a fencing token for the last.
@@ -103,7 +103,7 @@ pub mod testing;
 mod trace;
 
 #[cfg(feature = "service")]
-pub use error::{BuildError, Rejection, RejectionKind};
+pub use error::{BuildError, Refusal, RefusalKind};
 #[cfg(feature = "service")]
 pub use event::Delivery;
 #[cfg(feature = "service")]

@@ -5,16 +5,16 @@
 //! | name | kind | labels | what |
 //! | --- | --- | --- | --- |
 //! | `webhook_deliveries_total` | counter | `provider`, `topic`, `outcome`, `reason` | deliveries by how they ended |
-//! | `webhook_late_answers_total` | counter | `provider` | deliveries answered 503 because their handler still ran; they are counted above once they end |
+//! | `webhook_late_responses_total` | counter | `provider` | deliveries answered 503 because their handler still ran; they are counted above once they end |
 //! | `webhook_verified_total` | counter | `provider`, `secret` | authentic requests, by the secret that signed them, counted from 0 in the order given |
-//! | `webhook_event_age_seconds` | histogram | `provider`, `topic` | the age of events at arrival, by the sender's clock and the layer's |
+//! | `webhook_event_age_seconds` | histogram | `provider`, `topic` | the age of events at arrival, by the provider's clock and the layer's |
 //! | `webhook_handler_seconds` | histogram | `provider`, `topic`, `outcome` | how long handlers ran |
 //! | `webhook_store_seconds` | histogram | `provider`, `operation`, `result` | how long the store took; the result is `ok` or `error` |
 //! | `webhook_requests_in_flight` | gauge | `provider` | requests between arrival and answer |
-//! | `webhook_handlers_running` | gauge | `provider` | handlers at work, those included whose sender was answered already |
+//! | `webhook_handlers_running` | gauge | `provider` | handlers at work, those included whose provider was answered already |
 //!
-//! Labels are bounded, whatever a sender or a stranger sends: `topic` is the pattern that a handler is registered for, or `other`; it is empty
-//! where no event was read. `outcome` is `handled`, `duplicate`, `unhandled`, `rejected`, `handshake` or a [`RejectionKind`](crate::RejectionKind)'s name;
+//! Labels are bounded, whatever a provider or a stranger sends: `topic` is the pattern that a handler is registered for, or `other`; it is empty
+//! where no event was read. `outcome` is `handled`, `duplicate`, `unhandled`, `rejected`, `handshake` or a [`RefusalKind`](crate::RefusalKind)'s name;
 //! `reason` is finer where a kind has several causes (a signature that is `missing`, `repeated`, `mismatch`, …) and otherwise empty.
 
 #[cfg(feature = "metrics")]
@@ -57,7 +57,7 @@ mod on {
     fn describe() {
         describe_counter!("webhook_deliveries_total", Unit::Count, "Deliveries by how they ended.");
         describe_counter!(
-            "webhook_late_answers_total",
+            "webhook_late_responses_total",
             Unit::Count,
             "Deliveries answered 503 because their handler still ran."
         );
@@ -106,8 +106,8 @@ mod on {
                 .increment(1);
         }
 
-        pub(crate) fn late_answer(&self) {
-            counter!("webhook_late_answers_total", "provider" => self.provider()).increment(1);
+        pub(crate) fn late_response(&self) {
+            counter!("webhook_late_responses_total", "provider" => self.provider()).increment(1);
         }
 
         pub(crate) fn verified(&self, secret: usize) {
@@ -192,7 +192,7 @@ mod off {
 
         pub(crate) fn delivery(&self, _: &Topic, _: &'static str, _: &'static str) {}
 
-        pub(crate) fn late_answer(&self) {}
+        pub(crate) fn late_response(&self) {}
 
         pub(crate) fn verified(&self, _: usize) {}
 

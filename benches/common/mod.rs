@@ -14,7 +14,7 @@ use tower_webhook::{
     dwolla,
     event::{EventId, Fingerprint},
     signature::Secrets,
-    store::{Key, Ticket, Token},
+    store::{ClaimRequest, Key, Token},
 };
 
 pub const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
@@ -63,15 +63,15 @@ pub fn signature(body: &[u8]) -> HeaderMap {
 }
 
 /// What the layer claims the `n`th event with.
-pub fn ticket(n: u64) -> Ticket {
+pub fn claim_request(n: u64) -> ClaimRequest {
     const DAY: Duration = Duration::from_secs(24 * 3600);
-    Ticket {
+    ClaimRequest {
         key: Key::new("dwolla", EventId::new(&id(n)).unwrap()),
         token: Token::random(),
         fingerprint: Fingerprint::of(["customer_created"]),
         lease: Duration::from_secs(60),
         retention: 35 * DAY,
-        retry_horizon: 3 * DAY,
+        retry_window: 3 * DAY,
     }
 }
 

@@ -12,12 +12,12 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Uri};
 use serde_json::Value;
 
-use crate::senders::{At, Event, SENDERS, Sender};
+use crate::providers::{At, Event, PROVIDERS, Provider};
 
 pub(crate) const USAGE: &str = "\
-Signs an event as a sender does and posts it.
+Signs an event as a provider does and posts it.
 
-    --sender NAME        who to be, by default dwolla
+    --provider NAME        who to be, by default dwolla
     --url URL            where to, http or https; by default http://127.0.0.1:3000/webhooks/NAME
     --secret SECRET      what to sign with
     --topic TOPIC        the event's topic
@@ -27,10 +27,10 @@ Signs an event as a sender does and posts it.
     --copies N           how many at once
     --tamper WHAT        body, signature, header or time
 
-Senders: ";
+Providers: ";
 
 pub(crate) struct Arguments {
-    pub(crate) sender: Sender,
+    pub(crate) provider: Provider,
     pub(crate) url: Uri,
     pub(crate) secret: String,
     pub(crate) event: Event,
@@ -50,7 +50,7 @@ impl Arguments {
                 value.ok_or_else(|| format!("{argument} has no value; --help says what it takes"))
             };
             match argument.as_str() {
-                "--sender" => name = value()?,
+                "--provider" => name = value()?,
                 "--url" => url = Some(value()?),
                 "--secret" => secret = Some(value()?),
                 "--topic" => topic = Some(value()?),
@@ -66,10 +66,13 @@ impl Arguments {
                 other => return Err(format!("{other} is no argument; --help lists those there are").into()),
             }
         }
-        let sender = SENDERS.into_iter().find(|sender| sender.name == name).ok_or_else(|| {
-            let names = SENDERS.map(|sender| sender.name).join(", ");
-            format!("--sender is {name}; expected one of {names}")
-        })?;
+        let provider = PROVIDERS
+            .into_iter()
+            .find(|provider| provider.name == name)
+            .ok_or_else(|| {
+                let names = PROVIDERS.map(|provider| provider.name).join(", ");
+                format!("--provider is {name}; expected one of {names}")
+            })?;
         let url = url.unwrap_or_else(|| format!("http://127.0.0.1:3000/webhooks/{name}"));
         let url = parse_url(&url)?;
         let own = format!("WEBHOOK_SECRET_{}", name.to_uppercase().replace('-', "_"));
@@ -82,16 +85,16 @@ impl Arguments {
         let (event, body) = match file {
             Some(file) => {
                 let body = read(&file)?;
-                (Event::in_body(&sender, &body, topic, id)?, body)
+                (Event::in_body(&provider, &body, topic, id)?, body)
             }
             None => {
-                let event = Event::made(&sender, topic, id)?;
-                let body = serde_json::to_vec(&(sender.event)(&event))?;
+                let event = Event::made(&provider, topic, id)?;
+                let body = serde_json::to_vec(&(provider.event)(&event))?;
                 (event, body.into())
             }
         };
         Ok(Self {
-            sender,
+            provider,
             url,
             secret,
             event,
@@ -106,30 +109,30 @@ impl Arguments {
 impl Event {
     /// One of ours. With an id of the caller's it has a fixed time: the same call makes the same
     /// event.
-    fn made(sender: &Sender, topic: Option<String>, id: Option<String>) -> Result<Self, Box<dyn Error>> {
+    fn made(provider: &Provider, topic: Option<String>, id: Option<String>) -> Result<Self, Box<dyn Error>> {
         let (id, created) = match id {
             Some(id) => (id, SystemTime::UNIX_EPOCH + Duration::from_secs(1_549_292_325)),
             None => (fresh_id()?, SystemTime::now()),
         };
-        let topic = topic.unwrap_or_else(|| sender.usual_topic.to_owned());
+        let topic = topic.unwrap_or_else(|| provider.usual_topic.to_owned());
         Ok(Self { id, topic, created })
     }
 
-    /// The one in a body of the caller's. Only what that sender says in headers can be chosen.
+    /// The one in a body of the caller's. Only what that provider says in headers can be chosen.
     fn in_body(
-        sender: &Sender,
+        provider: &Provider,
         body: &[u8],
         topic: Option<String>,
         id: Option<String>,
     ) -> Result<Self, Box<dyn Error>> {
-        let name = sender.name;
+        let name = provider.name;
         // Anything can be sent, JSON or not; what is not there is left out of the headers.
         let json = serde_json::from_slice(body).unwrap_or(Value::Null);
-        let topic = match (sender.topic, topic) {
+        let topic = match (provider.topic, topic) {
             (At::Body(places), None) => text_at(&json, places),
             (At::Header, Some(topic)) => topic,
             (At::Header, None) => {
-                let usual = sender.usual_topic;
+                let usual = provider.usual_topic;
                 return Err(format!(
                     "--topic is missing: {name} says it in a header, not in the body; give --topic {usual}, say"
                 )
@@ -137,7 +140,7 @@ impl Event {
             }
             (At::Body(_), Some(_)) => return Err(is_in_body("--topic", name).into()),
         };
-        let id = match (sender.id, id) {
+        let id = match (provider.id, id) {
             (At::Body(places), None) => text_at(&json, places),
             (At::Header, Some(id)) => id,
             (At::Header, None) => fresh_id()?,
@@ -148,9 +151,9 @@ impl Event {
     }
 }
 
-fn is_in_body(argument: &str, sender: &str) -> String {
+fn is_in_body(argument: &str, provider: &str) -> String {
     format!(
-        "{argument} is given beside --body, and {sender} says it in the body; leave {argument} out, or change the file"
+        "{argument} is given beside --body, and {provider} says it in the body; leave {argument} out, or change the file"
     )
 }
 

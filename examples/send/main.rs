@@ -1,26 +1,26 @@
-//! Signs an event as a sender does and posts it, by default the event of Dwolla's documentation with a fresh id and the present time:
+//! Signs an event as a provider does and posts it, by default the event of Dwolla's documentation with a fresh id and the present time:
 //!
 //! ```sh
 //! WEBHOOK_SECRET=… cargo run --example send
 //! WEBHOOK_SECRET=… cargo run --example send -- --topic transfer_completed --copies 10
-//! WEBHOOK_SECRET=… cargo run --example send -- --sender github --topic issues.closed
-//! WEBHOOK_SECRET=… cargo run --example send -- --sender stripe --body event.json --url https://example.com/hooks
+//! WEBHOOK_SECRET=… cargo run --example send -- --provider github --topic issues.closed
+//! WEBHOOK_SECRET=… cargo run --example send -- --provider stripe --body event.json --url https://example.com/hooks
 //! ```
 //!
 //! Arguments:
 //!
-//! - `--sender NAME`: who to be, by default `dwolla`; a name that is none lists them
-//! - `--url URL`: where to, by default `http://127.0.0.1:3000/webhooks/` and the sender. With
+//! - `--provider NAME`: who to be, by default `dwolla`; a name that is none lists them
+//! - `--url URL`: where to, by default `http://127.0.0.1:3000/webhooks/` and the provider. With
 //!   `https`, this machine's root certificates are trusted, or else those in the file that
 //!   `SSL_CERT_FILE` names
-//! - `--secret SECRET`: what to sign with, by default `WEBHOOK_SECRET_` and the sender (upper case, `-` as `_`), else `WEBHOOK_SECRET`
-//! - `--topic TOPIC`: by default one that is usual for the sender
+//! - `--secret SECRET`: what to sign with, by default `WEBHOOK_SECRET_` and the provider (upper case, `-` as `_`), else `WEBHOOK_SECRET`
+//! - `--topic TOPIC`: by default one that is usual for the provider
 //! - `--id ID`: the event's id, by default a fresh one; the time of an event with an id of yours is
 //!   always the same, so that what is sent in a second call is a copy of the first, not another
 //!   event under its id (Linear's body alone says when it is sent; for a copy of it, byte for byte,
 //!   use `--body`)
 //! - `--body FILE`: a body of yours, sent byte for byte; `-` is standard input. Topic and id are
-//!   those in the body; `--topic` and `--id` are for the senders that say them in a header
+//!   those in the body; `--topic` and `--id` are for the providers that say them in a header
 //! - `--header NAME:VALUE`: one header more, or another value of one that is sent anyway; as often
 //!   as you like
 //! - `--copies N`: how many copies of the event to send at once, by default 1
@@ -29,7 +29,7 @@
 //! It ends with 0 if all copies are answered 2xx.
 
 mod arguments;
-mod senders;
+mod providers;
 
 use std::{
     env,
@@ -50,11 +50,11 @@ use hyper_util::{
     },
     rt::TokioExecutor,
 };
-use senders::SENDERS;
+use providers::PROVIDERS;
 use tokio::{task::JoinSet, time::timeout};
 use tower_webhook::signature::Secrets;
 
-/// Twice as long as the most patient sender waits.
+/// Twice as long as the most patient provider waits.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::main]
@@ -63,7 +63,7 @@ async fn main() -> ExitCode {
         .skip(1)
         .any(|argument| matches!(argument.as_str(), "-h" | "--help"))
     {
-        println!("{USAGE}{}", SENDERS.map(|sender| sender.name).join(", "));
+        println!("{USAGE}{}", PROVIDERS.map(|provider| provider.name).join(", "));
         return ExitCode::SUCCESS;
     }
     match run().await {
@@ -125,8 +125,8 @@ async fn run() -> Result<bool, Box<dyn Error>> {
 
 /// The headers and the body as they are sent.
 fn signed(arguments: &Arguments) -> Result<(HeaderMap, Bytes), Box<dyn Error>> {
-    let Arguments { sender, event, .. } = arguments;
-    let scheme = (sender.scheme)(&arguments.url.to_string());
+    let Arguments { provider, event, .. } = arguments;
+    let scheme = (provider.scheme)(&arguments.url.to_string());
     let secrets =
         Secrets::new(arguments.secret.as_str()).map_err(|error| format!("the secret is unusable: {error}"))?;
     let mut body = arguments.body.clone();
@@ -143,14 +143,14 @@ fn signed(arguments: &Arguments) -> Result<(HeaderMap, Bytes), Box<dyn Error>> {
         Some("time") => {
             return Err(format!(
                 "--tamper is time, and {} signs no time beside the body; expected body, signature or header",
-                sender.name
+                provider.name
             )
             .into());
         }
         Some(other) => return Err(format!("--tamper is {other}; expected body, signature, header or time").into()),
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in (sender.headers)(event) {
+    for (name, value) in (provider.headers)(event) {
         if !value.is_empty() {
             let value = value
                 .parse()
@@ -191,7 +191,7 @@ fn unanswered(url: &Uri, error: &dyn Error) -> String {
 fn advise(status: StatusCode) {
     let advice = match status {
         StatusCode::UNAUTHORIZED => {
-            "most often the receiver has another secret, or is another sender's: its log says why"
+            "most often the receiver has another secret, or is another provider's: its log says why"
         }
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => "no webhook is received at this path: see --url",
         _ => return,

@@ -68,7 +68,7 @@ impl<E> Delivery<E> {
     /// The request's headers.
     ///
     /// # Security
-    /// Senders sign the body; what a header says was signed by nobody, unless the scheme names it.
+    /// Providers sign the body; what a header says was signed by nobody, unless the scheme names it.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.0.headers
@@ -82,7 +82,7 @@ impl<E> Delivery<E> {
 
     /// Which of the secrets the request was signed with, counted from 0 in the order they were given.
     #[must_use]
-    pub fn secret(&self) -> usize {
+    pub fn secret_index(&self) -> usize {
         self.0.secret
     }
 }
@@ -109,11 +109,11 @@ impl<E: Event> fmt::Debug for Delivery<E> {
 pub struct Claim {
     generation: u64,
     attempts: u32,
-    hold: Arc<dyn Hold>,
+    hold: Arc<dyn LeaseHandle>,
 }
 
 /// What a claim is held by: it can tell whether it still is.
-pub(crate) trait Hold: Send + Sync {
+pub(crate) trait LeaseHandle: Send + Sync {
     fn is_lost(&self) -> bool;
 
     /// A store is about to complete the claim in a transaction of the handler's: from here on the record alone says how it ended. What
@@ -126,7 +126,7 @@ pub(crate) trait Hold: Send + Sync {
 }
 
 impl Claim {
-    pub(crate) fn new(generation: u64, attempts: u32, hold: Arc<dyn Hold>) -> Self {
+    pub(crate) fn new(generation: u64, attempts: u32, hold: Arc<dyn LeaseHandle>) -> Self {
         Self {
             generation,
             attempts,
@@ -152,7 +152,7 @@ impl Claim {
     /// Another process may be running this event; a handler that works for long, or that blocks its thread, should look before
     /// it acts.
     #[must_use]
-    pub fn lost(&self) -> bool {
+    pub fn is_lost(&self) -> bool {
         self.hold.is_lost()
     }
 }
@@ -170,7 +170,7 @@ impl fmt::Debug for Claim {
         f.debug_struct("Claim")
             .field("generation", &self.generation)
             .field("attempts", &self.attempts)
-            .field("lost", &self.lost())
+            .field("lost", &self.is_lost())
             .finish()
     }
 }

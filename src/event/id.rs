@@ -4,7 +4,7 @@ use serde::de;
 
 use super::string_field;
 
-/// The longest id, in bytes. Senders' ids are UUIDs and short prefixed strings; the bound keeps a store's keys small.
+/// The longest id, in bytes. Providers' ids are UUIDs and short prefixed strings; the bound keeps a store's keys small.
 const MAX_BYTES: usize = 255;
 
 /// An event's id: 1 to 255 bytes without control characters.
@@ -42,7 +42,7 @@ impl EventId {
         Ok(Self(id.into()))
     }
 
-    /// The id as the sender wrote it.
+    /// The id as the provider wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -79,7 +79,7 @@ enum Wrong {
 }
 
 impl EventIdError {
-    /// What is wrong, without a subject: for a topic, or for an id that the sender calls `event_id`.
+    /// What is wrong, without a subject: for a topic, or for an id that the provider calls `event_id`.
     pub(crate) fn wrong(&self) -> String {
         self.0.to_string()
     }

@@ -3,7 +3,7 @@ use serde_json::de::StrRead;
 
 use super::{EventError, EventErrorKind, text_of_json};
 
-/// How deeply a body may nest. Senders' bodies nest below 20; serde's own limit is 128, but it does not hold for values it skips.
+/// How deeply a body may nest. Providers' bodies nest below 20; serde's own limit is 128, but it does not hold for values it skips.
 const MAX_DEPTH: usize = 64;
 
 /// A parser that has been checked for depth and stands before the value.

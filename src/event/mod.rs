@@ -1,4 +1,4 @@
-//! What a sender tells: an [`Event`], and the [`Delivery`] that brought it.
+//! What a provider tells: an [`Event`], and the [`Delivery`] that brought it.
 //!
 //! An event's [`id`](Event::id) is what deduplication goes by, its [`topic`](Event::topic) what handlers are chosen by, its
 //! [`fingerprint`](Event::fingerprint) what tells a second delivery of one event from two events that share an id by mistake.
@@ -17,7 +17,7 @@ mod error;
 mod delivery;
 
 #[cfg(feature = "service")]
-pub(crate) use delivery::Hold;
+pub(crate) use delivery::LeaseHandle;
 #[cfg(feature = "service")]
 pub use delivery::{Claim, Delivery};
 pub use error::{EventError, EventErrorKind};
@@ -35,7 +35,7 @@ pub use unsigned::Unsigned;
 
 use std::time::SystemTime;
 
-/// An event of one sender, parsed from an authentic body.
+/// An event of one provider, parsed from an authentic body.
 ///
 /// `Clone` because an event reaches HTTP handlers through the request's extensions.
 ///
@@ -60,7 +60,7 @@ use std::time::SystemTime;
 pub trait Event: Clone + Send + Sync + 'static {
     /// The event's id, if the signature covers it.
     ///
-    /// `None` where the sender puts its id outside the signed bytes, in an unsigned header say: see
+    /// `None` where the provider puts its id outside the signed bytes, in an unsigned header say: see
     /// [`identity`](Self::identity).
     fn id(&self) -> Option<&EventId>;
 
@@ -70,17 +70,17 @@ pub trait Event: Clone + Send + Sync + 'static {
         self.id().cloned().map_or_else(Identity::of_body, Identity::signed)
     }
 
-    /// The topic as the sender writes it; empty where the event has none.
+    /// The topic as the provider writes it; empty where the event has none.
     fn topic(&self) -> &str;
 
-    /// When the event happened, by the sender's clock; `None` if it does not say or says it oddly.
+    /// When the event happened, by the provider's clock; `None` if it does not say or says it oddly.
     fn time(&self) -> Option<SystemTime> {
         None
     }
 
     /// What makes two deliveries the same event; `None` for the signed bytes.
     ///
-    /// Name the facts that cannot differ between two deliveries of one event if the sender may format a re-sent body anew.
+    /// Name the facts that cannot differ between two deliveries of one event if the provider may format a re-sent body anew.
     fn fingerprint(&self) -> Option<Fingerprint> {
         None
     }

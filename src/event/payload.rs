@@ -12,7 +12,7 @@ const MOST_DIGITS: usize = 4;
 
 /// An event whose payload the handler names as a type of its own.
 ///
-/// With it, handlers take the payload as an argument: `handler::Payload<T>`. The senders that come with this crate and carry
+/// With it, handlers take the payload as an argument: `handler::Payload<T>`. The providers that come with this crate and carry
 /// their topic as a string implement it; an event of your own does with a line of [`read_payload`]:
 ///
 /// ```

@@ -3,7 +3,7 @@ use std::fmt;
 /// What a request says and nobody signed: a header that the signature does not cover.
 ///
 /// Whoever captured one request can send it again with anything here, and the signature still holds. It is good for a log and for asking the
-/// sender about a delivery; it is no reason to do anything. The type says so where it is used:
+/// provider about a delivery; it is no reason to do anything. The type says so where it is used:
 ///
 /// ```
 /// use tower_webhook::event::Unsigned;

@@ -2,8 +2,8 @@ use std::{error::Error, fmt, time::Duration};
 
 /// How a handler failed, and what should become of the event.
 ///
-/// Any error turns into one that means *retry*: the event is released, and the sender, answered 500, sends it again. It is logged,
-/// never sent to the sender.
+/// Any error turns into one that means *retry*: the event is released, and the provider, answered 500, sends it again. It is logged,
+/// never sent to the provider.
 ///
 /// # An error type of your own
 /// An error type that implements `Error` cannot have a `From` of its own for `HandlerError`, because every error has one that means
@@ -27,7 +27,7 @@ use std::{error::Error, fmt, time::Duration};
 /// fn disposition(error: BookingError) -> HandlerError {
 ///     match error {
 ///         BookingError::LedgerBusy => HandlerError::retry_after(Duration::from_secs(30), error),
-///         BookingError::NoSuchAccount => HandlerError::reject(error),
+///         BookingError::NoSuchAccount => HandlerError::permanent(error),
 ///     }
 /// }
 ///
@@ -35,7 +35,7 @@ use std::{error::Error, fmt, time::Duration};
 ///     book().map_err(disposition)?;
 ///     Ok(())
 /// }
-/// # assert!(book().map_err(disposition).unwrap_err().is_rejection());
+/// # assert!(book().map_err(disposition).unwrap_err().is_permanent());
 /// ```
 ///
 /// # Examples
@@ -44,13 +44,13 @@ use std::{error::Error, fmt, time::Duration};
 /// use tower_webhook::HandlerError;
 ///
 /// let retry: HandlerError = std::io::Error::other("the ledger is down").into();
-/// assert!(!retry.is_rejection());
+/// assert!(!retry.is_permanent());
 ///
 /// let later = HandlerError::retry_after(Duration::from_secs(30), "the ledger is being moved");
 /// assert_eq!(later.retry_delay(), Some(Duration::from_secs(30)));
 ///
-/// let never = HandlerError::reject("no such customer");
-/// assert!(never.is_rejection());
+/// let never = HandlerError::permanent("no such customer");
+/// assert!(never.is_permanent());
 /// assert_eq!(never.to_string(), "no such customer");
 /// ```
 #[derive(Debug)]
@@ -66,7 +66,7 @@ enum Disposition {
 }
 
 impl HandlerError {
-    /// The event should come again whenever the sender retries: the answer is 500.
+    /// The event should come again whenever the provider retries: the answer is 500.
     pub fn retry(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             disposition: Disposition::Retry(None),
@@ -75,7 +75,7 @@ impl HandlerError {
     }
 
     /// The event should come again, but not before this time has passed: the answer is 503 with `Retry-After`, rounded up to
-    /// whole seconds. Not every sender heeds it.
+    /// whole seconds. Not every provider heeds it.
     pub fn retry_after(delay: Duration, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             disposition: Disposition::Retry(Some(delay)),
@@ -84,7 +84,7 @@ impl HandlerError {
     }
 
     /// The event must never come again: it is finished as rejected and the answer is 200.
-    pub fn reject(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn permanent(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             disposition: Disposition::Reject,
             source: error.into(),
@@ -93,11 +93,11 @@ impl HandlerError {
 
     /// Whether the event is refused for good.
     #[must_use]
-    pub fn is_rejection(&self) -> bool {
+    pub fn is_permanent(&self) -> bool {
         matches!(self.disposition, Disposition::Reject)
     }
 
-    /// How long the sender is asked to wait, if it is.
+    /// How long the provider is asked to wait, if it is.
     #[must_use]
     pub fn retry_delay(&self) -> Option<Duration> {
         match self.disposition {
@@ -143,19 +143,19 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for HandlerError {
 /// use tower_webhook::{HandlerError, ResultExt};
 ///
 /// fn amount(text: &str) -> Result<u64, HandlerError> {
-///     text.parse::<u64>().reject()
+///     text.parse::<u64>().permanent()
 /// }
-/// assert!(amount("ten").unwrap_err().is_rejection());
+/// assert!(amount("ten").unwrap_err().is_permanent());
 ///
 /// let refused = Err::<(), _>("the ledger is down").retry_after(Duration::from_secs(30));
 /// assert_eq!(refused.unwrap_err().retry_delay(), Some(Duration::from_secs(30)));
 /// ```
 pub trait ResultExt<T> {
-    /// On an error: never again. See [`HandlerError::reject`].
+    /// On an error: never again. See [`HandlerError::permanent`].
     ///
     /// # Errors
     /// This result's own, as a [`HandlerError`].
-    fn reject(self) -> Result<T, HandlerError>;
+    fn permanent(self) -> Result<T, HandlerError>;
 
     /// On an error: again, but not before this time has passed. See [`HandlerError::retry_after`].
     ///
@@ -165,7 +165,7 @@ pub trait ResultExt<T> {
 }
 
 impl<T, E: Into<HandlerError>> ResultExt<T> for Result<T, E> {
-    fn reject(self) -> Result<T, HandlerError> {
+    fn permanent(self) -> Result<T, HandlerError> {
         self.map_err(|error| HandlerError {
             disposition: Disposition::Reject,
             ..error.into()

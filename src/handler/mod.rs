@@ -10,14 +10,14 @@
 //! struct Db;
 //! # impl Db { async fn book(&self, _: u64) -> Result<(), std::io::Error> { Ok(()) } }
 //!
-//! // any error: the event is released and the sender retries
+//! // any error: the event is released and the provider retries
 //! async fn verified(db: Db, event: dwolla::Event) -> Result<(), std::io::Error> {
 //!     db.book(1).await
 //! }
 //!
 //! // or say what should happen
 //! async fn settled(db: Db, delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
-//!     let amount: u64 = "100".parse().reject()?; // never again
+//!     let amount: u64 = "100".parse().permanent()?; // never again
 //!     db.book(amount).await.retry_after(Duration::from_secs(30))?; // again, but not at once
 //!     Ok(())
 //! }
@@ -29,7 +29,7 @@
 //! ```
 //!
 //! # Cancel safety
-//! A handler runs in a task of its own: a sender that hangs up does not cancel it. It is cancelled at an await point when the
+//! A handler runs in a task of its own: a provider that hangs up does not cancel it. It is cancelled at an await point when the
 //! handler cap is reached, or when a drain runs out of time; its claim is then released, so that the event comes again.
 
 mod error;
@@ -54,7 +54,7 @@ use crate::event::{Delivery, Event};
 ///
 /// impl FromDelivery<dwolla::Event> for Customer {
 ///     fn from_delivery(delivery: Delivery<dwolla::Event>) -> Result<Self, HandlerError> {
-///         let link = delivery.event().customer_href().ok_or_else(|| HandlerError::reject("no customer"))?;
+///         let link = delivery.event().customer_href().ok_or_else(|| HandlerError::permanent("no customer"))?;
 ///         Ok(Customer(link.to_owned()))
 ///     }
 /// }
@@ -173,7 +173,7 @@ where
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "neither `()` nor `Result<(), error>`",
-    note = "return `()` or `Result<(), E>` where `E` is any error type; for control over what the sender does, `HandlerError`"
+    note = "return `()` or `Result<(), E>` where `E` is any error type; for control over what the provider does, `HandlerError`"
 )]
 pub trait HandlerResult {
     /// As one type.

@@ -5,7 +5,7 @@ use crate::event::{Delivery, WithPayload};
 
 /// An event's payload as a type of yours, taken by a handler.
 ///
-/// What the payload is, the sender says: the whole body, or a part of it such as `data`.
+/// What the payload is, the provider says: the whole body, or a part of it such as `data`.
 ///
 /// ```
 /// use tower_webhook::{Payload, TopicRouter, custom};
@@ -26,7 +26,7 @@ use crate::event::{Delivery, WithPayload};
 /// A payload that does not fit the type fails the handler before it runs, and the event is retried: a handler that was written or
 /// deployed too early must not cost the event. It is answered 500 until the type fits, and the reason is logged without the body.
 /// Where such events should never come again, take the [`Delivery`] and say so:
-/// `let user: User = delivery.event().payload().reject()?`.
+/// `let user: User = delivery.event().payload().permanent()?`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payload<T>(pub T);
 

@@ -13,14 +13,14 @@ use tower::Service;
 use super::{Handler, HandlerError};
 use crate::event::{Delivery, Event, TopicPattern};
 
-/// The longest topic whose beginnings are looked up, in bytes. Senders' topics are names of a few words.
+/// The longest topic whose beginnings are looked up, in bytes. Providers' topics are names of a few words.
 const LONGEST_TOPIC: usize = 255;
 
 type Erased<E, S> = Arc<dyn Fn(S, Delivery<E>) -> HandlerFuture + Send + Sync>;
 
 /// Hands each event to the handler of its topic.
 ///
-/// A topic is looked up as the sender writes it, then by its beginning up to each dot, the longest first: a handler for `issues`
+/// A topic is looked up as the provider writes it, then by its beginning up to each dot, the longest first: a handler for `issues`
 /// gets `issues.opened` unless that has one of its own. A topic without a handler goes to the [`fallback`](Self::fallback); without
 /// one it is acknowledged and never claimed, so that a handler added later can still be fed by a redelivery.
 ///

@@ -36,27 +36,27 @@ pub struct WebhookLayerBuilder<P, S> {
 
 impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     pub(super) fn new(provider: P, store: S) -> Self {
-        let terms = provider.terms();
+        let policy = provider.policy();
         let handler_timeout = Duration::from_secs(5 * 60);
-        let least_retention = terms
-            .retry_horizon()
+        let least_retention = policy
+            .retry_window()
             .saturating_add(handler_timeout)
             .saturating_add(Duration::from_secs(1));
         let settings = Settings {
             namespace: provider.name().into(),
-            answer_within: answer_within(terms.answer_limit()),
-            // Half of an answer that is due sooner: a layer with its defaults is valid for every sender.
-            store_timeout: Duration::from_secs(2).min(answer_within(terms.answer_limit()) / 2),
+            response_timeout: response_timeout(policy.response_timeout()),
+            // Half of an answer that is due sooner: a layer with its defaults is valid for every provider.
+            store_timeout: Duration::from_secs(2).min(response_timeout(policy.response_timeout()) / 2),
             lease: Duration::from_secs(60),
             renew_every: Duration::from_secs(20),
             handler_timeout,
-            body_limit: terms.largest_body(),
+            body_limit: policy.largest_body(),
             body_timeout: Duration::from_secs(5),
             max_in_flight: 1024,
             max_unauthenticated_bytes: 64 * 1024 * 1024,
             max_waiting: 256,
-            retention: terms.retention().max(least_retention),
-            retry_horizon: terms.retry_horizon(),
+            retention: policy.retention().max(least_retention),
+            retry_window: policy.retry_window(),
             max_event_age: None,
             strict_identity: false,
         };
@@ -110,9 +110,9 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// When the sender is answered at the latest, counted from the request's arrival; by default 2 s less than the sender waits.
-    pub fn answer_within(mut self, limit: Duration) -> Self {
-        self.settings.answer_within = limit;
+    /// When the provider is answered at the latest, counted from the request's arrival; by default 2 s less than the provider waits.
+    pub fn response_timeout(mut self, limit: Duration) -> Self {
+        self.settings.response_timeout = limit;
         self
     }
 
@@ -136,7 +136,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// The largest body, in bytes; the default is the sender's (Dwolla: 256 KiB).
+    /// The largest body, in bytes; the default is the provider's (Dwolla: 256 KiB).
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.settings.body_limit = bytes;
         self
@@ -148,9 +148,9 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// How many requests may be in flight at once; by default 1,024. A request is in flight until it is answered or its sender hangs up.
+    /// How many requests may be in flight at once; by default 1,024. A request is in flight until it is answered or its provider hangs up.
     ///
-    /// It bounds what strangers can take up, not how many handlers run: one that outlasts its answer goes on, and only the sender's
+    /// It bounds what strangers can take up, not how many handlers run: one that outlasts its answer goes on, and only the provider's
     /// pace bounds how many there are. Use a semaphore in the handler where a downstream needs one.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.settings.max_in_flight = requests;
@@ -169,14 +169,14 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// How long a finished event is remembered; the default is the sender's (Dwolla: 35 days).
+    /// How long a finished event is remembered; the default is the provider's (Dwolla: 35 days).
     pub fn retention(mut self, retention: Duration) -> Self {
         self.settings.retention = retention;
         self
     }
 
     /// Refuses events that are older than this with 400; off by default. It bounds the replay of captured requests where the
-    /// sender signs no time, and must exceed what the sender legally sends again.
+    /// provider signs no time, and must exceed what the provider legally sends again.
     pub fn max_event_age(mut self, age: Duration) -> Self {
         self.settings.max_event_age = Some(age);
         self
@@ -201,7 +201,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// off by default. Switch it on while an endpoint is set up or has begun to answer 401.
     ///
     /// Give it the secrets that the provider has: the layer keeps none. It does not hear of secrets
-    /// that are exchanged later. A request that was refused before its body was read is explained
+    /// that are rotated later. A request that was refused before its body was read is explained
     /// from its headers.
     ///
     /// ```
@@ -268,14 +268,14 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
 }
 
 /// Two seconds for the way there and back; half of a limit too short for that.
-fn answer_within(limit: Duration) -> Duration {
+fn response_timeout(limit: Duration) -> Duration {
     limit.saturating_sub(Duration::from_secs(2)).max(limit / 2)
 }
 
 impl<P: Provider, S> fmt::Debug for WebhookLayerBuilder<P, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookLayerBuilder")
-            .field("sender", &self.provider.name())
+            .field("provider", &self.provider.name())
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }

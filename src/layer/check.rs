@@ -11,7 +11,7 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3600);
 impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     pub(super) fn check(&self) -> Result<(), BuildError> {
         let settings = &self.settings;
-        let terms = self.provider.terms();
+        let policy = self.provider.policy();
         let refuse = |message: String| Err(BuildError::new(message));
         if settings.namespace.is_empty()
             || settings.namespace.len() > 255
@@ -23,7 +23,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
             );
         }
         for (name, value) in [
-            ("answer_within", settings.answer_within),
+            ("response_timeout", settings.response_timeout),
             ("store_timeout", settings.store_timeout),
             ("the renewal interval", settings.renew_every),
             ("handler_timeout", settings.handler_timeout),
@@ -60,19 +60,19 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 settings.max_unauthenticated_bytes, settings.body_limit
             ));
         }
-        if settings.answer_within > terms.answer_limit() {
+        if settings.response_timeout > policy.response_timeout() {
             return refuse(format!(
-                "answer_within ({}s) is longer than {} waits for an answer ({}s): it would retry what was handled; expected less",
-                settings.answer_within.as_secs_f64(),
+                "response_timeout ({}s) is longer than {} waits for an answer ({}s): it would retry what was handled; expected less",
+                settings.response_timeout.as_secs_f64(),
                 self.provider.name(),
-                terms.answer_limit().as_secs_f64()
+                policy.response_timeout().as_secs_f64()
             ));
         }
-        if settings.store_timeout >= settings.answer_within {
+        if settings.store_timeout >= settings.response_timeout {
             return refuse(format!(
-                "store_timeout ({}s) is not shorter than answer_within ({}s): a store that hangs would use up the whole answer; expected less",
+                "store_timeout ({}s) is not shorter than response_timeout ({}s): a store that hangs would use up the whole answer; expected less",
                 settings.store_timeout.as_secs_f64(),
-                settings.answer_within.as_secs_f64()
+                settings.response_timeout.as_secs_f64()
             ));
         }
         if settings.renew_every.saturating_add(settings.store_timeout) >= settings.lease {
@@ -84,22 +84,22 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 settings.store_timeout.as_secs_f64()
             ));
         }
-        if !terms.retry_horizon().is_zero() && settings.lease >= terms.retry_horizon() {
+        if !policy.retry_window().is_zero() && settings.lease >= policy.retry_window() {
             return refuse(format!(
                 "the lease ({}s) is not shorter than {} retries ({}s): an event whose process died would rest until nobody sends it any \
                  more; expected less",
                 settings.lease.as_secs(),
                 self.provider.name(),
-                terms.retry_horizon().as_secs()
+                policy.retry_window().as_secs()
             ));
         }
-        let least = terms.retry_horizon().saturating_add(settings.handler_timeout);
+        let least = policy.retry_window().saturating_add(settings.handler_timeout);
         if settings.retention <= least {
             return refuse(format!(
-                "the retention ({}s) is not longer than the sender's retry horizon ({}s) plus the handler cap ({}s): a late retry would \
+                "the retention ({}s) is not longer than the provider's retry window ({}s) plus the handler cap ({}s): a late retry would \
                  run twice; expected more than {}s",
                 settings.retention.as_secs(),
-                terms.retry_horizon().as_secs(),
+                policy.retry_window().as_secs(),
                 settings.handler_timeout.as_secs(),
                 least.as_secs()
             ));
@@ -118,12 +118,12 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
             ));
         }
         match settings.max_event_age {
-            Some(age) if age <= terms.longest_horizon() => refuse(format!(
+            Some(age) if age <= policy.redelivery_window() => refuse(format!(
                 "max_event_age ({}s) is not longer than the time after which {} may still send an event ({}s): a legal redelivery would \
                  be refused; expected more",
                 age.as_secs(),
                 self.provider.name(),
-                terms.longest_horizon().as_secs()
+                policy.redelivery_window().as_secs()
             )),
             _ => Ok(()),
         }

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 use crate::{
-    receive::{Flights, Outcome},
+    receive::{Outcome, Singleflight},
     store::Key,
 };
 
@@ -16,7 +16,7 @@ use crate::{
 /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla};
 ///
 /// let webhooks = WebhookLayer::new(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap(), MemoryStore::new());
-/// let handle = webhooks.handle();
+/// let handle = webhooks.drain_handle();
 ///
 /// // on SIGTERM, when the server takes no more connections:
 /// let report = handle.drain(Duration::from_secs(30)).await;
@@ -25,13 +25,13 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct WebhookHandle {
-    flights: Arc<Flights>,
+pub struct DrainHandle {
+    flights: Arc<Singleflight>,
     store_timeout: Duration,
 }
 
-impl WebhookHandle {
-    pub(super) fn new(flights: Arc<Flights>, store_timeout: Duration) -> Self {
+impl DrainHandle {
+    pub(super) fn new(flights: Arc<Singleflight>, store_timeout: Duration) -> Self {
         Self { flights, store_timeout }
     }
 
@@ -67,9 +67,9 @@ impl WebhookHandle {
     }
 }
 
-impl fmt::Debug for WebhookHandle {
+impl fmt::Debug for DrainHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebhookHandle").finish_non_exhaustive()
+        f.debug_struct("DrainHandle").finish_non_exhaustive()
     }
 }
 
@@ -108,7 +108,7 @@ pub struct Remaining {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RemainingState {
-    /// Its handler was cancelled. The sender's next attempt runs it again.
+    /// Its handler was cancelled. The provider's next attempt runs it again.
     Cancelled,
     /// Its handler had finished (succeeded, or rejected it), and the store could not be told: it may run a second time.
     Unrecorded,

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use tower::Layer;
 
-use super::{WebhookHandle, WebhookLayerBuilder, WebhookService};
+use super::{DrainHandle, WebhookLayerBuilder, WebhookService};
 use crate::{
     handler::TopicRouter,
     provider::Provider,
@@ -12,7 +12,7 @@ use crate::{
     trace::Brief,
 };
 
-/// Receives one sender's webhooks: verifies, parses, deduplicates, and hands events to topic handlers ([`topics`](Self::topics)) or to
+/// Receives one provider's webhooks: verifies, parses, deduplicates, and hands events to topic handlers ([`topics`](Self::topics)) or to
 /// an HTTP service ([`Layer::layer`]). The [module page](crate::layer) has the order of decisions and where to put it.
 ///
 /// Clones, and the services made from them, share one set of limits, one store and one
@@ -39,7 +39,7 @@ pub struct WebhookLayer<P, S> {
 }
 
 impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
-    /// A layer with the defaults that the sender's terms give.
+    /// A layer with the defaults that the provider's terms give.
     #[must_use]
     #[track_caller]
     pub fn new(provider: P, store: S) -> Self {
@@ -52,12 +52,12 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
     }
 
     pub(super) fn from_receiver(receiver: Receiver<P, S>) -> Self {
-        // Senders set no minimum, so a short secret is taken; but it can be guessed.
+        // Providers set no minimum, so a short secret is taken; but it can be guessed.
         if let Some(shortest) = receiver.provider.verifier().shortest_secret()
             && shortest < 16
         {
             crate::trace::warn(format_args!(
-                "a secret of {} has {shortest} bytes; expected at least 16: have the sender use a longer one",
+                "a secret of {} has {shortest} bytes; expected at least 16: have the provider use a longer one",
                 Brief(receiver.provider.name())
             ));
         }
@@ -94,7 +94,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
         }
     }
 
-    /// To exchange the sender's secrets while deliveries come in.
+    /// To rotate the provider's secrets while deliveries come in.
     #[must_use]
     pub fn secrets_handle(&self) -> SecretsHandle {
         self.receiver.provider.verifier().secrets_handle()
@@ -102,14 +102,14 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
 
     /// To drain the layer when the process ends.
     #[must_use]
-    pub fn handle(&self) -> WebhookHandle {
-        WebhookHandle::new(Arc::clone(&self.receiver.flights), self.receiver.settings.store_timeout)
+    pub fn drain_handle(&self) -> DrainHandle {
+        DrainHandle::new(Arc::clone(&self.receiver.flights), self.receiver.settings.store_timeout)
     }
 }
 
 /// The HTTP service gets the request with its whole body, and the [`Delivery`](crate::Delivery) in its extensions.
 ///
-/// Its 2xx finishes the event, its 4xx and 5xx are forwarded and the event is released; a 3xx is answered as 500, since senders may
+/// Its 2xx finishes the event, its 4xx and 5xx are forwarded and the event is released; a 3xx is answered as 500, since providers may
 /// never retry after a redirect. Of two services behind clones of one layer, the first that claims
 /// an event gets it, and the other never does: give each a layer with a
 /// [`namespace`](WebhookLayerBuilder::namespace) of its own. The event counts as handled when the
@@ -123,7 +123,7 @@ impl<P, S, I> Layer<I> for WebhookLayer<P, S> {
     }
 }
 
-/// By hand: neither the sender nor the store need be `Clone`.
+/// By hand: neither the provider nor the store need be `Clone`.
 impl<P, S> Clone for WebhookLayer<P, S> {
     fn clone(&self) -> Self {
         Self {
@@ -135,7 +135,7 @@ impl<P, S> Clone for WebhookLayer<P, S> {
 impl<P: Provider, S> fmt::Debug for WebhookLayer<P, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookLayer")
-            .field("sender", &self.receiver.provider.name())
+            .field("provider", &self.receiver.provider.name())
             .field("settings", &self.receiver.settings)
             .field("store", &self.receiver.sharing.store())
             .finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! The layer: [`WebhookLayer`] makes a [`WebhookService`] out of a sender, a store, and your handlers.
+//! The layer: [`WebhookLayer`] makes a [`WebhookService`] out of a provider, a store, and your handlers.
 //!
 //! # Deciding
 //! For each request, in this order; the first that fails answers:
@@ -7,7 +7,7 @@
 //!    A declared length over the limit: 413. No capacity: 503. *No byte of the body was read so far.*
 //! 2. The body is read under its limit (413) and one deadline (408), the MAC computed as it arrives. A wrong one, or a signed time that is too far
 //!    from now: 401.
-//! 3. Authentic, but not an event, or one older than `max_event_age`: 400. A sender's [handshake](crate::provider::Handshake): 200, with what it asks for. A topic without a handler:
+//! 3. Authentic, but not an event, or one older than `max_event_age`: 400. A provider's [handshake](crate::provider::Handshake): 200, with what it asks for. A topic without a handler:
 //!    200, and nothing is recorded.
 //! 4. The store is asked for a claim. Done before: 200. Held elsewhere: 503 with `Retry-After`.
 //!    Done, but with other facts (topic, time or body) under this id: 500, or 200 where the
@@ -15,9 +15,9 @@
 //!    waits for that run and gives the same kind of answer.
 //! 5. The handler runs in a task of its own. Success: recorded as done, 200. Failure or panic: released, 500, or 503 if it asks for a delay.
 //!    Rejected for good: recorded, 200.
-//! 6. Is the answer due and the handler still at work? 503 with `Retry-After`; the handler goes on, and the sender's retry finds it done.
+//! 6. Is the answer due and the handler still at work? 503 with `Retry-After`; the handler goes on, and the provider's retry finds it done.
 //!
-//! Answers that are no success carry an RFC 9457 `application/problem+json` body, and a [`Rejection`](crate::Rejection) in the response's extensions.
+//! Answers that are no success carry an RFC 9457 `application/problem+json` body, and a [`Refusal`](crate::Refusal) in the response's extensions.
 //!
 //! A refusal waits for nothing. What a client is still sending over HTTP/1 is read and thrown away
 //! behind the response, so that the client sees the response and not a reset: up to 8 MiB (or the
@@ -33,7 +33,7 @@
 //! | `provider`, `namespace` | whose event |
 //! | `id`, `topic` | which event, as soon as the request is authentic and was read; escaped, cut at 80 characters |
 //! | `attempt` | which run of the event, where a handler ran |
-//! | `outcome` | `handled`, `duplicate`, `unhandled`, `handshake`, `rejected`, or a [`RejectionKind`](crate::RejectionKind::as_str) |
+//! | `outcome` | `handled`, `duplicate`, `unhandled`, `handshake`, `rejected`, or a [`RefusalKind`](crate::RefusalKind::as_str) |
 //! | `reason` | why, in a sentence: what the handler's error or panic said, what the store's driver said |
 //! | `signature` | of a 401: `missing`, `repeated`, `empty`, `malformed`, `sha1`, `mismatch` or `timestamp` |
 //! | `status` | what the provider gets; absent if it has hung up |
@@ -42,7 +42,7 @@
 //!
 //! It is an INFO for `handled`, `duplicate`, `handshake` and `unhandled`; a WARN for `rejected` and
 //! whatever a provider or a stranger did wrong; an ERROR for what an operator should see to:
-//! `conflict`, `store`, `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-answer`. A
+//! `conflict`, `store`, `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-response`. A
 //! delivery that is answered before its handler ends has a WARN `still-running` besides.
 //!
 //! What the handler logs is in the span `webhook` (INFO), which has the first of these fields, too.
@@ -111,7 +111,7 @@ mod future;
 mod drain;
 
 pub use builder::WebhookLayerBuilder;
-pub use drain::{DrainReport, Remaining, RemainingState, WebhookHandle};
+pub use drain::{DrainHandle, DrainReport, Remaining, RemainingState};
 pub use future::ResponseFuture;
 pub use layer::WebhookLayer;
 pub use service::WebhookService;

@@ -96,7 +96,7 @@ impl<P, S, H: Clone> Clone for WebhookService<P, S, H> {
 impl<P: Provider, S, H: fmt::Debug> fmt::Debug for WebhookService<P, S, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookService")
-            .field("sender", &self.receiver.provider.name())
+            .field("provider", &self.receiver.provider.name())
             .field("handler", &self.handler)
             .finish_non_exhaustive()
     }

@@ -77,8 +77,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    DeliveryTerms, Handshake, JsonEvent, KnownTopics, Provider, form,
-    json::{Reader, Role, Sender, topics},
+    DeliveryPolicy, Handshake, JsonEvent, KnownTopics, Provider, form,
+    json::{Configured, Reader, Role, topics},
 };
 use crate::{
     event::{EventError, EventErrorKind, Identity, Unsigned},
@@ -138,7 +138,7 @@ topics! {
 
 /// Receives from GitHub. See the [module](self) for what GitHub expects of a receiver.
 #[derive(Debug)]
-pub struct GitHub(Sender);
+pub struct GitHub(Configured);
 
 impl GitHub {
     /// Takes the webhook's secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
@@ -150,7 +150,7 @@ impl GitHub {
         let reader = Reader::of(&[(Role::Action, &["action"])])
             .topic_header(EVENT)
             .unsigned([EVENT, DELIVERY]);
-        Sender::new(&scheme(), secrets, reader).map(Self)
+        Configured::new(&scheme(), secrets, reader).map(Self)
     }
 }
 
@@ -191,9 +191,9 @@ impl Provider for GitHub {
     }
 
     /// 10 seconds for an answer, no retries, redeliveries on request for 3 days, bodies up to 25 MiB.
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(10), Duration::ZERO)
-            .resend_horizon(DAY.saturating_mul(3))
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(10), Duration::ZERO)
+            .with_redelivery_window(DAY.saturating_mul(3))
             .body_limit(BODY_LIMIT)
     }
 }

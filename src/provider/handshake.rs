@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-/// What is answered to a sender's question whether somebody is there.
+/// What is answered to a provider's question whether somebody is there.
 ///
 /// ```
 /// use tower_webhook::provider::Handshake;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 pub struct Handshake(Option<(&'static str, Bytes)>);
 
 impl Handshake {
-    /// 200 with a body that the sender reads. No handler gets the request.
+    /// 200 with a body that the provider reads. No handler gets the request.
     pub fn answer(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self(Some((content_type, body.into())))
     }
@@ -30,7 +30,7 @@ impl Handshake {
         self.0.as_ref().map(|(content_type, _)| *content_type)
     }
 
-    /// The body that the sender reads, if it reads one.
+    /// The body that the provider reads, if it reads one.
     #[must_use]
     pub fn body(&self) -> Option<&Bytes> {
         self.0.as_ref().map(|(_, body)| body)

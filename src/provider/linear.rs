@@ -60,8 +60,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    DeliveryTerms, JsonEvent, KnownTopics, Provider,
-    json::{Facts, Path, Reader, Role, Sender, id_without, topics},
+    DeliveryPolicy, JsonEvent, KnownTopics, Provider,
+    json::{Configured, Facts, Path, Reader, Role, id_without, topics},
 };
 use crate::{
     event::{EventError, EventId, Identity, Unsigned, from_json},
@@ -124,7 +124,7 @@ topics! {
 /// Receives from Linear. See the [module](self) for what Linear expects of a receiver.
 #[derive(Debug)]
 pub struct Linear {
-    sender: Sender,
+    configured: Configured,
     tolerance: Duration,
 }
 
@@ -146,7 +146,7 @@ impl Linear {
         .facts(Facts::TopicAndTime)
         .payload_at(PAYLOADS);
         Ok(Self {
-            sender: Sender::new(&scheme(), secrets, reader)?,
+            configured: Configured::new(&scheme(), secrets, reader)?,
             tolerance: TOLERANCE,
         })
     }
@@ -166,11 +166,11 @@ impl Provider for Linear {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.sender.verifier
+        &self.configured.verifier
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        let event: Event = self.sender.reader.read(headers, body, None)?;
+        let event: Event = self.configured.reader.read(headers, body, None)?;
         let id = id_of(body)?;
         let identity = Identity::signed(id.clone()).with_unsigned(event.unsigned_text(&DELIVERY), &[]);
         Ok(event.with_id(id).with_identity(identity))
@@ -189,8 +189,8 @@ impl Provider for Linear {
     }
 
     /// 5 seconds for an answer, retries for 8 hours, bodies up to 5 MiB, as its SDK takes.
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(5), HOUR.saturating_mul(8)).body_limit(BODY_LIMIT)
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(5), HOUR.saturating_mul(8)).body_limit(BODY_LIMIT)
     }
 }
 

@@ -1,10 +1,10 @@
-//! Who sends: a [`Provider`] says how a sender signs, what its events are and how it delivers.
+//! Who sends: a [`Provider`] says how a provider signs, what its events are and how it delivers.
 //!
-//! To receive from a sender that is not here, describe it: [`custom`] takes how it signs and where id and topic are. Where that is
-//! not enough, implement [`Provider`]: a keyed [`Verifier`], a function from a body to your [`Event`], and the sender's
-//! [`DeliveryTerms`].
+//! To receive from a provider that is not here, describe it: [`custom`] takes how it signs and where id and topic are. Where that is
+//! not enough, implement [`Provider`]: a keyed [`Verifier`], a function from a body to your [`Event`], and the provider's
+//! [`DeliveryPolicy`].
 
-mod terms;
+mod policy;
 mod topics;
 mod handshake;
 mod json;
@@ -24,7 +24,7 @@ pub mod custom;
 
 pub use handshake::Handshake;
 pub use json::JsonEvent;
-pub use terms::DeliveryTerms;
+pub use policy::DeliveryPolicy;
 pub use topics::KnownTopics;
 
 use std::time::{Duration, SystemTime};
@@ -37,14 +37,14 @@ use crate::{
     signature::{SignatureError, Verified, Verifier},
 };
 
-/// One sender, configured with the secrets shared with it.
+/// One provider, configured with the secrets shared with it.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderName};
 /// use std::time::Duration;
 /// use tower_webhook::{
 ///     event::{Event, EventError, EventId, from_json},
-///     provider::{DeliveryTerms, Provider},
+///     provider::{DeliveryPolicy, Provider},
 ///     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
 /// };
 ///
@@ -84,8 +84,8 @@ use crate::{
 ///     fn event(&self, _: &HeaderMap, body: &bytes::Bytes) -> Result<Build, EventError> {
 ///         from_json(body)
 ///     }
-///     fn terms(&self) -> DeliveryTerms {
-///         DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(24 * 3600))
+///     fn policy(&self) -> DeliveryPolicy {
+///         DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(24 * 3600))
 ///     }
 /// }
 ///
@@ -95,34 +95,34 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Provider: Send + Sync + 'static {
-    /// What this sender's bodies are.
+    /// What this provider's bodies are.
     type Event: Event;
 
-    /// The sender's name: the default namespace of its ids, and what logs call it.
+    /// The provider's name: the default namespace of its ids, and what logs call it.
     fn name(&self) -> &str;
 
-    /// How the sender signs, keyed with its secrets. Where it signs by no HMAC, a function of
+    /// How the provider signs, keyed with its secrets. Where it signs by no HMAC, a function of
     /// yours: [`Verifier::from_fn`].
     fn verifier(&self) -> &Verifier;
 
     /// Reads an event. Called with authentic bodies only; the headers are *not* covered by the signature unless the scheme says so.
     ///
     /// # Errors
-    /// The body is not an event. The sender is answered 400 and nothing is marked as seen, so a parser that was mended gets the
-    /// event with the sender's next attempt.
+    /// The body is not an event. The provider is answered 400 and nothing is marked as seen, so a parser that was mended gets the
+    /// event with the provider's next attempt.
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Self::Event, EventError>;
 
-    /// Whether the event was signed at a time near enough to now, where the sender says when in the body. Where it says so beside the body,
+    /// Whether the event was signed at a time near enough to now, where the provider says when in the body. Where it says so beside the body,
     /// the [`Scheme`](crate::signature::Scheme) knows, and this says nothing, as it does by default.
     ///
     /// # Errors
-    /// It was not: [`check_time`](crate::signature::check_time) makes the error. The sender is answered as to any other wrong signature.
+    /// It was not: [`check_time`](crate::signature::check_time) makes the error. The provider is answered as to any other wrong signature.
     fn check_time(&self, event: &Self::Event, now: SystemTime) -> Result<(), SignatureError> {
         let _ = (event, now);
         Ok(())
     }
 
-    /// What is answered to an event that is no event: the request by which a sender sees whether this is an endpoint of its customer's. By
+    /// What is answered to an event that is no event: the request by which a provider sees whether this is an endpoint of its customer's. By
     /// default there is none.
     ///
     /// # Security
@@ -130,7 +130,7 @@ pub trait Provider: Send + Sync + 'static {
     /// no signed content.
     ///
     /// # Errors
-    /// The request is not what it says. The sender is answered 400.
+    /// The request is not what it says. The provider is answered 400.
     fn handshake(&self, event: &Self::Event, verified: Verified) -> Result<Option<Handshake>, EventError> {
         let _ = (event, verified);
         Ok(None)
@@ -144,14 +144,14 @@ pub trait Provider: Send + Sync + 'static {
         false
     }
 
-    /// How far from now a request may have been signed, where the sender signs a time: the record
+    /// How far from now a request may have been signed, where the provider signs a time: the record
     /// of an event must live at least as long. By default what the scheme says.
     fn signature_window(&self) -> Option<Duration> {
         self.verifier().scheme()?.time_tolerance()
     }
 
-    /// How the sender delivers.
-    fn terms(&self) -> DeliveryTerms;
+    /// How the provider delivers.
+    fn policy(&self) -> DeliveryPolicy;
 
     /// The topics that this provider is known to send, so that a misspelt one is warned of when a
     /// router with it meets the layer. Default: none, and nothing is warned of.

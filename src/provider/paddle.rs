@@ -47,8 +47,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, JsonEvent, KnownTopics, Provider,
-    json::{Facts, Reader, Role, Sender, topics},
+    DeliveryPolicy, JsonEvent, KnownTopics, Provider,
+    json::{Configured, Facts, Reader, Role, topics},
 };
 use crate::{
     event::EventError,
@@ -89,7 +89,7 @@ topics! {
 
 /// Receives from Paddle Billing. See the [module](self) for what Paddle expects of a receiver.
 #[derive(Debug)]
-pub struct Paddle(Sender);
+pub struct Paddle(Configured);
 
 impl Paddle {
     /// Takes the secret key of a notification destination, or several: a text, a list of texts or [`Secrets`].
@@ -103,7 +103,7 @@ impl Paddle {
             (Role::Topic, &["event_type"]),
             (Role::Time, &["occurred_at"]),
         ]);
-        Sender::new(
+        Configured::new(
             &scheme(),
             secrets,
             reader.facts(Facts::TopicAndTime).payload_at(&[&["data"]]),
@@ -142,7 +142,8 @@ impl Provider for Paddle {
     }
 
     /// 5 seconds for an answer, retries for 3 days, more on request for 90 days, bodies up to 1 MiB.
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(5), DAY.saturating_mul(3)).resend_horizon(DAY.saturating_mul(90))
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(5), DAY.saturating_mul(3))
+            .with_redelivery_window(DAY.saturating_mul(90))
     }
 }

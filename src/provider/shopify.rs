@@ -13,7 +13,7 @@
 //! // the payload is the whole body
 //! async fn created(delivery: Delivery<shopify::Event>) -> Result<(), HandlerError> {
 //!     let event = delivery.event();
-//!     let order: Order = event.payload().reject()?;
+//!     let order: Order = event.payload().permanent()?;
 //!     println!("order {} of {} in {:?}", order.id, order.total_price, event.shop_domain());
 //!     Ok(())
 //! }
@@ -68,8 +68,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, JsonEvent, KnownTopics, Provider,
-    json::{Reader, Role, Sender, topics},
+    DeliveryPolicy, JsonEvent, KnownTopics, Provider,
+    json::{Configured, Reader, Role, topics},
 };
 use crate::{
     event::{EventError, Identity, Unsigned},
@@ -156,7 +156,7 @@ topics! {
 /// Receives from Shopify. See the [module](self) for what Shopify expects of a receiver.
 #[derive(Debug)]
 pub struct Shopify {
-    sender: Sender,
+    configured: Configured,
     /// Of Events, whose topic is in the body.
     events: Reader,
 }
@@ -184,7 +184,7 @@ impl Shopify {
         let classic = Reader::of(&[]).topic_header(TOPIC).unsigned(kept());
         let events = Reader::of(&[(Role::MaybeTopic, &["topic"]), (Role::Action, &["action"])]).unsigned(kept());
         Ok(Self {
-            sender: Sender::new(&scheme(), secrets, classic)?,
+            configured: Configured::new(&scheme(), secrets, classic)?,
             events,
         })
     }
@@ -198,7 +198,7 @@ impl Provider for Shopify {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.sender.verifier
+        &self.configured.verifier
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
@@ -207,12 +207,12 @@ impl Provider for Shopify {
         let reader = if is_of_events {
             &self.events
         } else {
-            &self.sender.reader
+            &self.configured.reader
         };
         let mut event: Event = reader.read(headers, body, None)?;
         // A body without a topic is none of Events': the newer headers stand beside the older ones.
         if event.topic().is_empty() && headers.contains_key(TOPIC) {
-            event = self.sender.reader.read(headers, body, None)?;
+            event = self.configured.reader.read(headers, body, None)?;
         }
         let text =
             |header: Option<Unsigned<&str>>| header.map_or_else(String::new, |text| text.into_unsigned().to_owned());
@@ -228,7 +228,7 @@ impl Provider for Shopify {
     }
 
     /// 5 seconds for an answer, retries for 4 hours, bodies up to 4 MiB.
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(5), Duration::from_secs(4 * 3600)).body_limit(BODY_LIMIT)
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(5), Duration::from_secs(4 * 3600)).body_limit(BODY_LIMIT)
     }
 }

@@ -65,8 +65,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    DeliveryTerms, Handshake, JsonEvent, KnownTopics, Provider, form,
-    json::{Facts, Reader, Role, Sender, topics},
+    DeliveryPolicy, Handshake, JsonEvent, KnownTopics, Provider, form,
+    json::{Configured, Facts, Reader, Role, topics},
 };
 use crate::{
     event::{EventError, EventErrorKind, read_payload},
@@ -117,7 +117,7 @@ topics! {
 /// Receives from Slack. See the [module](self) for what Slack expects of a receiver.
 #[derive(Debug)]
 pub struct Slack {
-    sender: Sender,
+    configured: Configured,
     interactive: Reader,
     command: Reader,
     ssl_check: Reader,
@@ -140,7 +140,7 @@ impl Slack {
         .facts(Facts::TopicAndTime)
         .payload_at(&[&["event"], &[]]);
         Ok(Self {
-            sender: Sender::new(&scheme(), secrets, reader)?,
+            configured: Configured::new(&scheme(), secrets, reader)?,
             // What asks for the options of a legacy menu may say no type.
             interactive: Reader::of(&[(Role::MaybeTopic, &["type"])]).topic_prefix("interactive."),
             command: Reader::of(&[(Role::Topic, &["command"])]).topic_prefix("command."),
@@ -152,7 +152,7 @@ impl Slack {
     #[must_use]
     pub fn tolerance(self, tolerance: Duration) -> Self {
         Self {
-            sender: self.sender.tolerance(tolerance),
+            configured: self.configured.tolerance(tolerance),
             ..self
         }
     }
@@ -170,12 +170,12 @@ impl Provider for Slack {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.sender.verifier
+        &self.configured.verifier
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
         if !form::is_form(body) {
-            return self.sender.reader.read(headers, body, None);
+            return self.configured.reader.read(headers, body, None);
         }
         if let Some(payload) = form::field(body, "payload") {
             return self.interactive.read_within(headers, body, &payload, None);
@@ -218,7 +218,7 @@ impl Provider for Slack {
 
     /// 3 seconds for an answer, retries for 6 minutes and, with *delayed events*, for 24 hours,
     /// bodies up to 4 MiB, as Bolt takes.
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(3), HOUR.saturating_mul(24)).body_limit(BODY_LIMIT)
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(3), HOUR.saturating_mul(24)).body_limit(BODY_LIMIT)
     }
 }

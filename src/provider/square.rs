@@ -49,8 +49,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, JsonEvent, KnownTopics, Provider,
-    json::{Facts, Reader, Role, Sender, topics},
+    DeliveryPolicy, JsonEvent, KnownTopics, Provider,
+    json::{Configured, Facts, Reader, Role, topics},
 };
 use crate::{
     event::EventError,
@@ -86,7 +86,7 @@ topics! {
 
 /// Receives from Square. See the [module](self) for what Square expects of a receiver.
 #[derive(Debug)]
-pub struct Square(Sender);
+pub struct Square(Configured);
 
 impl Square {
     /// Takes the address of the subscription, as it stands there, and its signature key, or several while one replaces another.
@@ -111,14 +111,14 @@ impl Square {
             (Role::Topic, &["type"]),
             (Role::Time, &["created_at"]),
         ]);
-        let sender = Sender::new(
+        let configured = Configured::new(
             &scheme(notification_url),
             secrets,
             reader
                 .facts(Facts::TopicAndTime)
                 .payload_at(&[&["data", "object"], &["data"]]),
         );
-        sender.map(Self).map_err(|error| SquareError(Wrong::Secret(error)))
+        configured.map(Self).map_err(|error| SquareError(Wrong::Secret(error)))
     }
 }
 
@@ -147,8 +147,8 @@ impl Provider for Square {
 
     /// 10 seconds for an answer, retries for 72 hours (what older pages of Square's say; the table
     /// above makes 24), bodies up to 1 MiB.
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(72 * 3600))
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(72 * 3600))
     }
 }
 

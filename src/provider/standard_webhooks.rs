@@ -1,5 +1,5 @@
 //! Webhooks by the [Standard Webhooks](https://www.standardwebhooks.com) specification, version 1: [`StandardWebhooks`] receives them, [`Event`] is
-//! what they tell. Many senders sign like this; those that go through Svix may use its headers' names: [`svix`](super::svix).
+//! what they tell. Many providers sign like this; those that go through Svix may use its headers' names: [`svix`](super::svix).
 //!
 //! ```
 //! # #[cfg(feature = "service")] {
@@ -22,12 +22,12 @@
 //! ```
 //!
 //! # The secret and the signature
-//! Where the secret is found, the sender says. It is `whsec_` and base64 of 24 to 64 bytes; the prefix may be left out. A `whpk_` is the public
+//! Where the secret is found, the provider says. It is `whsec_` and base64 of 24 to 64 bytes; the prefix may be left out. A `whpk_` is the public
 //! key of another algorithm, which this does not verify.
 //!
 //! Signed are `webhook-id`, `webhook-timestamp` and the body, each with a dot between, so the id is the deduplication key. A request that was signed
 //! more than 300 seconds from now is refused ([`StandardWebhooks::tolerance`] sets another limit). `webhook-signature` is a list: while a secret is
-//! exchanged, a sender puts a tag for either there, and one good `v1` is enough.
+//! rotated, a provider puts a tag for either there, and one good `v1` is enough.
 //!
 //! # What an event is
 //! JSON, most often an object: `type` is its topic, `timestamp` its time and `data` its payload.
@@ -35,10 +35,10 @@
 //! topic goes to the router's fallback; without `data` the whole body is the payload, which may be
 //! an array.
 //!
-//! # Several senders
-//! Two senders that both follow the specification need a layer each, and a [name](StandardWebhooks::named) each: their ids know nothing of one another.
+//! # Several providers
+//! Two providers that both follow the specification need a layer each, and a [name](StandardWebhooks::named) each: their ids know nothing of one another.
 //!
-//! # What senders do with your answer
+//! # What providers do with your answer
 //! Recommended are: 2xx is done; 3xx is a failure and not followed; 410 disables the endpoint; all else is sent again ten times over 75 hours, under the
 //! same id and signed anew.
 
@@ -48,8 +48,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, JsonEvent, Provider,
-    json::{Facts, Path, Reader, Role, Sender},
+    DeliveryPolicy, JsonEvent, Provider,
+    json::{Configured, Facts, Path, Reader, Role},
 };
 use crate::{
     event::EventError,
@@ -78,11 +78,11 @@ pub fn scheme() -> Scheme {
 /// An event by the Standard Webhooks specification. Its id is the signed header's.
 pub type Event = JsonEvent<StandardWebhooks>;
 
-/// Receives from a sender that follows the Standard Webhooks specification. See the [module](self).
+/// Receives from a provider that follows the Standard Webhooks specification. See the [module](self).
 #[derive(Debug)]
 pub struct StandardWebhooks {
     name: Cow<'static, str>,
-    sender: Sender,
+    configured: Configured,
 }
 
 impl StandardWebhooks {
@@ -96,7 +96,7 @@ impl StandardWebhooks {
         let reader = Reader::of(PLACES).facts(Facts::TopicAndTime).payload_at(PAYLOADS);
         Ok(Self {
             name: Cow::Borrowed("standard-webhooks"),
-            sender: Sender::new(&scheme(), secrets, reader)?,
+            configured: Configured::new(&scheme(), secrets, reader)?,
         })
     }
 
@@ -104,12 +104,12 @@ impl StandardWebhooks {
     #[must_use]
     pub fn tolerance(self, tolerance: Duration) -> Self {
         Self {
-            sender: self.sender.tolerance(tolerance),
+            configured: self.configured.tolerance(tolerance),
             ..self
         }
     }
 
-    /// Another name: what logs call the sender, and the default namespace of its ids. Where more than one sender signs like this, each needs a name
+    /// Another name: what logs call the provider, and the default namespace of its ids. Where more than one provider signs like this, each needs a name
     /// of its own: an id of one must not be taken for an id of the other.
     #[must_use]
     pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
@@ -132,16 +132,16 @@ impl Provider for StandardWebhooks {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.sender.verifier
+        &self.configured.verifier
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        self.sender.event_under_signed_id(headers, body)
+        self.configured.event_under_signed_id(headers, body)
     }
 
     /// 15 seconds for an answer, retries for 76 hours, more on request for 30 days (the specification sets no limit), bodies up to 1 MiB.
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(15), HOUR.saturating_mul(76))
-            .resend_horizon(HOUR.saturating_mul(30 * 24))
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(15), HOUR.saturating_mul(76))
+            .with_redelivery_window(HOUR.saturating_mul(30 * 24))
     }
 }

@@ -49,8 +49,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, JsonEvent, KnownTopics, Provider,
-    json::{Facts, Reader, Role, Sender, topics},
+    DeliveryPolicy, JsonEvent, KnownTopics, Provider,
+    json::{Configured, Facts, Reader, Role, topics},
 };
 use crate::{
     event::EventError,
@@ -90,7 +90,7 @@ topics! {
 
 /// Receives from Stripe. See the [module](self) for what Stripe expects of a receiver.
 #[derive(Debug)]
-pub struct Stripe(Sender);
+pub struct Stripe(Configured);
 
 impl Stripe {
     /// Takes the signing secret of an endpoint, or those of several: a text, a list of texts or [`Secrets`].
@@ -104,7 +104,7 @@ impl Stripe {
             (Role::Topic, &["type"]),
             (Role::Time, &["created"]),
         ]);
-        Sender::new(
+        Configured::new(
             &scheme(),
             secrets,
             reader
@@ -145,7 +145,8 @@ impl Provider for Stripe {
     }
 
     /// 10 seconds for an answer (Stripe publishes no limit), retries for 3 days, more on request for 30 days, bodies up to 1 MiB.
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(10), DAY.saturating_mul(3)).resend_horizon(DAY.saturating_mul(30))
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(10), DAY.saturating_mul(3))
+            .with_redelivery_window(DAY.saturating_mul(30))
     }
 }

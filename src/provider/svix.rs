@@ -21,7 +21,7 @@
 //! ```
 //!
 //! # The secret and the signature
-//! The secret is the endpoint's signing secret in the sender's portal: `whsec_` and base64. It is signed as by
+//! The secret is the endpoint's signing secret in the provider's portal: `whsec_` and base64. It is signed as by
 //! [`standard_webhooks`](super::standard_webhooks), in headers that are called `svix-id`, `svix-timestamp` and `svix-signature`, or `webhook-…`. Where
 //! `svix-signature` is there the three `svix-` headers count, else the other three; they are never mixed.
 //!
@@ -30,8 +30,8 @@
 //! The signed id is the deduplication key. What an event is, and what it may lack, is said at
 //! [`standard_webhooks`](super::standard_webhooks).
 //!
-//! # Several senders
-//! Two senders that both go through Svix need a layer each, and a [name](Svix::named) each.
+//! # Several providers
+//! Two providers that both go through Svix need a layer each, and a [name](Svix::named) each.
 //!
 //! # What Svix does with your answer
 //! | answer | what Svix does |
@@ -48,8 +48,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, JsonEvent, Provider,
-    json::{Facts, Reader, Sender},
+    DeliveryPolicy, JsonEvent, Provider,
+    json::{Configured, Facts, Reader},
     standard_webhooks::{PAYLOADS, PLACES, TOLERANCE},
 };
 use crate::{
@@ -85,7 +85,7 @@ pub type Event = JsonEvent<Svix>;
 #[derive(Debug)]
 pub struct Svix {
     name: Cow<'static, str>,
-    sender: Sender,
+    configured: Configured,
 }
 
 impl Svix {
@@ -99,7 +99,7 @@ impl Svix {
         let reader = Reader::of(PLACES).facts(Facts::TopicAndTime).payload_at(PAYLOADS);
         Ok(Self {
             name: Cow::Borrowed("svix"),
-            sender: Sender::new(&scheme(), secrets, reader)?,
+            configured: Configured::new(&scheme(), secrets, reader)?,
         })
     }
 
@@ -107,12 +107,12 @@ impl Svix {
     #[must_use]
     pub fn tolerance(self, tolerance: Duration) -> Self {
         Self {
-            sender: self.sender.tolerance(tolerance),
+            configured: self.configured.tolerance(tolerance),
             ..self
         }
     }
 
-    /// Another name: what logs call the sender, and the default namespace of its ids. Where more than one sender signs like this, each needs a name
+    /// Another name: what logs call the provider, and the default namespace of its ids. Where more than one provider signs like this, each needs a name
     /// of its own: an id of one must not be taken for an id of the other.
     #[must_use]
     pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
@@ -135,16 +135,16 @@ impl Provider for Svix {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.sender.verifier
+        &self.configured.verifier
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        self.sender.event_under_signed_id(headers, body)
+        self.configured.event_under_signed_id(headers, body)
     }
 
     /// 15 seconds for an answer, retries for 28 hours, more on request for 90 days, bodies up to 1 MiB.
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(15), HOUR.saturating_mul(28))
-            .resend_horizon(HOUR.saturating_mul(90 * 24))
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(15), HOUR.saturating_mul(28))
+            .with_redelivery_window(HOUR.saturating_mul(90 * 24))
     }
 }

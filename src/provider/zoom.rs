@@ -53,8 +53,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    DeliveryTerms, Handshake, JsonEvent, KnownTopics, Provider,
-    json::{Reader, Role, Sender, topics},
+    DeliveryPolicy, Handshake, JsonEvent, KnownTopics, Provider,
+    json::{Configured, Reader, Role, topics},
 };
 use crate::{
     event::{EventError, EventErrorKind, read_payload},
@@ -101,7 +101,7 @@ topics! {
 
 /// Receives from Zoom. See the [module](self) for what Zoom expects of a receiver.
 #[derive(Debug)]
-pub struct Zoom(Sender);
+pub struct Zoom(Configured);
 
 impl Zoom {
     /// Takes the app's secret token, or several while one replaces another: a text, a list of texts or [`Secrets`].
@@ -112,7 +112,7 @@ impl Zoom {
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         let reader = Reader::of(&[(Role::Topic, &["event"]), (Role::Milliseconds, &["event_ts"])])
             .payload_at(&[&["payload", "object"], &["payload"]]);
-        Sender::new(&scheme(), secrets, reader).map(Self)
+        Configured::new(&scheme(), secrets, reader).map(Self)
     }
 
     /// How far from now a request may have been signed, instead of 2 hours.
@@ -158,7 +158,7 @@ impl Provider for Zoom {
             })?;
         let tag = self.0.verifier.hex_tag_of(verified, plain.as_bytes());
         let tag =
-            tag.ok_or_else(|| refused("the secrets were exchanged while the request came in; expected it once more"))?;
+            tag.ok_or_else(|| refused("the secrets were rotated while the request came in; expected it once more"))?;
         let answer = format!(r#"{{"plainToken":"{plain}","encryptedToken":"{tag}"}}"#);
         Ok(Some(Handshake::answer("application/json", answer)))
     }
@@ -168,7 +168,7 @@ impl Provider for Zoom {
     }
 
     /// 3 seconds for an answer, retries for 90 minutes, bodies up to 1 MiB.
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(3), Duration::from_secs(90 * 60))
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(3), Duration::from_secs(90 * 60))
     }
 }

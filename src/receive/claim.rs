@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use super::{Outcome, Receiver, guard::store_operation, lease::Lease, parse::Parsed};
+use super::{Outcome, Receiver, catch_panic::store_operation, lease::Lease, parse::Parsed};
 use crate::{
-    error::{Rejection, RejectionKind},
+    error::{Refusal, RefusalKind},
     event::{Claim, Delivery, Event},
     provider::Provider,
-    store::{Claimed as Answer, IdempotencyStore, StoreErrorKind, Ticket},
+    store::{ClaimRequest, Claimed as Answer, IdempotencyStore, StoreErrorKind},
 };
 use http::request::Parts;
 
-/// How long a sender is asked to wait when the store is out of reach.
+/// How long a provider is asked to wait when the store is out of reach.
 const STORE_RECOVERS: Duration = Duration::from_secs(5);
 
 /// An event that this run, and no other, may handle. Only this file makes one.
 pub(super) struct Claimed<E> {
     pub(super) parts: Box<Parts>,
     pub(super) delivery: Delivery<E>,
-    pub(super) ticket: Ticket,
+    pub(super) claim_request: ClaimRequest,
     pub(super) lease: Lease,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Claimed<E> {
 pub(super) struct NotClaimed {
     pub(super) outcome: Outcome,
     /// The claim may have been applied all the same: to be released, once its answer is in or given up.
-    pub(super) unsure: Option<Ticket>,
+    pub(super) unsure: Option<ClaimRequest>,
 }
 
 impl NotClaimed {
@@ -46,48 +46,48 @@ impl<E: Event> Parsed<E> {
             mut parts,
             body,
             event,
-            ticket,
+            claim_request,
             verified,
         } = self;
-        let lease = Lease::asked_now(receiver.settings.lease, &ticket);
-        let answer = store_operation(receiver, "claim", receiver.store.claim(&ticket)).await;
+        let lease = Lease::asked_now(receiver.settings.lease, &claim_request);
+        let answer = store_operation(receiver, "claim", receiver.store.claim(&claim_request)).await;
         let refused =
-            |kind, reason: &str, after| Outcome::Refused(Rejection::new(kind, reason.to_owned()).retry_after(after));
+            |kind, reason: &str, after| Outcome::Refused(Refusal::new(kind, reason.to_owned()).retry_after(after));
         match answer {
             Ok(Answer::Acquired { generation, attempts }) => {
-                let claim = Claim::new(generation, attempts, lease.hold());
+                let claim = Claim::new(generation, attempts, lease.handle());
                 let headers = if keep_headers {
                     parts.headers.clone()
                 } else {
                     std::mem::take(&mut parts.headers)
                 };
-                let delivery = Delivery::new(event, body, headers, claim, verified.secret());
+                let delivery = Delivery::new(event, body, headers, claim, verified.secret_index());
                 Ok(Claimed {
                     parts,
                     delivery,
-                    ticket,
+                    claim_request,
                     lease,
                 })
             }
             Ok(Answer::Done(completion)) => Err(NotClaimed::sure(Outcome::Duplicate(completion))),
             Ok(Answer::InFlight { remaining }) => Err(NotClaimed::sure(refused(
-                RejectionKind::InFlight,
+                RefusalKind::InFlight,
                 "another process runs this event",
                 remaining,
             ))),
             Ok(Answer::Conflict) if receiver.provider.ids_are_unique() => Err(NotClaimed::sure(Outcome::OtherFacts)),
-            Ok(Answer::Conflict) => Err(NotClaimed::sure(Outcome::Refused(Rejection::new(
-                RejectionKind::Conflict,
-                "the id is recorded for another event; expected ids that name one event each: check the sender's id field",
+            Ok(Answer::Conflict) => Err(NotClaimed::sure(Outcome::Refused(Refusal::new(
+                RefusalKind::Conflict,
+                "the id is recorded for another event; expected ids that name one event each: check the provider's id field",
             )))),
             Err(error) => {
                 let full = error.kind() == StoreErrorKind::Full;
-                let rejection = Rejection::new(RejectionKind::Store, error.to_string())
+                let rejection = Refusal::new(RefusalKind::Store, error.to_string())
                     .retry_after(STORE_RECOVERS)
                     .because(if full { "full" } else { "unavailable" });
                 Err(NotClaimed {
                     outcome: rejection.into(),
-                    unsure: (!full).then_some(ticket),
+                    unsure: (!full).then_some(claim_request),
                 })
             }
         }

@@ -13,7 +13,7 @@ use tokio::{task::spawn_blocking, time::Instant};
 
 use super::Receiver;
 use crate::{
-    error::{Rejection, RejectionKind},
+    error::{Refusal, RefusalKind},
     provider::Provider,
     signature::Explain,
     trace::{self, Brief, Span},
@@ -110,8 +110,8 @@ impl Suspect {
     }
 
     /// Explains the refusal in the background, if it was for the signature.
-    pub(super) fn explain<P: Provider, S>(&mut self, receiver: &Receiver<P, S>, span: &Span, refused: &Rejection) {
-        if refused.kind() != RejectionKind::Signature {
+    pub(super) fn explain<P: Provider, S>(&mut self, receiver: &Receiver<P, S>, span: &Span, refused: &Refusal) {
+        if refused.kind() != RefusalKind::Signature {
             return;
         }
         let Some((kept, diagnosis)) = self.0.take().zip(receiver.diagnosis.as_ref()) else {

@@ -22,7 +22,7 @@ use http::{Version, header::EXPECT, request::Parts};
 use http_body::{Body, Frame};
 use tokio::{runtime::Handle, task::coop::consume_budget, time::Instant};
 
-use super::{gate::Gate, later, within::within};
+use super::{admission::Admission, deadline_after, timeout::timeout_at};
 
 /// How many bytes, where the limit of bodies is not larger: the largest events that providers
 /// document, GitHub's apart, have 5 MiB.
@@ -39,7 +39,7 @@ const AT_ONCE: usize = 64;
 const FRAME: usize = 64;
 
 /// Reads what is left of a refused request's body and throws it away.
-pub(super) fn discard<B>(mut body: Pin<Box<B>>, parts: &Parts, gate: &Gate, body_limit: usize)
+pub(super) fn discard<B>(mut body: Pin<Box<B>>, parts: &Parts, admission: &Admission, body_limit: usize)
 where
     B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
@@ -53,10 +53,10 @@ where
     if !is_needed {
         return;
     }
-    let (Ok(runtime), Some(place)) = (Handle::try_current(), gate.discard(AT_ONCE)) else {
+    let (Ok(runtime), Some(place)) = (Handle::try_current(), admission.discard(AT_ONCE)) else {
         return;
     };
-    let until = later(Instant::now(), TIME);
+    let until = deadline_after(Instant::now(), TIME);
     runtime.spawn(async move {
         let rest = pin!(async {
             let mut left = most;
@@ -75,7 +75,7 @@ where
                 consume_budget().await;
             }
         });
-        let _ = within(until, rest).await;
+        let _ = timeout_at(until, rest).await;
         drop(place);
     });
 }

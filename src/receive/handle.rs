@@ -20,20 +20,20 @@ use tower::Service;
 
 use super::{
     Outcome, Receiver, ResponseBody,
+    catch_panic::{Panicked, catch, discard},
     claim::Claimed,
-    guard::{Panicked, catch, discard},
-    later,
+    deadline_after,
     lease::Lease,
 };
 use crate::{
-    error::{Rejection, RejectionKind},
+    error::{Refusal, RefusalKind},
     event::{Delivery, Event},
     handler::{HandlerError, HandlerFuture, TopicRouter},
     provider::Provider,
-    store::{IdempotencyStore, Ticket},
+    store::{ClaimRequest, IdempotencyStore},
 };
 
-/// How long a sender is asked to wait after a handler was cancelled.
+/// How long a provider is asked to wait after a handler was cancelled.
 const HANDLER_RECOVERS: Duration = Duration::from_secs(5);
 
 /// Who handles: topic handlers, or an HTTP service.
@@ -60,7 +60,7 @@ pub(crate) enum Verdict {
     Failed(HandlerError),
     /// The HTTP service answered 4xx or 5xx.
     Refused(Response<ResponseBody>),
-    /// The HTTP service answered what no sender should see.
+    /// The HTTP service answered what no provider should see.
     Unusable(u16),
 }
 
@@ -156,7 +156,7 @@ where
 
 /// A handler's end, on its way to the store. Only this file makes one.
 pub(super) struct Handled {
-    pub(super) ticket: Ticket,
+    pub(super) claim_request: ClaimRequest,
     pub(super) settlement: Settlement,
     pub(super) outcome: Outcome,
     pub(super) response: Option<Response<ResponseBody>>,
@@ -184,13 +184,16 @@ impl<E: Event> Claimed<E> {
         let Self {
             parts,
             delivery,
-            ticket,
+            claim_request,
             lease,
         } = self;
-        let end = supervise(receiver, &ticket, &lease, move || handler.handle(parts, delivery)).await;
+        let end = supervise(receiver, &claim_request, &lease, move || {
+            handler.handle(parts, delivery)
+        })
+        .await;
         Handled {
             in_transaction: lease.is_in_transaction(),
-            ..Handled::from_end(ticket, end)
+            ..Handled::from_end(claim_request, end)
         }
     }
 }
@@ -206,7 +209,7 @@ enum End {
 /// is dropped: nothing of it runs beside whatever the store is told next.
 async fn supervise<P: Provider, S: IdempotencyStore, W: Future<Output = Verdict> + Unpin>(
     receiver: &Receiver<P, S>,
-    ticket: &Ticket,
+    claim_request: &ClaimRequest,
     lease: &Lease,
     work: impl FnOnce() -> W,
 ) -> End {
@@ -230,7 +233,7 @@ async fn supervise<P: Provider, S: IdempotencyStore, W: Future<Output = Verdict>
         // Unconstrained: a handler that is always ready uses up the task's budget, and whatever shares it would then never look at
         // the clock.
         watch
-            .get_or_insert_with(|| Box::pin(unconstrained(watch_over(receiver, ticket, lease, began))))
+            .get_or_insert_with(|| Box::pin(unconstrained(watch_over(receiver, claim_request, lease, began))))
             .as_mut()
             .poll(cx)
     })
@@ -248,14 +251,14 @@ async fn supervise<P: Provider, S: IdempotencyStore, W: Future<Output = Verdict>
 /// Renews the lease until a drain or the cap, counted from when the work began, ends the work.
 async fn watch_over<P: Provider, S: IdempotencyStore>(
     receiver: &Receiver<P, S>,
-    ticket: &Ticket,
+    claim_request: &ClaimRequest,
     lease: &Lease,
     began: Instant,
 ) -> End {
     let cap = receiver.settings.handler_timeout;
-    let mut capped = pin!(sleep_until(later(began, cap)));
+    let mut capped = pin!(sleep_until(deadline_after(began, cap)));
     let mut drained = pin!(receiver.flights.cancelled());
-    let mut renewing = pin!(lease.renew(receiver, ticket));
+    let mut renewing = pin!(lease.renew(receiver, claim_request));
     poll_fn(|cx| {
         if drained.as_mut().poll(cx).is_ready() {
             return Poll::Ready(End::Drained);
@@ -283,22 +286,16 @@ fn text_of(error: HandlerError) -> String {
 }
 
 impl Handled {
-    fn from_end(ticket: Ticket, end: End) -> Self {
-        let release = |kind, reason: String| {
-            (
-                Settlement::Release,
-                Outcome::Refused(Rejection::new(kind, reason)),
-                None,
-            )
-        };
+    fn from_end(claim_request: ClaimRequest, end: End) -> Self {
+        let release = |kind, reason: String| (Settlement::Release, Outcome::Refused(Refusal::new(kind, reason)), None);
         let (settlement, outcome, response) = match end {
             End::Verdict(Verdict::Handled(response)) => (Settlement::Handled, Outcome::Handled, response),
-            End::Verdict(Verdict::Failed(error)) if error.is_rejection() => {
+            End::Verdict(Verdict::Failed(error)) if error.is_permanent() => {
                 (Settlement::Rejected, Outcome::Rejected(text_of(error)), None)
             }
             End::Verdict(Verdict::Failed(error)) => {
                 let delay = error.retry_delay();
-                let mut rejection = Rejection::new(RejectionKind::HandlerFailed, text_of(error));
+                let mut rejection = Refusal::new(RefusalKind::HandlerFailed, text_of(error));
                 if let Some(delay) = delay {
                     rejection = rejection.retry_after(delay);
                 }
@@ -310,20 +307,20 @@ impl Handled {
                 Some(response),
             ),
             End::Verdict(Verdict::Unusable(status)) => release(
-                RejectionKind::InnerAnswer,
+                RefusalKind::InnerResponse,
                 format!(
-                    "the HTTP service answered {status}; expected 2xx, 4xx or 5xx: a sender may never retry after any other"
+                    "the HTTP service answered {status}; expected 2xx, 4xx or 5xx: a provider may never retry after any other"
                 ),
             ),
             End::Panicked(panicked) => release(
-                RejectionKind::HandlerPanicked,
+                RefusalKind::HandlerPanicked,
                 format!("the handler panicked: {panicked}"),
             ),
             End::TimedOut(cap) => (
                 Settlement::Release,
                 Outcome::Refused(
-                    Rejection::new(
-                        RejectionKind::HandlerTimeout,
+                    Refusal::new(
+                        RefusalKind::HandlerTimeout,
                         format!("the handler was cancelled after its cap of {}s", cap.as_secs_f64()),
                     )
                     .retry_after(HANDLER_RECOVERS),
@@ -333,14 +330,14 @@ impl Handled {
             End::Drained => (
                 Settlement::Release,
                 Outcome::Refused(
-                    Rejection::new(RejectionKind::Draining, "the handler was cancelled by a drain")
+                    Refusal::new(RefusalKind::Draining, "the handler was cancelled by a drain")
                         .retry_after(HANDLER_RECOVERS),
                 ),
                 None,
             ),
         };
         Self {
-            ticket,
+            claim_request,
             settlement,
             outcome,
             response,

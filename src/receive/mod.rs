@@ -9,11 +9,11 @@
 
 mod settings;
 mod body;
-mod guard;
-mod within;
-mod gate;
+mod catch_panic;
+mod timeout;
+mod admission;
 mod discard;
-mod flight;
+mod singleflight;
 mod read_body;
 mod verify;
 mod diagnosis;
@@ -28,12 +28,12 @@ mod report;
 
 pub use body::ResponseBody;
 pub(crate) use diagnosis::Diagnosis;
-pub(crate) use flight::Flights;
 pub(crate) use handle::Handle;
 pub use handle::Http;
 #[cfg(feature = "axum")]
 pub(crate) use respond::missing_layer;
 pub(crate) use settings::Settings;
+pub(crate) use singleflight::Singleflight;
 
 use std::{error::Error as StdError, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -43,16 +43,16 @@ use tokio::time::Instant;
 
 use crate::{
     clock::Clock,
-    error::{Rejection, RejectionKind},
+    error::{Refusal, RefusalKind},
     event::Event,
     metrics::{Meter, Timer, Topic},
     provider::{Handshake, Provider},
     store::{Completion, IdempotencyStore},
     trace::{Level, Span, Told},
 };
-use flight::{Entry, Lead};
 use parse::Parsed;
 use read_body::{Limits, Refused};
+use singleflight::{Entry, Leader};
 
 /// What all deliveries of one layer share.
 pub(crate) struct Receiver<P, S> {
@@ -60,30 +60,30 @@ pub(crate) struct Receiver<P, S> {
     pub(crate) store: S,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) flights: Arc<Flights>,
+    pub(crate) flights: Arc<Singleflight>,
     pub(crate) sharing: sharing::Sharing,
     /// Off unless the builder switches it on.
     pub(crate) diagnosis: Option<Diagnosis>,
     meter: Meter,
-    gate: gate::Gate,
+    admission: admission::Admission,
 }
 
 impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
     #[track_caller]
     pub(crate) fn new(provider: P, store: S, settings: Settings, clock: Arc<dyn Clock>) -> Self {
         let meter = Meter::new(provider.name());
-        let gate = gate::Gate::new(settings.max_in_flight, settings.max_unauthenticated_bytes);
+        let admission = admission::Admission::new(settings.max_in_flight, settings.max_unauthenticated_bytes);
         let sharing = sharing::Sharing::register(&provider, store.identity(), &settings.namespace);
         Self {
             provider,
             store,
             settings,
             clock,
-            flights: Flights::new(),
+            flights: Singleflight::new(),
             sharing,
             diagnosis: None,
             meter,
-            gate,
+            admission,
         }
     }
 }
@@ -99,17 +99,17 @@ pub(crate) enum Outcome {
     OtherFacts,
     /// No handler wants the topic.
     Unhandled,
-    /// No event: the sender asks whether somebody is there.
+    /// No event: the provider asks whether somebody is there.
     Handshake(Handshake),
     /// The handler refused it for good, for this reason.
     Rejected(String),
     /// The HTTP service answered this 4xx or 5xx.
     InnerRefused(u16),
-    Refused(Rejection),
+    Refused(Refusal),
 }
 
-impl From<Rejection> for Outcome {
-    fn from(rejection: Rejection) -> Self {
+impl From<Refusal> for Outcome {
+    fn from(rejection: Refusal) -> Self {
         Self::Refused(rejection)
     }
 }
@@ -150,7 +150,7 @@ where
     // Boxed: what a refusal leaves of it goes into a task.
     let mut body = Box::pin(body);
     let outcome = match arrive(&receiver, &span, parts, body.as_mut(), started).await {
-        Ok((parsed, place)) => {
+        Ok((parsed, permit)) => {
             drop(body);
             let event = &parsed.event;
             let topic = Topic::of(|| handler.registered(event.topic()));
@@ -163,20 +163,20 @@ where
                     None
                 }
                 Ok(handshake) => handshake.map(Outcome::Handshake),
-                Err(error) => Some(Rejection::new(RejectionKind::NotAnEvent, error.to_string()).into()),
+                Err(error) => Some(Refusal::new(RefusalKind::NotAnEvent, error.to_string()).into()),
             };
             let outcome = match handshake {
                 Some(outcome) => outcome,
                 None if handler.wants(event.topic()) => {
                     let (outcome, response) = await_flight(&receiver, &span, &topic, handler, parsed, started).await;
-                    drop(place); // the request is in flight until here
+                    drop(permit); // the request is in flight until here
                     return respond::respond(outcome, response);
                 }
                 None => Outcome::Unhandled,
             };
             let told = Told {
                 status: Some(respond::status(&outcome, None)),
-                ..receiver.told_of(started, &parsed.ticket.key, event.topic())
+                ..receiver.told_of(started, &parsed.claim_request.key, event.topic())
             };
             receiver.report(&span, &topic, &outcome, told);
             outcome
@@ -195,7 +195,7 @@ where
             };
             receiver.report(&span, &Topic::NONE, &outcome, told);
             if !is_over {
-                discard::discard(body, &parts, &receiver.gate, receiver.settings.body_limit);
+                discard::discard(body, &parts, &receiver.admission, receiver.settings.body_limit);
             }
             outcome
         }
@@ -211,7 +211,7 @@ async fn arrive<P, S, B>(
     parts: Box<Parts>,
     body: Pin<&mut B>,
     started: Instant,
-) -> Result<(Parsed<P::Event>, gate::Place), Refused>
+) -> Result<(Parsed<P::Event>, admission::Permit), Refused>
 where
     P: Provider,
     B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
@@ -227,25 +227,26 @@ where
     }
     let limits = Limits {
         bytes: settings.body_limit,
-        until: later(started, settings.body_timeout.min(settings.answer_within)),
+        until: deadline_after(started, settings.body_timeout.min(settings.response_timeout)),
     };
     let mut suspect = receiver.suspect(&parts.headers);
-    let (received, mut place) = read_body::read_body(parts, body, receiver.provider.verifier(), &receiver.gate, limits)
-        .await
-        .inspect_err(|refused| suspect.explain(receiver, span, &refused.rejection))?;
+    let (received, mut permit) =
+        read_body::read_body(parts, body, receiver.provider.verifier(), &receiver.admission, limits)
+            .await
+            .inspect_err(|refused| suspect.explain(receiver, span, &refused.rejection))?;
     suspect.take_body(&received.body);
     let now = receiver.clock.now();
     let authentic = received
         .verify(now)
         .inspect_err(|refused| suspect.explain(receiver, span, &refused.rejection))?;
-    place.authenticated();
-    receiver.meter.verified(authentic.verified.secret());
+    permit.authenticated();
+    receiver.meter.verified(authentic.verified.secret_index());
     let parsed = authentic.parse(receiver, now)?;
-    span.identify(parsed.event.topic(), parsed.ticket.key.id().as_str());
-    Ok((parsed, place))
+    span.identify(parsed.event.topic(), parsed.claim_request.key.id().as_str());
+    Ok((parsed, permit))
 }
 
-/// Steps 4 to 6 run in a task of their own, since a sender that hangs up must cancel nothing half-way; this waits for their answer.
+/// Steps 4 to 6 run in a task of their own, since a provider that hangs up must cancel nothing half-way; this waits for their answer.
 async fn await_flight<P, S, H>(
     receiver: &Arc<Receiver<P, S>>,
     span: &Span,
@@ -259,18 +260,19 @@ where
     S: IdempotencyStore,
     H: Handle<P::Event>,
 {
-    let deadline = later(started, receiver.settings.answer_within);
+    let deadline = deadline_after(started, receiver.settings.response_timeout);
     let late = || {
-        Rejection::new(
-            RejectionKind::StillRunning,
+        Refusal::new(
+            RefusalKind::StillRunning,
             "the answer was due before the handler had finished",
         )
     };
-    let refused = match receiver
-        .flights
-        .enter(&parsed.ticket, parsed.event.topic(), receiver.settings.max_waiting)
-    {
-        Entry::Lead(lead) => {
+    let refused = match receiver.flights.enter(
+        &parsed.claim_request,
+        parsed.event.topic(),
+        receiver.settings.max_waiting,
+    ) {
+        Entry::Leader(lead) => {
             let call = lead.call();
             // Boxed: on its way into a task a future is moved about ten times, and this one has three kilobytes.
             let task = Box::pin(fly(
@@ -283,12 +285,12 @@ where
                 started,
             ));
             tokio::spawn(span.follow(task));
-            // The task tells the log how it ended; here only whether the sender hears of it.
+            // The task tells the log how it ended; here only whether the provider hears of it.
             return call.answer(deadline).await.unwrap_or_else(|| {
                 let late = Outcome::from(late().retry_after(LATER));
                 let status = respond::status(&late, None);
                 call.answered(status);
-                receiver.meter.late_answer();
+                receiver.meter.late_response();
                 let (level, reason, _) = late.explained();
                 let told = Told {
                     outcome: late.name(),
@@ -304,7 +306,7 @@ where
             Some(outcome) => {
                 let told = Told {
                     status: Some(respond::status(&outcome, None)),
-                    ..receiver.told_of(started, &parsed.ticket.key, parsed.event.topic())
+                    ..receiver.told_of(started, &parsed.claim_request.key, parsed.event.topic())
                 };
                 match outcome {
                     // One `handled` for one run: whoever counts those lines counts events.
@@ -323,21 +325,19 @@ where
             }
             None => late().retry_after(LATER),
         },
-        Entry::Full => {
-            Rejection::new(RejectionKind::Waiting, "too many deliveries wait for this event").retry_after(LATER)
-        }
+        Entry::Full => Refusal::new(RefusalKind::Waiting, "too many deliveries wait for this event").retry_after(LATER),
         Entry::Draining => draining(),
     };
     let outcome = Outcome::from(refused);
     let told = Told {
         status: Some(respond::status(&outcome, None)),
-        ..receiver.told_of(started, &parsed.ticket.key, parsed.event.topic())
+        ..receiver.told_of(started, &parsed.claim_request.key, parsed.event.topic())
     };
     receiver.report(span, topic, &outcome, told);
     (outcome, None)
 }
 
-/// How long a sender is asked to wait when its event is being handled here.
+/// How long a provider is asked to wait when its event is being handled here.
 const LATER: Duration = Duration::from_secs(5);
 
 /// The spawned task: claim, handle, settle.
@@ -347,7 +347,7 @@ async fn fly<P, S, H>(
     topic: Topic,
     handler: H,
     parsed: Parsed<P::Event>,
-    lead: Lead,
+    lead: Leader,
     started: Instant,
 ) where
     P: Provider,
@@ -378,19 +378,21 @@ async fn fly<P, S, H>(
             };
             receiver.report(&span, &topic, &refused.outcome, told);
             match refused.unsure {
-                Some(ticket) => Box::pin(settle::release_unsure(&receiver, &ticket, lead, refused.outcome)).await,
+                Some(claim_request) => {
+                    Box::pin(settle::release_unsure(&receiver, &claim_request, lead, refused.outcome)).await
+                }
                 None => lead.end(refused.outcome),
             }
         }
     }
 }
 
-fn draining() -> Rejection {
-    Rejection::new(RejectionKind::Draining, "the layer is draining").retry_after(LATER)
+fn draining() -> Refusal {
+    Refusal::new(RefusalKind::Draining, "the layer is draining").retry_after(LATER)
 }
 
 /// Durations come from settings; what no clock can say is a day away.
-fn later(time: Instant, by: Duration) -> Instant {
+fn deadline_after(time: Instant, by: Duration) -> Instant {
     const DAY: Duration = Duration::from_secs(24 * 3600);
     time.checked_add(by)
         .unwrap_or_else(|| time.checked_add(DAY).unwrap_or(time))

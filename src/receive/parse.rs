@@ -1,4 +1,4 @@
-//! Step 3. From authentic bytes to an event and the ticket it is claimed with.
+//! Step 3. From authentic bytes to an event and the claim request it is claimed with.
 
 use std::time::SystemTime;
 
@@ -11,11 +11,11 @@ use super::{
     verify::Authentic,
 };
 use crate::{
-    error::{Rejection, RejectionKind},
+    error::{Refusal, RefusalKind},
     event::{Event, Fingerprint},
     provider::Provider,
     signature::Verified,
-    store::{Key, Ticket, Token},
+    store::{ClaimRequest, Key, Token},
 };
 
 /// An event, with what its claim needs. Only this file makes one.
@@ -23,7 +23,7 @@ pub(super) struct Parsed<E> {
     pub(super) parts: Box<Parts>,
     pub(super) body: Bytes,
     pub(super) event: E,
-    pub(super) ticket: Ticket,
+    pub(super) claim_request: ClaimRequest,
     pub(super) verified: Verified,
 }
 
@@ -35,11 +35,11 @@ impl Authentic {
     ) -> Result<Parsed<P::Event>, Refused> {
         let Self { parts, body, verified } = self;
         match read(receiver, &parts, &body, now) {
-            Ok((event, ticket)) => Ok(Parsed {
+            Ok((event, claim_request)) => Ok(Parsed {
                 parts,
                 body,
                 event,
-                ticket,
+                claim_request,
                 verified,
             }),
             Err(rejection) => Err(Refused {
@@ -57,9 +57,9 @@ fn read<P: Provider, S>(
     parts: &Parts,
     body: &Bytes,
     now: SystemTime,
-) -> Result<(P::Event, Ticket), Rejection> {
+) -> Result<(P::Event, ClaimRequest), Refusal> {
     let settings = &receiver.settings;
-    let not_an_event = |reason: String| Rejection::new(RejectionKind::NotAnEvent, reason);
+    let not_an_event = |reason: String| Refusal::new(RefusalKind::NotAnEvent, reason);
     let event = receiver
         .provider
         .event(&parts.headers, body)
@@ -69,19 +69,19 @@ fn read<P: Provider, S>(
         && now.duration_since(time).is_ok_and(|age| age > most)
     {
         let reason = format!("the event is older than {}s, the oldest accepted", most.as_secs());
-        return Err(Rejection::new(RejectionKind::TooOld, reason));
+        return Err(Refusal::new(RefusalKind::TooOld, reason));
     }
     let id = event
         .identity()
         .key(body, settings.strict_identity)
         .map_err(|error| not_an_event(error.to_string()))?;
-    let ticket = Ticket {
+    let claim_request = ClaimRequest {
         key: Key::new(settings.namespace.clone(), id),
         token: Token::random(),
         fingerprint: event.fingerprint().unwrap_or_else(|| Fingerprint::of([body])),
         lease: settings.lease,
         retention: settings.retention,
-        retry_horizon: settings.retry_horizon,
+        retry_window: settings.retry_window,
     };
-    Ok((event, ticket))
+    Ok((event, claim_request))
 }

@@ -1,4 +1,4 @@
-//! Step 1. Everything here is done for whoever asks: nothing is known of the sender yet.
+//! Step 1. Everything here is done for whoever asks: nothing is known of the provider yet.
 
 use std::{
     error::Error as StdError,
@@ -17,15 +17,15 @@ use http_body_util::LengthLimitError;
 use tokio::time::Instant;
 
 use super::{
-    gate::{Gate, Place},
-    within::within,
+    admission::{Admission, Permit},
+    timeout::timeout_at,
 };
 use crate::{
-    error::{Rejection, RejectionKind},
+    error::{Refusal, RefusalKind},
     signature::{SignatureError, Verification, Verifier},
 };
 
-/// Room for a first guess at a body's size. More is taken as bytes really arrive: a declared length costs its sender nothing.
+/// Room for a first guess at a body's size. More is taken as bytes really arrive: a declared length costs its provider nothing.
 const FIRST_ROOM: usize = 16 * 1024;
 
 /// Frames without a byte in them that a body may have. They cost nothing to send and never reach a limit on bytes.
@@ -47,7 +47,7 @@ pub(super) struct Limits {
 
 /// A request that was refused before it became an event.
 pub(super) struct Refused {
-    pub(super) rejection: Rejection,
+    pub(super) rejection: Refusal,
     pub(super) parts: Box<Parts>,
     /// How many bytes of the body were read.
     pub(super) read: usize,
@@ -59,21 +59,21 @@ pub(super) async fn read_body<B>(
     parts: Box<Parts>,
     body: Pin<&mut B>,
     verifier: &Verifier,
-    gate: &Gate,
+    admission: &Admission,
     limits: Limits,
-) -> Result<(Received, Place), Refused>
+) -> Result<(Received, Permit), Refused>
 where
     B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
     let mut progress = Progress::default();
-    match read(&parts, body, verifier, gate, limits, &mut progress).await {
-        Ok((body, verification, place)) => Ok((
+    match read(&parts, body, verifier, admission, limits, &mut progress).await {
+        Ok((body, verification, permit)) => Ok((
             Received {
                 parts,
                 body,
                 verification,
             },
-            place,
+            permit,
         )),
         Err(rejection) => Err(Refused {
             rejection,
@@ -95,23 +95,23 @@ async fn read<B>(
     parts: &Parts,
     mut body: Pin<&mut B>,
     verifier: &Verifier,
-    gate: &Gate,
+    admission: &Admission,
     limits: Limits,
     progress: &mut Progress,
-) -> Result<(Bytes, Verification, Place), Rejection>
+) -> Result<(Bytes, Verification, Permit), Refusal>
 where
     B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
     if parts.method != Method::POST {
-        return Err(Rejection::new(
-            RejectionKind::Method,
+        return Err(Refusal::new(
+            RefusalKind::Method,
             "the method is not POST; webhooks are posted",
         ));
     }
     refuse_encoding(&parts.headers)?;
     let mut verification = verifier.begin_with(&parts.headers).map_err(signature)?;
     let expected = expected_length(&parts.headers, &*body, limits.bytes)?;
-    let mut place = gate.enter(expected)?;
+    let mut permit = admission.enter(expected)?;
 
     // Until here no byte of the body was read.
     let mut collected = Collected {
@@ -140,8 +140,8 @@ where
                 let Some(mut data) = data.filter(|_| length > 0) else {
                     empty += 1;
                     if empty > EMPTY_FRAMES {
-                        return Err(Rejection::new(
-                            RejectionKind::TooSlow,
+                        return Err(Refusal::new(
+                            RefusalKind::TooSlow,
                             "the body consists of empty frames; expected bytes",
                         ));
                     }
@@ -151,7 +151,7 @@ where
                 if length > limits.bytes.saturating_sub(collected.len()) {
                     return Err(too_large(limits.bytes));
                 }
-                place.take(length)?;
+                permit.take(length)?;
                 let data = data.copy_to_bytes(length); // no copy where the frame is `Bytes`, as hyper's are
                 verification.update(&data);
                 collected.push(data);
@@ -159,33 +159,33 @@ where
                 tokio::task::coop::consume_budget().await;
             }
         });
-        within(limits.until, read).await
+        timeout_at(limits.until, read).await
     };
     match in_time {
         Some(result) => result?,
         None => {
-            return Err(Rejection::new(
-                RejectionKind::TooSlow,
+            return Err(Refusal::new(
+                RefusalKind::TooSlow,
                 "the body did not arrive before its deadline",
             ));
         }
     }
-    Ok((collected.into_bytes(), verification, place))
+    Ok((collected.into_bytes(), verification, permit))
 }
 
 /// The reason is for the log and for metrics; the answer is the same for every one.
-pub(super) fn signature(error: SignatureError) -> Rejection {
+pub(super) fn signature(error: SignatureError) -> Refusal {
     use std::fmt::Write as _;
     // Strangers cause this one at will: room for the text, which `to_string` would take in several steps.
     let mut reason = String::with_capacity(192);
     let _ = write!(reason, "{error}"); // a `String` takes everything
-    Rejection::new(RejectionKind::Signature, reason).because(error.kind().as_str())
+    Refusal::new(RefusalKind::Signature, reason).because(error.kind().as_str())
 }
 
 /// A layer that decodes bodies would change what was signed, and decoding before the signature is
 /// checked invites bombs. An empty header, or an empty item in its list, names no encoding (RFC
 /// 9110, 5.6.1.2).
-fn refuse_encoding(headers: &HeaderMap) -> Result<(), Rejection> {
+fn refuse_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
     let identity = |value: &http::HeaderValue| {
         value
             .as_bytes()
@@ -196,15 +196,15 @@ fn refuse_encoding(headers: &HeaderMap) -> Result<(), Rejection> {
     if headers.get_all(CONTENT_ENCODING).iter().all(identity) {
         Ok(())
     } else {
-        Err(Rejection::new(
-            RejectionKind::Encoding,
+        Err(Refusal::new(
+            RefusalKind::Encoding,
             "the body has a Content-Encoding; expected none: the signature is over plain bytes",
         ))
     }
 }
 
 /// How long the body says it is, if within the limit; what it says is never relied upon.
-fn expected_length<B: Body>(headers: &HeaderMap, body: &B, limit: usize) -> Result<usize, Rejection> {
+fn expected_length<B: Body>(headers: &HeaderMap, body: &B, limit: usize) -> Result<usize, Refusal> {
     let mut expected = body.size_hint().lower();
     for value in headers.get_all(CONTENT_LENGTH) {
         let digits = value.as_bytes().trim_ascii();
@@ -223,15 +223,15 @@ fn expected_length<B: Body>(headers: &HeaderMap, body: &B, limit: usize) -> Resu
     }
 }
 
-fn too_large(limit: usize) -> Rejection {
-    Rejection::new(
-        RejectionKind::TooLarge,
+fn too_large(limit: usize) -> Refusal {
+    Refusal::new(
+        RefusalKind::TooLarge,
         format!("the body is larger than the limit of {limit} bytes"),
     )
 }
 
 /// A limit further out (tower-http's, say) shows as an error of the body.
-fn broken(error: Box<dyn StdError + Send + Sync>, limit: usize) -> Rejection {
+fn broken(error: Box<dyn StdError + Send + Sync>, limit: usize) -> Refusal {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(&*error);
     while let Some(error) = cause {
         if error.is::<LengthLimitError>() {
@@ -239,7 +239,7 @@ fn broken(error: Box<dyn StdError + Send + Sync>, limit: usize) -> Rejection {
         }
         cause = error.source();
     }
-    Rejection::new(RejectionKind::BrokenBody, "the body broke off before its end")
+    Refusal::new(RefusalKind::BrokenBody, "the body broke off before its end")
 }
 
 /// A body as it arrives. One frame, which is usual, is kept as it is.

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Outcome, Receiver};
 use crate::{
-    error::RejectionKind,
+    error::RefusalKind,
     metrics::Topic,
     provider::Provider,
     store::{Completion, Key},
@@ -43,8 +43,7 @@ impl<P: Provider, S> Receiver<P, S> {
     /// How a delivery ended, into the log and the metrics.
     pub(super) fn report(&self, span: &Span, topic: &Topic, outcome: &Outcome, told: Told<'_>) {
         let (level, reason, cause) = outcome.explained();
-        let is_signature =
-            matches!(outcome, Outcome::Refused(rejection) if rejection.kind() == RejectionKind::Signature);
+        let is_signature = matches!(outcome, Outcome::Refused(rejection) if rejection.kind() == RefusalKind::Signature);
         let outcome = outcome.name();
         span.end(
             level,
@@ -73,7 +72,7 @@ impl Outcome {
             Self::Unhandled => "unhandled",
             Self::Handshake(_) => "handshake",
             Self::Rejected(_) => "rejected",
-            Self::InnerRefused(_) => RejectionKind::InnerRefused.as_str(),
+            Self::InnerRefused(_) => RefusalKind::InnerRefused.as_str(),
             Self::Refused(rejection) => rejection.kind().as_str(),
         }
     }
@@ -95,12 +94,12 @@ impl Outcome {
             Self::InnerRefused(_) => (Level::Warn, "the HTTP service refused the event", ""),
             Self::Refused(rejection) => {
                 let level = match rejection.kind() {
-                    RejectionKind::Conflict
-                    | RejectionKind::Store
-                    | RejectionKind::HandlerFailed
-                    | RejectionKind::HandlerPanicked
-                    | RejectionKind::HandlerTimeout
-                    | RejectionKind::InnerAnswer => Level::Error,
+                    RefusalKind::Conflict
+                    | RefusalKind::Store
+                    | RefusalKind::HandlerFailed
+                    | RefusalKind::HandlerPanicked
+                    | RefusalKind::HandlerTimeout
+                    | RefusalKind::InnerResponse => Level::Error,
                     _ => Level::Warn,
                 };
                 (level, rejection.reason(), rejection.cause())

@@ -10,13 +10,13 @@ use http::{
 use serde::Serialize;
 
 use super::{Outcome, ResponseBody};
-use crate::error::{Rejection, RejectionKind};
+use crate::error::{Refusal, RefusalKind};
 
 /// The answer of one kind: its status, and a sentence for operators.
 struct Answer(StatusCode, &'static str);
 
-fn answer(rejection: &Rejection) -> Answer {
-    use RejectionKind as Kind;
+fn answer(rejection: &Refusal) -> Answer {
+    use RefusalKind as Kind;
     match rejection.kind() {
         Kind::Method => Answer(StatusCode::METHOD_NOT_ALLOWED, "Webhooks are posted."),
         Kind::Encoding => Answer(
@@ -80,9 +80,9 @@ fn answer(rejection: &Rejection) -> Answer {
             StatusCode::SERVICE_UNAVAILABLE,
             "The event took too long to handle. Send it again later.",
         ),
-        Kind::InnerAnswer => Answer(
+        Kind::InnerResponse => Answer(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "The service behind this endpoint answered in a way that is not for senders. Send it again.",
+            "The service behind this endpoint answered in a way that is not for providers. Send it again.",
         ),
         Kind::InnerRefused => Answer(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -134,8 +134,8 @@ pub(super) fn respond(outcome: Outcome, response: Option<Response<ResponseBody>>
             Some(response) => response,
             // A delivery that waited for the refused one: the same status, without its body.
             None => {
-                let rejection = Rejection::new(
-                    RejectionKind::InnerRefused,
+                let rejection = Refusal::new(
+                    RefusalKind::InnerRefused,
                     format!("the HTTP service answered {status} to another delivery of the event"),
                 );
                 let mut response = refuse(rejection, None);
@@ -146,8 +146,8 @@ pub(super) fn respond(outcome: Outcome, response: Option<Response<ResponseBody>>
             }
         },
         Outcome::Refused(rejection) => {
-            // Only an authentic body gets this far: its sender may know what is wrong with it.
-            let detail = (rejection.kind() == RejectionKind::NotAnEvent).then(|| rejection.reason().to_owned());
+            // Only an authentic body gets this far: its provider may know what is wrong with it.
+            let detail = (rejection.kind() == RefusalKind::NotAnEvent).then(|| rejection.reason().to_owned());
             refuse(rejection, detail)
         }
     }
@@ -158,7 +158,7 @@ pub(super) fn head_of(response: Response<ResponseBody>) -> Response<ResponseBody
     response.map(|_| ResponseBody::empty())
 }
 
-fn refuse(rejection: Rejection, detail: Option<String>) -> Response<ResponseBody> {
+fn refuse(rejection: Refusal, detail: Option<String>) -> Response<ResponseBody> {
     let answer = answer(&rejection);
     let Answer(status, _) = answer;
     let body = match detail {
@@ -170,12 +170,10 @@ fn refuse(rejection: Rejection, detail: Option<String>) -> Response<ResponseBody
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     match rejection.kind() {
-        RejectionKind::Method => drop(headers.insert(ALLOW, HeaderValue::from_static("POST"))),
-        RejectionKind::Encoding => drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
+        RefusalKind::Method => drop(headers.insert(ALLOW, HeaderValue::from_static("POST"))),
+        RefusalKind::Encoding => drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
         // RFC 9110 asks for a challenge with each 401.
-        RejectionKind::Signature => {
-            drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Webhook-Signature")))
-        }
+        RefusalKind::Signature => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Webhook-Signature"))),
         _ => {}
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -204,10 +202,10 @@ struct Problem<'a> {
 }
 
 /// A kind's problem never changes: it is written once, when it is first needed.
-fn usual_problem(rejection: &Rejection, Answer(status, text): Answer) -> Bytes {
+fn usual_problem(rejection: &Refusal, Answer(status, text): Answer) -> Bytes {
     /// Two for each kind: whether it asks for a delay may change its answer.
-    static WRITTEN: [[OnceLock<Bytes>; 2]; RejectionKind::COUNT] =
-        [const { [const { OnceLock::new() }; 2] }; RejectionKind::COUNT];
+    static WRITTEN: [[OnceLock<Bytes>; 2]; RefusalKind::COUNT] =
+        [const { [const { OnceLock::new() }; 2] }; RefusalKind::COUNT];
     let write = || problem(status, rejection.kind().as_str(), text);
     let written = WRITTEN
         .get(rejection.kind() as usize)

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) namespace: Arc<str>,
-    pub(crate) answer_within: Duration,
+    pub(crate) response_timeout: Duration,
     pub(crate) store_timeout: Duration,
     pub(crate) lease: Duration,
     pub(crate) renew_every: Duration,
@@ -15,7 +15,7 @@ pub(crate) struct Settings {
     pub(crate) max_unauthenticated_bytes: usize,
     pub(crate) max_waiting: usize,
     pub(crate) retention: Duration,
-    pub(crate) retry_horizon: Duration,
+    pub(crate) retry_window: Duration,
     pub(crate) max_event_age: Option<Duration>,
     /// Whether unsigned ids are left out of keys.
     pub(crate) strict_identity: bool,

@@ -6,15 +6,15 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Outcome, Receiver,
-    flight::Lead,
-    guard::store_operation,
+    catch_panic::store_operation,
+    deadline_after,
     handle::{Handled, Settlement},
-    later,
+    singleflight::Leader,
 };
 use crate::{
-    error::{Rejection, RejectionKind},
+    error::{Refusal, RefusalKind},
     provider::Provider,
-    store::{Completion, Effect, IdempotencyStore, Record, State, Ticket},
+    store::{ClaimRequest, Completion, Effect, IdempotencyStore, Record, State},
 };
 
 /// The pauses between attempts in the background: from the first, doubling, to the longest. Short, because until it succeeds another
@@ -28,13 +28,13 @@ impl Handled {
         if !self.in_transaction {
             return self;
         }
-        let record = store_operation(receiver, "get", receiver.store.get(&self.ticket.key)).await;
+        let record = store_operation(receiver, "get", receiver.store.get(&self.claim_request.key)).await;
         let reason = match record {
             Ok(Some(Record {
                 state: State::Done { completion, .. },
                 fingerprint,
                 ..
-            })) if fingerprint == self.ticket.fingerprint => {
+            })) if fingerprint == self.claim_request.fingerprint => {
                 let outcome = match completion {
                     Completion::Handled => Outcome::Handled,
                     Completion::Rejected => Outcome::Duplicate(completion),
@@ -52,7 +52,7 @@ impl Handled {
         };
         let outcome = match self.outcome {
             Outcome::Handled | Outcome::Rejected(_) => {
-                Outcome::Refused(Rejection::new(RejectionKind::HandlerFailed, reason))
+                Outcome::Refused(Refusal::new(RefusalKind::HandlerFailed, reason))
             }
             failed => failed,
         };
@@ -66,25 +66,25 @@ impl Handled {
 
     /// Tells the store and ends the flight. Answers after the first attempt, whatever comes of it: a handler that succeeded has had
     /// its effect, and a 5xx would ask for a second one.
-    pub(super) async fn settle<P: Provider, S: IdempotencyStore>(self, receiver: &Receiver<P, S>, lead: Lead) {
+    pub(super) async fn settle<P: Provider, S: IdempotencyStore>(self, receiver: &Receiver<P, S>, lead: Leader) {
         let Self {
-            ticket,
+            claim_request,
             settlement,
             outcome,
             response,
             in_transaction: _,
         } = self;
         lead.finished(outcome.clone(), response);
-        let answer = attempt(receiver, &ticket, settlement).await;
-        note(receiver, &ticket, settlement, &answer);
+        let answer = attempt(receiver, &claim_request, settlement).await;
+        note(receiver, &claim_request, settlement, &answer);
         if let Err(reason) = answer {
             receiver.warn(
-                &ticket.key,
+                &claim_request.key,
                 format_args!("settling failed and goes on in the background: {reason}"),
             );
             lead.answer(outcome.clone());
             // Boxed: rare, and larger than all the rest of a flight.
-            let _ = Box::pin(in_background(receiver, &ticket, settlement, |_| true)).await;
+            let _ = Box::pin(in_background(receiver, &claim_request, settlement, |_| true)).await;
         }
         lead.end(outcome);
     }
@@ -93,20 +93,20 @@ impl Handled {
 /// Frees what a claim may have left behind whose answer never came. The caller was answered already.
 pub(super) async fn release_unsure<P: Provider, S: IdempotencyStore>(
     receiver: &Receiver<P, S>,
-    ticket: &Ticket,
-    lead: Lead,
+    claim_request: &ClaimRequest,
+    lead: Leader,
     outcome: Outcome,
 ) {
     lead.answer(outcome.clone());
-    let mut freed = attempt(receiver, ticket, Settlement::Release).await;
+    let mut freed = attempt(receiver, claim_request, Settlement::Release).await;
     if freed.is_err() {
-        freed = in_background(receiver, ticket, Settlement::Release, |_| true).await;
+        freed = in_background(receiver, claim_request, Settlement::Release, |_| true).await;
     }
     // The next delivery may ask the store again.
     lead.end(outcome);
     if let Ok(Effect::NotHeld) = freed {
         // Nothing to free so far; but a store that was slow may apply the claim yet.
-        let _ = in_background(receiver, ticket, Settlement::Release, |effect| {
+        let _ = in_background(receiver, claim_request, Settlement::Release, |effect| {
             effect == Effect::Applied
         })
         .await;
@@ -116,12 +116,12 @@ pub(super) async fn release_unsure<P: Provider, S: IdempotencyStore>(
 /// Tries again until the store gives the answer that is wanted, a drain gives up, or (a release) the lease is over anyway.
 async fn in_background<P: Provider, S: IdempotencyStore>(
     receiver: &Receiver<P, S>,
-    ticket: &Ticket,
+    claim_request: &ClaimRequest,
     settlement: Settlement,
     wanted: impl Fn(Effect) -> bool,
 ) -> Result<Effect, String> {
     let helps_until = match settlement {
-        Settlement::Release => Some(later(Instant::now(), ticket.lease)),
+        Settlement::Release => Some(deadline_after(Instant::now(), claim_request.lease)),
         Settlement::Handled | Settlement::Rejected | Settlement::Known => None,
     };
     let settled = async {
@@ -129,9 +129,9 @@ async fn in_background<P: Provider, S: IdempotencyStore>(
         loop {
             sleep(pause).await;
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-            let answer = attempt(receiver, ticket, settlement).await;
+            let answer = attempt(receiver, claim_request, settlement).await;
             if answer.as_ref().is_ok_and(|effect| wanted(*effect)) {
-                note(receiver, ticket, settlement, &answer);
+                note(receiver, claim_request, settlement, &answer);
                 return answer;
             }
             if helps_until.is_some_and(|until| until <= Instant::now()) {
@@ -154,16 +154,23 @@ async fn in_background<P: Provider, S: IdempotencyStore>(
 
 async fn attempt<P: Provider, S: IdempotencyStore>(
     receiver: &Receiver<P, S>,
-    ticket: &Ticket,
+    claim_request: &ClaimRequest,
     settlement: Settlement,
 ) -> Result<Effect, String> {
     let store = &receiver.store;
     let answer = match settlement {
-        Settlement::Handled => store_operation(receiver, "complete", store.complete(ticket, Completion::Handled)).await,
-        Settlement::Rejected => {
-            store_operation(receiver, "complete", store.complete(ticket, Completion::Rejected)).await
+        Settlement::Handled => {
+            store_operation(receiver, "complete", store.complete(claim_request, Completion::Handled)).await
         }
-        Settlement::Release => store_operation(receiver, "release", store.release(ticket)).await,
+        Settlement::Rejected => {
+            store_operation(
+                receiver,
+                "complete",
+                store.complete(claim_request, Completion::Rejected),
+            )
+            .await
+        }
+        Settlement::Release => store_operation(receiver, "release", store.release(claim_request)).await,
         Settlement::Known => Ok(Effect::Applied),
     };
     answer.map_err(|error| error.to_string())
@@ -172,13 +179,13 @@ async fn attempt<P: Provider, S: IdempotencyStore>(
 /// A settlement that came too late is no error of this run, but worth a line.
 fn note<P: Provider, S: IdempotencyStore>(
     receiver: &Receiver<P, S>,
-    ticket: &Ticket,
+    claim_request: &ClaimRequest,
     settlement: Settlement,
     answer: &Result<Effect, String>,
 ) {
     if matches!(answer, Ok(Effect::NotHeld)) && settlement != Settlement::Release {
         receiver.warn(
-            &ticket.key,
+            &claim_request.key,
             format_args!("the event was finished here, but its record is another run's by now"),
         );
     }

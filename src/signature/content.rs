@@ -244,7 +244,7 @@ impl fmt::Display for SchemeError {
             Wrong::Separator(separator) => write!(
                 f,
                 "items cannot be separated by {separator:?}; expected one printable ASCII character, with spaces behind it where the \
-                 sender writes them"
+                 provider writes them"
             ),
             Wrong::Item(label, separator) if separator.chars().next().is_some_and(|first| label.contains(first)) => write!(
                 f,

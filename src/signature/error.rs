@@ -17,7 +17,7 @@ use super::{
 /// assert_eq!(
 ///     error.to_string(),
 ///     "no signature: expected the header x-request-signature-sha-256 or x-request-signature; \
-///      check that the request comes from the sender and that no proxy drops the header",
+///      check that the request comes from the provider and that no proxy drops the header",
 /// );
 /// # Ok::<(), tower_webhook::signature::SecretError>(())
 /// ```
@@ -107,7 +107,7 @@ pub enum SignatureErrorKind {
     Empty,
     /// The value is not of the scheme's form: prefix, list, length or encoding; or a signed id or time is not of its.
     Malformed,
-    /// The value is a SHA-1 tag, which the sender gave up and this crate does not take.
+    /// The value is a SHA-1 tag, which the provider gave up and this crate does not take.
     Sha1,
     /// The value is a tag, but of other bytes or of another secret.
     Mismatch,
@@ -267,7 +267,7 @@ impl fmt::Display for SignatureError {
                 for (index, header) in headers.iter().enumerate() {
                     write!(f, "{}{header}", if index == 0 { "" } else { " or " })?;
                 }
-                f.write_str("; check that the request comes from the sender and that no proxy drops the header")
+                f.write_str("; check that the request comes from the provider and that no proxy drops the header")
             }
             Reason::Repeated { header, values } => {
                 write!(f, "{header} came {values} times; expected exactly one value")
@@ -292,7 +292,7 @@ impl fmt::Display for SignatureError {
             Reason::Sha1 { header, algorithm } => write!(
                 f,
                 "the tag in {header} has 40 hex digits, the length of a SHA-1 tag; expected {algorithm}: \
-                 SHA-1 is not accepted, have the sender sign with {algorithm}"
+                 SHA-1 is not accepted, have the provider sign with {algorithm}"
             ),
             Reason::Encoding { header, encoding } => {
                 write!(f, "the tag in {header} is not {encoding}; expected nothing else in it")
@@ -323,7 +323,7 @@ impl fmt::Display for SignatureError {
                 format.rule(f, *exact)
             }
             Reason::NoTimeInBody => {
-                f.write_str("the body does not say when it was signed; expected the sender's field")
+                f.write_str("the body does not say when it was signed; expected the provider's field")
             }
             Reason::TwoTimes { header } => write!(f, "{header} has two times; expected one"),
             Reason::Items { header, most } => write!(f, "{header} has more than {most} items; expected fewer"),
@@ -351,7 +351,7 @@ impl fmt::Display for SignatureError {
             Reason::Mismatch { secrets } => write!(
                 f,
                 "the tag matches none of the {secrets} secret(s); expected the body's own: check that the secret is the one \
-                 given to the sender and that nothing before this layer changes the body"
+                 given to the provider and that nothing before this layer changes the body"
             ),
             Reason::Own { reason, .. } => f.write_str(reason),
             Reason::Secret(error) => write!(f, "the secrets do not fit the scheme: {error}"),

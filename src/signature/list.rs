@@ -12,9 +12,9 @@ use super::{
 
 impl Scheme {
     /// The header holds a list: items between separators, a tag in each item that begins with the
-    /// label. One good tag is enough; senders put several there while one secret replaces another.
+    /// label. One good tag is enough; providers put several there while one secret replaces another.
     /// Items with other labels, and items that are no tag, are passed over, and a list of more than
-    /// 16 items is refused. Where the sender writes a space behind each separator, it belongs to
+    /// 16 items is refused. Where the provider writes a space behind each separator, it belongs to
     /// the separator: `", "`.
     ///
     /// ```

@@ -1,18 +1,18 @@
 //! Signatures over raw bytes: the whole of it without a runtime, a parser or a store.
 //!
-//! A [`Scheme`] describes, as data, how a sender signs; [`Secrets`] are what both sides know; a [`Verifier`] is the two keyed
+//! A [`Scheme`] describes, as data, how a provider signs; [`Secrets`] are what both sides know; a [`Verifier`] is the two keyed
 //! together once, at start-up. [`verify`] is the short form for a single request.
 //!
 //! 1. Exactly one value in the first of the scheme's headers that is present, of exactly the scheme's form; likewise of each header
 //!    that is signed.
 //! 2. The MAC over the raw bytes under *every* secret; tags compared in constant time, no early exit.
 //! 3. Then, where the scheme signs a time, how far it is from now, in both directions.
-//! 4. The answer is [`Verified`], which says which secret matched, or a [`SignatureError`] for your log. Tell the sender
+//! 4. The answer is [`Verified`], which says which secret matched, or a [`SignatureError`] for your log. Tell the provider
 //!    nothing of the reason.
 //!
 //! A request is refused and nobody sees why? [`explain`](explain()) tries the usual mistakes (the
 //! secret with a newline, the body printed again, a tag in another header) and says which one it
-//! is. It is for developers and operators, never for senders.
+//! is. It is for developers and operators, never for providers.
 //!
 //! Pass the bytes as they came in: a body that was parsed and printed again, decompressed, or decoded to text signs differently.
 
@@ -27,15 +27,15 @@ mod timestamp;
 mod verifier;
 mod verification;
 mod own;
-mod exchange;
+mod rotate;
 mod sign;
 mod explain;
 mod error;
 
 pub use content::SchemeError;
 pub use error::{SignatureError, SignatureErrorKind};
-pub use exchange::SecretsHandle;
 pub use explain::{Explain, Explanation, ExplanationKind, explain};
+pub use rotate::SecretsHandle;
 pub use scheme::Scheme;
 pub use secret::{SecretError, SecretErrorKind, Secrets};
 pub use sign::SignError;
@@ -63,7 +63,7 @@ use crate::clock::{Clock as _, SystemClock};
 ///
 /// let both = Secrets::several(["the new secret", "the old secret"])?;
 /// let verified = verify(&scheme, &both, &headers, b"{}")?;
-/// assert_eq!(verified.secret(), 1); // still signed with the old one
+/// assert_eq!(verified.secret_index(), 1); // still signed with the old one
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,13 +71,13 @@ use crate::clock::{Clock as _, SystemClock};
 pub struct Verified {
     secret: usize,
     /// Which secrets those were: an exchange raises it.
-    exchanges: u64,
+    rotations: u64,
 }
 
 impl Verified {
     /// Which of the [`Secrets`] matched, counted from 0 in the order they were given.
     #[must_use]
-    pub fn secret(&self) -> usize {
+    pub fn secret_index(&self) -> usize {
         self.secret
     }
 }
@@ -134,7 +134,7 @@ pub fn verify_at(
     scheme.verify_once(secrets, headers, body, || now)
 }
 
-/// Whether a time that stands in a signed body is near enough to now: for senders that sign their time there, where a [`Scheme`] cannot see
+/// Whether a time that stands in a signed body is near enough to now: for providers that sign their time there, where a [`Scheme`] cannot see
 /// it. `None` is a time that is not there.
 ///
 /// ```

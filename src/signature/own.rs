@@ -31,10 +31,10 @@ impl Verifier {
     /// one, or with two values for one is refused before a byte of its body is read, so the
     /// function finds exactly one value of each. Everything else is the function's: what is signed,
     /// the encoding, which keys are valid, how far from `now` a signed time may be. It must not
-    /// block; its error goes to the log, not to the sender.
+    /// block; its error goes to the log, not to the provider.
     ///
     /// What needs a scheme is not to be had of it: [`sign`](Self::sign) and
-    /// [`SecretsHandle::exchange`](super::SecretsHandle::exchange) return errors, and the layer's
+    /// [`SecretsHandle::rotate`](super::SecretsHandle::rotate) return errors, and the layer's
     /// `explain_refusals` explains nothing.
     ///
     /// ```
@@ -45,8 +45,8 @@ impl Verifier {
     /// const SIGNATURE: HeaderName = HeaderName::from_static("x-signature-ed25519");
     /// const TIMESTAMP: HeaderName = HeaderName::from_static("x-signature-timestamp");
     ///
-    /// let sender = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap(); // has the private key
-    /// let public = UnparsedPublicKey::new(&ED25519, sender.public_key().as_ref().to_owned());
+    /// let provider = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap(); // has the private key
+    /// let public = UnparsedPublicKey::new(&ED25519, provider.public_key().as_ref().to_owned());
     ///
     /// // Ed25519 over the time and the body, in hex
     /// let verifier = Verifier::from_fn([SIGNATURE, TIMESTAMP], move |headers, body, _| {
@@ -58,7 +58,7 @@ impl Verifier {
     ///         .map_err(|_| SignatureError::new(SignatureErrorKind::Mismatch, "the signature is of other bytes"))
     /// });
     ///
-    /// let tag = hex::encode(sender.sign(b"1782907200{}"));
+    /// let tag = hex::encode(provider.sign(b"1782907200{}"));
     /// let headers = HeaderMap::from_iter([(SIGNATURE, tag.parse()?), (TIMESTAMP, "1782907200".parse()?)]);
     /// verifier.verify(&headers, b"{}")?;
     ///
@@ -114,7 +114,7 @@ impl Own {
         (self.check)(headers, body, now)?;
         Ok(Verified {
             secret: 0,
-            exchanges: 0,
+            rotations: 0,
         })
     }
 }

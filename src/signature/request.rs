@@ -1,4 +1,4 @@
-//! What a request claims: its tags, and what else of it is signed. Everything here is read before anything is known of the sender.
+//! What a request claims: its tags, and what else of it is signed. Everything here is read before anything is known of the provider.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -10,7 +10,7 @@ use super::{
     tag::{NoTag, decode},
 };
 
-/// Items that a list may have. Senders put a tag there for each secret that is valid, two or three.
+/// Items that a list may have. Providers put a tag there for each secret that is valid, two or three.
 const MAX_ITEMS: usize = 16;
 
 /// The longest id in a header, in bytes.

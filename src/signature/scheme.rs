@@ -11,7 +11,7 @@ use super::{
     secret::SecretForm,
 };
 
-/// How a sender signs, as data: nothing of it is taken from a request.
+/// How a provider signs, as data: nothing of it is taken from a request.
 ///
 /// ```
 /// use http::{HeaderName, HeaderValue};
@@ -199,7 +199,7 @@ impl Scheme {
         self.timestamp.as_ref().map(|timestamp| timestamp.format)
     }
 
-    /// How far from now a signed time may be, where a scheme signs one and the sender's usual tolerance does not do.
+    /// How far from now a signed time may be, where a scheme signs one and the provider's usual tolerance does not do.
     #[must_use]
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         if let Some(timestamp) = &mut self.timestamp {
@@ -231,7 +231,7 @@ impl Scheme {
     ///     "the signed content leaves out {timestamp}, which the scheme has a place for; expected it: unsigned, it would say nothing",
     /// );
     ///
-    /// // the URL that the sender was given, then the body
+    /// // the URL that the provider was given, then the body
     /// let scheme = scheme.signed_content("https://example.com/webhooks{body}")?;
     ///
     /// let error = scheme.signed_content("{body}{body}").unwrap_err();
@@ -258,7 +258,7 @@ impl Scheme {
     pub(crate) fn content_of(self, template: &'static str) -> Self {
         #[expect(
             clippy::expect_used,
-            reason = "a sender's template, fixed in its file; its vector is verified by a test"
+            reason = "a provider's template, fixed in its file; its vector is verified by a test"
         )]
         self.signed_content(template).expect("a template that fits")
     }
@@ -272,7 +272,7 @@ impl Scheme {
         self
     }
 
-    /// The headers that a sender of this scheme puts on a request with this body, now and under a fresh id: the inverse of
+    /// The headers that a provider of this scheme puts on a request with this body, now and under a fresh id: the inverse of
     /// [`verify`](super::verify). Signs with the first of the secrets.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// With its padding or without: what stands in a dashboard is copied by hand. Bits at the end that
 /// fill no byte may be anything and are dropped, as Standard Webhooks' and Svix's SDKs for
-/// JavaScript do: there are senders whose secrets are random letters.
+/// JavaScript do: there are providers whose secrets are random letters.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -28,9 +28,9 @@ pub(super) enum SecretForm {
     Base64(String),
 }
 
-/// The secrets shared with a sender: one, or several while one replaces another.
+/// The secrets shared with a provider: one, or several while one replaces another.
 ///
-/// A secret is the text that the sender shows, or a [raw key](Self::raw_key): bytes. The first is
+/// A secret is the text that the provider shows, or a [raw key](Self::raw_key): bytes. The first is
 /// the one to [`sign`](super::Scheme::sign) with; all are tried when verifying. Their memory is
 /// wiped when they are dropped, and `Debug` prints their number only.
 ///
@@ -57,7 +57,7 @@ struct Secret {
 }
 
 impl Secrets {
-    /// One secret, as the sender shows it.
+    /// One secret, as the provider shows it.
     ///
     /// # Errors
     /// It is empty or blank, or has around it what is no part of it: whitespace, an invisible
@@ -74,7 +74,7 @@ impl Secrets {
         Self::checked(secrets, false)
     }
 
-    /// One key as bytes: from a key store, or decoded from what the sender shows. They are the key
+    /// One key as bytes: from a key store, or decoded from what the provider shows. They are the key
     /// as they are, also in a scheme whose secrets are [base64](super::Scheme::base64_secrets).
     ///
     /// ```
@@ -343,9 +343,9 @@ impl fmt::Display for SecretError {
         }
         f.write_str(match self.kind {
             SecretErrorKind::None | SecretErrorKind::NoScheme | SecretErrorKind::Empty => {
-                "is empty; expected the sender's: check the variable or file it is read from"
+                "is empty; expected the provider's: check the variable or file it is read from"
             }
-            SecretErrorKind::Blank => "is blank; expected the sender's: check the variable or file it is read from",
+            SecretErrorKind::Blank => "is blank; expected the provider's: check the variable or file it is read from",
             SecretErrorKind::LeadingWhitespace => {
                 "begins with whitespace; expected none around it: trim it where it is read"
             }
@@ -360,13 +360,13 @@ impl fmt::Display for SecretError {
                 "stands in quotes; expected none around it: remove them where it is read, or use `Secrets::raw_key` if they belong to it"
             }
             SecretErrorKind::PrefixAlone => {
-                "is a prefix with nothing behind it; expected the whole of the sender's secret"
+                "is a prefix with nothing behind it; expected the whole of the provider's secret"
             }
             SecretErrorKind::Encoding => {
-                "is not base64; expected the sender's, as it stands there: with its prefix or without it"
+                "is not base64; expected the provider's, as it stands there: with its prefix or without it"
             }
             SecretErrorKind::Length => {
-                "is base64 of fewer than 24 or more than 75 bytes; expected the whole of the sender's, and nothing else"
+                "is base64 of fewer than 24 or more than 75 bytes; expected the whole of the provider's, and nothing else"
             }
         })
     }

@@ -20,7 +20,7 @@ use super::{
 use crate::clock::{Clock as _, SystemClock};
 
 impl Verifier {
-    /// The headers that a sender puts on a request with this body, now and under a fresh id; see [`Scheme::sign`](super::Scheme::sign). Signs with the first
+    /// The headers that a provider puts on a request with this body, now and under a fresh id; see [`Scheme::sign`](super::Scheme::sign). Signs with the first
     /// secret.
     ///
     /// # Errors
@@ -104,15 +104,18 @@ impl Verifier {
         Ok(headers)
     }
 
-    /// The tag of other bytes than a body's under the secret that a request was verified with, as lower-case hex: for a sender's handshake, which
-    /// must make sure that the bytes could not be the signed content of a request. `None` if the secrets were exchanged since.
+    /// The tag of other bytes than a body's under the secret that a request was verified with, as lower-case hex: for a provider's handshake, which
+    /// must make sure that the bytes could not be the signed content of a request. `None` if the secrets were rotated since.
     pub(crate) fn hex_tag_of(&self, verified: Verified, bytes: &[u8]) -> Option<String> {
         let keyed = self.keyed()?;
         let keys = keyed.keys();
-        if keys.exchanges != verified.exchanges {
+        if keys.rotations != verified.rotations {
             return None;
         }
-        let tag = keys.all().nth(verified.secret())?.tag_over(std::iter::once(bytes));
+        let tag = keys
+            .all()
+            .nth(verified.secret_index())?
+            .tag_over(std::iter::once(bytes));
         Some(hex::encode(tag.to_bytes(keyed.scheme.algorithm().tag_length())))
     }
 }

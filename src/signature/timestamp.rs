@@ -191,7 +191,7 @@ pub(super) enum Off {
     Future(u64),
 }
 
-/// Compares whole seconds, as senders' own libraries do.
+/// Compares whole seconds, as providers' own libraries do.
 pub(super) fn check(time: u64, now: SystemTime, tolerance: Duration) -> Result<(), Off> {
     // A clock before 1970 tolerates nothing but times about 1970.
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();

@@ -34,7 +34,7 @@ pub(super) struct OfKeys {
     pub(super) time: Option<u64>,
     pub(super) first: Mac,
     pub(super) rest: Vec<Mac>,
-    pub(super) exchanges: u64,
+    pub(super) rotations: u64,
     pub(super) after_body: Vec<u8>,
     pub(super) scheme: Arc<Scheme>,
 }
@@ -93,7 +93,7 @@ impl OfKeys {
             time,
             first,
             rest,
-            exchanges,
+            rotations,
             after_body,
             scheme,
         } = self;
@@ -101,7 +101,7 @@ impl OfKeys {
             mac.update(&after_body);
             mac.tag()
         });
-        let verified = decide(&tags, exchanges, computed)?;
+        let verified = decide(&tags, rotations, computed)?;
         // After the MAC, so that an unsigned time decides nothing.
         if let Some(time) = time {
             scheme.fresh(time, now)?;

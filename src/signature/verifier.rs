@@ -10,10 +10,10 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 use super::{
     Scheme, SecretError, Secrets, SignatureError, Verified,
     content::{Content, Values},
-    exchange::SecretsHandle,
     mac::{Mac, Tag},
     own::Own,
     request::Tags,
+    rotate::SecretsHandle,
     secret::SecretForm,
     timestamp,
     verification::{Begun, OfKeys, Verification},
@@ -61,10 +61,10 @@ impl Keyed {
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn exchange(&self, secrets: &Secrets) -> Result<(), SecretError> {
+    pub(super) fn rotate(&self, secrets: &Secrets) -> Result<(), SecretError> {
         let mut keys = Keys::new(&self.scheme, secrets)?;
         let mut valid = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        keys.exchanges = valid.exchanges.saturating_add(1);
+        keys.rotations = valid.rotations.saturating_add(1);
         *valid = keys;
         Ok(())
     }
@@ -75,8 +75,8 @@ pub(super) struct Keys {
     pub(super) first: Mac,
     rest: Box<[Mac]>,
     shortest: usize,
-    /// How often they were exchanged.
-    pub(super) exchanges: u64,
+    /// How often they were rotated.
+    pub(super) rotations: u64,
 }
 
 impl Keys {
@@ -88,7 +88,7 @@ impl Keys {
             first,
             rest: macs.collect(),
             shortest: keys.iter().map(|key| key.len()).min().unwrap_or_default(),
-            exchanges: 0,
+            rotations: 0,
         })
     }
 
@@ -136,13 +136,13 @@ impl Verifier {
     }
 
     /// The length of the shortest key, in bytes; `None` for a [function](Self::from_fn), whose keys
-    /// nobody else knows. Below 16 a secret can be guessed; senders set no minimum, so it is taken.
+    /// nobody else knows. Below 16 a secret can be guessed; providers set no minimum, so it is taken.
     #[must_use]
     pub fn shortest_secret(&self) -> Option<usize> {
         self.keyed().map(|keyed| keyed.keys().shortest)
     }
 
-    /// To exchange the secrets while requests are being verified.
+    /// To rotate the secrets while requests are being verified.
     #[must_use]
     pub fn secrets_handle(&self) -> SecretsHandle {
         SecretsHandle::new(self.clone())
@@ -200,7 +200,7 @@ impl Verifier {
         };
         keyed.scheme.check(headers, body, now, |tags, signed| {
             let keys = keyed.keys();
-            decide(tags, keys.exchanges, keys.all().map(|mac| mac.tag_over(signed.parts())))
+            decide(tags, keys.rotations, keys.all().map(|mac| mac.tag_over(signed.parts())))
         })
     }
 
@@ -238,9 +238,9 @@ impl Keyed {
     fn begin(&self, headers: &HeaderMap) -> Result<OfKeys, SignatureError> {
         let claims = self.scheme.claims(headers)?;
         let content = self.scheme.content();
-        let (mut first, mut rest, exchanges) = {
+        let (mut first, mut rest, rotations) = {
             let keys = self.keys();
-            (keys.first.clone(), keys.rest.to_vec(), keys.exchanges)
+            (keys.first.clone(), keys.rest.to_vec(), keys.rotations)
         };
         for part in content.before_body(claims.values) {
             first.update(part);
@@ -252,7 +252,7 @@ impl Keyed {
             time: claims.time,
             first,
             rest,
-            exchanges,
+            rotations,
             scheme: Arc::clone(&self.scheme),
         })
     }
@@ -344,7 +344,7 @@ impl fmt::Debug for Verifier {
 #[inline]
 pub(super) fn decide(
     claimed: &Tags,
-    exchanges: u64,
+    rotations: u64,
     computed: impl Iterator<Item = Tag>,
 ) -> Result<Verified, SignatureError> {
     let mut matched = subtle::Choice::from(0);
@@ -360,7 +360,7 @@ pub(super) fn decide(
     }
     if bool::from(matched) {
         let secret = usize::try_from(position).unwrap_or(usize::MAX);
-        Ok(Verified { secret, exchanges })
+        Ok(Verified { secret, rotations })
     } else {
         Err(SignatureError::mismatch(usize::try_from(secrets).unwrap_or(usize::MAX)))
     }

@@ -16,7 +16,7 @@ use super::{IdempotencyStore, Key, StoreError};
 ///
 /// let store = MemoryStore::new(); // a clone of the layer's
 /// assert_eq!(store.count("dwolla").await?, Counts { claimed: 0, free: 0, done: 0 });
-/// for key in store.overdue("dwolla", 100).await? {
+/// for key in store.expired_claims("dwolla", 100).await? {
 ///     println!("{key}: claimed, and its lease is over");
 /// }
 /// # Ok::<(), tower_webhook::store::StoreError>(())
@@ -30,12 +30,16 @@ pub trait StoreAdmin: IdempotencyStore {
     /// The store did not answer.
     fn count(&self, namespace: &str) -> impl Future<Output = Result<Counts, StoreError>> + Send;
 
-    /// Up to so many events of a namespace that are CLAIMED past their lease: their process died, or lost the store, and their sender has
+    /// Up to so many events of a namespace that are CLAIMED past their lease: their process died, or lost the store, and their provider has
     /// not sent them again since. It looks at the whole namespace.
     ///
     /// # Errors
     /// The store did not answer.
-    fn overdue(&self, namespace: &str, limit: usize) -> impl Future<Output = Result<Vec<Key>, StoreError>> + Send;
+    fn expired_claims(
+        &self,
+        namespace: &str,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Key>, StoreError>> + Send;
 
     /// Removes up to so many records, of all namespaces, that are past their retention, and says how many there were. They count as absent
     /// before, too; this gives their room back.
@@ -52,8 +56,12 @@ impl<S: StoreAdmin> StoreAdmin for Arc<S> {
         S::count(self, namespace)
     }
 
-    fn overdue(&self, namespace: &str, limit: usize) -> impl Future<Output = Result<Vec<Key>, StoreError>> + Send {
-        S::overdue(self, namespace, limit)
+    fn expired_claims(
+        &self,
+        namespace: &str,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Key>, StoreError>> + Send {
+        S::expired_claims(self, namespace, limit)
     }
 
     fn purge(&self, limit: usize) -> impl Future<Output = Result<u64, StoreError>> + Send {
@@ -76,7 +84,7 @@ impl<S: StoreAdmin> StoreAdmin for Arc<S> {
 pub struct Counts {
     /// A handler runs, or its process died.
     pub claimed: u64,
-    /// The last run failed, and the sender has not sent the event again yet.
+    /// The last run failed, and the provider has not sent the event again yet.
     pub free: u64,
     /// Finished, whether handled or rejected.
     pub done: u64,

@@ -1,7 +1,8 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use super::{
-    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, StoreIdentity, Ticket,
+    ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError,
+    StoreIdentity,
 };
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -40,14 +41,14 @@ impl fmt::Debug for AnyStore {
 
 trait Erased: Send + Sync {
     fn last_failure(&self) -> Option<String>;
-    fn claim<'a>(&'a self, ticket: &'a Ticket) -> Answer<'a, Claimed>;
-    fn renew<'a>(&'a self, ticket: &'a Ticket) -> Answer<'a, Effect>;
-    fn complete<'a>(&'a self, ticket: &'a Ticket, completion: Completion) -> Answer<'a, Effect>;
-    fn release<'a>(&'a self, ticket: &'a Ticket) -> Answer<'a, Effect>;
+    fn claim<'a>(&'a self, claim_request: &'a ClaimRequest) -> Answer<'a, Claimed>;
+    fn renew<'a>(&'a self, claim_request: &'a ClaimRequest) -> Answer<'a, Effect>;
+    fn complete<'a>(&'a self, claim_request: &'a ClaimRequest, completion: Completion) -> Answer<'a, Effect>;
+    fn release<'a>(&'a self, claim_request: &'a ClaimRequest) -> Answer<'a, Effect>;
     fn get<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Record>>;
     fn forget<'a>(&'a self, key: &'a Key) -> Answer<'a, Effect>;
     fn count<'a>(&'a self, namespace: &'a str) -> Answer<'a, Counts>;
-    fn overdue<'a>(&'a self, namespace: &'a str, limit: usize) -> Answer<'a, Vec<Key>>;
+    fn expired_claims<'a>(&'a self, namespace: &'a str, limit: usize) -> Answer<'a, Vec<Key>>;
     fn purge(&self, limit: usize) -> Answer<'_, u64>;
     fn identity(&self) -> Option<StoreIdentity>;
 }
@@ -57,20 +58,20 @@ impl<S: StoreAdmin> Erased for S {
         IdempotencyStore::last_failure(self)
     }
 
-    fn claim<'a>(&'a self, ticket: &'a Ticket) -> Answer<'a, Claimed> {
-        Box::pin(IdempotencyStore::claim(self, ticket))
+    fn claim<'a>(&'a self, claim_request: &'a ClaimRequest) -> Answer<'a, Claimed> {
+        Box::pin(IdempotencyStore::claim(self, claim_request))
     }
 
-    fn renew<'a>(&'a self, ticket: &'a Ticket) -> Answer<'a, Effect> {
-        Box::pin(IdempotencyStore::renew(self, ticket))
+    fn renew<'a>(&'a self, claim_request: &'a ClaimRequest) -> Answer<'a, Effect> {
+        Box::pin(IdempotencyStore::renew(self, claim_request))
     }
 
-    fn complete<'a>(&'a self, ticket: &'a Ticket, completion: Completion) -> Answer<'a, Effect> {
-        Box::pin(IdempotencyStore::complete(self, ticket, completion))
+    fn complete<'a>(&'a self, claim_request: &'a ClaimRequest, completion: Completion) -> Answer<'a, Effect> {
+        Box::pin(IdempotencyStore::complete(self, claim_request, completion))
     }
 
-    fn release<'a>(&'a self, ticket: &'a Ticket) -> Answer<'a, Effect> {
-        Box::pin(IdempotencyStore::release(self, ticket))
+    fn release<'a>(&'a self, claim_request: &'a ClaimRequest) -> Answer<'a, Effect> {
+        Box::pin(IdempotencyStore::release(self, claim_request))
     }
 
     fn get<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Record>> {
@@ -85,8 +86,8 @@ impl<S: StoreAdmin> Erased for S {
         Box::pin(StoreAdmin::count(self, namespace))
     }
 
-    fn overdue<'a>(&'a self, namespace: &'a str, limit: usize) -> Answer<'a, Vec<Key>> {
-        Box::pin(StoreAdmin::overdue(self, namespace, limit))
+    fn expired_claims<'a>(&'a self, namespace: &'a str, limit: usize) -> Answer<'a, Vec<Key>> {
+        Box::pin(StoreAdmin::expired_claims(self, namespace, limit))
     }
 
     fn purge(&self, limit: usize) -> Answer<'_, u64> {
@@ -103,20 +104,20 @@ impl IdempotencyStore for AnyStore {
         Erased::last_failure(&*self.store)
     }
 
-    async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
-        Erased::claim(&*self.store, ticket).await
+    async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
+        Erased::claim(&*self.store, claim_request).await
     }
 
-    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        Erased::renew(&*self.store, ticket).await
+    async fn renew(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        Erased::renew(&*self.store, claim_request).await
     }
 
-    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
-        Erased::complete(&*self.store, ticket, completion).await
+    async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Effect, StoreError> {
+        Erased::complete(&*self.store, claim_request, completion).await
     }
 
-    async fn release(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        Erased::release(&*self.store, ticket).await
+    async fn release(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        Erased::release(&*self.store, claim_request).await
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -137,8 +138,8 @@ impl StoreAdmin for AnyStore {
         Erased::count(&*self.store, namespace).await
     }
 
-    async fn overdue(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
-        Erased::overdue(&*self.store, namespace, limit).await
+    async fn expired_claims(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
+        Erased::expired_claims(&*self.store, namespace, limit).await
     }
 
     async fn purge(&self, limit: usize) -> Result<u64, StoreError> {

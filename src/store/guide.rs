@@ -31,11 +31,11 @@
 //! | handlers commit effect and record together | no | yes, `complete_in` | yes, `complete_in` | no |
 //! | round trips for a delivery | none | none; two commits to the disk | two | two |
 //!
-//! "Forgotten" and "lost" mean: an event that its sender sends again runs again. An event that was not acknowledged is never lost: while a
-//! store does not answer, deliveries are answered 503, and their senders come again.
+//! "Forgotten" and "lost" mean: an event that its provider sends again runs again. An event that was not acknowledged is never lost: while a
+//! store does not answer, deliveries are answered 503, and their providers come again.
 //!
 //! A clock that is set *forward* by more than a lease ends leases early, so that a second run may begin beside the first (which can
-//! [see it](crate::event::Claim::lost)); one that is set *back* lets the claims of dead processes rest longer by as much. A clock that is
+//! [see it](crate::event::Claim::is_lost)); one that is set *back* lets the claims of dead processes rest longer by as much. A clock that is
 //! slewed, as time daemons do it on running machines, changes nothing.
 //!
 //! # In memory
@@ -57,7 +57,7 @@
 //! [`get`](super::IdempotencyStore::get) tells what is recorded of one event,
 //! [`forget`](super::IdempotencyStore::forget) lets it run again; [`StoreAdmin`](super::StoreAdmin)
 //! counts by state and lists claims past their lease. All of it needs no code where there is a
-//! database, since namespace and id are plain text. The namespace is the sender's name unless the
+//! database, since namespace and id are plain text. The namespace is the provider's name unless the
 //! layer was given another; the id is the deduplication key, which the log has as `id`: the event's
 //! own id (`evt_1`; of Slack's `A1:Ev1`, with the app before it); where a header that nobody signs
 //! has the id (GitHub, Shopify, Linear), that one, a colon and a digest; and where there is none,
@@ -92,7 +92,7 @@
 //! SELECT namespace, id, attempts, datetime(changed_at / 1000, 'unixepoch') AS since FROM webhook_events
 //!     WHERE state = 'rejected' AND expires_at > strftime('%s', 'now') * 1000 ORDER BY changed_at DESC; -- rejected
 //!
-//! -- Redis, which has no index to count by: use `count` and `overdue`
+//! -- Redis, which has no index to count by: use `count` and `expired_claims`
 //! redis-cli HGETALL webhook:dwolla:bb6531a2
 //! redis-cli DEL webhook:dwolla:bb6531a2
 //! ```

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use crate::event::EventId;
 
-/// Whose event: a namespace (by default the sender's name) and the event's id.
+/// Whose event: a namespace (by default the provider's name) and the event's id.
 ///
 /// ```
 /// use tower_webhook::{event::EventId, store::Key};
@@ -32,7 +32,7 @@ impl Key {
         &self.namespace
     }
 
-    /// The event's id; where the sender signs none, `sha256:` and the digest of the signed bytes.
+    /// The event's id; where the provider signs none, `sha256:` and the digest of the signed bytes.
     #[must_use]
     pub fn id(&self) -> &EventId {
         &self.id

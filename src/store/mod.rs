@@ -67,23 +67,23 @@ use crate::event::Fingerprint;
 
 /// Remembers which events were claimed and which are done.
 ///
-/// Every method is one atomic step on the record of `ticket.key`.
+/// Every method is one atomic step on the record of `claim request.key`.
 ///
 /// # Cancel safety
 /// The layer bounds each call with a timeout and drops the future when it strikes: the operation may then have been applied or
 /// not. A store must stay consistent either way. The layer releases a claim whose fate it does not know by its token.
 pub trait IdempotencyStore: Send + Sync + 'static {
-    /// Claims the event for the ticket's token, or says who has it.
+    /// Claims the event for the claim request's token, or says who has it.
     ///
     /// # Errors
     /// The store did not answer or has no room. No handler runs.
-    fn claim(&self, ticket: &Ticket) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
+    fn claim(&self, claim_request: &ClaimRequest) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
 
-    /// Starts the lease anew, if the ticket's token holds the claim.
+    /// Starts the lease anew, if the claim request's token holds the claim.
     ///
     /// # Errors
     /// The store did not answer.
-    fn renew(&self, ticket: &Ticket) -> impl Future<Output = Result<Effect, StoreError>> + Send;
+    fn renew(&self, claim_request: &ClaimRequest) -> impl Future<Output = Result<Effect, StoreError>> + Send;
 
     /// Sets DONE: from any state if the event was handled, for the holder's token alone if it was rejected.
     ///
@@ -91,15 +91,15 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     /// The store did not answer.
     fn complete(
         &self,
-        ticket: &Ticket,
+        claim_request: &ClaimRequest,
         completion: Completion,
     ) -> impl Future<Output = Result<Effect, StoreError>> + Send;
 
-    /// Sets FREE, if the ticket's token holds the claim.
+    /// Sets FREE, if the claim request's token holds the claim.
     ///
     /// # Errors
     /// The store did not answer.
-    fn release(&self, ticket: &Ticket) -> impl Future<Output = Result<Effect, StoreError>> + Send;
+    fn release(&self, claim_request: &ClaimRequest) -> impl Future<Output = Result<Effect, StoreError>> + Send;
 
     /// The record of a key, if there is one that has not expired.
     ///
@@ -107,7 +107,7 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     /// The store did not answer.
     fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
 
-    /// Drops the record of a key, whatever its state, so that the next delivery runs again: what makes a sender's "redeliver" button
+    /// Drops the record of a key, whatever its state, so that the next delivery runs again: what makes a provider's "redeliver" button
     /// work. `Applied` if there was one that had not expired. Generations start again at 1.
     ///
     /// Forgetting an event that is being handled lets a second run start beside the first: look at [`get`](Self::get) before.
@@ -164,24 +164,24 @@ impl<S: IdempotencyStore> IdempotencyStore for std::sync::Arc<S> {
         S::last_failure(self)
     }
 
-    fn claim(&self, ticket: &Ticket) -> impl Future<Output = Result<Claimed, StoreError>> + Send {
-        S::claim(self, ticket)
+    fn claim(&self, claim_request: &ClaimRequest) -> impl Future<Output = Result<Claimed, StoreError>> + Send {
+        S::claim(self, claim_request)
     }
 
-    fn renew(&self, ticket: &Ticket) -> impl Future<Output = Result<Effect, StoreError>> + Send {
-        S::renew(self, ticket)
+    fn renew(&self, claim_request: &ClaimRequest) -> impl Future<Output = Result<Effect, StoreError>> + Send {
+        S::renew(self, claim_request)
     }
 
     fn complete(
         &self,
-        ticket: &Ticket,
+        claim_request: &ClaimRequest,
         completion: Completion,
     ) -> impl Future<Output = Result<Effect, StoreError>> + Send {
-        S::complete(self, ticket, completion)
+        S::complete(self, claim_request, completion)
     }
 
-    fn release(&self, ticket: &Ticket) -> impl Future<Output = Result<Effect, StoreError>> + Send {
-        S::release(self, ticket)
+    fn release(&self, claim_request: &ClaimRequest) -> impl Future<Output = Result<Effect, StoreError>> + Send {
+        S::release(self, claim_request)
     }
 
     fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send {
@@ -197,26 +197,26 @@ impl<S: IdempotencyStore> IdempotencyStore for std::sync::Arc<S> {
     }
 }
 
-/// What one run of one delivery claims with: the same ticket goes to `claim`, `renew`, `complete` and `release`.
+/// What one run of one delivery claims with: the same claim request goes to `claim`, `renew`, `complete` and `release`.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_webhook::{event::{EventId, Fingerprint}, store::{Key, Ticket, Token}};
+/// use tower_webhook::{event::{EventId, Fingerprint}, store::{Key, ClaimRequest, Token}};
 ///
-/// let ticket = Ticket {
+/// let claim request = ClaimRequest {
 ///     key: Key::new("dwolla", EventId::new("bb6531a2")?),
 ///     token: Token::random(),
 ///     fingerprint: Fingerprint::of(["customer_created"]),
 ///     lease: Duration::from_secs(60),
 ///     retention: Duration::from_secs(35 * 24 * 3600),
-///     retry_horizon: Duration::from_secs(72 * 3600),
+///     retry_window: Duration::from_secs(72 * 3600),
 /// };
-/// assert_eq!(ticket.key.to_string(), "dwolla/bb6531a2");
+/// assert_eq!(claim request.key.to_string(), "dwolla/bb6531a2");
 /// # Ok::<(), tower_webhook::event::EventIdError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "stores and their tests build tickets")]
-pub struct Ticket {
+#[expect(clippy::exhaustive_structs, reason = "stores and their tests build claim requests")]
+pub struct ClaimRequest {
     /// Which event.
     pub key: Key,
     /// Who claims.
@@ -227,8 +227,8 @@ pub struct Ticket {
     pub lease: Duration,
     /// How long DONE is remembered, and FREE and an expired claim after that.
     pub retention: Duration,
-    /// How long after DONE the sender retries by itself: a bounded store may drop an older DONE early rather than refuse a claim.
-    pub retry_horizon: Duration,
+    /// How long after DONE the provider retries by itself: a bounded store may drop an older DONE early rather than refuse a claim.
+    pub retry_window: Duration,
 }
 
 /// Tells one claimant from all others.

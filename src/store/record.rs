@@ -4,22 +4,22 @@
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};
-//! use tower_webhook::{event::{EventId, Fingerprint}, store::{Claimed, Key, Ticket, Token, record}};
+//! use tower_webhook::{event::{EventId, Fingerprint}, store::{Claimed, Key, ClaimRequest, Token, record}};
 //!
-//! let ticket = Ticket {
+//! let claim request = ClaimRequest {
 //!     key: Key::new("dwolla", EventId::new("bb6531a2")?),
 //!     token: Token::random(),
 //!     fingerprint: Fingerprint::of(["customer_created"]),
 //!     lease: Duration::from_secs(60),
 //!     retention: Duration::from_secs(35 * 24 * 3600),
-//!     retry_horizon: Duration::from_secs(72 * 3600),
+//!     retry_window: Duration::from_secs(72 * 3600),
 //! };
 //! let now = SystemTime::UNIX_EPOCH;
 //!
-//! let first = record::claim(None, &ticket, now);
+//! let first = record::claim(None, &claim request, now);
 //! assert_eq!(first.answer, Claimed::Acquired { generation: 1, attempts: 1 });
 //!
-//! let second = record::claim(first.write.as_ref(), &Ticket { token: Token::random(), ..ticket }, now);
+//! let second = record::claim(first.write.as_ref(), &ClaimRequest { token: Token::random(), ..claim request }, now);
 //! assert_eq!(second.answer, Claimed::InFlight { remaining: Duration::from_secs(60) });
 //! assert!(second.write.is_none());
 //! # Ok::<(), tower_webhook::event::EventIdError>(())
@@ -27,7 +27,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Ticket, Token};
+use super::{ClaimRequest, Token};
 use crate::event::Fingerprint;
 
 /// What a store keeps for a key.
@@ -96,7 +96,7 @@ pub enum Completion {
     reason = "the answers of the contract; the layer matches them all"
 )]
 pub enum Claimed {
-    /// The ticket's token holds the claim: the handler may run.
+    /// The claim request's token holds the claim: the handler may run.
     Acquired {
         /// Rises with each claim of this record.
         generation: u64,
@@ -123,7 +123,7 @@ pub enum Claimed {
 pub enum Effect {
     /// The record is now as asked; or, for `complete` of a handled event, it was DONE already, in whatever way.
     Applied,
-    /// The record is not the ticket's to change (or, for `forget`, there is none). Nothing changed.
+    /// The record is not the claim request's to change (or, for `forget`, there is none). Nothing changed.
     NotHeld,
 }
 
@@ -157,30 +157,32 @@ impl Record {
         self.expires <= now
     }
 
-    fn claimed(ticket: &Ticket, generation: u64, attempts: u32, now: SystemTime) -> Self {
-        let lease_until = later(now, ticket.lease);
+    fn claimed(claim_request: &ClaimRequest, generation: u64, attempts: u32, now: SystemTime) -> Self {
+        let lease_until = later(now, claim_request.lease);
         Self {
             state: State::Claimed {
-                token: ticket.token,
+                token: claim_request.token,
                 generation,
                 attempts,
                 lease_until,
             },
-            fingerprint: ticket.fingerprint,
+            fingerprint: claim_request.fingerprint,
             // An expired claim lives one retention: the attempts of a process that died are remembered.
-            expires: later(lease_until, ticket.retention),
+            expires: later(lease_until, claim_request.retention),
         }
     }
 
     /// The claim's generation and attempts, if this token holds it.
-    fn held_by(&self, ticket: &Ticket) -> Option<(u64, u32)> {
+    fn held_by(&self, claim_request: &ClaimRequest) -> Option<(u64, u32)> {
         match self.state {
             State::Claimed {
                 token,
                 generation,
                 attempts,
                 ..
-            } if token == ticket.token && self.fingerprint == ticket.fingerprint => Some((generation, attempts)),
+            } if token == claim_request.token && self.fingerprint == claim_request.fingerprint => {
+                Some((generation, attempts))
+            }
             _ => None,
         }
     }
@@ -204,10 +206,10 @@ impl Record {
 /// A token belongs to one run, and a run has one fingerprint. The token that holds the claim, with
 /// another fingerprint, is therefore not the run that holds it, and waits for the end of the lease.
 #[must_use]
-pub fn claim(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Change<Claimed> {
+pub fn claim(current: Option<&Record>, claim_request: &ClaimRequest, now: SystemTime) -> Change<Claimed> {
     let acquire = |generation, attempts| {
         Change::to(
-            Record::claimed(ticket, generation, attempts, now),
+            Record::claimed(claim_request, generation, attempts, now),
             Claimed::Acquired { generation, attempts },
         )
     };
@@ -215,12 +217,12 @@ pub fn claim(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Chan
         return acquire(1, 1);
     };
     // The same run asks again, because the first answer was lost: no new attempt.
-    if let Some((generation, attempts)) = current.held_by(ticket) {
+    if let Some((generation, attempts)) = current.held_by(claim_request) {
         return acquire(generation, attempts);
     }
     match current.state {
         // Other facts are another event. As a duplicate it would be acknowledged and never handled.
-        State::Done { .. } if current.fingerprint != ticket.fingerprint => Change::none(Claimed::Conflict),
+        State::Done { .. } if current.fingerprint != claim_request.fingerprint => Change::none(Claimed::Conflict),
         State::Done { completion, .. } => Change::none(Claimed::Done(completion)),
         State::Claimed { lease_until, .. } if lease_until > now => Change::none(Claimed::InFlight {
             remaining: lease_until.duration_since(now).unwrap_or_default(),
@@ -235,12 +237,15 @@ pub fn claim(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Chan
 
 /// `renew`: for the holder alone, also after its lease was over if nobody took the claim since.
 #[must_use]
-pub fn renew(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Change<Effect> {
+pub fn renew(current: Option<&Record>, claim_request: &ClaimRequest, now: SystemTime) -> Change<Effect> {
     match current
         .filter(|record| !record.is_expired(now))
-        .and_then(|record| record.held_by(ticket))
+        .and_then(|record| record.held_by(claim_request))
     {
-        Some((generation, attempts)) => Change::to(Record::claimed(ticket, generation, attempts, now), Effect::Applied),
+        Some((generation, attempts)) => Change::to(
+            Record::claimed(claim_request, generation, attempts, now),
+            Effect::Applied,
+        ),
         None => Change::none(Effect::NotHeld),
     }
 }
@@ -250,17 +255,22 @@ pub fn renew(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Chan
 /// Where another event has taken the record over, it is that event's: completing the first one
 /// changes nothing.
 #[must_use]
-pub fn complete(current: Option<&Record>, ticket: &Ticket, completion: Completion, now: SystemTime) -> Change<Effect> {
+pub fn complete(
+    current: Option<&Record>,
+    claim_request: &ClaimRequest,
+    completion: Completion,
+    now: SystemTime,
+) -> Change<Effect> {
     let current = current.filter(|record| !record.is_expired(now));
     let done = Record {
         state: State::Done { completion, at: now },
-        fingerprint: ticket.fingerprint,
-        expires: later(now, ticket.retention),
+        fingerprint: claim_request.fingerprint,
+        expires: later(now, claim_request.retention),
     };
     match current {
         // Another event took the record over, after this run lost its lease or its record. That
         // event may still run, and is not handled because this one is.
-        Some(record) if record.fingerprint != ticket.fingerprint => Change::none(Effect::NotHeld),
+        Some(record) if record.fingerprint != claim_request.fingerprint => Change::none(Effect::NotHeld),
         // DONE stays as it was first written, so that completing twice does not extend its retention.
         Some(Record {
             state: State::Done { completion: was, .. },
@@ -271,23 +281,23 @@ pub fn complete(current: Option<&Record>, ticket: &Ticket, completion: Completio
             Effect::NotHeld
         }),
         _ if completion == Completion::Handled => Change::to(done, Effect::Applied),
-        Some(record) if record.held_by(ticket).is_some() => Change::to(done, Effect::Applied),
+        Some(record) if record.held_by(claim_request).is_some() => Change::to(done, Effect::Applied),
         _ => Change::none(Effect::NotHeld),
     }
 }
 
 /// `release`: FREE, for the holder alone. The attempts are kept.
 #[must_use]
-pub fn release(current: Option<&Record>, ticket: &Ticket, now: SystemTime) -> Change<Effect> {
+pub fn release(current: Option<&Record>, claim_request: &ClaimRequest, now: SystemTime) -> Change<Effect> {
     match current
         .filter(|record| !record.is_expired(now))
-        .and_then(|record| record.held_by(ticket))
+        .and_then(|record| record.held_by(claim_request))
     {
         Some((generation, attempts)) => Change::to(
             Record {
                 state: State::Free { generation, attempts },
-                fingerprint: ticket.fingerprint,
-                expires: later(now, ticket.retention),
+                fingerprint: claim_request.fingerprint,
+                expires: later(now, claim_request.retention),
             },
             Effect::Applied,
         ),

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Completion, Record, State, StoreError, Ticket};
+use super::{ClaimRequest, Completion, Record, State, StoreError};
 use crate::event::{Claim, Fingerprint};
 
 /// The columns of a row, as both databases give them; times in microseconds since 1970.
@@ -88,20 +88,20 @@ pub(super) fn millis(duration: Duration) -> i64 {
 }
 
 /// What the claim's run claimed with. From here on the layer leaves it to the transaction.
-pub(super) fn ticket_of(claim: &Claim) -> Result<&Ticket, StoreError> {
+pub(super) fn claim_request_of(claim: &Claim) -> Result<&ClaimRequest, StoreError> {
     claim
         .complete_in_transaction()
-        .and_then(|ticket| ticket.downcast_ref())
+        .and_then(|claim_request| claim_request.downcast_ref())
         .ok_or_else(|| {
             StoreError::not_held("no store granted it; expected the claim of a delivery that a layer hands over")
         })
 }
 
 /// A claim that somebody else has by now, or nobody.
-pub(super) fn lost(ticket: &Ticket) -> StoreError {
+pub(super) fn lost(claim_request: &ClaimRequest) -> StoreError {
     StoreError::not_held(format!(
         "the lease of {} was lost, and another run may have the event: roll back",
-        ticket.key.id()
+        claim_request.key.id()
     ))
 }
 

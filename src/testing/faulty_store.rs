@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::store::{
-    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, StoreIdentity, Ticket,
+    ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError,
+    StoreIdentity,
 };
 
 /// A store that fails on command, around one that works, and counts what it is asked. Clones share all of it.
@@ -191,28 +192,32 @@ impl<S: IdempotencyStore> IdempotencyStore for FaultyStore<S> {
         self.inner.last_failure()
     }
 
-    async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
-        let ticket = ticket.clone();
-        self.run(Operation::Claim, async move |inner: Arc<S>| inner.claim(&ticket).await)
-            .await
+    async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
+        let claim_request = claim_request.clone();
+        self.run(Operation::Claim, async move |inner: Arc<S>| {
+            inner.claim(&claim_request).await
+        })
+        .await
     }
 
-    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        let ticket = ticket.clone();
-        self.run(Operation::Renew, async move |inner: Arc<S>| inner.renew(&ticket).await)
-            .await
+    async fn renew(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        let claim_request = claim_request.clone();
+        self.run(Operation::Renew, async move |inner: Arc<S>| {
+            inner.renew(&claim_request).await
+        })
+        .await
     }
 
-    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
-        let ticket = ticket.clone();
-        let complete = async move |inner: Arc<S>| inner.complete(&ticket, completion).await;
+    async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Effect, StoreError> {
+        let claim_request = claim_request.clone();
+        let complete = async move |inner: Arc<S>| inner.complete(&claim_request, completion).await;
         self.run(Operation::Complete, complete).await
     }
 
-    async fn release(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        let ticket = ticket.clone();
+    async fn release(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        let claim_request = claim_request.clone();
         self.run(Operation::Release, async move |inner: Arc<S>| {
-            inner.release(&ticket).await
+            inner.release(&claim_request).await
         })
         .await
     }
@@ -241,8 +246,8 @@ impl<S: StoreAdmin> StoreAdmin for FaultyStore<S> {
         self.inner.count(namespace).await
     }
 
-    async fn overdue(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
-        self.inner.overdue(namespace, limit).await
+    async fn expired_claims(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
+        self.inner.expired_claims(namespace, limit).await
     }
 
     async fn purge(&self, limit: usize) -> Result<u64, StoreError> {

@@ -2,7 +2,7 @@
 //!
 //! - [`ManualClock`] stands still until you move it. No test sleeps.
 //! - [`FaultyStore`] fails or hangs before or after an operation takes effect, and counts what it is asked.
-//! - [`SignedRequest`] makes what a sender sends, and what forgers would, for an app's own tests;
+//! - [`SignedRequest`] makes what a provider sends, and what forgers would, for an app's own tests;
 //!   [`delivery`] is what they call handlers with, and [`claimed_delivery`] where a handler
 //!   completes the event in a transaction of its own.
 //! - [`store_suite!`](crate::store_suite) tests every promise of [`store`](crate::store) against a store of yours.

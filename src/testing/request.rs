@@ -11,16 +11,16 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     clock::{Clock as _, SystemClock},
-    event::{Claim, Delivery, Event, EventId, Fingerprint, Hold},
+    event::{Claim, Delivery, Event, EventId, Fingerprint, LeaseHandle},
     provider::Provider,
     signature::{Scheme, SecretError, Secrets, SignError, Verifier},
-    store::{Claimed, IdempotencyStore, Key, StoreError, Ticket, Token},
+    store::{ClaimRequest, Claimed, IdempotencyStore, Key, StoreError, Token},
 };
 
-/// Beyond every sender's tolerance.
+/// Beyond every provider's tolerance.
 const LONG_AGO: Duration = Duration::from_secs(24 * 3600);
 
-/// Requests as a sender would send them, and as it never would: point them at an app of yours.
+/// Requests as a provider would send them, and as it never would: point them at an app of yours.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {
@@ -58,7 +58,7 @@ pub struct SignedRequest {
 }
 
 impl SignedRequest {
-    /// A POST of this body, signed with this sender's first secret.
+    /// A POST of this body, signed with this provider's first secret.
     ///
     /// A provider whose verifier is a [function](Verifier::from_fn) has nothing to sign with:
     /// building the request panics.
@@ -66,7 +66,7 @@ impl SignedRequest {
         Self::by(provider.verifier().clone(), body.into())
     }
 
-    /// The same for a scheme and secrets, without a sender.
+    /// The same for a scheme and secrets, without a provider.
     ///
     /// # Errors
     /// The secrets are not of the form that the scheme asks for.
@@ -126,7 +126,7 @@ impl SignedRequest {
         self
     }
 
-    /// As the sender sends it. Built twice under one [`id`](Self::id) they are two deliveries of one event; where the id is in the body they always are.
+    /// As the provider sends it. Built twice under one [`id`](Self::id) they are two deliveries of one event; where the id is in the body they always are.
     #[must_use]
     pub fn build(&self) -> Request<Full<Bytes>> {
         self.request(self.signature(self.now(), &self.body), self.body.clone())
@@ -210,7 +210,7 @@ impl SignedRequest {
     }
 }
 
-/// A POST with this body, signed as the sender signs. [`SignedRequest`] makes more of it.
+/// A POST with this body, signed as the provider signs. [`SignedRequest`] makes more of it.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {
@@ -316,35 +316,35 @@ pub async fn claimed_delivery<E: Event, S: IdempotencyStore>(
             EventId::new(&format!("sha256:{}", hex::encode(Sha256::digest(&body)))).map_err(StoreError::unavailable)?
         }
     };
-    let ticket = Ticket {
+    let claim_request = ClaimRequest {
         key: Key::new(namespace, id),
         token: Token::random(),
         fingerprint: event.fingerprint().unwrap_or_else(|| Fingerprint::of([&body])),
         lease: MINUTE,
         retention: LONG_AGO,
-        retry_horizon: LONG_AGO,
+        retry_window: LONG_AGO,
     };
-    match store.claim(&ticket).await? {
+    match store.claim(&claim_request).await? {
         Claimed::Acquired { generation, attempts } => {
-            let claim = Claim::new(generation, attempts, Arc::new(Held(Some(ticket))));
+            let claim = Claim::new(generation, attempts, Arc::new(Held(Some(claim_request))));
             Ok(Delivery::new(event, body, HeaderMap::new(), claim, 0))
         }
         refused => Err(StoreError::not_held(format!(
             "{} is {refused:?}; expected an event that nobody has claimed: use another id, or a store of its own for each test",
-            ticket.key
+            claim_request.key
         ))),
     }
 }
 
-/// What holds a test's claim: the ticket, if a store has granted it.
-struct Held(Option<Ticket>);
+/// What holds a test's claim: the claim request, if a store has granted it.
+struct Held(Option<ClaimRequest>);
 
-impl Hold for Held {
+impl LeaseHandle for Held {
     fn is_lost(&self) -> bool {
         false
     }
 
     fn complete_in_transaction(&self) -> Option<&dyn Any> {
-        self.0.as_ref().map(|ticket| ticket as &dyn Any)
+        self.0.as_ref().map(|claim_request| claim_request as &dyn Any)
     }
 }

@@ -203,7 +203,7 @@ function event(provider, { text = "Pump 3 stops", id = fresh(), time = now(), of
 let ids = 0;
 const fresh = () => `npm${process.pid}x${++ids}`;
 
-// The same event, as different senders write it.
+// The same event, as different providers write it.
 const WIDE = "Zoë: 水泵 3 steht 🚰👩🏽‍🔧 “jetzt” \u2028 <b>&amp;</b> / \\ \"";
 const writings = {
   "compact ASCII": ["Pump 3 stops", (value) => JSON.stringify(value)],

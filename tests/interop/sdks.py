@@ -168,7 +168,7 @@ def compact(value):
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-# The same event, as different senders write it.
+# The same event, as different providers write it.
 WRITINGS = {
     "compact ASCII": ("Pump 3 stops", compact),
     "non-ASCII and emoji": (WIDE, compact),

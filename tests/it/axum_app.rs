@@ -88,13 +88,13 @@ async fn a_delivery_without_the_layer_is_500_and_names_the_missing_layer() {
 
 #[tokio::test]
 async fn a_rejection_is_in_the_extensions_for_layers_further_out() {
-    use tower_webhook::{Rejection, RejectionKind};
+    use tower_webhook::{Refusal, RefusalKind};
     let app = Router::new().route_service("/webhooks/dwolla", webhooks().topics(TopicRouter::new()));
     let unsigned = Request::post("/webhooks/dwolla").body(Body::empty()).unwrap();
     let response = app.oneshot(unsigned).await.unwrap();
     assert_eq!(
-        response.extensions().get::<Rejection>().map(Rejection::kind),
-        Some(RejectionKind::Signature)
+        response.extensions().get::<Refusal>().map(Refusal::kind),
+        Some(RefusalKind::Signature)
     );
 }
 
@@ -116,7 +116,7 @@ async fn all_services_of_a_layer_share_its_store_and_its_drain() {
     );
     assert!(
         layer
-            .handle()
+            .drain_handle()
             .drain(std::time::Duration::from_secs(1))
             .await
             .remaining()

@@ -16,10 +16,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use tokio::sync::Semaphore;
 use tower_webhook::{
-    Delivery, HandlerError, RejectionKind, ResultExt,
+    Delivery, HandlerError, RefusalKind, ResultExt,
     event::Fingerprint,
     layer::RemainingState,
-    store::{Completion, Effect, IdempotencyStore, State, Ticket, Token},
+    store::{ClaimRequest, Completion, Effect, IdempotencyStore, State, Token},
     testing::{Fault, Operation},
 };
 
@@ -42,7 +42,7 @@ macro_rules! for_every_case {
             the_older_header_counts_only_where_the_newer_is_absent
             a_body_in_single_bytes_is_the_same_body
             a_trickled_body_is_cut
-            a_sender_that_hangs_up_while_the_body_is_read_leaves_nothing_behind
+            a_provider_that_hangs_up_while_the_body_is_read_leaves_nothing_behind
             an_authentic_body_that_is_no_event_is_400_and_is_not_marked_as_seen
             authentic_json_that_is_no_event_is_400_and_leaves_the_store_alone
             an_id_of_the_longest_length_and_of_any_language_is_taken
@@ -60,7 +60,7 @@ macro_rules! for_every_case {
             a_handler_that_asks_for_time_is_503_with_retry_after
             a_handler_that_panics_is_500_and_its_event_runs_again
             a_handler_that_rejects_for_good_is_200_and_never_runs_again
-            a_sender_that_hangs_up_mid_handler_changes_nothing_and_its_retry_gets_200
+            a_provider_that_hangs_up_mid_handler_changes_nothing_and_its_retry_gets_200
             an_inner_2xx_is_done_and_forwarded
             an_inner_4xx_or_5xx_is_forwarded_and_its_event_runs_again
             an_inner_3xx_or_1xx_is_500_and_its_event_runs_again
@@ -154,16 +154,16 @@ pub(crate) fn assert_state(record: Option<tower_webhook::store::Record>, expecte
     assert_eq!(state, expected);
 }
 
-pub(crate) fn ticket_of_another_process(id: &str) -> Ticket {
+pub(crate) fn claim_request_of_another_process(id: &str) -> ClaimRequest {
     // What the layer makes of `event(id)`: the fingerprint is Dwolla's.
     let event = tower_webhook::event::from_json::<Event>(event(id).as_bytes()).unwrap();
-    Ticket {
+    ClaimRequest {
         key: key(id),
         token: Token::random(),
         fingerprint: tower_webhook::event::Event::fingerprint(&event).unwrap(),
         lease: Duration::from_secs(60),
         retention: Duration::from_secs(35 * 24 * 3600),
-        retry_horizon: Duration::from_secs(72 * 3600),
+        retry_window: Duration::from_secs(72 * 3600),
     }
 }
 
@@ -197,7 +197,7 @@ pub(crate) async fn every_signature_failure_gets_the_same_401_and_touches_neithe
     for (name, change) in failures {
         let mut answer = endpoint.send(request(change)).await;
         answer.headers.remove("date"); // the server's
-        answer.assert_refused(401, RejectionKind::Signature);
+        answer.assert_refused(401, RefusalKind::Signature);
         answers.push((name, answer.headers, answer.body));
     }
     for (name, headers, body) in &answers {
@@ -215,7 +215,7 @@ pub(crate) async fn a_request_that_is_not_posted_is_405_and_names_post(via: Via)
         if method == Method::HEAD {
             assert_eq!((answer.status.as_u16(), answer.body.as_str()), (405, ""));
         } else {
-            answer.assert_refused(405, RejectionKind::Method);
+            answer.assert_refused(405, RefusalKind::Method);
         }
         assert_eq!(answer.headers["allow"], "POST");
     }
@@ -229,10 +229,7 @@ pub(crate) async fn an_encoded_body_is_415(via: Via) {
         request
             .headers_mut()
             .insert("content-encoding", HeaderValue::from_static(encoding));
-        endpoint
-            .send(request)
-            .await
-            .assert_refused(415, RejectionKind::Encoding);
+        endpoint.send(request).await.assert_refused(415, RefusalKind::Encoding);
     }
     endpoint.assert_untouched();
     for none in ["Identity", "", "identity, "] {
@@ -258,10 +255,7 @@ pub(crate) async fn a_body_over_the_limit_is_413_and_one_of_exactly_the_limit_is
     let too_many = Step::Data(format!("{body} ").into());
     let in_chunks = with_body(signature(body.as_bytes()), Script::new([too_many, Step::Stall]));
     for request in [announced, by_header_alone, in_chunks] {
-        endpoint
-            .send(request)
-            .await
-            .assert_refused(413, RejectionKind::TooLarge);
+        endpoint.send(request).await.assert_refused(413, RefusalKind::TooLarge);
     }
     endpoint.assert_untouched();
     endpoint.send(signed(&body)).await.assert_acknowledged();
@@ -276,10 +270,7 @@ pub(crate) async fn requests_over_capacity_are_503_before_they_are_read(via: Via
     held.started(2).await;
     let calls = endpoint.store_calls();
     let unread = with_body(signature(b"{}"), Script::new([Step::Stall]));
-    endpoint
-        .send(unread)
-        .await
-        .assert_refused(503, RejectionKind::Overloaded);
+    endpoint.send(unread).await.assert_refused(503, RefusalKind::Overloaded);
     assert_eq!(endpoint.store_calls(), calls);
     held.end(3);
     one.await.unwrap().assert_acknowledged();
@@ -302,7 +293,7 @@ pub(crate) async fn doubled_headers_are_refused_whichever_of_them_is_right_unles
         endpoint
             .send(with(first, second))
             .await
-            .assert_refused(401, RejectionKind::Signature);
+            .assert_refused(401, RefusalKind::Signature);
         endpoint.assert_untouched();
     }
     // As a gateway doubles headers.
@@ -354,23 +345,23 @@ pub(crate) async fn a_trickled_body_is_cut(via: Via) {
     endpoint
         .send(with_body(signature(body.as_bytes()), Script::new(trickle)))
         .await
-        .assert_refused(408, RejectionKind::TooSlow);
+        .assert_refused(408, RefusalKind::TooSlow);
     endpoint.assert_untouched();
 }
 
-pub(crate) async fn a_sender_that_hangs_up_while_the_body_is_read_leaves_nothing_behind(via: Via) {
+pub(crate) async fn a_provider_that_hangs_up_while_the_body_is_read_leaves_nothing_behind(via: Via) {
     let endpoint = Endpoint::with(succeed, |builder| builder.max_in_flight(1))
         .over(via)
         .await;
-    for (run, sender) in (1..).zip([endpoint.clone(), endpoint.by_another_connection().await]) {
+    for (run, provider) in (1..).zip([endpoint.clone(), endpoint.by_another_connection().await]) {
         let id = run.to_string();
         let body = event(&id);
         let half = Step::Data(Bytes::from(body.as_bytes()[..body.len() / 2].to_vec()));
         let request = with_body(signature(body.as_bytes()), Script::new([half, Step::Stall]));
-        let call = tokio::spawn(async move { sender.send(request).await });
+        let call = tokio::spawn(async move { provider.send(request).await });
         endpoint.begun(3 * run - 2).await;
         let crowded = endpoint.deliver(&id).await;
-        crowded.assert_refused(503, RejectionKind::Overloaded);
+        crowded.assert_refused(503, RefusalKind::Overloaded);
         call.abort();
         assert!(call.await.unwrap_err().is_cancelled());
         endpoint.ended(3 * run - 1).await;
@@ -391,7 +382,7 @@ pub(crate) async fn an_authentic_body_that_is_no_event_is_400_and_is_not_marked_
         r#"{"id":7,"topic":"customer_created","created":"x"}"#,
     ] {
         let answer = endpoint.send(signed(body)).await;
-        answer.assert_refused(400, RejectionKind::NotAnEvent);
+        answer.assert_refused(400, RefusalKind::NotAnEvent);
     }
     assert_eq!((endpoint.parsed(), endpoint.store_calls(), endpoint.runs()), (4, 0, 0));
 }
@@ -444,7 +435,7 @@ pub(crate) async fn authentic_json_that_is_no_event_is_400_and_leaves_the_store_
         let endpoint = Endpoint::new(succeed).over(via).await;
         let answer = endpoint.send(signed(&body)).await;
         assert_eq!(answer.status.as_u16(), 400, "{name}");
-        answer.assert_refused(400, RejectionKind::NotAnEvent);
+        answer.assert_refused(400, RefusalKind::NotAnEvent);
         assert_eq!((endpoint.store_calls(), endpoint.runs()), (0, 0), "{name}");
     }
     let endpoint = Endpoint::new(succeed).over(via).await;
@@ -509,15 +500,15 @@ pub(crate) async fn the_same_id_with_another_fingerprint_is_500_and_changes_noth
     endpoint
         .send(signed(other))
         .await
-        .assert_refused(500, RejectionKind::Conflict);
+        .assert_refused(500, RefusalKind::Conflict);
     assert_eq!(endpoint.record("1").await, before);
     assert_eq!(endpoint.runs(), 1);
 }
 
-fn other_facts_in_another_process(id: &str) -> Ticket {
-    Ticket {
+fn other_facts_in_another_process(id: &str) -> ClaimRequest {
+    ClaimRequest {
         fingerprint: Fingerprint::of(["other"]),
-        ..ticket_of_another_process(id)
+        ..claim_request_of_another_process(id)
     }
 }
 
@@ -527,7 +518,7 @@ pub(crate) async fn other_facts_are_503_while_another_process_runs_the_id_and_ru
     endpoint.store.claim(&other).await.unwrap();
     let before = endpoint.record("1").await;
     let answer = endpoint.deliver("1").await;
-    answer.assert_refused(503, RejectionKind::InFlight);
+    answer.assert_refused(503, RefusalKind::InFlight);
     assert!(answer.retry_after().is_some_and(|seconds| (1..=60).contains(&seconds)));
     assert_eq!(endpoint.record("1").await, before);
     assert_eq!(endpoint.store.release(&other).await.unwrap(), Effect::Applied);
@@ -545,20 +536,20 @@ pub(crate) async fn other_facts_run_after_a_run_that_failed(via: Via) {
     endpoint
         .deliver("1")
         .await
-        .assert_refused(500, RejectionKind::HandlerFailed);
+        .assert_refused(500, RefusalKind::HandlerFailed);
     assert_state(endpoint.record("1").await, "free, 1");
     let other = event("1").replace("6c57f372", "00000000");
     endpoint.send(signed(&other)).await.assert_acknowledged();
     assert_state(endpoint.record("1").await, "handled");
     // What is finished is the other event.
     endpoint.send(signed(&other)).await.assert_acknowledged();
-    endpoint.deliver("1").await.assert_refused(500, RejectionKind::Conflict);
+    endpoint.deliver("1").await.assert_refused(500, RefusalKind::Conflict);
     assert_eq!(endpoint.runs(), 2);
 }
 
 pub(crate) async fn other_facts_run_after_a_lease_that_is_over(via: Via) {
     let endpoint = Endpoint::new(succeed).over(via).await;
-    let other = Ticket {
+    let other = ClaimRequest {
         lease: Duration::ZERO,
         ..other_facts_in_another_process("1")
     };
@@ -579,23 +570,23 @@ pub(crate) async fn another_event_under_the_id_of_a_running_one_does_not_wait_fo
     held.started(1).await;
     let other = event("1").replace("6c57f372", "00000000");
     let answer = endpoint.send(signed(&other)).await;
-    answer.assert_refused(503, RejectionKind::InFlight);
+    answer.assert_refused(503, RefusalKind::InFlight);
     assert!(answer.retry_after().is_some());
     held.end(1);
     first.await.unwrap().assert_acknowledged();
     endpoint
         .send(signed(&other))
         .await
-        .assert_refused(500, RejectionKind::Conflict);
+        .assert_refused(500, RefusalKind::Conflict);
     assert_eq!(endpoint.runs(), 1);
 }
 
 pub(crate) async fn an_event_that_another_process_runs_is_503_until_it_is_released(via: Via) {
     let endpoint = Endpoint::new(succeed).over(via).await;
-    let theirs = ticket_of_another_process("1");
+    let theirs = claim_request_of_another_process("1");
     endpoint.store.claim(&theirs).await.unwrap();
     let answer = endpoint.deliver("1").await;
-    answer.assert_refused(503, RejectionKind::InFlight);
+    answer.assert_refused(503, RefusalKind::InFlight);
     assert!(answer.retry_after().is_some_and(|seconds| (1..=60).contains(&seconds)));
     assert_state(endpoint.record("1").await, "claimed, 1");
     assert_eq!(endpoint.store.release(&theirs).await.unwrap(), Effect::Applied);
@@ -623,10 +614,10 @@ pub(crate) async fn a_handler_that_fails_is_500_and_its_event_runs_again(via: Vi
     .await;
     for attempts in 1..=2 {
         let answer = endpoint.deliver("1").await;
-        answer.assert_refused(500, RejectionKind::HandlerFailed);
+        answer.assert_refused(500, RefusalKind::HandlerFailed);
         assert!(
             !answer.body.contains("ledger"),
-            "a handler's error is not the sender's business: {}",
+            "a handler's error is not the provider's business: {}",
             answer.body
         );
         if via == Via::Service {
@@ -643,7 +634,7 @@ pub(crate) async fn a_handler_that_asks_for_time_is_503_with_retry_after(via: Vi
         .over(via)
         .await;
     let answer = endpoint.deliver("1").await;
-    answer.assert_refused(503, RejectionKind::HandlerFailed);
+    answer.assert_refused(503, RefusalKind::HandlerFailed);
     assert_eq!(answer.retry_after(), Some(30), "rounded up");
     assert_state(endpoint.record("1").await, "free, 1");
 }
@@ -663,14 +654,14 @@ pub(crate) async fn a_handler_that_panics_is_500_and_its_event_runs_again(via: V
     endpoint
         .deliver("1")
         .await
-        .assert_refused(500, RejectionKind::HandlerPanicked);
+        .assert_refused(500, RefusalKind::HandlerPanicked);
     assert_state(endpoint.record("1").await, "free, 1");
     endpoint.deliver("1").await.assert_acknowledged();
     assert_eq!(endpoint.runs(), 2);
 }
 
 pub(crate) async fn a_handler_that_rejects_for_good_is_200_and_never_runs_again(via: Via) {
-    let endpoint = Endpoint::new(async |_| Err("no such customer").reject())
+    let endpoint = Endpoint::new(async |_| Err("no such customer").permanent())
         .over(via)
         .await;
     endpoint.deliver("1").await.assert_acknowledged();
@@ -679,15 +670,15 @@ pub(crate) async fn a_handler_that_rejects_for_good_is_200_and_never_runs_again(
     assert_eq!(endpoint.runs(), 1);
 }
 
-pub(crate) async fn a_sender_that_hangs_up_mid_handler_changes_nothing_and_its_retry_gets_200(via: Via) {
+pub(crate) async fn a_provider_that_hangs_up_mid_handler_changes_nothing_and_its_retry_gets_200(via: Via) {
     let held = Held::new();
     let endpoint = Endpoint::new(held.handler()).over(via).await;
     // Over HTTP/2 the one resets a stream of a connection in use, the other drops its connection.
-    for (run, sender) in (1..).zip([endpoint.clone(), endpoint.by_another_connection().await]) {
+    for (run, provider) in (1..).zip([endpoint.clone(), endpoint.by_another_connection().await]) {
         let id = run.to_string();
         let call = tokio::spawn({
             let id = id.clone();
-            async move { sender.deliver(&id).await }
+            async move { provider.deliver(&id).await }
         });
         held.started(1).await;
         call.abort();
@@ -750,7 +741,7 @@ pub(crate) async fn an_inner_4xx_or_5xx_is_forwarded_and_its_event_runs_again(vi
 pub(crate) async fn an_inner_3xx_or_1xx_is_500_and_its_event_runs_again(via: Via) {
     for status in [301, 302, 304, 307, 101] {
         let (endpoint, answer) = answer_with(status, via).await;
-        answer.assert_refused(500, RejectionKind::InnerAnswer);
+        answer.assert_refused(500, RefusalKind::InnerResponse);
         assert_state(endpoint.record("1").await, "free, 1");
     }
 }
@@ -762,7 +753,7 @@ pub(crate) async fn an_inner_error_is_500_and_its_event_runs_again(via: Via) {
     endpoint
         .deliver("1")
         .await
-        .assert_refused(500, RejectionKind::HandlerFailed);
+        .assert_refused(500, RefusalKind::HandlerFailed);
     assert_state(endpoint.record("1").await, "free, 1");
 }
 
@@ -795,7 +786,7 @@ pub(crate) async fn a_store_that_fails_at_claim_is_503_and_its_claim_is_released
         let endpoint = Endpoint::new(succeed).over(via).await;
         endpoint.store.fail(Operation::Claim, fault, 1);
         let answer = endpoint.deliver("1").await;
-        answer.assert_refused(503, RejectionKind::Store);
+        answer.assert_refused(503, RefusalKind::Store);
         assert!(answer.retry_after().is_some());
         assert_eq!(endpoint.runs(), 0, "never run without a claim");
         endpoint.deliver("1").await.assert_acknowledged();
@@ -823,9 +814,9 @@ pub(crate) async fn a_draining_layer_is_503_and_waits_for_its_handlers(via: Via)
     held.started(1).await;
     let meanwhile = async {
         let calls = endpoint.store_calls();
-        endpoint.deliver("2").await.assert_refused(503, RejectionKind::Draining);
+        endpoint.deliver("2").await.assert_refused(503, RefusalKind::Draining);
         // Not a copy of the running one either, which would have to wait.
-        endpoint.deliver("1").await.assert_refused(503, RejectionKind::Draining);
+        endpoint.deliver("1").await.assert_refused(503, RefusalKind::Draining);
         assert_eq!(endpoint.store_calls(), calls);
         held.end(1);
     };
@@ -848,5 +839,5 @@ pub(crate) async fn a_drain_that_runs_out_of_time_cancels_releases_and_lists_wha
     assert_eq!(remaining.state(), RemainingState::Cancelled);
     assert_eq!(report.to_string(), "customer_created 1: its handler was cancelled\n");
     assert_state(endpoint.record("1").await, "free, 1");
-    first.await.unwrap().assert_refused(503, RejectionKind::Draining);
+    first.await.unwrap().assert_refused(503, RefusalKind::Draining);
 }

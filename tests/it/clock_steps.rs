@@ -8,9 +8,9 @@ use std::{
 };
 
 use tokio::sync::mpsc;
-use tower_webhook::store::{Claimed, Completion, Effect, IdempotencyStore, State, Ticket, Token};
+use tower_webhook::store::{ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, State, Token};
 
-use crate::over_store::{App, LEASE, ticket_in};
+use crate::over_store::{App, LEASE, claim_request_in};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// What the machine may take for a step of the test.
@@ -80,15 +80,15 @@ impl Clock {
     }
 }
 
-fn again(ticket: &Ticket) -> Ticket {
-    Ticket {
+fn again(claim_request: &ClaimRequest) -> ClaimRequest {
+    ClaimRequest {
         token: Token::random(),
-        ..ticket.clone()
+        ..claim_request.clone()
     }
 }
 
-async fn lease_until<S: IdempotencyStore>(store: &S, ticket: &Ticket) -> SystemTime {
-    match store.get(&ticket.key).await.unwrap().unwrap().state {
+async fn lease_until<S: IdempotencyStore>(store: &S, claim_request: &ClaimRequest) -> SystemTime {
+    match store.get(&claim_request.key).await.unwrap().unwrap().state {
         State::Claimed { lease_until, .. } => lease_until,
         state => panic!("{state:?}"),
     }
@@ -96,34 +96,34 @@ async fn lease_until<S: IdempotencyStore>(store: &S, ticket: &Ticket) -> SystemT
 
 /// Of a store with a server, whose clock goes on as before.
 async fn no_lease_changes<S: IdempotencyStore + Clone>(store: S, clock: Clock) {
-    let ticket = ticket_in(&format!("steps {:?}", Token::random()), "event");
-    let acquired = store.claim(&ticket).await.unwrap();
+    let claim_request = claim_request_in(&format!("steps {:?}", Token::random()), "event");
+    let acquired = store.claim(&claim_request).await.unwrap();
     assert!(matches!(acquired, Claimed::Acquired { .. }), "{acquired:?}");
-    let until = lease_until(&store, &ticket).await;
+    let until = lease_until(&store, &claim_request).await;
     for offset in [3600, -3600, 0] {
         clock.set(offset);
-        let answer = store.claim(&again(&ticket)).await.unwrap();
+        let answer = store.claim(&again(&claim_request)).await.unwrap();
         assert!(
             matches!(answer, Claimed::InFlight { remaining } if remaining <= LEASE && remaining + SLACK > LEASE),
             "{offset}: {answer:?}"
         );
-        assert_eq!(lease_until(&store, &ticket).await, until, "{offset}");
+        assert_eq!(lease_until(&store, &claim_request).await, until, "{offset}");
         // A claim that is made now has its lease from the server, too.
-        let late = ticket_in(ticket.key.namespace(), &format!("event {offset}"));
+        let late = claim_request_in(claim_request.key.namespace(), &format!("event {offset}"));
         store.claim(&late).await.unwrap();
         let lease = lease_until(&store, &late).await.duration_since(until).unwrap();
         assert!(lease < SLACK, "{offset}: {lease:?}");
     }
     clock.set(3600);
-    assert_eq!(store.renew(&ticket).await.unwrap(), Effect::Applied);
-    assert!(lease_until(&store, &ticket).await.duration_since(until).unwrap() < SLACK);
+    assert_eq!(store.renew(&claim_request).await.unwrap(), Effect::Applied);
+    assert!(lease_until(&store, &claim_request).await.duration_since(until).unwrap() < SLACK);
     assert_eq!(
-        store.complete(&ticket, Completion::Handled).await.unwrap(),
+        store.complete(&claim_request, Completion::Handled).await.unwrap(),
         Effect::Applied
     );
     clock.set(-3600);
     let done = Claimed::Done(Completion::Handled);
-    assert_eq!(store.claim(&again(&ticket)).await.unwrap(), done);
+    assert_eq!(store.claim(&again(&claim_request)).await.unwrap(), done);
     clock.set(0);
     whole_layer(store, &clock).await;
 }
@@ -139,7 +139,7 @@ async fn whole_layer<S: IdempotencyStore + Clone>(store: S, clock: &Clock) {
         async move {
             began.send(()).await?;
             ends.lock().await.recv().await;
-            assert!(!delivery.claim().lost());
+            assert!(!delivery.claim().is_lost());
             Ok(())
         }
     });
@@ -200,30 +200,30 @@ async fn in_sqlite_leases_shift_by_as_much() {
         return;
     };
     let store = SqliteStore::open(Path::new(&path)).await.unwrap();
-    let ticket = ticket_in("dwolla", "event");
-    store.claim(&ticket).await.unwrap();
+    let claim_request = claim_request_in("dwolla", "event");
+    store.claim(&claim_request).await.unwrap();
     // Back: a dead process's claim rests for longer.
     clock.set(-3600);
-    let answer = store.claim(&again(&ticket)).await.unwrap();
+    let answer = store.claim(&again(&claim_request)).await.unwrap();
     assert!(
         matches!(answer, Claimed::InFlight { remaining } if remaining > HOUR && remaining <= HOUR + LEASE),
         "{answer:?}"
     );
     // Forward: the lease is over at once.
     clock.set(3600);
-    let other = again(&ticket);
+    let other = again(&claim_request);
     let second = Claimed::Acquired {
         generation: 2,
         attempts: 2,
     };
     assert_eq!(store.claim(&other).await.unwrap(), second);
-    assert_eq!(store.renew(&ticket).await.unwrap(), Effect::NotHeld);
+    assert_eq!(store.renew(&claim_request).await.unwrap(), Effect::NotHeld);
     // Whoever handled it still finishes it, whatever the clock says, and it stays finished.
     assert_eq!(
-        store.complete(&ticket, Completion::Handled).await.unwrap(),
+        store.complete(&claim_request, Completion::Handled).await.unwrap(),
         Effect::Applied
     );
     clock.set(0);
     let done = Claimed::Done(Completion::Handled);
-    assert_eq!(store.claim(&again(&ticket)).await.unwrap(), done);
+    assert_eq!(store.claim(&again(&claim_request)).await.unwrap(), done);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tower_webhook::{Delivery, HandlerError, RejectionKind, testing::Operation};
+use tower_webhook::{Delivery, HandlerError, RefusalKind, testing::Operation};
 
 use crate::{
     endpoint::{Endpoint, Event},
@@ -92,25 +92,25 @@ async fn copies_of_many_events_whose_handlers_fail_at_first_each_succeed_once() 
             Ok(())
         }
     });
-    let mut senders: JoinSet<()> = (0..400)
-        .map(|sender| {
+    let mut providers: JoinSet<()> = (0..400)
+        .map(|provider| {
             let endpoint = endpoint.clone();
             async move {
-                let id = format!("event-{}", sender % 40);
-                // As a sender does: again until it is acknowledged.
+                let id = format!("event-{}", provider % 40);
+                // As a provider does: again until it is acknowledged.
                 for _ in 0..100 {
                     let answer = endpoint.deliver(&id).await;
                     if answer.status.is_success() {
                         return;
                     }
-                    answer.assert_refused(500, RejectionKind::HandlerFailed);
+                    answer.assert_refused(500, RefusalKind::HandlerFailed);
                 }
                 panic!("never acknowledged");
             }
         })
         .collect();
-    while let Some(sender) = senders.join_next().await {
-        sender.unwrap();
+    while let Some(provider) = providers.join_next().await {
+        provider.unwrap();
     }
     let successes = successes.lock().unwrap();
     assert_eq!(successes.len(), 40);

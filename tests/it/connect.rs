@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use tower_webhook::{
     event::{EventId, Fingerprint},
-    store::{self, AnyStore, Claimed, Completion, Counts, IdempotencyStore, Key, StoreAdmin, Ticket, Token},
+    store::{self, AnyStore, ClaimRequest, Claimed, Completion, Counts, IdempotencyStore, Key, StoreAdmin, Token},
 };
 
 async fn refused(url: &str) -> String {
     store::connect(url).await.unwrap_err().to_string()
 }
 
-fn ticket(namespace: &str, id: &str) -> Ticket {
-    Ticket {
+fn claim_request(namespace: &str, id: &str) -> ClaimRequest {
+    ClaimRequest {
         key: Key::new(namespace, EventId::new(id).unwrap()),
         token: Token::random(),
         fingerprint: Fingerprint::of([id]),
         lease: Duration::from_secs(60),
         retention: Duration::from_secs(3600),
-        retry_horizon: Duration::from_secs(600),
+        retry_window: Duration::from_secs(600),
     }
 }
 
@@ -30,21 +30,21 @@ fn namespace() -> String {
 #[allow(dead_code, reason = "not every feature has a store that is shared by URL")]
 async fn is_shared(url: &str) {
     let namespace = namespace();
-    let (done, running) = (ticket(&namespace, "done"), ticket(&namespace, "running"));
+    let (done, running) = (claim_request(&namespace, "done"), claim_request(&namespace, "running"));
     let store = store::connect(url).await.unwrap();
-    for ticket in [&done, &running] {
+    for claim_request in [&done, &running] {
         let first = Claimed::Acquired {
             generation: 1,
             attempts: 1,
         };
-        assert_eq!(store.claim(ticket).await.unwrap(), first);
+        assert_eq!(store.claim(claim_request).await.unwrap(), first);
     }
     store.complete(&done, Completion::Handled).await.unwrap();
 
     let other = store::connect(url).await.unwrap();
-    let again = |ticket: &Ticket| Ticket {
+    let again = |claim_request: &ClaimRequest| ClaimRequest {
         token: Token::random(),
-        ..ticket.clone()
+        ..claim_request.clone()
     };
     assert_eq!(
         other.claim(&again(&done)).await.unwrap(),
@@ -62,7 +62,7 @@ async fn is_shared(url: &str) {
 
 async fn verbs_answer(store: &AnyStore, namespace: &str, counts: Counts) {
     assert_eq!(store.count(namespace).await.unwrap(), counts);
-    assert_eq!(store.overdue(namespace, 10).await.unwrap(), []);
+    assert_eq!(store.expired_claims(namespace, 10).await.unwrap(), []);
     assert_eq!(store.purge(10).await.unwrap(), 0);
 }
 
@@ -71,7 +71,7 @@ async fn verbs_answer(store: &AnyStore, namespace: &str, counts: Counts) {
 async fn memory_is_this_process() {
     let store = store::connect("memory:").await.unwrap();
     let namespace = namespace();
-    store.claim(&ticket(&namespace, "1")).await.unwrap();
+    store.claim(&claim_request(&namespace, "1")).await.unwrap();
     let counts = Counts {
         claimed: 1,
         ..Counts::default()

@@ -713,7 +713,7 @@ const SHA1: &str = "0123456789abcdef0123456789abcdef01234567";
 #[test]
 fn the_signature_that_other_tools_compute_is_taken_and_made() {
     let vector = vector();
-    assert_eq!(verified(&[(NEWER, &tag())]).unwrap().secret(), 0);
+    assert_eq!(verified(&[(NEWER, &tag())]).unwrap().secret_index(), 0);
     let made = dwolla::scheme()
         .sign(&Secrets::new(vector.secret).unwrap(), vector.body.as_bytes())
         .unwrap();
@@ -746,7 +746,7 @@ fn a_sha_1_tag_is_refused_and_named() {
         &[(OLDER, SHA1)],
         SignatureErrorKind::Sha1,
         "the tag in x-request-signature has 40 hex digits, the length of a SHA-1 tag; expected HMAC-SHA256: \
-         SHA-1 is not accepted, have the sender sign with HMAC-SHA256",
+         SHA-1 is not accepted, have the provider sign with HMAC-SHA256",
     );
 }
 
@@ -788,9 +788,9 @@ fn the_provider_takes_one_secret_or_several() {
         let headers = dwolla::scheme()
             .sign(&Secrets::new(secret).unwrap(), DELIVERED)
             .unwrap();
-        assert_eq!(one.verifier().verify(&headers, DELIVERED).unwrap().secret(), 0);
+        assert_eq!(one.verifier().verify(&headers, DELIVERED).unwrap().secret_index(), 0);
         assert_eq!(
-            several.verifier().verify(&headers, DELIVERED).unwrap().secret(),
+            several.verifier().verify(&headers, DELIVERED).unwrap().secret_index(),
             position
         );
     }
@@ -830,13 +830,13 @@ fn the_provider_reads_the_topic_from_the_body_not_from_the_header() {
 #[test]
 fn the_provider_tells_dwollas_terms() {
     let dwolla = Dwolla::new("text").unwrap();
-    let (terms, hour) = (dwolla.terms(), Duration::from_secs(3600));
+    let (policy, hour) = (dwolla.policy(), Duration::from_secs(3600));
     assert_eq!(dwolla.name(), "dwolla");
-    assert_eq!(terms.answer_limit(), Duration::from_secs(10));
-    assert_eq!(terms.retry_horizon(), 72 * hour);
-    assert_eq!(terms.longest_horizon(), 30 * 24 * hour);
-    assert_eq!(terms.retention(), 35 * 24 * hour);
-    assert_eq!(terms.largest_body(), 256 * 1024);
+    assert_eq!(policy.response_timeout(), Duration::from_secs(10));
+    assert_eq!(policy.retry_window(), 72 * hour);
+    assert_eq!(policy.redelivery_window(), 30 * 24 * hour);
+    assert_eq!(policy.retention(), 35 * 24 * hour);
+    assert_eq!(policy.largest_body(), 256 * 1024);
 }
 
 // Anything at all

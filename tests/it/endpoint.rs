@@ -16,12 +16,12 @@ use http_body_util::{BodyExt as _, Full};
 use tokio::time::Instant;
 use tower::{Layer, Service, util::BoxCloneSyncService};
 use tower_webhook::{
-    Delivery, HandlerError, MemoryStore, Rejection, RejectionKind, TopicRouter, WebhookLayer,
+    Delivery, HandlerError, MemoryStore, Refusal, RefusalKind, TopicRouter, WebhookLayer,
     clock::Clock,
     dwolla::{self, Dwolla},
     event::{EventError, EventId},
-    layer::{ResponseBody, WebhookHandle, WebhookLayerBuilder},
-    provider::{DeliveryTerms, Provider},
+    layer::{DrainHandle, ResponseBody, WebhookLayerBuilder},
+    provider::{DeliveryPolicy, Provider},
     signature::{Secrets, Verifier},
     store::{IdempotencyStore, Key, Record},
     testing::{FaultyStore, Operation},
@@ -71,8 +71,8 @@ impl Provider for Counted {
         self.parsed.fetch_add(1, Ordering::SeqCst);
         self.dwolla.event(headers, body)
     }
-    fn terms(&self) -> DeliveryTerms {
-        self.dwolla.terms()
+    fn policy(&self) -> DeliveryPolicy {
+        self.dwolla.policy()
     }
 }
 
@@ -83,7 +83,7 @@ pub(crate) type BoxService = BoxCloneSyncService<Request<TestBody>, Response<Res
 pub(crate) struct Endpoint {
     wire: Wire,
     calls: Calls,
-    pub(crate) handle: WebhookHandle,
+    pub(crate) handle: DrainHandle,
     pub(crate) store: FaultyStore<MemoryStore>,
     runs: Arc<AtomicUsize>,
     parsed: Arc<AtomicUsize>,
@@ -210,7 +210,7 @@ impl Endpoint {
         };
         let builder = WebhookLayer::builder(provider, store.clone()).clock(clock);
         let layer = settings(builder).build().unwrap();
-        let handle = layer.handle();
+        let handle = layer.drain_handle();
         let calls = Calls::default();
         Self {
             wire: Wire::Direct(calls.watch(service(layer))),
@@ -228,7 +228,7 @@ impl Endpoint {
         Self { wire, ..self }
     }
 
-    /// The same endpoint for another sender: over a socket, a connection that nobody else uses.
+    /// The same endpoint for another provider: over a socket, a connection that nobody else uses.
     pub(crate) async fn by_another_connection(&self) -> Self {
         let wire = self.wire.anew().await;
         Self { wire, ..self.clone() }
@@ -318,7 +318,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
-    pub(crate) rejection: Option<Rejection>,
+    pub(crate) rejection: Option<Refusal>,
 }
 
 impl Answer {
@@ -332,7 +332,7 @@ impl Answer {
             status: parts.status,
             headers: parts.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
-            rejection: parts.extensions.get::<Rejection>().cloned(),
+            rejection: parts.extensions.get::<Refusal>().cloned(),
         }
     }
 
@@ -348,7 +348,7 @@ impl Answer {
 
     /// This status and kind, as a problem.
     #[track_caller]
-    pub(crate) fn assert_refused(&self, status: u16, kind: RejectionKind) {
+    pub(crate) fn assert_refused(&self, status: u16, kind: RefusalKind) {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
         assert_eq!(self.headers["content-type"], "application/problem+json");
         let problem: serde_json::Value = serde_json::from_str(&self.body).unwrap();

@@ -387,8 +387,8 @@ fn legacy_headers_are_named_with_what_to_configure() {
     assert_eq!(
         explanation.to_string(),
         "the signature matches HMAC-SHA1 and the tag in the header x-hub-signature: SHA-1 is the provider's legacy signature and \
-         not accepted; configure the sender to sign with HMAC-SHA256 (a newer signature version, or the header beside it); and \
-         use a scheme that reads x-hub-signature, or have the sender use x-hub-signature-256",
+         not accepted; configure the provider to sign with HMAC-SHA256 (a newer signature version, or the header beside it); and \
+         use a scheme that reads x-hub-signature, or have the provider use x-hub-signature-256",
     );
 
     for (provider, header) in [

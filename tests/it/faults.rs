@@ -1,6 +1,6 @@
 //! A store that fails at each operation, before applying it, after applying it, or hangs: times every handler outcome.
 //!
-//! A sender sends again until it is acknowledged, as senders do. Then: the event was handled, and handled more than once only in the
+//! A provider sends again until it is acknowledged, as providers do. Then: the event was handled, and handled more than once only in the
 //! windows that are named in the crate docs.
 
 use std::{
@@ -66,7 +66,7 @@ fn endpoint(first: Behaviour, effects: Arc<AtomicUsize>) -> Endpoint {
                 Behaviour::SucceedsLate => sleep(Duration::from_secs(70)).await,
                 Behaviour::Fails => return Err(HandlerError::retry("on purpose")),
                 Behaviour::Panics => panic!("on purpose"),
-                Behaviour::Rejects => return Err(HandlerError::reject("on purpose")),
+                Behaviour::Rejects => return Err(HandlerError::permanent("on purpose")),
                 Behaviour::Hangs => return pending().await,
             }
             effects.fetch_add(1, Ordering::SeqCst);

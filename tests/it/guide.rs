@@ -2,9 +2,9 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use tower_webhook::store::{Claimed, Completion, IdempotencyStore, Ticket};
+use tower_webhook::store::{ClaimRequest, Claimed, Completion, IdempotencyStore};
 
-use crate::over_store::ticket_in;
+use crate::over_store::claim_request_in;
 
 /// What the page has for this database: each statement, and the remark behind it.
 pub(crate) fn statements(database: &str) -> Vec<(String, String)> {
@@ -41,16 +41,20 @@ pub(crate) fn statement(database: &str, remark: &str) -> String {
 /// One event of each kind. Of the failed ones, one was tried twice, and one failed before it.
 pub(crate) async fn events_of_each_kind<S: IdempotencyStore>(store: &S, advance: impl Fn(&S, Duration)) {
     let claim = async |id: &str| {
-        let ticket = ticket_in("dwolla", id);
-        assert!(matches!(store.claim(&ticket).await.unwrap(), Claimed::Acquired { .. }));
-        ticket
+        let claim_request = claim_request_in("dwolla", id);
+        assert!(matches!(
+            store.claim(&claim_request).await.unwrap(),
+            Claimed::Acquired { .. }
+        ));
+        claim_request
     };
     let fail = async |id: &str| store.release(&claim(id).await).await.unwrap();
     fail("failed twice").await;
     fail("failed").await;
     advance(store, Duration::from_secs(1));
     fail("failed twice").await;
-    let complete = async |ticket: Ticket, completion| store.complete(&ticket, completion).await.unwrap();
+    let complete =
+        async |claim_request: ClaimRequest, completion| store.complete(&claim_request, completion).await.unwrap();
     complete(claim("handled").await, Completion::Handled).await;
     complete(claim("rejected").await, Completion::Rejected).await;
     claim("claimed").await;

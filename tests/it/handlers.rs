@@ -152,15 +152,15 @@ async fn handlers_take_the_event_or_the_delivery_with_or_without_the_state() {
     }
     let error = router.oneshot(delivery("d").await).await.unwrap_err();
     assert_eq!(
-        (error.to_string().as_str(), error.is_rejection()),
+        (error.to_string().as_str(), error.is_permanent()),
         ("text is an error too", false)
     );
 }
 
 #[test]
 fn the_last_word_on_an_error_counts() {
-    let rejected: Result<(), HandlerError> = Err("x").retry_after(std::time::Duration::from_secs(1)).reject();
-    assert!(rejected.unwrap_err().is_rejection());
-    let retried: Result<(), HandlerError> = Err("x").reject().retry_after(std::time::Duration::from_secs(1));
-    assert!(!retried.unwrap_err().is_rejection());
+    let rejected: Result<(), HandlerError> = Err("x").retry_after(std::time::Duration::from_secs(1)).permanent();
+    assert!(rejected.unwrap_err().is_permanent());
+    let retried: Result<(), HandlerError> = Err("x").permanent().retry_after(std::time::Duration::from_secs(1));
+    assert!(!retried.unwrap_err().is_permanent());
 }

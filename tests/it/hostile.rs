@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame};
 use http_body_util::Full;
-use tower_webhook::RejectionKind;
+use tower_webhook::RefusalKind;
 
 use crate::{
     body::{Script, Step, one_by_one},
@@ -92,16 +92,16 @@ async fn every_single_bit_flip_of_the_tag_or_the_body_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sha_1_tag_is_refused_with_a_reason_for_the_log_and_none_for_the_sender() {
+async fn a_sha_1_tag_is_refused_with_a_reason_for_the_log_and_none_for_the_provider() {
     let endpoint = Endpoint::new(succeed);
     let answer = endpoint
         .send(with_body(header(OLD_NAME, &[b'a'; 40]), Full::from(event("1"))))
         .await;
-    answer.assert_refused(401, RejectionKind::Signature);
+    answer.assert_refused(401, RefusalKind::Signature);
     assert_eq!(
         answer.rejection.as_ref().unwrap().reason(),
         "the tag in x-request-signature has 40 hex digits, the length of a SHA-1 tag; expected HMAC-SHA256: \
-         SHA-1 is not accepted, have the sender sign with HMAC-SHA256"
+         SHA-1 is not accepted, have the provider sign with HMAC-SHA256"
     );
     assert!(!answer.body.contains("SHA"), "{}", answer.body);
 }
@@ -188,22 +188,19 @@ async fn the_first_thing_that_is_wrong_answers() {
         *request.method_mut() = method;
         request
     };
-    endpoint
-        .send(everything)
-        .await
-        .assert_refused(405, RejectionKind::Method);
+    endpoint.send(everything).await.assert_refused(405, RefusalKind::Method);
     endpoint
         .send(without(http::Method::POST, true, false))
         .await
-        .assert_refused(415, RejectionKind::Encoding);
+        .assert_refused(415, RefusalKind::Encoding);
     endpoint
         .send(without(http::Method::POST, false, false))
         .await
-        .assert_refused(401, RejectionKind::Signature);
+        .assert_refused(401, RefusalKind::Signature);
     endpoint
         .send(without(http::Method::POST, false, true))
         .await
-        .assert_refused(413, RejectionKind::TooLarge);
+        .assert_refused(413, RefusalKind::TooLarge);
     endpoint.assert_untouched();
 }
 
@@ -223,7 +220,7 @@ async fn a_body_that_is_always_ready_lets_others_have_a_turn() {
         "{} frames at one go",
         polls.load(Ordering::SeqCst)
     );
-    call.await.assert_refused(401, RejectionKind::Signature);
+    call.await.assert_refused(401, RefusalKind::Signature);
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,7 +232,7 @@ async fn a_trickled_body_ends_at_one_deadline_for_all_of_it() {
     endpoint
         .send(with_body(signature(body.as_bytes()), Script::new(trickle)))
         .await
-        .assert_refused(408, RejectionKind::TooSlow);
+        .assert_refused(408, RefusalKind::TooSlow);
     assert_eq!(started.elapsed(), Duration::from_secs(5));
     endpoint.assert_untouched();
 }
@@ -248,7 +245,7 @@ async fn an_endless_body_ends_at_the_limit() {
     endpoint
         .send(with_body(signature(b"{}"), script))
         .await
-        .assert_refused(413, RejectionKind::TooLarge);
+        .assert_refused(413, RefusalKind::TooLarge);
     assert_eq!(
         polls.load(Ordering::SeqCst),
         257,
@@ -264,7 +261,7 @@ async fn an_endless_body_of_empty_frames_ends_too() {
     endpoint
         .send(with_body(signature(b"{}"), script))
         .await
-        .assert_refused(408, RejectionKind::TooSlow);
+        .assert_refused(408, RefusalKind::TooSlow);
     endpoint.assert_untouched();
 }
 
@@ -280,7 +277,7 @@ async fn endless_trailers_end_too() {
     }
     let endpoint = Endpoint::new(succeed);
     let answer = endpoint.send(with_body(signature(b"{}"), Trailers)).await;
-    answer.assert_refused(408, RejectionKind::TooSlow);
+    answer.assert_refused(408, RefusalKind::TooSlow);
     endpoint.assert_untouched();
 }
 
@@ -296,10 +293,7 @@ async fn a_length_that_lies_is_not_believed() {
     request
         .headers_mut()
         .insert("content-length", HeaderValue::from_static("2"));
-    endpoint
-        .send(request)
-        .await
-        .assert_refused(413, RejectionKind::TooLarge);
+    endpoint.send(request).await.assert_refused(413, RefusalKind::TooLarge);
     // Says more than comes: the MAC decides.
     let mut request = signed(&body);
     request
@@ -321,7 +315,7 @@ async fn a_length_that_lies_is_not_believed() {
     endpoint
         .send(with_body(signature(b"{}"), script))
         .await
-        .assert_refused(413, RejectionKind::TooLarge);
+        .assert_refused(413, RefusalKind::TooLarge);
     assert_eq!(polls.load(Ordering::SeqCst), 0);
 }
 
@@ -333,7 +327,7 @@ async fn a_body_that_breaks_off_is_400_and_runs_nothing() {
     endpoint
         .send(with_body(signature(body.as_bytes()), script))
         .await
-        .assert_refused(400, RejectionKind::BrokenBody);
+        .assert_refused(400, RefusalKind::BrokenBody);
     endpoint.assert_untouched();
 }
 
@@ -345,7 +339,7 @@ async fn a_limit_further_out_is_413_as_well() {
     endpoint
         .send(with_body(signature(body.as_bytes()), limited))
         .await
-        .assert_refused(413, RejectionKind::TooLarge);
+        .assert_refused(413, RefusalKind::TooLarge);
     endpoint.assert_untouched();
 }
 
@@ -366,7 +360,7 @@ async fn announced_lengths_take_no_room_from_others() {
     tokio::task::yield_now().await;
     endpoint.deliver("1").await.assert_acknowledged();
     for stranger in strangers {
-        stranger.await.unwrap().assert_refused(408, RejectionKind::TooSlow);
+        stranger.await.unwrap().assert_refused(408, RefusalKind::TooSlow);
     }
 }
 
@@ -393,7 +387,7 @@ async fn the_rest_of_a_refused_body_is_discarded_behind_the_response() {
     let script = Script::new((0..100).map(|_| Step::Data(Bytes::from(vec![b'x'; 1024]))));
     let polls = Arc::clone(&script.polls);
     let answer = endpoint.send(unsigned(script)).await;
-    answer.assert_refused(401, RejectionKind::Signature);
+    answer.assert_refused(401, RefusalKind::Signature);
     assert_eq!(polls.load(Ordering::SeqCst), 0, "the response waits for nothing");
     dropped(&polls).await;
     assert_eq!(polls.load(Ordering::SeqCst), 101, "to its end");

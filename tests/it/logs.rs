@@ -14,7 +14,7 @@ use tower_webhook::{
     Delivery, HandlerError, MemoryStore, TopicRouter, WebhookLayer,
     dwolla::Dwolla,
     signature::Verifier,
-    store::{Claimed, Completion, Effect, IdempotencyStore, Key, Record as StoreRecord, StoreError, Ticket},
+    store::{ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record as StoreRecord, StoreError},
     testing::{Fault, FaultyStore, Operation},
 };
 use tracing::{
@@ -443,7 +443,7 @@ async fn every_end_of_an_event_is_one_line_that_says_all_of_it() {
     conflicting = conflicting.replace("2019-02-04", "2019-02-05");
     endpoint.send(signed(conflicting)).await;
     let reason =
-        "the id is recorded for another event; expected ids that name one event each: check the sender's id field";
+        "the id is recorded for another event; expected ids that name one event each: check the provider's id field";
     let conflict = [("outcome", "conflict"), ("status", "500"), ("reason", reason)];
     lines.assert_one("ERROR", &of_event(&conflict));
 
@@ -460,7 +460,7 @@ async fn every_end_of_an_event_is_one_line_that_says_all_of_it() {
             "handler-failed",
             "503",
         ),
-        (HandlerError::reject, "WARN", "rejected", "200"),
+        (HandlerError::permanent, "WARN", "rejected", "200"),
     ] {
         let handler = move |_| std::future::ready(Err(error("the ledger is down")));
         Endpoint::new(handler).deliver("1").await;
@@ -483,9 +483,9 @@ async fn every_end_of_an_event_is_one_line_that_says_all_of_it() {
         (
             302,
             "ERROR",
-            "inner-answer",
+            "inner-response",
             "500",
-            "the HTTP service answered 302; expected 2xx, 4xx or 5xx: a sender may never retry after any other",
+            "the HTTP service answered 302; expected 2xx, 4xx or 5xx: a provider may never retry after any other",
         ),
     ] {
         let endpoint = Endpoint::http(move |_| {
@@ -513,7 +513,7 @@ async fn every_end_of_an_event_is_one_line_that_says_all_of_it() {
     );
     endpoint
         .store
-        .claim(&crate::cases::ticket_of_another_process("1"))
+        .claim(&crate::cases::claim_request_of_another_process("1"))
         .await
         .unwrap();
     endpoint.deliver("1").await;
@@ -679,7 +679,7 @@ async fn at_warn_one_line_says_all_of_a_request_that_was_refused_before_it_was_a
             "missing",
             "0",
             "no signature: expected the header x-request-signature-sha-256 or x-request-signature; check that the request comes \
-             from the sender and that no proxy drops the header",
+             from the provider and that no proxy drops the header",
         ),
         (
             signed_with("abc"),
@@ -692,13 +692,13 @@ async fn at_warn_one_line_says_all_of_a_request_that_was_refused_before_it_was_a
             "mismatch",
             length.as_str(),
             "the tag matches none of the 1 secret(s); expected the body's own: check that the secret is the one given to the \
-             sender and that nothing before this layer changes the body",
+             provider and that nothing before this layer changes the body",
         ),
     ] {
         endpoint
             .send(request(headers))
             .await
-            .assert_refused(401, tower_webhook::RejectionKind::Signature);
+            .assert_refused(401, tower_webhook::RefusalKind::Signature);
         let fields = [
             ("outcome", "signature"),
             ("status", "401"),
@@ -810,7 +810,7 @@ async fn at_warn_one_line_says_all_of_a_request_that_was_refused_before_it_was_a
     endpoint
         .send(signed("[]"))
         .await
-        .assert_refused(400, tower_webhook::RejectionKind::NotAnEvent);
+        .assert_refused(400, tower_webhook::RefusalKind::NotAnEvent);
     let taken = lines.take();
     let field = |name: &str| taken[0].get(name).map(String::as_str);
     assert_eq!(
@@ -909,16 +909,16 @@ impl IdempotencyStore for Trying {
     fn last_failure(&self) -> Option<String> {
         Some("db.internal:5432: Connection refused".to_owned())
     }
-    async fn claim(&self, _: &Ticket) -> Result<Claimed, StoreError> {
+    async fn claim(&self, _: &ClaimRequest) -> Result<Claimed, StoreError> {
         std::future::pending().await
     }
-    async fn renew(&self, _: &Ticket) -> Result<Effect, StoreError> {
+    async fn renew(&self, _: &ClaimRequest) -> Result<Effect, StoreError> {
         std::future::pending().await
     }
-    async fn complete(&self, _: &Ticket, _: Completion) -> Result<Effect, StoreError> {
+    async fn complete(&self, _: &ClaimRequest, _: Completion) -> Result<Effect, StoreError> {
         std::future::pending().await
     }
-    async fn release(&self, _: &Ticket) -> Result<Effect, StoreError> {
+    async fn release(&self, _: &ClaimRequest) -> Result<Effect, StoreError> {
         std::future::pending().await
     }
     async fn get(&self, _: &Key) -> Result<Option<StoreRecord>, StoreError> {

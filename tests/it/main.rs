@@ -29,7 +29,7 @@ mod handlers;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod custom;
 #[cfg(all(feature = "memory", feature = "test-util"))]
-mod senders;
+mod providers;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
 mod logs;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]

@@ -144,7 +144,7 @@ async fn what_is_in_flight_is_counted_up_and_down() {
     let _ = (one.await, two.await);
     recorded.assert(r#"webhook_requests_in_flight{provider="dwolla"}"#, "0");
     recorded.assert(r#"webhook_handlers_running{provider="dwolla"}"#, "2");
-    recorded.assert(r#"webhook_late_answers_total{provider="dwolla"}"#, "1");
+    recorded.assert(r#"webhook_late_responses_total{provider="dwolla"}"#, "1");
     sleep(Duration::from_secs(20)).await;
     recorded.assert(r#"webhook_handlers_running{provider="dwolla"}"#, "0");
 }

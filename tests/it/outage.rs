@@ -15,7 +15,7 @@ use tokio::{
 };
 use tower_webhook::store::{IdempotencyStore, Token};
 
-use crate::over_store::ticket_in;
+use crate::over_store::claim_request_in;
 
 /// Each way; a network between two places.
 const LATENCY: Duration = Duration::from_millis(30);
@@ -78,9 +78,9 @@ where
     while !until(claims) {
         next.tick().await;
         let id = claims.sent.fetch_add(1, SeqCst).to_string();
-        let (store, claims, ticket) = (store.clone(), Arc::clone(claims), ticket_in(namespace, &id));
+        let (store, claims, claim_request) = (store.clone(), Arc::clone(claims), claim_request_in(namespace, &id));
         tokio::spawn(async move {
-            match timeout(STORE_TIMEOUT, store.claim(&ticket)).await {
+            match timeout(STORE_TIMEOUT, store.claim(&claim_request)).await {
                 Ok(Ok(_)) => claims.answered.fetch_add(1, SeqCst),
                 _ => claims.failed.fetch_add(1, SeqCst),
             }

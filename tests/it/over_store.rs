@@ -15,7 +15,7 @@ use tower_webhook::{
     Delivery, HandlerError, TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla},
     event::{EventId, Fingerprint},
-    store::{Claimed, Completion, Counts, IdempotencyStore, Key, StoreAdmin, Ticket, Token},
+    store::{ClaimRequest, Claimed, Completion, Counts, IdempotencyStore, Key, StoreAdmin, Token},
 };
 
 use crate::endpoint::{Answer, BoxService, SECRET, event, signed};
@@ -23,14 +23,14 @@ use crate::endpoint::{Answer, BoxService, SECRET, event, signed};
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
 pub(crate) const RETENTION: Duration = Duration::from_secs(3600);
 
-pub(crate) fn ticket_in(namespace: &str, id: &str) -> Ticket {
-    Ticket {
+pub(crate) fn claim_request_in(namespace: &str, id: &str) -> ClaimRequest {
+    ClaimRequest {
         key: Key::new(namespace, EventId::new(id).unwrap()),
         token: Token::random(),
         fingerprint: Fingerprint::of([id]),
         lease: LEASE,
         retention: RETENTION,
-        retry_horizon: Duration::from_secs(600),
+        retry_window: Duration::from_secs(600),
     }
 }
 
@@ -56,8 +56,8 @@ where
                 for step in 0..EVENTS {
                     // 7 and 1,000 have no common divisor: every task meets every event, and half of them at about the same time.
                     let number = (step * 7 + task / 2) % EVENTS;
-                    let ticket = ticket_in(&namespace, &format!("event {number}"));
-                    match store.claim(&ticket).await.unwrap() {
+                    let claim_request = claim_request_in(&namespace, &format!("event {number}"));
+                    match store.claim(&claim_request).await.unwrap() {
                         Claimed::Acquired { generation, attempts } => {
                             assert_eq!((generation, attempts), (round.into(), round));
                             winners[number].fetch_add(1, Ordering::SeqCst);
@@ -86,36 +86,36 @@ pub(crate) async fn an_operator_counts_by_state_and_lists_what_is_overdue<S: Sto
 ) {
     let namespace = format!("operator {:?}", Token::random());
     assert_eq!(store.count(&namespace).await.unwrap(), Counts::default());
-    let tickets = ["handled", "rejected", "free", "first", "second"].map(|id| ticket_in(&namespace, id));
-    for ticket in &tickets {
-        store.claim(ticket).await.unwrap();
+    let claim_requests = ["handled", "rejected", "free", "first", "second"].map(|id| claim_request_in(&namespace, id));
+    for claim_request in &claim_requests {
+        store.claim(claim_request).await.unwrap();
         advance(store, Duration::from_secs(1));
     }
-    let elsewhere = ticket_in(&format!("{namespace}, another"), "event");
+    let elsewhere = claim_request_in(&format!("{namespace}, another"), "event");
     store.claim(&elsewhere).await.unwrap();
-    store.complete(&tickets[0], Completion::Handled).await.unwrap();
-    store.complete(&tickets[1], Completion::Rejected).await.unwrap();
-    store.release(&tickets[2]).await.unwrap();
+    store.complete(&claim_requests[0], Completion::Handled).await.unwrap();
+    store.complete(&claim_requests[1], Completion::Rejected).await.unwrap();
+    store.release(&claim_requests[2]).await.unwrap();
     let counts = Counts {
         claimed: 2,
         free: 1,
         done: 2,
     };
     assert_eq!(store.count(&namespace).await.unwrap(), counts);
-    assert_eq!(store.overdue(&namespace, 10).await.unwrap(), []);
+    assert_eq!(store.expired_claims(&namespace, 10).await.unwrap(), []);
 
     advance(store, LEASE);
-    let [.., first, second] = tickets.map(|ticket| ticket.key);
+    let [.., first, second] = claim_requests.map(|claim_request| claim_request.key);
     let overdue = [first, second];
-    assert_eq!(store.overdue(&namespace, 10).await.unwrap(), overdue);
+    assert_eq!(store.expired_claims(&namespace, 10).await.unwrap(), overdue);
     // Where there is no order to search in, it is the first that is found.
-    let one = store.overdue(&namespace, 1).await.unwrap();
+    let one = store.expired_claims(&namespace, 1).await.unwrap();
     assert!(one.len() == 1 && overdue.contains(&one[0]), "{one:?}");
-    assert_eq!(store.overdue(&namespace, 0).await.unwrap(), []);
-    assert_eq!(store.overdue(&namespace, usize::MAX).await.unwrap().len(), 2);
+    assert_eq!(store.expired_claims(&namespace, 0).await.unwrap(), []);
+    assert_eq!(store.expired_claims(&namespace, usize::MAX).await.unwrap().len(), 2);
     assert_eq!(store.count(&namespace).await.unwrap(), counts);
     advance(store, RETENTION);
-    assert_eq!(store.overdue(&namespace, 10).await.unwrap(), []);
+    assert_eq!(store.expired_claims(&namespace, 10).await.unwrap(), []);
     assert_eq!(store.count(&namespace).await.unwrap(), Counts::default());
 }
 
@@ -161,7 +161,7 @@ impl App {
         }
     }
 
-    /// Sends the event; the status, which is 200 or one that makes the sender come again, in bounded time.
+    /// Sends the event; the status, which is 200 or one that makes the provider come again, in bounded time.
     pub(crate) async fn deliver(&self, id: &str) -> u16 {
         let began = Instant::now();
         let status = self.answer(id).await.status.as_u16();
@@ -182,7 +182,7 @@ impl App {
             if self.deliver(id).await == 200 {
                 return;
             }
-            // As senders do; nothing is expected of this time to pass.
+            // As providers do; nothing is expected of this time to pass.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("{id} was never acknowledged");

@@ -15,14 +15,14 @@ use http::{Request, Response};
 use http_body_util::{Empty, Full, StreamBody};
 use tokio::{sync::Notify, time::sleep};
 use tower_webhook::{
-    Delivery, HandlerError, RejectionKind,
+    Delivery, HandlerError, RefusalKind,
     layer::RemainingState,
     store::{Effect, IdempotencyStore, State},
     testing::{Fault, Operation},
 };
 
 use crate::{
-    cases::{assert_state, succeed, ticket_of_another_process},
+    cases::{assert_state, claim_request_of_another_process, succeed},
     endpoint::{Answer, Endpoint, Event, event, signature, with_body},
 };
 
@@ -60,7 +60,7 @@ async fn a_body_that_does_not_arrive_in_time_is_408() {
     let started = tokio::time::Instant::now();
     let stalled = StreamBody::new(tokio_stream_pending());
     let answer = endpoint.send(with_body(signature(b"{}"), stalled)).await;
-    answer.assert_refused(408, RejectionKind::TooSlow);
+    answer.assert_refused(408, RefusalKind::TooSlow);
     assert_eq!(started.elapsed().as_secs(), 5, "the body's deadline, not the answer's");
     endpoint.assert_untouched();
 }
@@ -97,11 +97,8 @@ async fn unauthenticated_bytes_over_their_cap_are_503_and_are_given_back() {
             .await
     });
     tokio::task::yield_now().await;
-    endpoint
-        .deliver("1")
-        .await
-        .assert_refused(503, RejectionKind::Overloaded);
-    stranger.await.unwrap().assert_refused(408, RejectionKind::TooSlow);
+    endpoint.deliver("1").await.assert_refused(503, RefusalKind::Overloaded);
+    stranger.await.unwrap().assert_refused(408, RefusalKind::TooSlow);
     endpoint.deliver("1").await.assert_acknowledged();
 }
 
@@ -162,7 +159,7 @@ async fn a_second_delivery_fails_as_the_first_does() {
     tokio::task::yield_now().await;
     let second = endpoint.deliver("1").await;
     for answer in [first.await.unwrap(), second] {
-        answer.assert_refused(503, RejectionKind::HandlerFailed);
+        answer.assert_refused(503, RefusalKind::HandlerFailed);
         assert_eq!(answer.retry_after(), Some(30));
     }
     assert_eq!(endpoint.runs(), 1);
@@ -175,10 +172,10 @@ async fn a_second_delivery_stops_waiting_at_its_own_deadline() {
     sleep(2 * SECOND).await;
     let started = tokio::time::Instant::now();
     let second = endpoint.deliver("1").await;
-    second.assert_refused(503, RejectionKind::StillRunning);
+    second.assert_refused(503, RefusalKind::StillRunning);
     assert!(second.retry_after().is_some());
     assert_eq!(started.elapsed(), 8 * SECOND);
-    first.await.unwrap().assert_refused(503, RejectionKind::StillRunning);
+    first.await.unwrap().assert_refused(503, RefusalKind::StillRunning);
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,7 +184,7 @@ async fn those_who_wait_are_bounded() {
     let waiting: Vec<_> = (0..3).map(|_| endpoint.spawn("1")).collect();
     tokio::task::yield_now().await;
     let answer = endpoint.deliver("1").await;
-    answer.assert_refused(503, RejectionKind::Waiting);
+    answer.assert_refused(503, RefusalKind::Waiting);
     assert!(answer.retry_after().is_some());
     for one in waiting {
         one.await.unwrap().assert_acknowledged();
@@ -198,11 +195,11 @@ async fn those_who_wait_are_bounded() {
 #[tokio::test(start_paused = true)]
 async fn an_event_that_another_process_runs_is_503_with_retry_after() {
     let endpoint = Endpoint::new(succeed);
-    let theirs = ticket_of_another_process("1");
+    let theirs = claim_request_of_another_process("1");
     endpoint.store.claim(&theirs).await.unwrap();
     tokio::time::advance(10 * SECOND).await;
     let answer = endpoint.deliver("1").await;
-    answer.assert_refused(503, RejectionKind::InFlight);
+    answer.assert_refused(503, RefusalKind::InFlight);
     assert_eq!(answer.retry_after(), Some(50));
     assert_state(endpoint.record("1").await, "claimed, 1");
     assert_eq!(endpoint.store.renew(&theirs).await.unwrap(), Effect::Applied);
@@ -245,7 +242,7 @@ async fn a_handler_that_panics_before_its_first_await_or_when_dropped_is_500_too
     at_once
         .deliver("1")
         .await
-        .assert_refused(500, RejectionKind::HandlerPanicked);
+        .assert_refused(500, RefusalKind::HandlerPanicked);
     assert_state(at_once.record("1").await, "free, 1");
 
     let dropped = Endpoint::with(
@@ -258,7 +255,7 @@ async fn a_handler_that_panics_before_its_first_await_or_when_dropped_is_500_too
     dropped
         .deliver("1")
         .await
-        .assert_refused(500, RejectionKind::HandlerPanicked);
+        .assert_refused(500, RefusalKind::HandlerPanicked);
     assert_state(dropped.record("1").await, "free, 1");
 }
 
@@ -275,14 +272,14 @@ async fn a_delivery_that_waits_for_an_inner_4xx_gets_its_status() {
     endpoint
         .deliver("1")
         .await
-        .assert_status_and_kind(422, RejectionKind::InnerRefused);
+        .assert_status_and_kind(422, RefusalKind::InnerRefused);
     assert_eq!(first.await.unwrap().body, "inner");
     assert_eq!(endpoint.runs(), 1);
 }
 
 impl Answer {
     #[track_caller]
-    fn assert_status_and_kind(&self, status: u16, kind: RejectionKind) {
+    fn assert_status_and_kind(&self, status: u16, kind: RefusalKind) {
         assert_eq!(
             (
                 self.status.as_u16(),
@@ -314,12 +311,12 @@ async fn the_inner_services_readiness_is_asked_for_after_the_claim_and_strangers
     endpoint
         .send(with_body(http::HeaderMap::new(), Empty::new()))
         .await
-        .assert_refused(401, RejectionKind::Signature);
+        .assert_refused(401, RefusalKind::Signature);
     assert_eq!(asked.load(Ordering::SeqCst), 0);
     endpoint
         .deliver("1")
         .await
-        .assert_refused(500, RejectionKind::HandlerFailed);
+        .assert_refused(500, RefusalKind::HandlerFailed);
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     assert_state(endpoint.record("1").await, "free, 1");
 }
@@ -331,13 +328,13 @@ async fn a_handler_that_outlasts_the_answer_runs_on_and_the_retry_finds_it_done(
     let endpoint = Endpoint::new(work(100 * SECOND));
     let started = tokio::time::Instant::now();
     let answer = endpoint.deliver("1").await;
-    answer.assert_refused(503, RejectionKind::StillRunning);
+    answer.assert_refused(503, RefusalKind::StillRunning);
     assert!(answer.retry_after().is_some());
     assert_eq!(started.elapsed(), 8 * SECOND, "Dwolla waits 10 s");
     sleep(82 * SECOND).await; // 90 s after the start: the first lease ended at 60 s
     assert_state(endpoint.record("1").await, "claimed, 1");
     assert_eq!(endpoint.store.calls(Operation::Renew), 4);
-    let theirs = ticket_of_another_process("1");
+    let theirs = claim_request_of_another_process("1");
     assert!(matches!(
         endpoint.store.claim(&theirs).await.unwrap(),
         tower_webhook::store::Claimed::InFlight { .. }
@@ -357,7 +354,7 @@ async fn the_deadline_counts_from_the_call_and_covers_every_step() {
     // Two seconds for the body, seven for the handler: over the eight together.
     let slow = Late(2 * SECOND, Some(Bytes::from(body.clone())), None);
     let answer = endpoint.send(with_body(signature(body.as_bytes()), slow)).await;
-    answer.assert_refused(503, RejectionKind::StillRunning);
+    answer.assert_refused(503, RefusalKind::StillRunning);
     assert_eq!(started.elapsed(), 8 * SECOND);
 }
 
@@ -413,13 +410,13 @@ async fn a_handler_over_its_cap_is_cancelled_and_its_event_runs_again() {
         |builder| builder.handler_timeout(5 * SECOND),
     );
     let answer = endpoint.deliver("1").await;
-    answer.assert_refused(503, RejectionKind::HandlerTimeout);
+    answer.assert_refused(503, RefusalKind::HandlerTimeout);
     assert!(cancelled.load(Ordering::SeqCst));
     assert_state(endpoint.record("1").await, "free, 1");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_that_hangs_up_at_any_point_changes_nothing() {
+async fn a_provider_that_hangs_up_at_any_point_changes_nothing() {
     use std::{future::Future as _, task::Poll};
     for polls in 0..40 {
         let endpoint = Endpoint::new(async |_| {
@@ -454,7 +451,7 @@ async fn a_store_that_hangs_at_claim_is_503_and_the_claim_it_may_have_made_is_re
         let endpoint = Endpoint::new(succeed);
         endpoint.store.fail(Operation::Claim, fault, 1);
         let answer = endpoint.deliver("1").await;
-        answer.assert_refused(503, RejectionKind::Store);
+        answer.assert_refused(503, RefusalKind::Store);
         assert!(answer.retry_after().is_some());
         assert_eq!(endpoint.runs(), 0, "never run without a claim");
         sleep(SECOND).await;
@@ -493,9 +490,13 @@ async fn a_complete_that_fails_is_200_and_retried_in_the_background() {
 #[tokio::test(start_paused = true)]
 async fn an_event_whose_process_died_is_claimed_until_its_lease_ends_and_then_runs() {
     let endpoint = Endpoint::new(succeed);
-    endpoint.store.claim(&ticket_of_another_process("1")).await.unwrap();
+    endpoint
+        .store
+        .claim(&claim_request_of_another_process("1"))
+        .await
+        .unwrap();
     tokio::time::advance(59 * SECOND).await;
-    endpoint.deliver("1").await.assert_refused(503, RejectionKind::InFlight);
+    endpoint.deliver("1").await.assert_refused(503, RefusalKind::InFlight);
     tokio::time::advance(2 * SECOND).await;
     endpoint.deliver("1").await.assert_acknowledged();
     assert_eq!(endpoint.runs(), 1);
@@ -508,10 +509,10 @@ async fn a_handler_sees_that_its_lease_was_lost_and_to_which_generation() {
     let endpoint = Endpoint::new(move |delivery: Delivery<Event>| {
         let (notify, flag) = (Arc::clone(&notify), Arc::clone(&flag));
         async move {
-            assert!(!delivery.claim().lost());
+            assert!(!delivery.claim().is_lost());
             assert_eq!(delivery.claim().generation(), 1);
             notify.notified().await;
-            flag.store(delivery.claim().lost(), Ordering::SeqCst);
+            flag.store(delivery.claim().is_lost(), Ordering::SeqCst);
             // Works on, for longer than a renewal takes to come round.
             for _ in 0..60 {
                 sleep(SECOND).await;
@@ -523,7 +524,7 @@ async fn a_handler_sees_that_its_lease_was_lost_and_to_which_generation() {
     endpoint.store.fail(Operation::Renew, Fault::BeforeApplying, 45);
     let call = endpoint.spawn("1");
     sleep(61 * SECOND).await;
-    let theirs = ticket_of_another_process("1");
+    let theirs = claim_request_of_another_process("1");
     assert_eq!(
         endpoint.store.claim(&theirs).await.unwrap(),
         tower_webhook::store::Claimed::Acquired {
@@ -538,7 +539,7 @@ async fn a_handler_sees_that_its_lease_was_lost_and_to_which_generation() {
     sleep(60 * SECOND).await;
     // It succeeded, so the event is done, whoever held the claim.
     assert_state(endpoint.record("1").await, "handled");
-    call.await.unwrap().assert_refused(503, RejectionKind::StillRunning);
+    call.await.unwrap().assert_refused(503, RefusalKind::StillRunning);
 }
 
 // ---- age, drain ------------------------------------------------------------------------------------------------------------------------
@@ -551,7 +552,7 @@ async fn an_event_older_than_the_oldest_accepted_is_400_and_leaves_no_trace() {
     endpoint.deliver("1").await.assert_acknowledged(); // created a fraction of a second after the clock's start
     tokio::time::advance(SECOND).await;
     let answer = endpoint.deliver("2").await;
-    answer.assert_refused(400, RejectionKind::TooOld);
+    answer.assert_refused(400, RefusalKind::TooOld);
     assert_state(endpoint.record("2").await, "absent");
 }
 
@@ -609,7 +610,7 @@ async fn a_drain_leaves_a_cancelled_delivery_time_to_be_released() {
     tokio::task::yield_now().await;
     endpoint.handle.drain(3 * SECOND).await;
     assert_state(endpoint.record("1").await, "free, 1");
-    first.await.unwrap().assert_refused(503, RejectionKind::Draining);
+    first.await.unwrap().assert_refused(503, RefusalKind::Draining);
 }
 
 #[tokio::test(start_paused = true)]
@@ -632,7 +633,7 @@ async fn a_claim_that_is_granted_after_a_drain_gave_up_runs_nothing() {
     let first = endpoint.spawn("1");
     tokio::task::yield_now().await;
     endpoint.handle.drain(SECOND).await;
-    first.await.unwrap().assert_refused(503, RejectionKind::Store);
+    first.await.unwrap().assert_refused(503, RefusalKind::Store);
     sleep(60 * SECOND).await;
     assert_eq!(endpoint.runs(), 0);
 }
@@ -648,7 +649,7 @@ async fn a_delivery_whose_body_arrives_while_a_drain_begins_is_not_claimed() {
     };
     tokio::task::yield_now().await;
     assert!(endpoint.handle.drain(SECOND).await.remaining().is_empty());
-    call.await.unwrap().assert_refused(503, RejectionKind::Draining);
+    call.await.unwrap().assert_refused(503, RefusalKind::Draining);
     assert_eq!((endpoint.store_calls(), endpoint.runs()), (0, 0));
 }
 
@@ -661,7 +662,7 @@ async fn a_draining_layer_reads_no_body() {
     endpoint
         .send(with_body(signature(b"{}"), slow))
         .await
-        .assert_refused(503, RejectionKind::Draining);
+        .assert_refused(503, RefusalKind::Draining);
     assert_eq!(started.elapsed(), Duration::ZERO);
 }
 
@@ -701,10 +702,10 @@ async fn an_error_that_panics_when_displayed_or_dropped_ends_as_its_handler_mean
         failed
             .deliver("1")
             .await
-            .assert_refused(500, RejectionKind::HandlerFailed);
+            .assert_refused(500, RefusalKind::HandlerFailed);
         assert_state(failed.record("1").await, "free, 1");
         let rejected = Endpoint::new(move |_| async move {
-            Err(HandlerError::reject(Bomb {
+            Err(HandlerError::permanent(Bomb {
                 when_displayed,
                 when_dropped,
             }))
@@ -725,7 +726,7 @@ async fn a_panic_whose_payload_panics_when_dropped_is_500_all_the_same() {
     endpoint
         .deliver("1")
         .await
-        .assert_refused(500, RejectionKind::HandlerPanicked);
+        .assert_refused(500, RefusalKind::HandlerPanicked);
     assert_state(endpoint.record("1").await, "free, 1");
 }
 
@@ -733,7 +734,7 @@ async fn a_panic_whose_payload_panics_when_dropped_is_500_all_the_same() {
 async fn a_store_that_panics_is_a_store_that_fails() {
     let at_claim = Endpoint::new(succeed);
     at_claim.store.fail(Operation::Claim, Fault::Panic, 1);
-    at_claim.deliver("1").await.assert_refused(503, RejectionKind::Store);
+    at_claim.deliver("1").await.assert_refused(503, RefusalKind::Store);
     sleep(SECOND).await;
     at_claim.deliver("1").await.assert_acknowledged();
 
@@ -748,7 +749,7 @@ async fn a_store_that_panics_is_a_store_that_fails() {
     at_renew
         .deliver("1")
         .await
-        .assert_refused(503, RejectionKind::StillRunning);
+        .assert_refused(503, RefusalKind::StillRunning);
     sleep(30 * SECOND).await;
     assert_state(at_renew.record("1").await, "handled");
 }
@@ -759,7 +760,7 @@ async fn a_claim_that_the_store_applies_late_is_released_all_the_same() {
     endpoint
         .store
         .fail(Operation::Claim, Fault::ApplyLate(Duration::from_millis(2500)), 1);
-    endpoint.deliver("1").await.assert_refused(503, RejectionKind::Store);
+    endpoint.deliver("1").await.assert_refused(503, RefusalKind::Store);
     sleep(Duration::from_millis(600)).await;
     assert_state(endpoint.record("1").await, "claimed, 1");
     sleep(10 * SECOND).await;
@@ -772,11 +773,11 @@ async fn a_claim_that_the_store_applies_late_is_released_all_the_same() {
 async fn a_handler_that_is_always_ready_is_capped_and_renewed_all_the_same() {
     let endpoint = Endpoint::with(
         async |_| {
-            let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+            let (provider, mut receiver) = tokio::sync::mpsc::unbounded_channel();
             for _ in 0..100 {
                 // Whenever it yields it has used up the budget that tokio grants a task.
                 while tokio::task::coop::has_budget_remaining() {
-                    sender.send(()).unwrap();
+                    provider.send(()).unwrap();
                     receiver.recv().await.unwrap();
                 }
                 tokio::time::advance(SECOND).await;
@@ -788,7 +789,7 @@ async fn a_handler_that_is_always_ready_is_capped_and_renewed_all_the_same() {
     endpoint
         .deliver("1")
         .await
-        .assert_refused(503, RejectionKind::StillRunning);
+        .assert_refused(503, RefusalKind::StillRunning);
     while endpoint.store.calls(Operation::Release) == 0 && endpoint.store.calls(Operation::Complete) == 0 {
         tokio::task::yield_now().await;
     }
@@ -807,13 +808,13 @@ async fn a_result_that_is_due_with_the_cap_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn the_body_has_no_longer_than_the_answer() {
-    let endpoint = Endpoint::with(succeed, |builder| builder.answer_within(3 * SECOND));
+    let endpoint = Endpoint::with(succeed, |builder| builder.response_timeout(3 * SECOND));
     let started = tokio::time::Instant::now();
     let stalled = StreamBody::new(tokio_stream_pending());
     endpoint
         .send(with_body(signature(b"{}"), stalled))
         .await
-        .assert_refused(408, RejectionKind::TooSlow);
+        .assert_refused(408, RefusalKind::TooSlow);
     assert_eq!(started.elapsed(), 3 * SECOND);
 }
 
@@ -825,7 +826,7 @@ async fn an_event_of_exactly_the_oldest_age_is_taken() {
     tokio::time::advance(age + Duration::from_millis(144)).await;
     endpoint.deliver("1").await.assert_acknowledged();
     tokio::time::advance(Duration::from_millis(1)).await;
-    endpoint.deliver("2").await.assert_refused(400, RejectionKind::TooOld);
+    endpoint.deliver("2").await.assert_refused(400, RefusalKind::TooOld);
 }
 
 #[tokio::test(start_paused = true)]
@@ -847,7 +848,7 @@ async fn who_waited_and_hung_up_gives_the_place_back() {
     for _ in 0..3 {
         let waiting = endpoint.spawn("1");
         tokio::task::yield_now().await;
-        endpoint.deliver("1").await.assert_refused(503, RejectionKind::Waiting);
+        endpoint.deliver("1").await.assert_refused(503, RefusalKind::Waiting);
         waiting.abort();
         let _ = waiting.await;
     }
@@ -864,7 +865,7 @@ async fn a_lease_that_was_in_doubt_and_is_renewed_is_held_again() {
         async move {
             for _ in 0..10 {
                 sleep(10 * SECOND).await;
-                note.lock().unwrap().push(delivery.claim().lost());
+                note.lock().unwrap().push(delivery.claim().is_lost());
             }
             Ok(())
         }
@@ -874,7 +875,7 @@ async fn a_lease_that_was_in_doubt_and_is_renewed_is_held_again() {
     endpoint
         .deliver("1")
         .await
-        .assert_refused(503, RejectionKind::StillRunning);
+        .assert_refused(503, RefusalKind::StillRunning);
     sleep(100 * SECOND).await;
     let lost = [false, false, false, false, false, true, false, false, false, false];
     assert_eq!(*seen.lock().unwrap(), lost);
@@ -890,7 +891,7 @@ async fn one_renewal_that_fails_late_in_a_run_loses_nothing() {
         async move {
             for _ in 0..200 {
                 sleep(SECOND).await;
-                flag.fetch_or(delivery.claim().lost(), Ordering::SeqCst);
+                flag.fetch_or(delivery.claim().is_lost(), Ordering::SeqCst);
             }
             Ok(())
         }
@@ -900,7 +901,7 @@ async fn one_renewal_that_fails_late_in_a_run_loses_nothing() {
     endpoint.store.fail(Operation::Renew, Fault::BeforeApplying, 1);
     sleep(100 * SECOND).await;
     assert!(!lost.load(Ordering::SeqCst));
-    call.await.unwrap().assert_refused(503, RejectionKind::StillRunning);
+    call.await.unwrap().assert_refused(503, RefusalKind::StillRunning);
 }
 
 #[tokio::test(start_paused = true)]
@@ -908,7 +909,7 @@ async fn a_full_store_is_503_and_leaves_nothing_to_release() {
     let endpoint = Endpoint::with_store(tower_webhook::MemoryStore::builder().capacity(1), succeed);
     endpoint.deliver("1").await.assert_acknowledged();
     let answer = endpoint.deliver("2").await;
-    answer.assert_refused(503, RejectionKind::Store);
+    answer.assert_refused(503, RefusalKind::Store);
     assert!(
         answer
             .rejection

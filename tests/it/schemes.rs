@@ -1,4 +1,4 @@
-//! Schemes that a user describes: those of real senders, and what none of them may allow.
+//! Schemes that a user describes: those of real providers, and what none of them may allow.
 
 use std::time::{Duration, SystemTime};
 
@@ -38,9 +38,9 @@ fn new(header: &'static str, encoding: Encoding) -> Scheme {
     Scheme::new(name(header), Algorithm::HmacSha256, encoding)
 }
 
-// ---- the senders ----
+// ---- the providers ----
 
-/// A sender's request, as its documents or its own library say it.
+/// A provider's request, as its documents or its own library say it.
 struct Request {
     scheme: Scheme,
     secrets: Secrets,
@@ -260,7 +260,7 @@ fn verdict(scheme: &Scheme, secrets: &Secrets, headers: &HeaderMap, body: &[u8],
 }
 
 #[test]
-fn requests_of_real_senders_are_verified_and_no_bit_of_them_may_be_another() {
+fn requests_of_real_providers_are_verified_and_no_bit_of_them_may_be_another() {
     for request in requests().unwrap() {
         let (scheme, secrets, now) = (&request.scheme, &request.secrets, at(request.sent));
         let right = headers(&request.headers);
@@ -295,7 +295,7 @@ fn requests_of_real_senders_are_verified_and_no_bit_of_them_may_be_another() {
 }
 
 #[test]
-fn a_request_of_a_real_sender_is_good_for_its_tolerance_alone() {
+fn a_request_of_a_real_provider_is_good_for_its_tolerance_alone() {
     for request in requests().unwrap() {
         let right = headers(&request.headers);
         let body = request.body.as_bytes();
@@ -317,7 +317,7 @@ fn a_request_of_a_real_sender_is_good_for_its_tolerance_alone() {
 }
 
 #[test]
-fn what_sign_makes_is_verified_and_is_what_the_sender_makes() {
+fn what_sign_makes_is_verified_and_is_what_the_provider_makes() {
     for request in requests().unwrap() {
         let signed = request
             .scheme
@@ -658,7 +658,7 @@ proptest! {
                     }
                 }
                 prop_assert!(taken.len() <= 1, "{} {:?}: {:?}", template, format, taken);
-                // A sender's own request is among them, unless its id holds what ends it.
+                // A provider's own request is among them, unless its id holds what ends it.
                 if !template.contains("{id}") {
                     prop_assert_eq!(&taken, &[(Vec::new(), time.as_bytes().to_vec(), body.as_bytes().to_vec())]);
                 }
@@ -805,7 +805,7 @@ fn a_separator_is_one_character_and_the_spaces_behind_it() {
         assert_eq!(
             wrong(list(bad)),
             format!(
-                "items cannot be separated by {bad:?}; expected one printable ASCII character, with spaces behind it where the sender \
+                "items cannot be separated by {bad:?}; expected one printable ASCII character, with spaces behind it where the provider \
                  writes them"
             )
         );

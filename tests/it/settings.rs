@@ -31,7 +31,7 @@ fn the_defaults_are_valid() {
 fn a_retention_within_the_retry_horizon_is_refused() {
     assert_refused(
         |builder| builder.retention(3 * DAY),
-        "the retention (259200s) is not longer than the sender's retry horizon (259200s) plus the handler cap (300s): a late retry would \
+        "the retention (259200s) is not longer than the provider's retry window (259200s) plus the handler cap (300s): a late retry would \
          run twice; expected more than 259500s",
     );
     assert_eq!(
@@ -62,16 +62,16 @@ fn a_lease_that_outlasts_all_retries_is_refused() {
 #[test]
 fn an_answer_that_nobody_waits_for_is_refused() {
     assert_refused(
-        |builder| builder.answer_within(11 * SECOND),
-        "answer_within (11s) is longer than dwolla waits for an answer (10s): it would retry what was handled; expected less",
+        |builder| builder.response_timeout(11 * SECOND),
+        "response_timeout (11s) is longer than dwolla waits for an answer (10s): it would retry what was handled; expected less",
     );
 }
 
 #[test]
 fn a_store_that_may_use_up_the_answer_is_refused() {
     assert_refused(
-        |builder| builder.answer_within(2 * SECOND),
-        "store_timeout (2s) is not shorter than answer_within (2s): a store that hangs would use up the whole answer; expected less",
+        |builder| builder.response_timeout(2 * SECOND),
+        "store_timeout (2s) is not shorter than response_timeout (2s): a store that hangs would use up the whole answer; expected less",
     );
 }
 
@@ -88,8 +88,8 @@ fn an_age_that_refuses_legal_redeliveries_is_refused() {
 #[test]
 fn what_could_never_work_is_refused() {
     assert_refused(
-        |builder| builder.answer_within(Duration::ZERO),
-        "answer_within is zero, so nothing could ever succeed; expected more",
+        |builder| builder.response_timeout(Duration::ZERO),
+        "response_timeout is zero, so nothing could ever succeed; expected more",
     );
     assert_refused(
         |builder| builder.store_timeout(Duration::ZERO),

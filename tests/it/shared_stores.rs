@@ -211,9 +211,9 @@ fn secrets_that_replace_each_other_share_a_namespace() {
         layer(&[NEXT], store.clone()),
     ];
     assert_silent(&capture);
-    // and those of a layer that exchanges them are compared as they are then
+    // and those of a layer that rotations them are compared as they are then
     let rotated = layer(&[OURS], store.clone());
-    rotated.secrets_handle().exchange(THEIRS).unwrap();
+    rotated.secrets_handle().rotate(THEIRS).unwrap();
     let _next = layer(&[THEIRS], store.clone());
     assert_silent(&capture);
 }

@@ -166,11 +166,11 @@ fn every_secret_is_tried_and_the_first_that_matches_is_named() {
     let all = Secrets::several(names).unwrap();
     for (index, name) in names.iter().enumerate() {
         let headers = scheme.sign(&Secrets::new(*name).unwrap(), b"body").unwrap();
-        assert_eq!(verify(&scheme, &all, &headers, b"body").unwrap().secret(), index);
+        assert_eq!(verify(&scheme, &all, &headers, b"body").unwrap().secret_index(), index);
     }
     let twice = Secrets::several(["zero", "one", "one"]).unwrap();
     let headers = scheme.sign(&Secrets::new("one").unwrap(), b"body").unwrap();
-    assert_eq!(verify(&scheme, &twice, &headers, b"body").unwrap().secret(), 1);
+    assert_eq!(verify(&scheme, &twice, &headers, b"body").unwrap().secret_index(), 1);
     let headers = scheme.sign(&Secrets::new("four").unwrap(), b"body").unwrap();
     assert_eq!(
         verify(&scheme, &all, &headers, b"body").unwrap_err().kind(),
@@ -368,7 +368,7 @@ fn raw_keys_may_hold_anything_and_are_the_key() {
     let all = Secrets::raw_keys(keys).unwrap();
     assert_eq!(format!("{all:?}"), "Secrets(10)");
     let headers = scheme.sign(&Secrets::raw_key(keys[3]).unwrap(), b"body").unwrap();
-    assert_eq!(verify(&scheme, &all, &headers, b"body").unwrap().secret(), 3);
+    assert_eq!(verify(&scheme, &all, &headers, b"body").unwrap().secret_index(), 3);
 
     assert_eq!(Secrets::raw_key([]).unwrap_err().kind(), SecretErrorKind::Empty);
     assert_eq!(
@@ -399,7 +399,7 @@ fn a_raw_key_is_not_decoded_and_takes_a_texts_place_while_requests_come_in() {
         )
         .unwrap();
         assert!(verifier.verify(&headers, b"body").is_err());
-        verifier.secrets_handle().exchange(raw).unwrap();
+        verifier.secrets_handle().rotate(raw).unwrap();
         assert!(verifier.verify(&headers, b"body").is_ok());
         assert_eq!(verifier.shortest_secret(), Some(key.len()));
     }

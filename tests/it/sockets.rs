@@ -1,4 +1,4 @@
-//! The cases once more over real sockets: through hyper and through axum, as a sender sees them.
+//! The cases once more over real sockets: through hyper and through axum, as a provider sees them.
 
 use std::time::Duration;
 

@@ -11,8 +11,8 @@ use tower_webhook::{
     clock::{Clock, MonotonicClock},
     event::{EventId, Fingerprint},
     store::{
-        AnyStore, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, MemoryStore, State, StoreAdmin,
-        StoreError, StoreErrorKind, Ticket, Token,
+        AnyStore, ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, MemoryStore, State,
+        StoreAdmin, StoreError, StoreErrorKind, Token,
     },
     testing::{
         Fault, FaultyStore, ManualClock, Operation,
@@ -108,14 +108,14 @@ const LEASE: Duration = Duration::from_secs(60);
 const RETENTION: Duration = Duration::from_secs(3600);
 const RETRY_HORIZON: Duration = Duration::from_secs(600);
 
-fn ticket(id: impl std::fmt::Display) -> Ticket {
-    Ticket {
-        key: Key::new("sender", EventId::new(&id.to_string()).unwrap()),
+fn claim_request(id: impl std::fmt::Display) -> ClaimRequest {
+    ClaimRequest {
+        key: Key::new("provider", EventId::new(&id.to_string()).unwrap()),
         token: Token::random(),
         fingerprint: Fingerprint::of(["event"]),
         lease: LEASE,
         retention: RETENTION,
-        retry_horizon: RETRY_HORIZON,
+        retry_window: RETRY_HORIZON,
     }
 }
 
@@ -125,16 +125,16 @@ const FIRST: Claimed = Claimed::Acquired {
 };
 
 async fn finish(store: &MemoryStore, id: impl std::fmt::Display) {
-    let ticket = ticket(id);
-    assert_eq!(store.claim(&ticket).await.unwrap(), FIRST);
+    let claim_request = claim_request(id);
+    assert_eq!(store.claim(&claim_request).await.unwrap(), FIRST);
     assert_eq!(
-        store.complete(&ticket, Completion::Handled).await.unwrap(),
+        store.complete(&claim_request, Completion::Handled).await.unwrap(),
         Effect::Applied
     );
 }
 
 async fn is_known(store: &MemoryStore, id: impl std::fmt::Display) -> bool {
-    store.get(&ticket(id).key).await.unwrap().is_some()
+    store.get(&claim_request(id).key).await.unwrap().is_some()
 }
 
 #[track_caller]
@@ -145,7 +145,7 @@ fn assert_is_full(answer: Result<Claimed, StoreError>, capacity: usize) {
         error.to_string(),
         format!(
             "the store is full: it holds {capacity} ids, of which none may be forgotten yet; nothing is lost, because the \
-             sender retries; raise the capacity (see `MemoryStore::builder`)"
+             provider retries; raise the capacity (see `MemoryStore::builder`)"
         )
     );
 }
@@ -199,7 +199,7 @@ async fn race(store: &MemoryStore, round: Claimed) -> usize {
             together.wait().await;
             let mut acquired = 0;
             for id in 0..1000 {
-                match store.claim(&ticket(id)).await.unwrap() {
+                match store.claim(&claim_request(id)).await.unwrap() {
                     Claimed::InFlight { .. } => {}
                     answer => {
                         assert_eq!(answer, round);
@@ -246,7 +246,7 @@ async fn crowd(store: &MemoryStore, capacity: usize) -> usize {
             for _ in 0..5 {
                 // an id as new as its token
                 let id = format!("{:?}", Token::random());
-                admitted += usize::from(store.claim(&ticket(id)).await.is_ok());
+                admitted += usize::from(store.claim(&claim_request(id)).await.is_ok());
                 assert!(store.len() <= capacity, "{store:?}");
             }
             admitted
@@ -286,7 +286,7 @@ async fn claims_at_once_that_need_room_all_find_what_there_is() {
 #[tokio::test]
 async fn a_full_store_refuses_new_ids_and_serves_those_it_knows() {
     let store = Harness::with_capacity(2).store;
-    let (running, new) = (ticket("running"), ticket("new"));
+    let (running, new) = (claim_request("running"), claim_request("new"));
     finish(&store, "finished").await;
     assert_eq!(store.claim(&running).await.unwrap(), FIRST);
 
@@ -295,7 +295,7 @@ async fn a_full_store_refuses_new_ids_and_serves_those_it_knows() {
     // what cannot add an id is not refused
     assert_eq!(store.renew(&new).await.unwrap(), Effect::NotHeld);
     assert_eq!(store.release(&new).await.unwrap(), Effect::NotHeld);
-    let duplicate = store.claim(&ticket("finished")).await.unwrap();
+    let duplicate = store.claim(&claim_request("finished")).await.unwrap();
     assert_eq!(duplicate, Claimed::Done(Completion::Handled));
     assert_eq!(store.release(&running).await.unwrap(), Effect::Applied);
     assert!(matches!(
@@ -311,12 +311,12 @@ async fn a_full_store_refuses_new_ids_and_serves_those_it_knows() {
 #[tokio::test]
 async fn a_store_for_no_ids_refuses_every_one() {
     let store = Harness::with_capacity(0).store;
-    assert_is_full(store.claim(&ticket("event")).await, 0);
+    assert_is_full(store.claim(&claim_request("event")).await, 0);
     assert!(store.is_empty());
 }
 
 #[tokio::test]
-async fn a_full_store_drops_finished_events_that_no_sender_retries_the_oldest_first() {
+async fn a_full_store_drops_finished_events_that_no_provider_retries_the_oldest_first() {
     let Harness { store, clock } = Harness::with_capacity(3);
     for id in ["first", "second", "third"] {
         finish(&store, id).await;
@@ -324,20 +324,20 @@ async fn a_full_store_drops_finished_events_that_no_sender_retries_the_oldest_fi
     }
     // one second before the horizon of the first
     clock.advance(RETRY_HORIZON - Duration::from_secs(301));
-    assert_is_full(store.claim(&ticket("new")).await, 3);
+    assert_is_full(store.claim(&claim_request("new")).await, 3);
     assert_eq!(store.dropped_early(), 0);
 
     clock.advance(Duration::from_secs(1));
-    assert_eq!(store.claim(&ticket("new")).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request("new")).await.unwrap(), FIRST);
     assert_eq!(store.dropped_early(), 1);
     assert!(!is_known(&store, "first").await);
     assert!(is_known(&store, "second").await && is_known(&store, "third").await);
 
     // and each other in its turn
     clock.advance(Duration::from_secs(99));
-    assert_is_full(store.claim(&ticket("newer")).await, 3);
+    assert_is_full(store.claim(&claim_request("newer")).await, 3);
     clock.advance(Duration::from_secs(1));
-    assert_eq!(store.claim(&ticket("newer")).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request("newer")).await.unwrap(), FIRST);
     assert_eq!(store.dropped_early(), 2);
     assert!(!is_known(&store, "second").await && is_known(&store, "third").await);
 }
@@ -346,18 +346,18 @@ async fn a_full_store_drops_finished_events_that_no_sender_retries_the_oldest_fi
 async fn a_full_store_has_room_from_the_second_in_which_a_record_expires() {
     let Harness { store, clock } = Harness::with_capacity(3);
     for id in ["first", "second", "third"] {
-        let patient = Ticket {
-            retry_horizon: 2 * RETENTION,
-            ..ticket(id)
+        let patient = ClaimRequest {
+            retry_window: 2 * RETENTION,
+            ..claim_request(id)
         };
         store.complete(&patient, Completion::Handled).await.unwrap();
         clock.advance(Duration::from_secs(100));
     }
     clock.advance(RETENTION - Duration::from_secs(300));
     for id in ["new", "newer", "newest"] {
-        assert_eq!(store.claim(&ticket(id)).await.unwrap(), FIRST);
+        assert_eq!(store.claim(&claim_request(id)).await.unwrap(), FIRST);
         clock.advance(Duration::from_secs(99));
-        assert_is_full(store.claim(&ticket("refused")).await, 3);
+        assert_is_full(store.claim(&claim_request("refused")).await, 3);
         clock.advance(Duration::from_secs(1));
     }
     assert_eq!(store.dropped_early(), 0);
@@ -366,17 +366,17 @@ async fn a_full_store_has_room_from_the_second_in_which_a_record_expires() {
 #[tokio::test]
 async fn a_full_store_never_drops_an_event_that_is_not_finished() {
     let Harness { store, clock } = Harness::with_capacity(2);
-    let (claimed, free) = (ticket("claimed"), ticket("free"));
-    for ticket in [&claimed, &free] {
-        assert_eq!(store.claim(ticket).await.unwrap(), FIRST);
+    let (claimed, free) = (claim_request("claimed"), claim_request("free"));
+    for claim_request in [&claimed, &free] {
+        assert_eq!(store.claim(claim_request).await.unwrap(), FIRST);
     }
     assert_eq!(store.release(&free).await.unwrap(), Effect::Applied);
     // long past every horizon, and the lease
     clock.advance(RETENTION - Duration::from_secs(1));
-    assert_is_full(store.claim(&ticket("new")).await, 2);
-    let again = store.claim(&ticket("claimed")).await.unwrap();
+    assert_is_full(store.claim(&claim_request("new")).await, 2);
+    let again = store.claim(&claim_request("claimed")).await.unwrap();
     assert!(matches!(again, Claimed::Acquired { attempts: 2, .. }), "{again:?}");
-    let again = store.claim(&ticket("free")).await.unwrap();
+    let again = store.claim(&claim_request("free")).await.unwrap();
     assert!(matches!(again, Claimed::Acquired { attempts: 2, .. }), "{again:?}");
     assert_eq!(store.dropped_early(), 0);
 }
@@ -384,32 +384,32 @@ async fn a_full_store_never_drops_an_event_that_is_not_finished() {
 #[tokio::test]
 async fn the_horizon_counts_from_the_end_of_the_run_by_the_ticket_that_finished_it() {
     let Harness { store, clock } = Harness::with_capacity(1);
-    let patient = Ticket {
-        retry_horizon: 2 * RETRY_HORIZON,
-        ..ticket("event")
+    let patient = ClaimRequest {
+        retry_window: 2 * RETRY_HORIZON,
+        ..claim_request("event")
     };
     assert_eq!(store.claim(&patient).await.unwrap(), FIRST);
     clock.advance(Duration::from_secs(50));
     store.complete(&patient, Completion::Rejected).await.unwrap();
     clock.advance(2 * RETRY_HORIZON - Duration::from_secs(1));
-    assert_is_full(store.claim(&ticket("new")).await, 1);
+    assert_is_full(store.claim(&claim_request("new")).await, 1);
     clock.advance(Duration::from_secs(1));
-    assert_eq!(store.claim(&ticket("new")).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request("new")).await.unwrap(), FIRST);
 }
 
 #[tokio::test]
 async fn expired_records_make_room_before_any_is_dropped_early() {
     let Harness { store, clock } = Harness::with_capacity(3);
-    let short = Ticket {
+    let short = ClaimRequest {
         retention: Duration::from_secs(700),
-        ..ticket("short")
+        ..claim_request("short")
     };
     assert_eq!(store.claim(&short).await.unwrap(), FIRST);
     assert_eq!(store.release(&short).await.unwrap(), Effect::Applied);
     finish(&store, "finished").await;
     finish(&store, "finished too").await;
     clock.advance(Duration::from_secs(700));
-    assert_eq!(store.claim(&ticket("new")).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request("new")).await.unwrap(), FIRST);
     assert!(is_known(&store, "finished").await && is_known(&store, "finished too").await);
     assert_eq!((store.len(), store.dropped_early()), (3, 0));
 }
@@ -417,20 +417,20 @@ async fn expired_records_make_room_before_any_is_dropped_early() {
 #[tokio::test]
 async fn a_completion_is_recorded_even_if_its_record_was_forgotten_and_the_room_taken() {
     let store = Harness::with_capacity(1).store;
-    let run = ticket("run");
+    let run = claim_request("run");
     assert_eq!(store.claim(&run).await.unwrap(), FIRST);
     assert_eq!(store.forget(&run.key).await.unwrap(), Effect::Applied);
-    assert_eq!(store.claim(&ticket("other")).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request("other")).await.unwrap(), FIRST);
     assert_eq!(
         store.complete(&run, Completion::Handled).await.unwrap(),
         Effect::Applied
     );
     assert_eq!(
-        store.claim(&ticket("run")).await.unwrap(),
+        store.claim(&claim_request("run")).await.unwrap(),
         Claimed::Done(Completion::Handled)
     );
     assert_eq!(store.len(), 2);
-    assert_is_full(store.claim(&ticket("new")).await, 1);
+    assert_is_full(store.claim(&claim_request("new")).await, 1);
 }
 
 #[tokio::test]
@@ -475,7 +475,7 @@ async fn times_are_kept_to_the_second_and_nothing_is_forgotten_early() {
     clock.advance(Duration::from_millis(1500));
     let done_at = clock.now();
     finish(&store, "event").await;
-    let record = store.get(&ticket("event").key).await.unwrap().unwrap();
+    let record = store.get(&claim_request("event").key).await.unwrap().unwrap();
     let State::Done { at, .. } = record.state else {
         panic!("{record:?}")
     };
@@ -496,7 +496,7 @@ async fn by_default_a_store_goes_by_a_clock_that_never_steps() {
     let store = MemoryStore::new();
     let before = MonotonicClock::new().now();
     finish(&store, "event").await;
-    let record = store.get(&ticket("event").key).await.unwrap().unwrap();
+    let record = store.get(&claim_request("event").key).await.unwrap().unwrap();
     assert!(
         record.expires + Duration::from_secs(5) > before + RETENTION,
         "{record:?}"
@@ -509,28 +509,28 @@ async fn by_default_a_store_goes_by_a_clock_that_never_steps() {
 async fn a_fault_before_applying_leaves_the_store_untouched() {
     let store = FaultyStore::new(MemoryStore::new());
     store.fail(Operation::Claim, Fault::BeforeApplying, 1);
-    let ticket = ticket("event");
-    let error = store.claim(&ticket).await.unwrap_err();
+    let claim_request = claim_request("event");
+    let error = store.claim(&claim_request).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert_eq!(
         error.to_string(),
         "the store is unavailable: told to fail before it applied the operation"
     );
     assert!(store.inner().is_empty());
-    assert_eq!(store.claim(&ticket).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request).await.unwrap(), FIRST);
 }
 
 #[tokio::test]
 async fn a_fault_after_applying_changes_the_store_and_loses_the_answer() {
     let store = FaultyStore::new(MemoryStore::new());
     store.fail(Operation::Claim, Fault::AfterApplying, 1);
-    let error = store.claim(&ticket("event")).await.unwrap_err();
+    let error = store.claim(&claim_request("event")).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "the store is unavailable: told to fail after it applied the operation"
     );
     assert!(matches!(
-        store.claim(&ticket("event")).await.unwrap(),
+        store.claim(&claim_request("event")).await.unwrap(),
         Claimed::InFlight { .. }
     ));
 }
@@ -540,11 +540,11 @@ async fn a_hanging_operation_never_answers_and_is_applied_or_not_as_told() {
     let store = FaultyStore::new(MemoryStore::new());
     store.fail(Operation::Claim, Fault::HangBeforeApplying, 1);
     store.fail(Operation::Claim, Fault::HangAfterApplying, 1);
-    let ticket = ticket("event");
+    let claim_request = claim_request("event");
     let day = Duration::from_secs(24 * 3600);
-    assert!(tokio::time::timeout(day, store.claim(&ticket)).await.is_err());
+    assert!(tokio::time::timeout(day, store.claim(&claim_request)).await.is_err());
     assert!(store.inner().is_empty());
-    assert!(tokio::time::timeout(day, store.claim(&ticket)).await.is_err());
+    assert!(tokio::time::timeout(day, store.claim(&claim_request)).await.is_err());
     assert_eq!(store.inner().len(), 1);
 }
 
@@ -552,16 +552,16 @@ async fn a_hanging_operation_never_answers_and_is_applied_or_not_as_told() {
 async fn faults_strike_in_their_order_as_often_as_told_and_only_their_operation() {
     let store = FaultyStore::new(MemoryStore::new());
     let clone = store.clone();
-    let ticket = ticket("event");
+    let claim_request = claim_request("event");
     clone.fail(Operation::Release, Fault::BeforeApplying, 2);
     clone.fail(Operation::Release, Fault::AfterApplying, 1);
-    store.claim(&ticket).await.unwrap();
-    store.renew(&ticket).await.unwrap();
+    store.claim(&claim_request).await.unwrap();
+    store.renew(&claim_request).await.unwrap();
     for before_or_after in ["before", "before", "after"] {
-        let error = store.release(&ticket).await.unwrap_err().to_string();
+        let error = store.release(&claim_request).await.unwrap_err().to_string();
         assert!(error.contains(before_or_after), "{error}");
     }
-    assert_eq!(store.release(&ticket).await.unwrap(), Effect::NotHeld);
+    assert_eq!(store.release(&claim_request).await.unwrap(), Effect::NotHeld);
     let calls = |operation| clone.calls(operation);
     assert_eq!((calls(Operation::Claim), calls(Operation::Renew)), (1, 1));
     assert_eq!((calls(Operation::Release), calls(Operation::Complete)), (4, 0));
@@ -570,14 +570,14 @@ async fn faults_strike_in_their_order_as_often_as_told_and_only_their_operation(
 #[tokio::test]
 async fn a_store_that_fails_for_good_works_again_when_healed() {
     let store = FaultyStore::new(MemoryStore::new());
-    let ticket = ticket("event");
+    let claim_request = claim_request("event");
     store.fail(Operation::Complete, Fault::BeforeApplying, usize::MAX);
     for _ in 0..100 {
-        store.complete(&ticket, Completion::Handled).await.unwrap_err();
+        store.complete(&claim_request, Completion::Handled).await.unwrap_err();
     }
     store.heal();
     assert_eq!(
-        store.complete(&ticket, Completion::Handled).await.unwrap(),
+        store.complete(&claim_request, Completion::Handled).await.unwrap(),
         Effect::Applied
     );
     assert_eq!(store.calls(Operation::Complete), 101);
@@ -602,24 +602,24 @@ fn a_manual_clock_moves_only_by_hand_and_for_all_its_clones() {
 async fn an_operator_counts_by_state_and_lists_what_is_overdue() {
     let harness = Harness::new();
     let store = AnyStore::new(FaultyStore::new(harness.store.clone()));
-    let ticket = |namespace: &str, id: &str| Ticket {
+    let claim_request = |namespace: &str, id: &str| ClaimRequest {
         key: Key::new(namespace, EventId::new(id).unwrap()),
         token: Token::random(),
         fingerprint: Fingerprint::of([id]),
         lease: Duration::from_secs(60),
         retention: Duration::from_secs(3600),
-        retry_horizon: Duration::from_secs(600),
+        retry_window: Duration::from_secs(600),
     };
     assert_eq!(store.count("dwolla").await.unwrap(), Counts::default());
-    let tickets: Vec<_> = (0..6).map(|id| ticket("dwolla", &id.to_string())).collect();
-    for ticket in &tickets {
-        store.claim(ticket).await.unwrap();
+    let claim_requests: Vec<_> = (0..6).map(|id| claim_request("dwolla", &id.to_string())).collect();
+    for claim_request in &claim_requests {
+        store.claim(claim_request).await.unwrap();
         harness.advance(Duration::from_secs(1)).await;
     }
-    store.complete(&tickets[0], Completion::Handled).await.unwrap();
-    store.complete(&tickets[1], Completion::Rejected).await.unwrap();
-    store.release(&tickets[2]).await.unwrap();
-    let other = ticket("stripe", "0");
+    store.complete(&claim_requests[0], Completion::Handled).await.unwrap();
+    store.complete(&claim_requests[1], Completion::Rejected).await.unwrap();
+    store.release(&claim_requests[2]).await.unwrap();
+    let other = claim_request("stripe", "0");
     store.claim(&other).await.unwrap();
     store.complete(&other, Completion::Handled).await.unwrap();
     let counts = Counts {
@@ -635,20 +635,23 @@ async fn an_operator_counts_by_state_and_lists_what_is_overdue() {
     assert_eq!(store.count("stripe").await.unwrap(), done);
     assert_eq!(store.count("nobody").await.unwrap(), Counts::default());
 
-    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), []);
+    assert_eq!(store.expired_claims("dwolla", 10).await.unwrap(), []);
     harness.advance(Duration::from_secs(58)).await;
-    let keys: Vec<_> = tickets[3..].iter().map(|ticket| ticket.key.clone()).collect();
-    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), keys[..2]);
+    let keys: Vec<_> = claim_requests[3..]
+        .iter()
+        .map(|claim_request| claim_request.key.clone())
+        .collect();
+    assert_eq!(store.expired_claims("dwolla", 10).await.unwrap(), keys[..2]);
     harness.advance(Duration::from_secs(60)).await;
-    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), keys);
-    assert_eq!(store.overdue("dwolla", 1).await.unwrap(), keys[..1]);
-    assert_eq!(store.overdue("dwolla", 0).await.unwrap(), []);
-    assert_eq!(store.overdue("stripe", 10).await.unwrap(), []);
+    assert_eq!(store.expired_claims("dwolla", 10).await.unwrap(), keys);
+    assert_eq!(store.expired_claims("dwolla", 1).await.unwrap(), keys[..1]);
+    assert_eq!(store.expired_claims("dwolla", 0).await.unwrap(), []);
+    assert_eq!(store.expired_claims("stripe", 10).await.unwrap(), []);
     // they count as claimed until somebody claims them
     assert_eq!(store.count("dwolla").await.unwrap(), counts);
-    store.claim(&tickets[4]).await.unwrap();
+    store.claim(&claim_requests[4]).await.unwrap();
     assert_eq!(
-        store.overdue("dwolla", 10).await.unwrap(),
+        store.expired_claims("dwolla", 10).await.unwrap(),
         [keys[0].clone(), keys[2].clone()]
     );
 
@@ -659,6 +662,6 @@ async fn an_operator_counts_by_state_and_lists_what_is_overdue() {
         ..Counts::default()
     };
     assert_eq!(store.count("dwolla").await.unwrap(), counts);
-    assert_eq!(store.overdue("dwolla", 10).await.unwrap(), [keys[1].clone()]);
+    assert_eq!(store.expired_claims("dwolla", 10).await.unwrap(), [keys[1].clone()]);
     assert_eq!(store.purge(10).await.unwrap(), 0);
 }

@@ -10,13 +10,13 @@ use tower_webhook::{
     Delivery, HandlerError, ResultExt as _, WebhookLayer,
     dwolla::{self, Dwolla},
     event::Fingerprint,
-    store::{Claimed, Completion, Effect, IdempotencyStore, State, StoreError, StoreErrorKind, Ticket, Token},
+    store::{ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, State, StoreError, StoreErrorKind, Token},
     testing::{self, FaultyStore, Operation},
 };
 
 use crate::{
     endpoint::{SECRET, key},
-    over_store::{App, ticket_in},
+    over_store::{App, claim_request_in},
 };
 
 /// A database with a table of effects beside the store's.
@@ -53,7 +53,7 @@ fn end(end: End) -> Result<(), HandlerError> {
     match end {
         End::Well => Ok(()),
         End::Fails => Err(HandlerError::retry("on purpose")),
-        End::Rejects => Err(HandlerError::reject("on purpose")),
+        End::Rejects => Err(HandlerError::permanent("on purpose")),
         End::Panics => panic!("on purpose"),
     }
 }
@@ -136,25 +136,28 @@ pub(crate) async fn a_run_that_lost_its_claim_leaves_no_effect(books: impl Books
                         true => other.get(&key).await?.unwrap().fingerprint,
                         false => Fingerprint::of(["other facts"]),
                     };
-                    let ticket = Ticket {
+                    let claim_request = ClaimRequest {
                         fingerprint,
                         token: Token::random(),
-                        ..ticket_in("dwolla", key.id().as_str())
+                        ..claim_request_in("dwolla", key.id().as_str())
                     };
                     assert_eq!(
-                        other.claim(&ticket).await?,
+                        other.claim(&claim_request).await?,
                         Claimed::Acquired {
                             generation: 2,
                             attempts: 2
                         }
                     );
                     if other_finishes {
-                        assert_eq!(other.complete(&ticket, Completion::Handled).await?, Effect::Applied);
+                        assert_eq!(
+                            other.complete(&claim_request, Completion::Handled).await?,
+                            Effect::Applied
+                        );
                     }
-                    theirs.lock().unwrap().replace(ticket);
+                    theirs.lock().unwrap().replace(claim_request);
                     let lost = books.book(&delivery, ready(true)).await;
                     assert_eq!(lost.as_ref().unwrap_err().kind(), StoreErrorKind::NotHeld);
-                    lost.reject()
+                    lost.permanent()
                 }
             }
         };
@@ -186,7 +189,7 @@ pub(crate) async fn a_renewal_that_waits_for_the_handlers_own_transaction_is_no_
                 while store.calls(Operation::Renew) < renewed + 2 {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                assert!(!delivery.claim().lost());
+                assert!(!delivery.claim().is_lost());
                 true
             };
             Ok(books.book(&delivery, given_up).await?)
@@ -213,7 +216,7 @@ pub(crate) async fn a_handler_alone_can_be_tested_with_a_claim_of_its_own(books:
     let claim = || testing::claimed_delivery(&store, "dwolla", event(), body.clone());
 
     let delivery = claim().await.unwrap();
-    assert_eq!((delivery.claim().attempts(), delivery.claim().lost()), (1, false));
+    assert_eq!((delivery.claim().attempts(), delivery.claim().is_lost()), (1, false));
     books.book(&delivery, ready(true)).await.unwrap();
     assert_eq!(books.effects("in a unit test").await, 1);
     assert!(matches!(

@@ -38,7 +38,7 @@ pub(crate) enum Via {
 pub(crate) enum Wire {
     Direct(BoxService),
     Http1(SocketAddr),
-    /// The connection ends with the last sender that holds it.
+    /// The connection ends with the last provider that holds it.
     Http2(SocketAddr, http2::SendRequest<TestBody>, Arc<JoinSet<()>>),
 }
 
@@ -90,10 +90,10 @@ impl Wire {
 
     async fn connect_http2(address: SocketAddr) -> Self {
         let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        let (provider, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
         let mut driver = JoinSet::new();
         driver.spawn(async move { drop(connection.await) });
-        Self::Http2(address, sender, Arc::new(driver))
+        Self::Http2(address, provider, Arc::new(driver))
     }
 
     /// Dropped before it completes, the request is given up: its call is dropped, its connection closed or its stream reset.
@@ -102,15 +102,15 @@ impl Wire {
             Self::Direct(service) => Answer::of(service.clone().oneshot(request).await.unwrap()).await,
             Self::Http1(address) => {
                 let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
-                let (mut sender, connection) = http1::handshake(io).await.unwrap();
+                let (mut provider, connection) = http1::handshake(io).await.unwrap();
                 let mut driver = JoinSet::new();
                 driver.spawn(async move { drop(connection.await) });
-                Answer::of(sender.send_request(request).await.unwrap()).await
+                Answer::of(provider.send_request(request).await.unwrap()).await
             }
-            Self::Http2(address, sender, _driver) => {
+            Self::Http2(address, provider, _driver) => {
                 let uri = format!("http://{address}{}", request.uri());
                 *request.uri_mut() = uri.parse::<Uri>().unwrap();
-                Answer::of(sender.clone().send_request(request).await.unwrap()).await
+                Answer::of(provider.clone().send_request(request).await.unwrap()).await
             }
         }
     }

@@ -27,7 +27,7 @@ use tower_webhook::{
     MemoryStore, TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla},
     event::EventError,
-    provider::{DeliveryTerms, Provider},
+    provider::{DeliveryPolicy, Provider},
     signature::Verifier,
 };
 
@@ -238,8 +238,8 @@ impl Provider for Brief {
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<dwolla::Event, EventError> {
         self.0.event(headers, body)
     }
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(10), Duration::ZERO).body_limit(self.0.terms().largest_body())
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(10), Duration::ZERO).body_limit(self.0.policy().largest_body())
     }
 }
 

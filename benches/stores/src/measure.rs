@@ -9,9 +9,9 @@ use std::{
 };
 
 use tokio::runtime::Runtime;
-use tower_webhook::store::{Claimed, Completion, Effect, IdempotencyStore, Ticket};
+use tower_webhook::store::{ClaimRequest, Claimed, Completion, Effect, IdempotencyStore};
 
-use crate::common::{quantile, ticket};
+use crate::common::{claim_request, quantile};
 
 /// As many as a receiver has under load.
 const IN_FLIGHT: usize = 64;
@@ -118,12 +118,12 @@ impl Report {
     ) -> [f64; 2] {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let from = NEXT.fetch_add(count, Relaxed);
-        let tickets: Arc<Vec<Ticket>> = Arc::new((from..from + count).map(ticket).collect());
+        let claim_requests: Arc<Vec<ClaimRequest>> = Arc::new((from..from + count).map(claim_request).collect());
         let first = if tasks == 1 { 2 } else { 0 };
         let mut speeds = [0.0; 2];
         for (which, operation) in [Operation::Claim, Operation::Complete].into_iter().enumerate() {
             let started = Instant::now();
-            let latencies = runtime.block_on(in_flight(store, &tickets, tasks, operation));
+            let latencies = runtime.block_on(in_flight(store, &claim_requests, tasks, operation));
             speeds[which] = count as f64 / started.elapsed().as_secs_f64();
             if is_counted {
                 self.latencies[first + which].extend(latencies);
@@ -175,36 +175,42 @@ impl Report {
     }
 }
 
-/// Each task does its part of the tickets, one after the other; microseconds of each.
+/// Each task does its part of the claim requests, one after the other; microseconds of each.
 async fn in_flight<S: IdempotencyStore>(
     store: &Arc<S>,
-    tickets: &Arc<Vec<Ticket>>,
+    claim_requests: &Arc<Vec<ClaimRequest>>,
     tasks: usize,
     operation: Operation,
 ) -> Vec<f64> {
     let tasks: Vec<_> = (0..tasks)
         .map(|first| {
-            let (store, tickets) = (Arc::clone(store), Arc::clone(tickets));
+            let (store, claim_requests) = (Arc::clone(store), Arc::clone(claim_requests));
             tokio::spawn(async move {
-                let mut latencies = Vec::with_capacity(tickets.len() / tasks + 1);
-                for ticket in tickets.iter().skip(first).step_by(tasks) {
+                let mut latencies = Vec::with_capacity(claim_requests.len() / tasks + 1);
+                for claim_request in claim_requests.iter().skip(first).step_by(tasks) {
                     let started = Instant::now();
                     let is_done = match operation {
                         Operation::Claim => {
-                            matches!(store.claim(ticket).await, Ok(Claimed::Acquired { attempts: 1, .. }))
+                            matches!(
+                                store.claim(claim_request).await,
+                                Ok(Claimed::Acquired { attempts: 1, .. })
+                            )
                         }
                         Operation::Complete => {
-                            matches!(store.complete(ticket, Completion::Handled).await, Ok(Effect::Applied))
+                            matches!(
+                                store.complete(claim_request, Completion::Handled).await,
+                                Ok(Effect::Applied)
+                            )
                         }
                     };
                     latencies.push(started.elapsed().as_secs_f64() * 1e6);
-                    assert!(is_done, "of {ticket:?}");
+                    assert!(is_done, "of {claim_request:?}");
                 }
                 latencies
             })
         })
         .collect();
-    let mut latencies = Vec::with_capacity(tickets.len());
+    let mut latencies = Vec::with_capacity(claim_requests.len());
     for task in tasks {
         latencies.extend(task.await.expect("a task's end"));
     }

@@ -3,9 +3,9 @@
 use http::HeaderName;
 
 use super::{
-    Custom, CustomBuilder, CustomError, Place,
+    Custom, CustomBuilder, CustomError, FieldPath,
     builder::{IdPlace, TopicPlace},
-    place::Where,
+    field_path::Where,
     reply::Answer,
 };
 use crate::{
@@ -15,14 +15,14 @@ use crate::{
 };
 
 impl CustomBuilder {
-    /// The sender.
+    /// The provider.
     ///
     /// # Errors
     /// Something is missing, a secret is empty, blank or has whitespace at an end, a path is empty,
     /// two paths get in each other's way, what must be signed is in a header, or two settings
     /// contradict each other. The text says which, and what was expected.
     pub fn build(mut self) -> Result<Custom, CustomError> {
-        // What the layer asks of a namespace, so that a layer can always be made of this sender.
+        // What the layer asks of a namespace, so that a layer can always be made of this provider.
         if EventId::new(&self.name).is_err() {
             return Err(CustomError::new(
                 "the name is empty, longer than 255 bytes or holds a control character; expected a short name",
@@ -32,8 +32,8 @@ impl CustomBuilder {
         envelope.take_numbers();
         let id = self.insert_id(&mut envelope)?;
         let (topic_header, topic_is_optional) = self.insert_topic(&mut envelope)?;
-        let terms = self.terms.take().ok_or_else(|| {
-            CustomError::new("the terms are missing; expected `terms`, with what the sender's documents say")
+        let policy = self.policy.take().ok_or_else(|| {
+            CustomError::new("the policy are missing; expected `policy`, with what the provider's documents say")
         })?;
         let secrets = self
             .secrets
@@ -95,14 +95,14 @@ impl CustomBuilder {
             form_fields: self.form_fields,
             handshakes,
             unique_ids: self.unique_ids,
-            terms,
+            policy,
         })
     }
 
     fn insert_id(&mut self, envelope: &mut Envelope) -> Result<Id, CustomError> {
         let id = self.id.take().ok_or_else(|| {
             CustomError::new(
-                "the id has no place; expected `id`, `signed_id`, or `without_id` for a sender that gives none",
+                "the id has no place; expected `id`, `signed_id`, or `without_id` for a provider that gives none",
             )
         })?;
         let mut found = Id::default();
@@ -137,7 +137,7 @@ impl CustomBuilder {
     fn insert_topic(&mut self, envelope: &mut Envelope) -> Result<(Option<HeaderName>, bool), CustomError> {
         let topic = self.topic.take().ok_or_else(|| {
             CustomError::new(
-                "the topic has no place; expected `topic`, or `without_topic` for a sender that gives none",
+                "the topic has no place; expected `topic`, or `without_topic` for a provider that gives none",
             )
         })?;
         let (first, is_optional) = match topic {
@@ -274,7 +274,7 @@ pub(super) struct Id {
     pub(super) is_optional: bool,
 }
 
-impl Place {
+impl FieldPath {
     /// The path into the body, for what must be signed.
     pub(super) fn path(self, what: &str) -> Result<Vec<String>, CustomError> {
         match self.0 {

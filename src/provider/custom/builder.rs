@@ -2,21 +2,21 @@ use std::{borrow::Cow, time::Duration};
 
 use http::HeaderName;
 
-use super::{Place, Reply};
+use super::{FieldPath, Reply};
 use crate::{
-    provider::DeliveryTerms,
+    provider::DeliveryPolicy,
     signature::{Scheme, SecretError, Secrets},
 };
 
-/// Describes a [`Custom`](super::Custom) sender. Name, scheme, secrets, id, topic and terms it must have; the
+/// Describes a [`Custom`](super::Custom) provider. Name, scheme, secrets, id, topic and policy it must have; the
 /// rest it may.
 ///
 /// ```
 /// use http::{HeaderName, HeaderValue};
 /// use std::time::Duration;
 /// use tower_webhook::{
-///     custom::{Custom, Place},
-///     provider::DeliveryTerms,
+///     custom::{Custom, FieldPath},
+///     provider::DeliveryPolicy,
 ///     signature::{Algorithm, Encoding, Scheme},
 /// };
 ///
@@ -24,13 +24,13 @@ use crate::{
 ///     .prefix(HeaderValue::from_static("sha256="));
 /// let complete = Custom::builder("example", scheme)
 ///     .secrets("8f742231b10e8888abcd99yyyzzz85a5")
-///     .id(Place::body("id"))
-///     .topic(Place::body("type"))
-///     .terms(DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(8 * 3600)));
+///     .id(FieldPath::body("id"))
+///     .topic(FieldPath::body("type"))
+///     .policy(DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(8 * 3600)));
 ///
 /// complete.clone().build()?;
 ///
-/// let error = complete.topic(Place::body("id.type")).build().unwrap_err();
+/// let error = complete.topic(FieldPath::body("id.type")).build().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
 ///     "the topic's path `id.type` leads through `id`, where the id is; expected another path for one of them",
@@ -38,40 +38,40 @@ use crate::{
 /// # Ok::<(), tower_webhook::custom::CustomError>(())
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "`build` makes the sender"]
+#[must_use = "`build` makes the provider"]
 pub struct CustomBuilder {
     pub(super) name: Cow<'static, str>,
     pub(super) scheme: Scheme,
     pub(super) secrets: Option<Result<Secrets, SecretError>>,
     pub(super) id: Option<IdPlace>,
-    pub(super) scope: Option<Place>,
+    pub(super) scope: Option<FieldPath>,
     pub(super) topic: Option<TopicPlace>,
-    pub(super) other_topics: Vec<Place>,
-    pub(super) action: Option<Place>,
+    pub(super) other_topics: Vec<FieldPath>,
+    pub(super) action: Option<FieldPath>,
     pub(super) repeats_topic: Option<HeaderName>,
-    pub(super) time: Option<Place>,
-    pub(super) signed_at: Option<(Place, Duration)>,
+    pub(super) time: Option<FieldPath>,
+    pub(super) signed_at: Option<(FieldPath, Duration)>,
     /// In order; empty for the whole body.
-    pub(super) payloads: Vec<Place>,
+    pub(super) payloads: Vec<FieldPath>,
     pub(super) form_field: Option<String>,
     pub(super) form_fields: bool,
     pub(super) handshakes: Vec<(String, Reply)>,
     pub(super) unique_ids: bool,
-    pub(super) terms: Option<DeliveryTerms>,
+    pub(super) policy: Option<DeliveryPolicy>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum IdPlace {
-    At(Place),
-    Optional(Place),
+    At(FieldPath),
+    Optional(FieldPath),
     Signed,
     Nowhere,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum TopicPlace {
-    At(Place),
-    Optional(Place),
+    At(FieldPath),
+    Optional(FieldPath),
     Nowhere,
 }
 
@@ -94,11 +94,11 @@ impl CustomBuilder {
             form_fields: false,
             handshakes: Vec::new(),
             unique_ids: false,
-            terms: None,
+            policy: None,
         }
     }
 
-    /// The secrets shared with the sender: a text, a list of texts or [`Secrets`], the current one first.
+    /// The secrets shared with the provider: a text, a list of texts or [`Secrets`], the current one first.
     pub fn secrets(mut self, secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Self {
         self.secrets = Some(secrets.try_into().map_err(Into::into));
         self
@@ -106,17 +106,17 @@ impl CustomBuilder {
 
     /// Where the event's id is: a string of 1 to 255 bytes without control characters, or a whole
     /// number, which is as good as its digits in a string. It must be the *event's*, the same in
-    /// each delivery of it; many senders also have an id of the attempt, of the webhook or of what
+    /// each delivery of it; many providers also have an id of the attempt, of the webhook or of what
     /// the event is about.
     ///
     /// # Security
-    /// An id in an [unsigned header](Place::unsigned_header) names the event together with its topic and the
+    /// An id in an [unsigned header](FieldPath::unsigned_header) names the event together with its topic and the
     /// digest of the body ([`Identity`](crate::event::Identity)). Whoever captured a request can send it again
     /// under a new one, and it runs again, unless the layer is built with
     /// [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): then the digest alone is the key,
     /// as [without an id](Self::without_id). The handler finds the header's value in
     /// [`unsigned_id`](super::Event::unsigned_id).
-    pub fn id(mut self, place: Place) -> Self {
+    pub fn id(mut self, place: FieldPath) -> Self {
         self.id = Some(IdPlace::At(place));
         self
     }
@@ -125,7 +125,7 @@ impl CustomBuilder {
     /// deduplication key of these, as [without an id](Self::without_id). So it is where the id is
     /// odd: should the provider move its ids elsewhere, a retry whose body differs runs again, and
     /// nobody is told.
-    pub fn optional_id(mut self, place: Place) -> Self {
+    pub fn optional_id(mut self, place: FieldPath) -> Self {
         self.id = Some(IdPlace::Optional(place));
         self
     }
@@ -136,7 +136,7 @@ impl CustomBuilder {
         self
     }
 
-    /// The sender gives its events no id: the digest of the body is the deduplication key. Two events whose bodies do not differ in
+    /// The provider gives its events no id: the digest of the body is the deduplication key. Two events whose bodies do not differ in
     /// a single byte are then one event.
     pub fn without_id(mut self) -> Self {
         self.id = Some(IdPlace::Nowhere);
@@ -147,11 +147,11 @@ impl CustomBuilder {
     /// stands alone.
     ///
     /// A field of the body makes the key `scope:id`, and is signed as the id is. An [unsigned
-    /// header](Place::unsigned_header) joins the key beside the id, with what that costs
+    /// header](FieldPath::unsigned_header) joins the key beside the id, with what that costs
     /// ([`id`](Self::id)): whoever captured a request can send it again under another scope, and it
     /// runs again, unless the layer is built with
     /// [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity).
-    pub fn scope(mut self, place: Place) -> Self {
+    pub fn scope(mut self, place: FieldPath) -> Self {
         self.scope = Some(place);
         self
     }
@@ -159,9 +159,9 @@ impl CustomBuilder {
     /// Where the topic is, by which handlers are chosen: a string of 1 to 255 bytes without control characters.
     ///
     /// # Security
-    /// A topic in an [unsigned header](Place::unsigned_header) is not covered by the signature: whoever captured a request that was
+    /// A topic in an [unsigned header](FieldPath::unsigned_header) is not covered by the signature: whoever captured a request that was
     /// not handled can send it to another handler. Take the body's topic where there is one; else let handlers look at the payload.
-    pub fn topic(mut self, place: Place) -> Self {
+    pub fn topic(mut self, place: FieldPath) -> Self {
         self.topic = Some(TopicPlace::At(place));
         self
     }
@@ -169,7 +169,7 @@ impl CustomBuilder {
     /// The same for a provider some of whose bodies have no topic: such an event has the topic
     /// `""`, and goes to the fallback. So does one whose topic is odd (no string, empty, too long):
     /// a change on the provider's side is then not answered 400, but goes to the fallback unseen.
-    pub fn optional_topic(mut self, place: Place) -> Self {
+    pub fn optional_topic(mut self, place: FieldPath) -> Self {
         self.topic = Some(TopicPlace::Optional(place));
         self
     }
@@ -185,7 +185,7 @@ impl CustomBuilder {
     /// Where the topic is in bodies that have none at the places named before; may be called
     /// several times. An odd topic at an earlier place counts as none. A header comes last: what is
     /// signed goes first.
-    pub fn or_topic(mut self, place: Place) -> Self {
+    pub fn or_topic(mut self, place: FieldPath) -> Self {
         self.other_topics.push(place);
         self
     }
@@ -193,7 +193,7 @@ impl CustomBuilder {
     /// A field of the body that the topic goes on with after a dot, in bodies that have it:
     /// `issues` with the action `opened` is `issues.opened`, and a handler of `issues` gets all
     /// actions.
-    pub fn action(mut self, place: Place) -> Self {
+    pub fn action(mut self, place: FieldPath) -> Self {
         self.action = Some(place);
         self
     }
@@ -213,21 +213,21 @@ impl CustomBuilder {
     /// once the event is done, for as long as the id is remembered.
     ///
     /// It must be in the body: by the time, a layer with a `max_event_age` tells old requests that are replayed.
-    pub fn time(mut self, place: Place) -> Self {
+    pub fn time(mut self, place: FieldPath) -> Self {
         self.time = Some(place);
         self
     }
 
     /// Which part of the body the payload is, by default the whole body. An event may be without it.
-    pub fn payload(mut self, place: Place) -> Self {
+    pub fn payload(mut self, place: FieldPath) -> Self {
         self.payloads = vec![place];
         self
     }
 
     /// Where the payload is in bodies that have nothing (or `null`) at the places named before; may
-    /// be called several times. [`Place::whole_body`] can only be the last. Each place costs
+    /// be called several times. [`FieldPath::whole_body`] can only be the last. Each place costs
     /// another walk over the body.
-    pub fn or_payload(mut self, place: Place) -> Self {
+    pub fn or_payload(mut self, place: FieldPath) -> Self {
         self.payloads.push(place);
         self
     }
@@ -240,15 +240,15 @@ impl CustomBuilder {
     /// The tolerance must outlast the provider's retries, unless it signs each attempt anew: a
     /// shorter one refuses what it sends again. Where no id is signed, two bodies that differ in
     /// this value alone are one event.
-    pub fn signed_at(mut self, place: Place, tolerance: Duration) -> Self {
+    pub fn signed_at(mut self, place: FieldPath, tolerance: Duration) -> Self {
         self.signed_at = Some((place, tolerance));
         self
     }
 
-    /// How the sender delivers: how long it waits for an answer, and for how long it sends an event
+    /// How the provider delivers: how long it waits for an answer, and for how long it sends an event
     /// again.
-    pub fn terms(mut self, terms: DeliveryTerms) -> Self {
-        self.terms = Some(terms);
+    pub fn policy(mut self, policy: DeliveryPolicy) -> Self {
+        self.policy = Some(policy);
         self
     }
 
@@ -260,7 +260,7 @@ impl CustomBuilder {
         self
     }
 
-    /// The bodies are forms, and their fields are the event: an object of strings, for [`Place`]s
+    /// The bodies are forms, and their fields are the event: an object of strings, for [`FieldPath`]s
     /// and payload. Of two fields with one name the first counts. Beside
     /// [`form_field`](Self::form_field), this is for forms without that field.
     pub fn form_fields(mut self) -> Self {

@@ -2,7 +2,7 @@ use std::{borrow::Cow, fmt};
 
 use crate::signature::SecretError;
 
-/// Why a [`Custom`](super::Custom) sender cannot be. Its text repeats no secret.
+/// Why a [`Custom`](super::Custom) provider cannot be. Its text repeats no secret.
 ///
 /// ```
 /// use http::HeaderName;
@@ -10,7 +10,7 @@ use crate::signature::SecretError;
 ///
 /// let scheme = Scheme::new(HeaderName::from_static("x-signature"), Algorithm::HmacSha256, Encoding::Hex);
 /// let error = Custom::builder("example", scheme).build().unwrap_err();
-/// assert_eq!(error.to_string(), "the id has no place; expected `id`, `signed_id`, or `without_id` for a sender that gives none");
+/// assert_eq!(error.to_string(), "the id has no place; expected `id`, `signed_id`, or `without_id` for a provider that gives none");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomError(Cow<'static, str>);

@@ -1,11 +1,11 @@
-//! A sender without code: [`Custom`] is made of a [`Scheme`], secrets, and the [`Place`]s of id, topic, time and payload.
+//! A provider without code: [`Custom`] is made of a [`Scheme`], secrets, and the [`FieldPath`]s of id, topic, time and payload.
 //!
-//! A sender that one of the crate's own modules knows is better taken from there. One that needs
+//! A provider that one of the crate's own modules knows is better taken from there. One that needs
 //! more (an id made of several fields, a fingerprint of its own) implements [`Provider`]: about as
 //! many lines.
 //!
 //! # A whole receiver
-//! The sender of this example has the form that many have. It puts `sha256=` and the hex of HMAC-SHA256 over the body into
+//! The provider of this example has the form that many have. It puts `sha256=` and the hex of HMAC-SHA256 over the body into
 //! `X-Webhook-Signature`, and posts `{"id":…,"type":…,"created_at":…,"data":{…}}`, with dots in its topics.
 //!
 //! Its other headers are signed by nobody. `X-Webhook-Event` repeats the topic: where it does not agree with the body, the request is
@@ -20,8 +20,8 @@
 //! use tower::ServiceExt as _;
 //! use tower_webhook::{
 //!     Delivery, MemoryStore, Payload, TopicRouter, WebhookLayer,
-//!     custom::{self, Custom, Place},
-//!     provider::DeliveryTerms,
+//!     custom::{self, Custom, FieldPath},
+//!     provider::DeliveryPolicy,
 //!     signature::{Algorithm, Encoding, Scheme, Secrets},
 //! };
 //!
@@ -42,21 +42,21 @@
 //! let secrets = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
 //! let scheme = Scheme::new(HeaderName::from_static("x-webhook-signature"), Algorithm::HmacSha256, Encoding::Hex)
 //!     .prefix(HeaderValue::from_static("sha256="));
-//! let sender = Custom::builder("example", scheme.clone())
+//! let provider = Custom::builder("example", scheme.clone())
 //!     .secrets(secrets.clone())
-//!     .id(Place::body("id"))
-//!     .topic(Place::body("type"))
+//!     .id(FieldPath::body("id"))
+//!     .topic(FieldPath::body("type"))
 //!     .topic_repeated_in(HeaderName::from_static("x-webhook-event"))
-//!     .time(Place::body("created_at"))
-//!     .payload(Place::body("data"))
-//!     .terms(DeliveryTerms::new(Duration::from_secs(10), 8 * hour)) // at once, then 1 min, 5 min, 30 min, 1 h and 6 h later
+//!     .time(FieldPath::body("created_at"))
+//!     .payload(FieldPath::body("data"))
+//!     .policy(DeliveryPolicy::new(Duration::from_secs(10), 8 * hour)) // at once, then 1 min, 5 min, 30 min, 1 h and 6 h later
 //!     .build()
 //!     .unwrap();
 //!
 //! let topics = TopicRouter::new()
 //!     .on("user.created", created)
 //!     .on("team", team); // and team.member.role_changed, and all else that begins with `team.`
-//! let service = WebhookLayer::new(sender, MemoryStore::new()).topics(topics);
+//! let service = WebhookLayer::new(provider, MemoryStore::new()).topics(topics);
 //!
 //! let body = r#"{"id":"evt_1","type":"user.created","created_at":"2026-07-01T12:00:00Z","data":{"name":"Ada"}}"#;
 //! let mut request = Request::post("/").body(Full::<bytes::Bytes>::from(body)).unwrap();
@@ -93,9 +93,9 @@
 //! # Security
 //! Headers are not signed, but for those that the scheme names; [`CustomBuilder::id`] and [`CustomBuilder::topic`] say what follows from it. Where
 //! the scheme signs no time either, a captured request is valid for as long as the secret is. What stops a replay is the record of the id,
-//! kept for the terms' retention, and after that a `max_event_age`, where the body has a time.
+//! kept for the policy' retention, and after that a `max_event_age`, where the body has a time.
 
-mod place;
+mod field_path;
 mod builder;
 mod build;
 mod reply;
@@ -103,7 +103,7 @@ mod error;
 
 pub use builder::CustomBuilder;
 pub use error::CustomError;
-pub use place::Place;
+pub use field_path::FieldPath;
 pub use reply::Reply;
 
 use std::{
@@ -115,7 +115,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    DeliveryTerms, Handshake, Provider, form,
+    DeliveryPolicy, Handshake, Provider, form,
     json::{JsonEvent, Reader, id_without, signed_id},
 };
 use crate::{
@@ -125,7 +125,7 @@ use crate::{
 use build::Id;
 use reply::Answer;
 
-/// An event of a [`Custom`] sender.
+/// An event of a [`Custom`] provider.
 pub type Event = JsonEvent<Custom>;
 
 impl Event {
@@ -137,7 +137,7 @@ impl Event {
     }
 }
 
-/// A sender described by data. The [module](self) shows a whole receiver.
+/// A provider described by data. The [module](self) shows a whole receiver.
 ///
 /// `Debug` shows how many secrets there are, not what they are.
 ///
@@ -145,18 +145,18 @@ impl Event {
 /// use http::{HeaderMap, HeaderName};
 /// use std::time::Duration;
 /// use tower_webhook::{
-///     custom::{Custom, Place},
-///     provider::{DeliveryTerms, Provider},
+///     custom::{Custom, FieldPath},
+///     provider::{DeliveryPolicy, Provider},
 ///     signature::{Algorithm, Encoding, Scheme},
 /// };
 ///
-/// // id and topic in headers, as some senders have them
+/// // id and topic in headers, as some providers have them
 /// let scheme = Scheme::new(HeaderName::from_static("x-shop-signature"), Algorithm::HmacSha256, Encoding::Base64);
 /// let shop = Custom::builder("shop", scheme)
 ///     .secrets(["the new secret", "the old secret"])
-///     .id(Place::unsigned_header(HeaderName::from_static("x-shop-event-id")))
-///     .topic(Place::unsigned_header(HeaderName::from_static("x-shop-topic")))
-///     .terms(DeliveryTerms::new(Duration::from_secs(5), Duration::from_secs(4 * 3600)))
+///     .id(FieldPath::unsigned_header(HeaderName::from_static("x-shop-event-id")))
+///     .topic(FieldPath::unsigned_header(HeaderName::from_static("x-shop-topic")))
+///     .policy(DeliveryPolicy::new(Duration::from_secs(5), Duration::from_secs(4 * 3600)))
 ///     .build()?;
 ///
 /// let mut headers = HeaderMap::new();
@@ -183,11 +183,11 @@ pub struct Custom {
     form_fields: bool,
     handshakes: Vec<Answer>,
     unique_ids: bool,
-    terms: DeliveryTerms,
+    policy: DeliveryPolicy,
 }
 
 impl Custom {
-    /// A sender that signs by this scheme. Its name is what logs call it and the default namespace of its ids.
+    /// A provider that signs by this scheme. Its name is what logs call it and the default namespace of its ids.
     pub fn builder(name: impl Into<Cow<'static, str>>, scheme: Scheme) -> CustomBuilder {
         CustomBuilder::new(name.into(), scheme)
     }
@@ -294,7 +294,7 @@ impl Provider for Custom {
         answer.map(|answer| answer.to(event.json())).transpose()
     }
 
-    fn terms(&self) -> DeliveryTerms {
-        self.terms.clone()
+    fn policy(&self) -> DeliveryPolicy {
+        self.policy.clone()
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{CustomError, Place};
+use super::{CustomError, FieldPath};
 use crate::{
     event::{EventError, EventErrorKind, read_payload},
     provider::Handshake,
@@ -17,11 +17,11 @@ const LONGEST_CHALLENGE: usize = 256;
 /// [`Provider`](crate::provider::Provider).
 ///
 /// ```
-/// use tower_webhook::custom::{Place, Reply};
+/// use tower_webhook::custom::{FieldPath, Reply};
 ///
 /// let pong = Reply::acknowledge();
-/// let slack = Reply::text(Place::body("challenge"));
-/// let monday = Reply::json("challenge", Place::body("challenge")); // {"challenge":"…"}
+/// let slack = Reply::text(FieldPath::body("challenge"));
+/// let monday = Reply::json("challenge", FieldPath::body("challenge")); // {"challenge":"…"}
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply(What);
@@ -29,8 +29,8 @@ pub struct Reply(What);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
     Nothing,
-    Text(Place),
-    Json(String, Place),
+    Text(FieldPath),
+    Json(String, FieldPath),
 }
 
 impl Reply {
@@ -43,13 +43,13 @@ impl Reply {
 
     /// 200 with this field of the body as `text/plain`.
     #[must_use]
-    pub fn text(challenge: Place) -> Self {
+    pub fn text(challenge: FieldPath) -> Self {
         Self(What::Text(challenge))
     }
 
     /// 200 with this field of the body in a JSON object under this key.
     #[must_use]
-    pub fn json(key: impl Into<String>, challenge: Place) -> Self {
+    pub fn json(key: impl Into<String>, challenge: FieldPath) -> Self {
         Self(What::Json(key.into(), challenge))
     }
 }
@@ -64,7 +64,7 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn new(topic: String, reply: Reply) -> Result<Self, CustomError> {
-        let path = |place: Place| place.path("challenge");
+        let path = |place: FieldPath| place.path("challenge");
         let echo = match reply.0 {
             What::Nothing => None,
             What::Text(place) => Some((path(place)?, None)),

@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::{
     Topic,
+    lenient::Text,
     links::Links,
-    loose::Text,
     texts::{Place, Texts},
 };
 use crate::event::{self, EventError, EventId, Fingerprint};

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, de};
 
 use super::{
-    loose::{Loose, Text},
+    lenient::{Loose, Text},
     texts::{Place, Texts},
 };
 

@@ -68,7 +68,7 @@ mod event;
 mod topic;
 mod category;
 mod links;
-mod loose;
+mod lenient;
 mod texts;
 
 pub use category::Category;
@@ -82,13 +82,13 @@ use http::{HeaderMap, HeaderName};
 
 use crate::{
     event::EventError,
-    provider::{DeliveryTerms, KnownTopics, Provider},
+    provider::{DeliveryPolicy, KnownTopics, Provider},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// When Dwolla's sender gives up on an answer: it stops the clock at the answer's headers. 20 s until May 2018.
+/// When Dwolla's provider gives up on an answer: it stops the clock at the answer's headers. 20 s until May 2018.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// The last of the eight automatic retries, counted from the event's time.
@@ -117,9 +117,9 @@ const BODY_LIMIT: usize = 256 * 1024;
 ///     "c0ce78991a2474b4ff1d2297a51bcebcc47bcdf791600401060f6a259f6cd994",
 /// );
 /// let verified = verify(&dwolla::scheme(), &secrets, &headers, b"{}")?;
-/// assert_eq!(verified.secret(), 0);
+/// assert_eq!(verified.secret_index(), 0);
 ///
-/// // Dwolla's sender can send the header empty
+/// // Dwolla's provider can send the header empty
 /// headers.insert("x-request-signature-sha-256", http::HeaderValue::from_static(""));
 /// let error = verify(&dwolla::scheme(), &secrets, &headers, b"{}").unwrap_err();
 /// assert_eq!(error.kind(), SignatureErrorKind::Empty);
@@ -197,9 +197,9 @@ impl Provider for Dwolla {
 
     /// 10 seconds for an answer, retries for 72 hours, more on request for 30 days (so ids are kept for 35), bodies up
     /// to 256 KiB.
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(ANSWER_LIMIT, RETRY_HORIZON)
-            .resend_horizon(RESEND_HORIZON)
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(ANSWER_LIMIT, RETRY_HORIZON)
+            .with_redelivery_window(RESEND_HORIZON)
             .body_limit(BODY_LIMIT)
     }
 }

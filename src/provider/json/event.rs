@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 
 use crate::event::{self, EventId, Fingerprint, Identity, PayloadError, Unsigned, WithPayload, read_first_payload};
 
-/// An event of a sender `S` whose body is a JSON object with a topic that is text: `stripe::Event` is one, `custom::Event` another. Each
-/// sender's is a type of its own, so that a router for one does not fit a layer for the other.
+/// An event of a provider `S` whose body is a JSON object with a topic that is text: `stripe::Event` is one, `custom::Event` another. Each
+/// provider's is a type of its own, so that a router for one does not fit a layer for the other.
 ///
 /// It has id, topic and time, and a payload that you name as a type. Cheap to clone. `Debug` prints the id and the topic alone, so that
 /// bodies do not get into logs.
@@ -16,17 +16,17 @@ use crate::event::{self, EventId, Fingerprint, Identity, PayloadError, Unsigned,
 /// # use http::{HeaderMap, HeaderName};
 /// # use std::time::Duration;
 /// use tower_webhook::{custom::{Custom, Place}, provider::Provider};
-/// # use tower_webhook::{provider::DeliveryTerms, signature::{Algorithm, Encoding, Scheme}};
+/// # use tower_webhook::{provider::DeliveryPolicy, signature::{Algorithm, Encoding, Scheme}};
 /// # let scheme = Scheme::new(HeaderName::from_static("x-webhook-signature"), Algorithm::HmacSha256, Encoding::Hex);
-/// # let terms = DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(8 * 3600));
+/// # let policy = DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(8 * 3600));
 ///
 /// let example = Custom::builder("example", scheme)
 ///     .id(Place::body("id"))
 ///     .topic(Place::body("type"))
 ///     .time(Place::body("created_at"))
 ///     .payload(Place::body("data"))
-/// #   .secrets("8f742231b10e8888abcd99yyyzzz85a5").terms(terms)
-///     // secrets and terms
+/// #   .secrets("8f742231b10e8888abcd99yyyzzz85a5").policy(policy)
+///     // secrets and policy
 ///     .build()?;
 ///
 /// let body = r#"{"id":"evt_1","type":"user.created","created_at":"2026-07-01T12:00:00Z","data":{"name":"Ada"}}"#;
@@ -100,17 +100,17 @@ impl<S> JsonEvent<S> {
         self.0.id.as_ref()
     }
 
-    /// What happened, as the sender writes it; where the sender tells an action apart from what it happened to, both with a dot between.
+    /// What happened, as the provider writes it; where the provider tells an action apart from what it happened to, both with a dot between.
     /// Empty where an event has none: a router hands it to its fallback.
     ///
     /// # Security
-    /// It is as good as its place: a topic that a header gave was signed by nobody. The sender's module says where it stands.
+    /// It is as good as its place: a topic that a header gave was signed by nobody. The provider's module says where it stands.
     #[must_use]
     pub fn topic(&self) -> &str {
         self.0.topic.as_ref().map_or("", EventId::as_str)
     }
 
-    /// When the event happened, by the sender's clock; `None` if the body does not say, or says it oddly.
+    /// When the event happened, by the provider's clock; `None` if the body does not say, or says it oddly.
     #[must_use]
     pub fn time(&self) -> Option<SystemTime> {
         self.0.time
@@ -122,7 +122,7 @@ impl<S> JsonEvent<S> {
         &self.0.body
     }
 
-    /// A header that the sender is known to send and nobody signs, if it was there once and is 1 to 255 characters of printable ASCII. Other
+    /// A header that the provider is known to send and nobody signs, if it was there once and is 1 to 255 characters of printable ASCII. Other
     /// headers: [`Delivery::headers`](crate::event::Delivery::headers).
     #[must_use]
     pub fn unsigned_header(&self, name: &str) -> Option<Unsigned<&str>> {

@@ -1,4 +1,4 @@
-//! What senders have in common whose body is a JSON object with a topic that is text: everything but the places.
+//! What providers have in common whose body is a JSON object with a topic that is text: everything but the places.
 
 mod envelope;
 mod sent;
@@ -25,7 +25,7 @@ use crate::{
 };
 use event::Fields;
 
-/// Names for a sender's usual topics: `NAME = "as.the.sender.writes.it"`.
+/// Names for a provider's usual topics: `NAME = "as.the.provider.writes.it"`.
 macro_rules! topics {
     ($($name:ident = $text:literal),* $(,)?) => {
         /// Names of topics that are common. Every other topic is as good as its text.
@@ -41,14 +41,14 @@ macro_rules! topics {
 }
 pub(super) use topics;
 
-/// A sender keyed with its secrets, and where its events have what.
+/// A provider keyed with its secrets, and where its events have what.
 #[derive(Debug)]
-pub(super) struct Sender {
+pub(super) struct Configured {
     pub(super) verifier: Verifier,
     pub(super) reader: Reader,
 }
 
-impl Sender {
+impl Configured {
     pub(super) fn new(
         scheme: &Scheme,
         secrets: impl TryInto<Secrets, Error: Into<SecretError>>,
@@ -83,7 +83,7 @@ impl Sender {
 /// A path into a body, key by key.
 pub(super) type Path = &'static [&'static str];
 
-/// Where a sender's events have what.
+/// Where a provider's events have what.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     envelope: Envelope,
@@ -128,7 +128,7 @@ impl Reader {
             let path = owned(path);
             #[expect(
                 clippy::expect_used,
-                reason = "a sender's places, fixed in its file and read by its tests"
+                reason = "a provider's places, fixed in its file and read by its tests"
             )]
             reader.envelope.insert(*role, &path).expect("places that fit");
         }

@@ -15,7 +15,7 @@ const LONGEST_FORM: usize = 4 << 20;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// What was done to the body between the sender and here, to be undone.
+/// What was done to the body between the provider and here, to be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyChange {
     /// JSON was parsed and printed; it was this before, and there was a newline behind it.
@@ -203,16 +203,18 @@ impl BodyChange {
                  came"
             }
             BomAdded | BomLost | Recoded => "the body was decoded as text on its way; pass its bytes as they came",
-            ByteAdded => "something appends one byte to the body; look at what is between the sender and this receiver",
+            ByteAdded => {
+                "something appends one byte to the body; look at what is between the provider and this receiver"
+            }
             ByteLost => {
                 "something cuts the last byte off; look for a length that is one too small before this receiver"
             }
             Compressed => {
-                "the sender signs before it compresses; have the sender, or the proxy that compresses, send it plain"
+                "the provider signs before it compresses; have the provider, or the proxy that compresses, send it plain"
             }
             Decompressed(_) => {
-                "the sender signs what it compressed, and something before this receiver decompressed it; switch that \
-                 off (a decompression layer, gunzip in a proxy), or have the sender send it plain"
+                "the provider signs what it compressed, and something before this receiver decompressed it; switch that \
+                 off (a decompression layer, gunzip in a proxy), or have the provider send it plain"
             }
         }
     }

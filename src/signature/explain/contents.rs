@@ -10,7 +10,7 @@ use super::super::{
     scheme::{Form, TimePlace},
 };
 
-/// What the sender signs otherwise than the scheme has it.
+/// What the provider signs otherwise than the scheme has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ContentChange {
     BodyAlone,
@@ -147,8 +147,10 @@ impl ContentChange {
     /// What to do about it.
     pub(super) fn advice(self) -> &'static str {
         match self {
-            Self::BodyAlone => "use a scheme that signs the body alone, if this is how the sender's documents have it",
-            _ => "give this receiver the URL letter for letter as the sender has it",
+            Self::BodyAlone => {
+                "use a scheme that signs the body alone, if this is how the provider's documents have it"
+            }
+            _ => "give this receiver the URL letter for letter as the provider has it",
         }
     }
 }

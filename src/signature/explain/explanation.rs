@@ -149,7 +149,7 @@ impl Finding {
     fn advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotRefused => f.write_str(
-                "look for what else refused the request (secrets that were exchanged since, a time in the body)",
+                "look for what else refused the request (secrets that were rotated since, a time in the body)",
             ),
             Self::Key(change) => f.write_str(change.advice()),
             Self::Body(change) => f.write_str(change.advice()),
@@ -161,7 +161,7 @@ impl Finding {
             ),
             Self::Header { found, expected } => write!(
                 f,
-                "use a scheme that reads {}, or have the sender use {expected}",
+                "use a scheme that reads {}, or have the provider use {expected}",
                 Brief(found)
             ),
             Self::Writing { found, .. } => write!(
@@ -172,12 +172,12 @@ impl Finding {
             Self::Form(error) => write!(f, "{error}"),
             Self::Sha1(expected) => write!(
                 f,
-                "SHA-1 is the provider's legacy signature and not accepted; configure the sender to sign with {expected} \
+                "SHA-1 is the provider's legacy signature and not accepted; configure the provider to sign with {expected} \
                  (a newer signature version, or the header beside it)"
             ),
             Self::Algorithm { found, expected } => write!(
                 f,
-                "the scheme here has {expected}; use a scheme with {found}, or have the sender sign with {expected}"
+                "the scheme here has {expected}; use a scheme with {found}, or have the provider sign with {expected}"
             ),
             Self::TimeUnit(unit) => write!(
                 f,
@@ -234,10 +234,10 @@ impl fmt::Display for Known {
         match self.kind {
             ExplanationKind::BodyDecompressed => f.write_str(
                 "the headers say that the body is compressed, and it is not: something decompressed it before this receiver, \
-                 and the sender may have signed it compressed; switch that off (a decompression layer, gunzip in a proxy)",
+                 and the provider may have signed it compressed; switch that off (a decompression layer, gunzip in a proxy)",
             )?,
             ExplanationKind::BodyLength => f.write_str(
-                "the body has another length than the sender announced: something before this receiver rewrites it; pass \
+                "the body has another length than the provider announced: something before this receiver rewrites it; pass \
                  the bytes as they came",
             )?,
             ExplanationKind::BodyText => f.write_str(
@@ -245,14 +245,14 @@ impl fmt::Display for Known {
                  they came",
             )?,
             ExplanationKind::BodyCompressed => f.write_str(
-                "the body is compressed, and neither its bytes nor what they stand for match: have the sender send it plain",
+                "the body is compressed, and neither its bytes nor what they stand for match: have the provider send it plain",
             )?,
             ExplanationKind::NoTag | ExplanationKind::Header | ExplanationKind::Encoding | ExplanationKind::Sha1 => {
                 write!(f, "{}", self.error)?;
             }
             _ => f.write_str(
-                "none of the usual mistakes matches: the secret is another one than the sender's, or the body was changed in \
-                 another way; compare the secret with the sender's first",
+                "none of the usual mistakes matches: the secret is another one than the provider's, or the body was changed in \
+                 another way; compare the secret with the provider's first",
             )?,
         }
         f.write_str(" (known: ")?;

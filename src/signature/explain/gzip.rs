@@ -20,7 +20,7 @@ pub(super) fn decompress(_: &[u8], _: usize) -> Option<Vec<u8>> {
 }
 
 /// The bytes compressed at this level. Other libraries write other bytes for the same text, so this
-/// finds a sender that has the same library.
+/// finds a provider that has the same library.
 #[cfg(feature = "gzip")]
 pub(super) fn compress(bytes: &[u8], level: u32) -> Option<Vec<u8>> {
     use std::io::Write as _;

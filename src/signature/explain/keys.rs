@@ -1,4 +1,4 @@
-//! What the sender's key may be, where this receiver has its secret in another form.
+//! What the provider's key may be, where this receiver has its secret in another form.
 
 use base64::{
     Engine as _,
@@ -12,7 +12,7 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 
-/// How the sender's key differs from the secret here.
+/// How the provider's key differs from the secret here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyChange {
     /// The text's own bytes, where the scheme decodes it.
@@ -42,7 +42,7 @@ type Key = Zeroizing<Vec<u8>>;
 /// How many beginnings up to a `_` are taken for a prefix.
 const PREFIXES: usize = 3;
 
-/// The keys that this secret may stand for at the sender. At most 17.
+/// The keys that this secret may stand for at the provider. At most 17.
 pub(super) fn forms(secret: &[u8]) -> Vec<(KeyChange, Key)> {
     let mut forms = vec![(Text, copy(secret))];
     let mut add = |change, key: Option<Key>| {
@@ -146,23 +146,23 @@ impl KeyChange {
     /// What to do about it.
     pub(super) fn advice(self) -> &'static str {
         match self {
-            Text => "the sender does not decode its secret; use a scheme without `base64_secrets`",
+            Text => "the provider does not decode its secret; use a scheme without `base64_secrets`",
             Trimmed => "trim the secret where it is read",
             Unquoted => "take the quotes away where the secret is set (an env file keeps them)",
-            Quoted => "the sender was given the quotes, too; set the secret there again without them",
+            Quoted => "the provider was given the quotes, too; set the secret there again without them",
             Newline | CrLf => {
-                "the sender was given a line end, too (`echo` without -n, say); set the secret there again without it, \
+                "the provider was given a line end, too (`echo` without -n, say); set the secret there again without it, \
                  and make sure that it has none here"
             }
-            Base64 => "the sender decodes its secret; use a scheme with `base64_secrets`, or the decoded bytes",
-            Hex => "the sender decodes its secret; use the bytes that it stands for as the secret here",
-            AsBase64 => "the sender's key is the text; use the secret here as the sender shows it, not decoded",
-            AsHex => "the sender's key is the text; use the secret here as the sender shows it, not decoded",
+            Base64 => "the provider decodes its secret; use a scheme with `base64_secrets`, or the decoded bytes",
+            Hex => "the provider decodes its secret; use the bytes that it stands for as the secret here",
+            AsBase64 => "the provider's key is the text; use the secret here as the provider shows it, not decoded",
+            AsHex => "the provider's key is the text; use the secret here as the provider shows it, not decoded",
             NoPrefix => "leave the prefix out of the secret here",
             NoPrefixBase64 => {
-                "the sender decodes its secret behind the prefix; use a scheme with `base64_secrets` and that prefix"
+                "the provider decodes its secret behind the prefix; use a scheme with `base64_secrets` and that prefix"
             }
-            WithPrefix => "use the whole of the secret here, as the sender shows it, with its prefix",
+            WithPrefix => "use the whole of the secret here, as the provider shows it, with its prefix",
         }
     }
 }

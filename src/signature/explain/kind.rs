@@ -8,9 +8,9 @@ use super::{bodies::BodyChange, explanation::Finding, keys::KeyChange};
 pub enum ExplanationKind {
     /// The signature is right as it is: something else refused the request.
     NotRefused,
-    /// There is whitespace around the secret, a newline say: here, or at the sender's.
+    /// There is whitespace around the secret, a newline say: here, or at the provider's.
     SecretWhitespace,
-    /// There are quotes around the secret: here, or at the sender's.
+    /// There are quotes around the secret: here, or at the provider's.
     SecretQuotes,
     /// The secret's prefix is part of the key, or is not.
     SecretPrefix,

@@ -18,8 +18,8 @@ impl StoreAdmin for MemoryStore {
         Ok(counts)
     }
 
-    /// The longest overdue first.
-    async fn overdue(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
+    /// The longest expired first.
+    async fn expired_claims(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
         let now = self.shared.now();
         let mut overdue = Vec::new();
         self.shared.each(namespace, |kept, record| {

@@ -68,12 +68,12 @@ pub(super) struct Full {
 const _: () = assert!(size_of::<Kept>() <= 32);
 
 impl Kept {
-    /// Keeps the record; once it is DONE, it may be dropped early when the sender's retry horizon has passed.
+    /// Keeps the record; once it is DONE, it may be dropped early when the provider's retry window has passed.
     pub(super) fn new(
         key: &Key,
         namespace: impl FnOnce() -> Namespace,
         record: Record,
-        retry_horizon: Duration,
+        retry_window: Duration,
         epoch: Epoch,
     ) -> Self {
         let expires = epoch.ceil(record.expires);
@@ -88,7 +88,7 @@ impl Kept {
         let State::Done { completion, at } = record.state else {
             return full(record, NEVER);
         };
-        let droppable = at.checked_add(retry_horizon).map_or(NEVER, |time| epoch.ceil(time));
+        let droppable = at.checked_add(retry_window).map_or(NEVER, |time| epoch.ceil(time));
         match epoch.floor(at) {
             Some(at) if expires < NEVER => Self::Done {
                 fingerprint: record.fingerprint,

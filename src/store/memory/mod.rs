@@ -9,7 +9,9 @@ mod tests;
 use std::{fmt, sync::Arc};
 
 use self::shared::{Room, Shared};
-use super::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, StoreIdentity, Ticket, record};
+use super::{
+    ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, StoreIdentity, record,
+};
 use crate::clock::{Clock, MonotonicClock};
 
 /// Ids remembered by default: about 64 MB, and a third of an event per second for 35 days.
@@ -24,8 +26,8 @@ const CAPACITY: usize = 1_000_000;
 ///
 /// # When it is full
 /// A store remembers at most [`capacity`](MemoryStoreBuilder::capacity) ids. A claim that would exceed it first drops finished
-/// events whose sender has long stopped retrying (the ticket's `retry_horizon`), the oldest first, warns and
-/// [counts](Self::dropped_early) them. If there is none, the claim is refused, so that the sender tries again later: an id
+/// events whose provider has long stopped retrying (the claim request's `retry_window`), the oldest first, warns and
+/// [counts](Self::dropped_early) them. If there is none, the claim is refused, so that the provider tries again later: an id
 /// that may still be re-sent is never forgotten, and neither is a claim. Only a completion is recorded in any case, since the
 /// event's effect has happened.
 ///
@@ -40,24 +42,24 @@ const CAPACITY: usize = 1_000_000;
 /// use std::time::Duration;
 /// use tower_webhook::{
 ///     event::{EventId, Fingerprint},
-///     store::{Claimed, Completion, IdempotencyStore, Key, MemoryStore, Ticket, Token},
+///     store::{Claimed, Completion, IdempotencyStore, Key, MemoryStore, ClaimRequest, Token},
 /// };
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let store = MemoryStore::new();
-/// let ticket = Ticket {
+/// let claim request = ClaimRequest {
 ///     key: Key::new("dwolla", EventId::new("bb6531a2")?),
 ///     token: Token::random(),
 ///     fingerprint: Fingerprint::of(["customer_created"]),
 ///     lease: Duration::from_secs(60),
 ///     retention: Duration::from_secs(35 * 24 * 3600),
-///     retry_horizon: Duration::from_secs(72 * 3600),
+///     retry_window: Duration::from_secs(72 * 3600),
 /// };
-/// assert_eq!(store.claim(&ticket).await?, Claimed::Acquired { generation: 1, attempts: 1 });
-/// store.complete(&ticket, Completion::Handled).await?;
+/// assert_eq!(store.claim(&claim request).await?, Claimed::Acquired { generation: 1, attempts: 1 });
+/// store.complete(&claim request, Completion::Handled).await?;
 ///
-/// let again = Ticket { token: Token::random(), ..ticket };
+/// let again = ClaimRequest { token: Token::random(), ..claim request };
 /// assert_eq!(store.claim(&again).await?, Claimed::Done(Completion::Handled));
 /// # Ok(())
 /// # }
@@ -162,25 +164,27 @@ impl MemoryStoreBuilder {
 }
 
 impl IdempotencyStore for MemoryStore {
-    async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
-        self.shared
-            .apply(ticket, Room::IfAny, |current, now| record::claim(current, ticket, now))
-    }
-
-    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        self.shared
-            .apply(ticket, Room::IfAny, |current, now| record::renew(current, ticket, now))
-    }
-
-    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
-        self.shared.apply(ticket, Room::InAnyCase, |current, now| {
-            record::complete(current, ticket, completion, now)
+    async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
+        self.shared.apply(claim_request, Room::IfAny, |current, now| {
+            record::claim(current, claim_request, now)
         })
     }
 
-    async fn release(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        self.shared.apply(ticket, Room::IfAny, |current, now| {
-            record::release(current, ticket, now)
+    async fn renew(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        self.shared.apply(claim_request, Room::IfAny, |current, now| {
+            record::renew(current, claim_request, now)
+        })
+    }
+
+    async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Effect, StoreError> {
+        self.shared.apply(claim_request, Room::InAnyCase, |current, now| {
+            record::complete(current, claim_request, completion, now)
+        })
+    }
+
+    async fn release(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        self.shared.apply(claim_request, Room::IfAny, |current, now| {
+            record::release(current, claim_request, now)
         })
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    super::{Effect, Key, Record, StoreError, Ticket, record::Change},
+    super::{ClaimRequest, Effect, Key, Record, StoreError, record::Change},
     compact::{Epoch, Kept},
     namespaces::Namespaces,
     segment::{Digest, MEANT_FOR, Segment, Swept, Turn},
@@ -92,22 +92,28 @@ impl Shared {
     /// One operation: what the transition table makes of the record.
     pub(super) fn apply<A>(
         &self,
-        ticket: &Ticket,
+        claim_request: &ClaimRequest,
         room: Room,
         transition: impl Fn(Option<&Record>, SystemTime) -> Change<A>,
     ) -> Result<A, StoreError> {
         // Read before the record is locked: whoever waits for the lock gets a moment's less lease, never more.
         let now = self.clock.now();
-        let digest = self.digest(&ticket.key);
+        let digest = self.digest(&claim_request.key);
         let segment = self.segment(digest);
         self.sweep_if_due(segment, now);
         let decide = |kept: Option<&Kept>| {
             let record = kept.map(|kept| kept.to_record(self.epoch));
             let change = transition(record.as_ref(), now);
-            let namespace = || self.namespaces.number_of(ticket.key.namespace());
-            let write = change
-                .write
-                .map(|record| Kept::new(&ticket.key, namespace, record, ticket.retry_horizon, self.epoch));
+            let namespace = || self.namespaces.number_of(claim_request.key.namespace());
+            let write = change.write.map(|record| {
+                Kept::new(
+                    &claim_request.key,
+                    namespace,
+                    record,
+                    claim_request.retry_window,
+                    self.epoch,
+                )
+            });
             (write, change.answer)
         };
         let mut limit = self.capacity;
@@ -197,7 +203,7 @@ impl Shared {
         }
     }
 
-    /// Removes what the capacity is better used for: expired records, else the oldest of the finished events whose sender has
+    /// Removes what the capacity is better used for: expired records, else the oldest of the finished events whose provider has
     /// stopped retrying. Whether there is room now.
     fn make_room(&self, now: SystemTime) -> bool {
         let turn = self.sweeping.lock().unwrap_or_else(PoisonError::into_inner);
@@ -245,7 +251,7 @@ impl Shared {
             self.dropped_early.fetch_add(dropped as u64, Relaxed);
             crate::trace::warn(format_args!(
                 "the memory store is full ({} ids): it forgot {dropped} finished events before their retention was over, \
-                 since their sender no longer retries them; raise its capacity",
+                 since their provider no longer retries them; raise its capacity",
                 self.capacity
             ));
         }
@@ -253,7 +259,7 @@ impl Shared {
 
     fn full(&self) -> StoreError {
         StoreError::full(format!(
-            "it holds {} ids, of which none may be forgotten yet; nothing is lost, because the sender retries; \
+            "it holds {} ids, of which none may be forgotten yet; nothing is lost, because the provider retries; \
              raise the capacity (see `MemoryStore::builder`)",
             self.capacity
         ))

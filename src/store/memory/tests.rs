@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    super::{Claimed, Completion, Key, Ticket, Token, record},
+    super::{ClaimRequest, Claimed, Completion, Key, Token, record},
     segment::MEANT_FOR,
     shared::{Room, Shared},
 };
@@ -53,17 +53,17 @@ impl Case {
 
     /// Claims and completes a new event. Whether it was admitted.
     fn finish(&mut self, id: usize) -> bool {
-        let ticket = Ticket {
-            key: Key::new("sender", EventId::new(&id.to_string()).unwrap()),
+        let claim_request = ClaimRequest {
+            key: Key::new("provider", EventId::new(&id.to_string()).unwrap()),
             token: Token::from_bytes([1; 16]),
             fingerprint: Fingerprint::from_bytes([2; 16]),
             lease: Duration::from_secs(60),
             retention: RETENTION,
-            retry_horizon: RETRY_HORIZON,
+            retry_window: RETRY_HORIZON,
         };
         let before = self.store.visited();
-        let claimed = self.store.apply(&ticket, Room::IfAny, |current, now| {
-            record::claim(current, &ticket, now)
+        let claimed = self.store.apply(&claim_request, Room::IfAny, |current, now| {
+            record::claim(current, &claim_request, now)
         });
         self.most_visited = self.most_visited.max(self.store.visited() - before);
         if claimed.is_err() {
@@ -72,8 +72,8 @@ impl Case {
         assert!(matches!(claimed, Ok(Claimed::Acquired { .. })), "{claimed:?}");
         let before = self.store.visited();
         self.store
-            .apply(&ticket, Room::InAnyCase, |current, now| {
-                record::complete(current, &ticket, Completion::Handled, now)
+            .apply(&claim_request, Room::InAnyCase, |current, now| {
+                record::complete(current, &claim_request, Completion::Handled, now)
             })
             .unwrap();
         self.most_visited = self.most_visited.max(self.store.visited() - before);
@@ -137,7 +137,7 @@ fn in_a_steady_state_a_claim_looks_at_a_dozen_records_on_average() {
 
 #[test]
 fn in_a_store_that_is_always_full_a_claim_looks_at_two_dozen_records_on_average() {
-    // one event in 100 seconds makes 2,592 in a retry horizon, and more in a retention than there is room for
+    // one event in 100 seconds makes 2,592 in a retry window, and more in a retention than there is room for
     let (interval, capacity) = (Duration::from_secs(100), 20_000);
     let mut case = Case::with_capacity(capacity);
     for id in 0..3 * capacity {

@@ -38,13 +38,13 @@ impl StoreAdmin for PostgresStore {
         })
     }
 
-    /// The longest overdue first.
-    async fn overdue(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
+    /// The longest expired first.
+    async fn expired_claims(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
         let shared = &self.shared;
         let rows = shared
             .pool
             .rows(|| {
-                statement(&shared.sql.overdue)
+                statement(&shared.sql.expired_claims)
                     .bind(namespace)
                     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
                     .bind(shared.offset.millis())

@@ -16,9 +16,9 @@ use self::{
     rows::{effect, first, number, seen},
 };
 use super::{
-    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, StoreIdentity, Ticket,
-    record,
-    row::{ATTEMPTS, Offset, Seen, Table, counted, lost, millis, overtaken, ticket_of},
+    ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError,
+    StoreIdentity, record,
+    row::{ATTEMPTS, Offset, Seen, Table, claim_request_of, counted, lost, millis, overtaken},
 };
 use crate::event::{Claim, EventId};
 
@@ -102,7 +102,7 @@ struct Statements {
     forget: Arc<str>,
     purge: Arc<str>,
     count: Arc<str>,
-    overdue: Arc<str>,
+    expired_claims: Arc<str>,
 }
 
 impl Statements {
@@ -119,7 +119,7 @@ impl Statements {
             forget: of(include_str!("forget.sql")),
             purge: of(include_str!("purge.sql")),
             count: of(include_str!("count.sql")),
-            overdue: of(include_str!("overdue.sql")),
+            expired_claims: of(include_str!("expired_claims.sql")),
         }
     }
 }
@@ -215,12 +215,12 @@ impl PostgresStore {
     /// }
     /// ```
     pub async fn complete_in(&self, claim: &Claim, transaction: &mut PgTransaction<'_>) -> Result<(), StoreError> {
-        let ticket = ticket_of(claim)?;
-        let statement = of_ticket(&self.shared.sql.complete_in, ticket)
-            .bind(millis(ticket.retention))
+        let claim_request = claim_request_of(claim)?;
+        let statement = of_claim_request(&self.shared.sql.complete_in, claim_request)
+            .bind(millis(claim_request.retention))
             .bind(self.shared.offset.millis());
         match statement.fetch_all(&mut **transaction).await {
-            Ok(rows) if rows.is_empty() => Err(lost(ticket)),
+            Ok(rows) if rows.is_empty() => Err(lost(claim_request)),
             Ok(_) => Ok(()),
             Err(failed) => Err(error(&failed)),
         }
@@ -248,17 +248,17 @@ impl PostgresStore {
     }
 
     /// DONE: from any state, or for the holder alone.
-    async fn finish(&self, ticket: &Ticket, completion: Completion) -> Result<Vec<PgRow>, StoreError> {
+    async fn finish(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Vec<PgRow>, StoreError> {
         let shared = &self.shared;
         shared
             .pool
             .rows(|| match completion {
-                Completion::Handled => of_key(&shared.sql.complete, &ticket.key)
-                    .bind(ticket.fingerprint.to_bytes().to_vec())
-                    .bind(millis(ticket.retention))
+                Completion::Handled => of_key(&shared.sql.complete, &claim_request.key)
+                    .bind(claim_request.fingerprint.to_bytes().to_vec())
+                    .bind(millis(claim_request.retention))
                     .bind(shared.offset.millis()),
-                Completion::Rejected => of_ticket(&shared.sql.reject, ticket)
-                    .bind(millis(ticket.retention))
+                Completion::Rejected => of_claim_request(&shared.sql.reject, claim_request)
+                    .bind(millis(claim_request.retention))
                     .bind(shared.offset.millis()),
             })
             .await
@@ -270,15 +270,15 @@ impl IdempotencyStore for PostgresStore {
         self.shared.pool.last_failure()
     }
 
-    async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
+    async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
         let shared = &self.shared;
         for _ in 0..ATTEMPTS {
             let rows = shared
                 .pool
                 .rows(|| {
-                    of_ticket(&shared.sql.claim, ticket)
-                        .bind(millis(ticket.lease))
-                        .bind(millis(ticket.retention))
+                    of_claim_request(&shared.sql.claim, claim_request)
+                        .bind(millis(claim_request.lease))
+                        .bind(millis(claim_request.retention))
                         .bind(shared.offset.millis())
                 })
                 .await?;
@@ -291,7 +291,7 @@ impl IdempotencyStore for PostgresStore {
                 });
             }
             let seen = seen(row)?;
-            let change = record::claim(seen.record.as_ref(), ticket, seen.now);
+            let change = record::claim(seen.record.as_ref(), claim_request, seen.now);
             if change.write.is_none() {
                 return Ok(change.answer);
             }
@@ -300,29 +300,29 @@ impl IdempotencyStore for PostgresStore {
         Err(overtaken())
     }
 
-    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
+    async fn renew(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
         let shared = &self.shared;
         let rows = shared
             .pool
             .rows(|| {
-                of_ticket(&shared.sql.renew, ticket)
-                    .bind(millis(ticket.lease))
-                    .bind(millis(ticket.retention))
+                of_claim_request(&shared.sql.renew, claim_request)
+                    .bind(millis(claim_request.lease))
+                    .bind(millis(claim_request.retention))
                     .bind(shared.offset.millis())
             })
             .await?;
         Ok(effect(&rows))
     }
 
-    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
+    async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Effect, StoreError> {
         for _ in 0..ATTEMPTS {
-            let rows = self.finish(ticket, completion).await?;
+            let rows = self.finish(claim_request, completion).await?;
             let row = first(&rows)?;
             if row.try_get("written").map_err(|failed| error(&failed))? {
                 return Ok(Effect::Applied);
             }
             let seen = seen(row)?;
-            let change = record::complete(seen.record.as_ref(), ticket, completion, seen.now);
+            let change = record::complete(seen.record.as_ref(), claim_request, completion, seen.now);
             if change.write.is_none() {
                 return Ok(change.answer);
             }
@@ -330,13 +330,13 @@ impl IdempotencyStore for PostgresStore {
         Err(overtaken())
     }
 
-    async fn release(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
+    async fn release(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
         let shared = &self.shared;
         let rows = shared
             .pool
             .rows(|| {
-                of_ticket(&shared.sql.release, ticket)
-                    .bind(millis(ticket.retention))
+                of_claim_request(&shared.sql.release, claim_request)
+                    .bind(millis(claim_request.retention))
                     .bind(shared.offset.millis())
             })
             .await?;
@@ -393,8 +393,8 @@ fn of_key<'q>(sql: &Arc<str>, key: &'q Key) -> Statement<'q> {
     statement(sql).bind(key.namespace()).bind(key.id().as_str())
 }
 
-fn of_ticket<'q>(sql: &Arc<str>, ticket: &'q Ticket) -> Statement<'q> {
-    of_key(sql, &ticket.key)
-        .bind(ticket.token.to_bytes().to_vec())
-        .bind(ticket.fingerprint.to_bytes().to_vec())
+fn of_claim_request<'q>(sql: &Arc<str>, claim_request: &'q ClaimRequest) -> Statement<'q> {
+    of_key(sql, &claim_request.key)
+        .bind(claim_request.token.to_bytes().to_vec())
+        .bind(claim_request.fingerprint.to_bytes().to_vec())
 }

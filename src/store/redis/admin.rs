@@ -14,7 +14,7 @@ const PAGE: &str = "1000";
 /// The server has no index of its events: it is walked through by `SCAN`, all keys of the database (other applications' too), a thousand
 /// at a time, with two round trips for each thousand. Between them it serves others, so nothing waits; of a million keys it takes a
 /// second or so of the server's time in all. What is claimed or finished meanwhile may be counted or not, and while the server's table grows or
-/// shrinks a record may be counted twice. [`overdue`](StoreAdmin::overdue) ends as soon as it has found enough.
+/// shrinks a record may be counted twice. [`expired_claims`](StoreAdmin::expired_claims) ends as soon as it has found enough.
 impl StoreAdmin for RedisStore {
     async fn count(&self, namespace: &str) -> Result<Counts, StoreError> {
         let now = self.now().await?;
@@ -32,7 +32,7 @@ impl StoreAdmin for RedisStore {
         Ok(counts)
     }
 
-    async fn overdue(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
+    async fn expired_claims(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
         let now = self.now().await?;
         let mut overdue = BTreeSet::new();
         let mut pages = Pages::new(self, namespace);

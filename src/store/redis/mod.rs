@@ -1,6 +1,6 @@
 //! What is remembered in a Redis or Valkey server, by scripts.
 
-mod link;
+mod connection;
 mod name;
 mod offset;
 mod admin;
@@ -10,11 +10,11 @@ mod script;
 use std::{fmt, sync::Arc, time::Duration};
 
 use self::{
-    link::{Again, Link, Reply, Script},
+    connection::{Again, Connection, Reply, Script},
     offset::Offset,
     script::Scripts,
 };
-use super::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, StoreIdentity, Ticket};
+use super::{ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, StoreIdentity};
 
 const PREFIX: &str = "webhook";
 /// Less than the layer gives a store by default (2 s), so that it is this store that notices a silent connection and replaces it.
@@ -47,10 +47,10 @@ const LIMIT: Duration = Duration::from_millis(1800);
 /// | --- | --- |
 /// | a process of the application dies | its claims end with their lease; then the next delivery claims again, as the next attempt |
 /// | the server's process dies, `appendonly yes` | with `appendfsync always` nothing is lost: it writes before it answers. With `everysec` neither, but where its disk is slow it puts writing off, by two seconds at most. Until it is back, deliveries are answered 503 |
-/// | the server's machine dies | what its disk had not got is lost: nothing with `appendfsync always`, the last second with `everysec`, everything since the last snapshot without `appendonly`. A lost DONE runs again if its sender sends it again; a lost claim, beside the run that held it |
+/// | the server's machine dies | what its disk had not got is lost: nothing with `appendfsync always`, the last second with `everysec`, everything since the last snapshot without `appendonly`. A lost DONE runs again if its provider sends it again; a lost claim, beside the run that held it |
 /// | failover to a replica | replication is asynchronous: what the old primary had acknowledged and not passed on is lost, as above. `WAIT` is not used, since it would not prevent it |
 /// | eviction (`maxmemory-policy` other than `noeviction`) | claims and finished events are dropped when memory is full, and run again. [`connect`](Self::connect) warns |
-/// | memory full with `noeviction` | events that are not recorded yet are refused with [`StoreErrorKind::Full`](super::StoreErrorKind::Full) (503, the sender retries); whatever follows a claim is still recorded |
+/// | memory full with `noeviction` | events that are not recorded yet are refused with [`StoreErrorKind::Full`](super::StoreErrorKind::Full) (503, the provider retries); whatever follows a claim is still recorded |
 /// | the server's clock steps | forwards: leases and retentions end early by as much, and a run may lose its lease. Backwards: they end late |
 /// | an application's clock steps | nothing |
 /// | `FLUSHALL` | everything is forgotten. A run that is under way records its completion all the same |
@@ -69,7 +69,7 @@ const LIMIT: Duration = Duration::from_millis(1800);
 ///
 /// It takes some 250 bytes of the server's memory. The scripts are in `src/store/redis/lua/`; the first says what the fields are. In the
 /// namespace, `%`, `:` and control characters are written as `%25`, `%3A`, … A user of the server (`ACL`) needs `~webhook:*` and
-/// `+evalsha +eval +time +hmget +hset +del +pexpireat`, for [`count`](super::StoreAdmin::count) and [`overdue`](super::StoreAdmin::overdue) `+scan` too, and
+/// `+evalsha +eval +time +hmget +hset +del +pexpireat`, for [`count`](super::StoreAdmin::count) and [`expired_claims`](super::StoreAdmin::expired_claims) `+scan` too, and
 /// `+config|get` or `+info` for the warnings at start.
 ///
 /// Scripts name the one key they touch, so a cluster's proxy can route them. This store speaks to one server: of a cluster without a
@@ -84,7 +84,7 @@ const LIMIT: Duration = Duration::from_millis(1800);
 /// [`forget`](IdempotencyStore::forget) is not, and fails.
 #[derive(Clone)]
 pub struct RedisStore {
-    link: Arc<Link>,
+    link: Arc<Connection>,
     scripts: Arc<Scripts>,
     prefix: Arc<str>,
     offset: Offset,
@@ -127,18 +127,23 @@ impl RedisStore {
         self.link.run(script, name, &[&offset], again).await
     }
 
-    async fn on_ticket(&self, script: &Script, ticket: &Ticket, more: &[&str]) -> Result<Reply, StoreError> {
+    async fn on_claim_request(
+        &self,
+        script: &Script,
+        claim_request: &ClaimRequest,
+        more: &[&str],
+    ) -> Result<Reply, StoreError> {
         let [offset, lease, retention] = [
             self.offset.millis(),
-            script::millis(ticket.lease),
-            script::millis(ticket.retention),
+            script::millis(claim_request.lease),
+            script::millis(claim_request.retention),
         ]
         .map(|millis| millis.to_string());
-        let token = hex::encode(ticket.token.to_bytes());
-        let fingerprint = hex::encode(ticket.fingerprint.to_bytes());
+        let token = hex::encode(claim_request.token.to_bytes());
+        let fingerprint = hex::encode(claim_request.fingerprint.to_bytes());
         let mut args = vec![offset.as_str(), &token, &fingerprint, &lease, &retention];
         args.extend(more);
-        let name = name::of(&self.prefix, &ticket.key);
+        let name = name::of(&self.prefix, &claim_request.key);
         self.link.run(script, &name, &args, Again::Yes).await
     }
 
@@ -164,24 +169,26 @@ impl IdempotencyStore for RedisStore {
         self.link.last_failure()
     }
 
-    async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
-        let reply = self.on_ticket(&self.scripts.claim, ticket, &[]).await?;
+    async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
+        let reply = self.on_claim_request(&self.scripts.claim, claim_request, &[]).await?;
         script::claimed(&reply).ok_or_else(|| self.unexpected(&reply))
     }
 
-    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        let reply = self.on_ticket(&self.scripts.renew, ticket, &[]).await?;
+    async fn renew(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        let reply = self.on_claim_request(&self.scripts.renew, claim_request, &[]).await?;
         script::effect(&reply).ok_or_else(|| self.unexpected(&reply))
     }
 
-    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
+    async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Effect, StoreError> {
         let more = [script::word(completion)];
-        let reply = self.on_ticket(&self.scripts.complete, ticket, &more).await?;
+        let reply = self
+            .on_claim_request(&self.scripts.complete, claim_request, &more)
+            .await?;
         script::effect(&reply).ok_or_else(|| self.unexpected(&reply))
     }
 
-    async fn release(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        let reply = self.on_ticket(&self.scripts.release, ticket, &[]).await?;
+    async fn release(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        let reply = self.on_claim_request(&self.scripts.release, claim_request, &[]).await?;
         script::effect(&reply).ok_or_else(|| self.unexpected(&reply))
     }
 
@@ -246,7 +253,7 @@ impl RedisStoreBuilder {
     /// As [`RedisStore::connect`].
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
         let store = RedisStore {
-            link: Arc::new(Link::new(&self.url, self.limit)?),
+            link: Arc::new(Connection::new(&self.url, self.limit)?),
             scripts: Arc::new(Scripts::new()),
             prefix: self.prefix.into(),
             offset: Offset::default(),

@@ -1,9 +1,9 @@
 //! Whether the server keeps what it is given.
 
-use super::{super::StoreError, link::Link};
+use super::{super::StoreError, connection::Connection};
 
 /// What an operator should know of this server's settings, with the consequence.
-pub(super) async fn warnings(link: &Link) -> Result<Vec<String>, StoreError> {
+pub(super) async fn warnings(link: &Connection) -> Result<Vec<String>, StoreError> {
     let policy = setting(link, "maxmemory-policy").await?;
     let appends = setting(link, "appendonly").await?;
     let saves = setting(link, "save").await?;
@@ -16,7 +16,7 @@ pub(super) async fn warnings(link: &Link) -> Result<Vec<String>, StoreError> {
                 return Ok(vec![format!(
                     "redis at {}: maxmemory-policy and persistence could not be checked, since the server allows neither CONFIG GET \
                      nor INFO ({refusal}); expected noeviction and appendonly yes: what a server evicts, or loses in a restart, runs \
-                     again when its sender sends it again",
+                     again when its provider sends it again",
                     link.server()
                 )]);
             }
@@ -27,7 +27,7 @@ pub(super) async fn warnings(link: &Link) -> Result<Vec<String>, StoreError> {
     if let Some(policy) = policy.filter(|policy| policy != "noeviction") {
         warnings.push(format!(
             "redis at {}: maxmemory-policy is {policy}, expected noeviction: when its memory is full the server drops claims and \
-             finished events, which then run a second time; with noeviction it refuses new events instead, and their senders retry",
+             finished events, which then run a second time; with noeviction it refuses new events instead, and their providers retry",
             link.server()
         ));
     }
@@ -45,7 +45,7 @@ pub(super) async fn warnings(link: &Link) -> Result<Vec<String>, StoreError> {
             )),
             None => warnings.push(format!(
                 "redis at {}: appendonly is no, and whether it saves snapshots could not be checked, since the server forbids \
-                 CONFIG GET; expected appendonly yes: what is not on disk at a restart runs again when its sender sends it again",
+                 CONFIG GET; expected appendonly yes: what is not on disk at a restart runs again when its provider sends it again",
                 link.server()
             )),
         }
@@ -54,14 +54,14 @@ pub(super) async fn warnings(link: &Link) -> Result<Vec<String>, StoreError> {
 }
 
 /// The value of a setting; the inner error is the server's refusal to say.
-async fn setting(link: &Link, name: &str) -> Result<Result<Option<String>, String>, StoreError> {
+async fn setting(link: &Connection, name: &str) -> Result<Result<Option<String>, String>, StoreError> {
     let reply = link.ask_if_allowed(&["CONFIG", "GET", name]).await?;
     // The name, then the value.
     Ok(reply.map(|texts| texts.into_iter().nth(1).flatten()))
 }
 
 /// The policy, and whether the server appends, from what it tells of itself.
-async fn info(link: &Link) -> Result<Option<(Option<String>, Option<String>)>, StoreError> {
+async fn info(link: &Connection) -> Result<Option<(Option<String>, Option<String>)>, StoreError> {
     let Ok(texts) = link.ask_if_allowed(&["INFO"]).await? else {
         return Ok(None);
     };

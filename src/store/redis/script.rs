@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{
     super::{Claimed, Completion, Effect, Record, State, Token},
-    link::{Reply, Script},
+    connection::{Reply, Script},
 };
 use crate::event::Fingerprint;
 

@@ -31,9 +31,9 @@ impl StoreAdmin for SqliteStore {
         })
     }
 
-    /// The longest overdue first.
-    async fn overdue(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let statement = statement(&self.shared.sql.overdue)
+    /// The longest expired first.
+    async fn expired_claims(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
+        let statement = statement(&self.shared.sql.expired_claims)
             .bind(namespace)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .bind(self.shared.offset.millis());

@@ -51,7 +51,7 @@ impl SqliteStoreBuilder {
     }
 
     /// At most this many pages (4,096 bytes each, unless the file has others) for the whole file, by `PRAGMA max_page_count`; by default as
-    /// many as there is room for. Beyond, claims are refused as full, and senders asked to come again.
+    /// many as there is room for. Beyond, claims are refused as full, and providers asked to come again.
     #[must_use]
     pub fn max_pages(mut self, pages: u32) -> Self {
         self.max_pages = Some(pages);

@@ -9,9 +9,9 @@ use sqlx::{AssertSqlSafe, Row, SqliteTransaction, sqlite::SqliteConnectOptions};
 pub use self::builder::SqliteStoreBuilder;
 use self::connection::{Connection, Statement, error, waits_for_the_disk};
 use super::{
-    Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError, StoreIdentity, Ticket,
-    record,
-    row::{ATTEMPTS, Columns, Offset, Seen, Table, counted, lost, millis, overtaken, ticket_of, time},
+    ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError,
+    StoreIdentity, record,
+    row::{ATTEMPTS, Columns, Offset, Seen, Table, claim_request_of, counted, lost, millis, overtaken, time},
 };
 use crate::event::{Claim, EventId};
 
@@ -54,7 +54,7 @@ use crate::event::{Claim, EventId};
 /// use std::time::Duration;
 /// use tower_webhook::{
 ///     event::{EventId, Fingerprint},
-///     store::{Claimed, Completion, IdempotencyStore, Key, SqliteStore, Ticket, Token},
+///     store::{Claimed, Completion, IdempotencyStore, Key, SqliteStore, ClaimRequest, Token},
 /// };
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -63,21 +63,21 @@ use crate::event::{Claim, EventId};
 /// # std::fs::create_dir_all(&folder)?;
 /// let path = folder.join("webhooks.db");
 /// let store = SqliteStore::open(&path).await?;
-/// let ticket = Ticket {
+/// let claim request = ClaimRequest {
 ///     key: Key::new("dwolla", EventId::new("bb6531a2")?),
 ///     token: Token::random(),
 ///     fingerprint: Fingerprint::of(["customer_created"]),
 ///     lease: Duration::from_secs(60),
 ///     retention: Duration::from_secs(35 * 24 * 3600),
-///     retry_horizon: Duration::from_secs(72 * 3600),
+///     retry_window: Duration::from_secs(72 * 3600),
 /// };
-/// assert_eq!(store.claim(&ticket).await?, Claimed::Acquired { generation: 1, attempts: 1 });
-/// store.complete(&ticket, Completion::Handled).await?;
+/// assert_eq!(store.claim(&claim request).await?, Claimed::Acquired { generation: 1, attempts: 1 });
+/// store.complete(&claim request, Completion::Handled).await?;
 /// drop(store);
 ///
 /// // after a restart
 /// let store = SqliteStore::open(&path).await?;
-/// let again = Ticket { token: Token::random(), ..ticket };
+/// let again = ClaimRequest { token: Token::random(), ..claim request };
 /// assert_eq!(store.claim(&again).await?, Claimed::Done(Completion::Handled));
 /// # drop(store);
 /// # std::fs::remove_dir_all(&folder)?;
@@ -110,7 +110,7 @@ struct Statements {
     forget: Arc<str>,
     purge: Arc<str>,
     count: Arc<str>,
-    overdue: Arc<str>,
+    expired_claims: Arc<str>,
 }
 
 impl Statements {
@@ -126,7 +126,7 @@ impl Statements {
             forget: of(include_str!("forget.sql")),
             purge: of(include_str!("purge.sql")),
             count: of(include_str!("count.sql")),
-            overdue: of(include_str!("overdue.sql")),
+            expired_claims: of(include_str!("expired_claims.sql")),
         }
     }
 }
@@ -210,10 +210,10 @@ impl SqliteStore {
     /// }
     /// ```
     pub async fn complete_in(&self, claim: &Claim, transaction: &mut SqliteTransaction<'_>) -> Result<(), StoreError> {
-        let ticket = ticket_of(claim)?;
+        let claim_request = claim_request_of(claim)?;
         waits_for_the_disk(transaction).await?;
-        match self.finish(ticket, "handled").execute(&mut **transaction).await {
-            Ok(result) if result.rows_affected() == 0 => Err(lost(ticket)),
+        match self.finish(claim_request, "handled").execute(&mut **transaction).await {
+            Ok(result) if result.rows_affected() == 0 => Err(lost(claim_request)),
             Ok(_) => Ok(()),
             Err(failed) => Err(error(&failed)),
         }
@@ -243,38 +243,38 @@ impl SqliteStore {
         self.see(key.namespace(), key.id().as_str()).await
     }
 
-    fn of_ticket<'q>(sql: &Arc<str>, ticket: &'q Ticket) -> Statement<'q> {
-        of_key(sql, &ticket.key)
-            .bind(ticket.token.to_bytes().to_vec())
-            .bind(ticket.fingerprint.to_bytes().to_vec())
+    fn of_claim_request<'q>(sql: &Arc<str>, claim_request: &'q ClaimRequest) -> Statement<'q> {
+        of_key(sql, &claim_request.key)
+            .bind(claim_request.token.to_bytes().to_vec())
+            .bind(claim_request.fingerprint.to_bytes().to_vec())
     }
 
     /// DONE from any state.
-    async fn handled(&self, ticket: &Ticket) -> Result<bool, StoreError> {
+    async fn handled(&self, claim_request: &ClaimRequest) -> Result<bool, StoreError> {
         let shared = &self.shared;
-        let statement = of_key(&shared.sql.complete, &ticket.key)
-            .bind(ticket.fingerprint.to_bytes().to_vec())
-            .bind(millis(ticket.retention))
+        let statement = of_key(&shared.sql.complete, &claim_request.key)
+            .bind(claim_request.fingerprint.to_bytes().to_vec())
+            .bind(millis(claim_request.retention))
             .bind(shared.offset.millis());
         Ok(shared.writer.row(statement).await?.is_some())
     }
 
     /// DONE, for the holder.
-    fn finish<'q>(&self, ticket: &'q Ticket, state: &'static str) -> Statement<'q> {
-        Self::of_ticket(&self.shared.sql.finish, ticket)
-            .bind(millis(ticket.retention))
+    fn finish<'q>(&self, claim_request: &'q ClaimRequest, state: &'static str) -> Statement<'q> {
+        Self::of_claim_request(&self.shared.sql.finish, claim_request)
+            .bind(millis(claim_request.retention))
             .bind(self.shared.offset.millis())
             .bind(state)
     }
 }
 
 impl IdempotencyStore for SqliteStore {
-    async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
+    async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
         let shared = &self.shared;
         for _ in 0..ATTEMPTS {
-            let statement = Self::of_ticket(&shared.sql.claim, ticket)
-                .bind(millis(ticket.lease))
-                .bind(millis(ticket.retention))
+            let statement = Self::of_claim_request(&shared.sql.claim, claim_request)
+                .bind(millis(claim_request.lease))
+                .bind(millis(claim_request.retention))
                 .bind(shared.offset.millis());
             if let Some(row) = shared.writer.row(statement).await? {
                 let number = |column| row.try_get(column).map(counted).map_err(|failed| error(&failed));
@@ -283,8 +283,8 @@ impl IdempotencyStore for SqliteStore {
                     attempts: u32::try_from(number("attempts")?).unwrap_or(u32::MAX),
                 });
             }
-            let seen = self.see_key(&ticket.key).await?;
-            let change = record::claim(seen.record.as_ref(), ticket, seen.now);
+            let seen = self.see_key(&claim_request.key).await?;
+            let change = record::claim(seen.record.as_ref(), claim_request, seen.now);
             if change.write.is_none() {
                 return Ok(change.answer);
             }
@@ -293,26 +293,32 @@ impl IdempotencyStore for SqliteStore {
         Err(overtaken())
     }
 
-    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
+    async fn renew(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
         let shared = &self.shared;
-        let statement = Self::of_ticket(&shared.sql.renew, ticket)
-            .bind(millis(ticket.lease))
-            .bind(millis(ticket.retention))
+        let statement = Self::of_claim_request(&shared.sql.renew, claim_request)
+            .bind(millis(claim_request.lease))
+            .bind(millis(claim_request.retention))
             .bind(shared.offset.millis());
         shared.writer.execute(statement).await.map(effect)
     }
 
-    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
+    async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Effect, StoreError> {
         for _ in 0..ATTEMPTS {
             let written = match completion {
-                Completion::Handled => self.handled(ticket).await?,
-                Completion::Rejected => self.shared.writer.execute(self.finish(ticket, "rejected")).await? > 0,
+                Completion::Handled => self.handled(claim_request).await?,
+                Completion::Rejected => {
+                    self.shared
+                        .writer
+                        .execute(self.finish(claim_request, "rejected"))
+                        .await?
+                        > 0
+                }
             };
             if written {
                 return Ok(Effect::Applied);
             }
-            let seen = self.see_key(&ticket.key).await?;
-            let change = record::complete(seen.record.as_ref(), ticket, completion, seen.now);
+            let seen = self.see_key(&claim_request.key).await?;
+            let change = record::complete(seen.record.as_ref(), claim_request, completion, seen.now);
             if change.write.is_none() {
                 return Ok(change.answer);
             }
@@ -320,10 +326,10 @@ impl IdempotencyStore for SqliteStore {
         Err(overtaken())
     }
 
-    async fn release(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
+    async fn release(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
         let shared = &self.shared;
-        let statement = Self::of_ticket(&shared.sql.release, ticket)
-            .bind(millis(ticket.retention))
+        let statement = Self::of_claim_request(&shared.sql.release, claim_request)
+            .bind(millis(claim_request.retention))
             .bind(shared.offset.millis());
         shared.writer.execute(statement).await.map(effect)
     }

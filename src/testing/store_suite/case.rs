@@ -5,7 +5,7 @@ use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 use super::StoreHarness;
 use crate::{
     event::{EventId, Fingerprint},
-    store::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, State, Ticket, Token},
+    store::{ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record, State, Token},
 };
 
 pub(super) const LEASE: Duration = Duration::from_secs(60);
@@ -45,26 +45,26 @@ impl<H: StoreHarness> Case<H> {
         format!("{}{name}", self.namespace)
     }
 
-    pub(super) fn ticket_in(&self, namespace: &str, id: &str) -> Ticket {
-        Ticket {
+    pub(super) fn claim_request_in(&self, namespace: &str, id: &str) -> ClaimRequest {
+        ClaimRequest {
             key: Key::new(namespace, EventId::new(id).expect("an id")),
             token: Token::random(),
             fingerprint: Fingerprint::of([id]),
             lease: LEASE,
             retention: RETENTION,
-            retry_horizon: RETRY_HORIZON,
+            retry_window: RETRY_HORIZON,
         }
     }
 
-    pub(super) fn ticket(&self, id: &str) -> Ticket {
-        self.ticket_in(&self.namespace, id)
+    pub(super) fn claim_request(&self, id: &str) -> ClaimRequest {
+        self.claim_request_in(&self.namespace, id)
     }
 
-    /// A ticket of another run for the same event.
-    pub(super) fn again(&self, ticket: &Ticket) -> Ticket {
-        Ticket {
+    /// A claim request of another run for the same event.
+    pub(super) fn again(&self, claim_request: &ClaimRequest) -> ClaimRequest {
+        ClaimRequest {
             token: Token::random(),
-            ..ticket.clone()
+            ..claim_request.clone()
         }
     }
 
@@ -72,37 +72,45 @@ impl<H: StoreHarness> Case<H> {
         self.harness.advance(by).await;
     }
 
-    pub(super) async fn claim(&self, ticket: &Ticket) -> Claimed {
-        self.harness.store().claim(ticket).await.expect("claim answers")
+    pub(super) async fn claim(&self, claim_request: &ClaimRequest) -> Claimed {
+        self.harness.store().claim(claim_request).await.expect("claim answers")
     }
 
-    pub(super) async fn renew(&self, ticket: &Ticket) -> Effect {
-        self.harness.store().renew(ticket).await.expect("renew answers")
+    pub(super) async fn renew(&self, claim_request: &ClaimRequest) -> Effect {
+        self.harness.store().renew(claim_request).await.expect("renew answers")
     }
 
-    pub(super) async fn complete(&self, ticket: &Ticket, completion: Completion) -> Effect {
+    pub(super) async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Effect {
         self.harness
             .store()
-            .complete(ticket, completion)
+            .complete(claim_request, completion)
             .await
             .expect("complete answers")
     }
 
-    pub(super) async fn release(&self, ticket: &Ticket) -> Effect {
-        self.harness.store().release(ticket).await.expect("release answers")
+    pub(super) async fn release(&self, claim_request: &ClaimRequest) -> Effect {
+        self.harness
+            .store()
+            .release(claim_request)
+            .await
+            .expect("release answers")
     }
 
-    pub(super) async fn get(&self, ticket: &Ticket) -> Option<Record> {
-        self.harness.store().get(&ticket.key).await.expect("get answers")
+    pub(super) async fn get(&self, claim_request: &ClaimRequest) -> Option<Record> {
+        self.harness.store().get(&claim_request.key).await.expect("get answers")
     }
 
-    pub(super) async fn forget(&self, ticket: &Ticket) -> Effect {
-        self.harness.store().forget(&ticket.key).await.expect("forget answers")
+    pub(super) async fn forget(&self, claim_request: &ClaimRequest) -> Effect {
+        self.harness
+            .store()
+            .forget(&claim_request.key)
+            .await
+            .expect("forget answers")
     }
 
     /// Starts a claim and drops it at its first pause, as a timeout does.
-    pub(super) async fn start_to_claim(&self, ticket: &Ticket) {
-        let mut claim = pin!(self.harness.store().claim(ticket));
+    pub(super) async fn start_to_claim(&self, claim_request: &ClaimRequest) {
+        let mut claim = pin!(self.harness.store().claim(claim_request));
         std::future::poll_fn(|context| {
             let _ = claim.as_mut().poll(context);
             Poll::Ready(())
@@ -111,35 +119,41 @@ impl<H: StoreHarness> Case<H> {
     }
 
     /// Claims, which must succeed.
-    pub(super) async fn acquire(&self, ticket: &Ticket) {
-        let answer = self.claim(ticket).await;
+    pub(super) async fn acquire(&self, claim_request: &ClaimRequest) {
+        let answer = self.claim(claim_request).await;
         assert!(matches!(answer, Claimed::Acquired { .. }), "{answer:?}");
     }
 
-    /// A new event in this situation, and a ticket whose claim brought it there.
-    pub(super) async fn event(&self, situation: Situation) -> Ticket {
-        let ticket = self.ticket(&format!("{situation:?}"));
+    /// A new event in this situation, and a claim request whose claim brought it there.
+    pub(super) async fn event(&self, situation: Situation) -> ClaimRequest {
+        let claim_request = self.claim_request(&format!("{situation:?}"));
         match situation {
             Situation::Absent => {}
-            Situation::Claimed => self.acquire(&ticket).await,
+            Situation::Claimed => self.acquire(&claim_request).await,
             Situation::LeaseOver => {
-                self.acquire(&ticket).await;
+                self.acquire(&claim_request).await;
                 self.advance(LEASE).await;
             }
             Situation::Free => {
-                self.acquire(&ticket).await;
-                assert_eq!(self.release(&ticket).await, Effect::Applied);
+                self.acquire(&claim_request).await;
+                assert_eq!(self.release(&claim_request).await, Effect::Applied);
             }
             Situation::Handled => {
-                self.acquire(&ticket).await;
-                assert_eq!(self.complete(&ticket, Completion::Handled).await, Effect::Applied);
+                self.acquire(&claim_request).await;
+                assert_eq!(
+                    self.complete(&claim_request, Completion::Handled).await,
+                    Effect::Applied
+                );
             }
             Situation::Rejected => {
-                self.acquire(&ticket).await;
-                assert_eq!(self.complete(&ticket, Completion::Rejected).await, Effect::Applied);
+                self.acquire(&claim_request).await;
+                assert_eq!(
+                    self.complete(&claim_request, Completion::Rejected).await,
+                    Effect::Applied
+                );
             }
         }
-        ticket
+        claim_request
     }
 }
 

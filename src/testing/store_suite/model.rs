@@ -12,7 +12,7 @@ use std::{collections::HashMap, time::Duration};
 use super::StoreHarness;
 use crate::{
     event::{EventId, Fingerprint},
-    store::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, State, Ticket, Token},
+    store::{ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record, State, Token},
 };
 
 // In seconds. Steps of time are multiples of 10: they meet the end of a lease, and stay 5 seconds clear of the end of a retention,
@@ -28,7 +28,7 @@ pub struct Step {
     pub act: Act,
     pub event: u8,
     pub token: u8,
-    /// Whether the ticket is of another event under the same id.
+    /// Whether the claim request is of another event under the same id.
     pub mistaken: bool,
 }
 
@@ -89,7 +89,7 @@ pub async fn check<H: StoreHarness>(harness: &H, steps: &[Step]) -> Result<(), S
     let tokens: Vec<Token> = (0..TOKENS).map(|_| Token::random()).collect();
     let mut model = Model::default();
     for (number, step) in steps.iter().enumerate() {
-        let ticket = Ticket {
+        let claim_request = ClaimRequest {
             key: Key::new(
                 format!("model {run}"),
                 EventId::new(&format!("event {}", step.event)).unwrap(),
@@ -98,16 +98,22 @@ pub async fn check<H: StoreHarness>(harness: &H, steps: &[Step]) -> Result<(), S
             fingerprint: Fingerprint::of([if step.mistaken { "another event" } else { "event" }]),
             lease: Duration::from_secs(LEASE),
             retention: Duration::from_secs(RETENTION),
-            retry_horizon: Duration::from_secs(RETENTION / 2),
+            retry_window: Duration::from_secs(RETENTION / 2),
         };
         let store = harness.store();
         let answer = match step.act {
-            Act::Claim => store.claim(&ticket).await.map(Answer::Claim),
-            Act::Renew => store.renew(&ticket).await.map(Answer::Effect),
-            Act::Handle => store.complete(&ticket, Completion::Handled).await.map(Answer::Effect),
-            Act::Reject => store.complete(&ticket, Completion::Rejected).await.map(Answer::Effect),
-            Act::Release => store.release(&ticket).await.map(Answer::Effect),
-            Act::Forget => store.forget(&ticket.key).await.map(Answer::Effect),
+            Act::Claim => store.claim(&claim_request).await.map(Answer::Claim),
+            Act::Renew => store.renew(&claim_request).await.map(Answer::Effect),
+            Act::Handle => store
+                .complete(&claim_request, Completion::Handled)
+                .await
+                .map(Answer::Effect),
+            Act::Reject => store
+                .complete(&claim_request, Completion::Rejected)
+                .await
+                .map(Answer::Effect),
+            Act::Release => store.release(&claim_request).await.map(Answer::Effect),
+            Act::Forget => store.forget(&claim_request.key).await.map(Answer::Effect),
             Act::Get => Ok(Answer::Nothing),
             Act::Wait(tens) => {
                 harness.advance(Duration::from_secs(u64::from(tens) * 10)).await;
@@ -120,7 +126,7 @@ pub async fn check<H: StoreHarness>(harness: &H, steps: &[Step]) -> Result<(), S
             Ok(answer) if expected.allows(&answer) => {}
             other => return Err(format!("expected {expected:?}, got {other:?} {}", so_far())),
         }
-        let record = store.get(&ticket.key).await;
+        let record = store.get(&claim_request.key).await;
         let expected = model.get(step.event);
         let shown = match &record {
             Ok(record) => record.as_ref().map(|record| Row::of(record, &tokens)),

@@ -8,11 +8,11 @@ use super::*;
 
 #[test]
 fn places_lead_into_nested_objects_and_share_their_beginnings() {
-    let nested = sender()
-        .id(Place::body("event.meta.id"))
-        .topic(Place::body("event.type"))
-        .time(Place::keys(["event", "meta", "at.utc"]))
-        .payload(Place::body("event"));
+    let nested = provider()
+        .id(FieldPath::body("event.meta.id"))
+        .topic(FieldPath::body("event.type"))
+        .time(FieldPath::keys(["event", "meta", "at.utc"]))
+        .payload(FieldPath::body("event"));
     let body = r#"{"id":7,"event":{"type":"ping","meta":{"at.utc":1782907200,"id":"evt_1","other":{"id":"no"}},"name":"Ada"}}"#;
     let event = event(nested, body);
     assert_eq!((event.id().unwrap().as_str(), event.topic()), ("evt_1", "ping"));
@@ -25,7 +25,9 @@ fn places_lead_into_nested_objects_and_share_their_beginnings() {
 
 #[test]
 fn a_path_that_leads_nowhere_names_the_whole_path() {
-    let nested = sender().id(Place::body("event.id")).topic(Place::body("event.type"));
+    let nested = provider()
+        .id(FieldPath::body("event.id"))
+        .topic(FieldPath::body("event.type"));
     for (body, message) in [
         (
             "{}",
@@ -92,7 +94,7 @@ fn an_odd_time_costs_the_time_and_not_the_event() {
         assert_eq!(event(example(), &body).time(), None, "{time}");
     }
     assert_eq!(event(example(), r#"{"id":"1","type":"ping"}"#).time(), None);
-    let under_a_text = example().time(Place::body("meta.at"));
+    let under_a_text = example().time(FieldPath::body("meta.at"));
     assert_eq!(
         event(under_a_text, r#"{"id":"1","type":"ping","meta":"x"}"#).time(),
         None
@@ -212,10 +214,10 @@ fn a_key_on_a_named_path_is_there_once_however_it_is_spelled() {
     ] {
         assert_refused(example(), body, message);
     }
-    let nested = sender()
-        .id(Place::body("a.id"))
-        .topic(Place::body("type"))
-        .payload(Place::body("b.c"));
+    let nested = provider()
+        .id(FieldPath::body("a.id"))
+        .topic(FieldPath::body("type"))
+        .payload(FieldPath::body("b.c"));
     for (body, message) in [
         (
             r#"{"type":"x","a":{"id":"1"},"a":{"id":"2"}}"#,

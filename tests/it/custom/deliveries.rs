@@ -4,10 +4,10 @@
 
 use super::*;
 
-// ---- the guide's sender ----
+// ---- the guide's provider ----
 
 #[tokio::test]
-async fn an_event_of_the_guides_sender_runs_once_and_its_copies_are_acknowledged() {
+async fn an_event_of_the_guides_provider_runs_once_and_its_copies_are_acknowledged() {
     let endpoint = Endpoint::noting(example());
     for _ in 0..3 {
         assert_eq!(endpoint.post(&body("evt_1", "user.created")).await, 200);
@@ -100,14 +100,14 @@ async fn another_event_under_a_known_id_is_a_conflict() {
     let endpoint = Endpoint::noting(example());
     assert_eq!(endpoint.post(&body("evt_1", "user.created")).await, 200);
     let (status, rejection, _) = endpoint.send(signed(&body("evt_1", "user.deleted"), &[])).await;
-    assert_eq!((status, rejection.unwrap().kind()), (500, RejectionKind::Conflict));
+    assert_eq!((status, rejection.unwrap().kind()), (500, RefusalKind::Conflict));
     assert_eq!(endpoint.seen(), ["user.created evt_1"]);
 }
 
 /// A body that counts its attempts, and has no time: each delivery has facts of its own.
 #[tokio::test]
 async fn a_retry_whose_facts_differ_is_handled_after_a_run_that_failed() {
-    let counting = || sender().id(Place::body("id")).topic(Place::body("type"));
+    let counting = || provider().id(FieldPath::body("id")).topic(FieldPath::body("type"));
     let endpoint = Endpoint::new(counting(), |topics| {
         topics.fallback(async |seen: Seen, delivery: Delivery<Event>| {
             seen.note(String::from_utf8_lossy(delivery.event().body()));
@@ -127,21 +127,21 @@ async fn a_retry_whose_facts_differ_is_handled_after_a_run_that_failed() {
 #[tokio::test]
 async fn a_delivery_whose_facts_differ_waits_while_another_process_runs_the_id() {
     let endpoint = Endpoint::noting(example());
-    let theirs = Ticket {
+    let theirs = ClaimRequest {
         key: Key::new("example", EventId::new("evt_1").unwrap()),
         token: Token::random(),
         fingerprint: Fingerprint::of(["other facts"]),
         lease: Duration::from_secs(60),
         retention: 8 * HOUR,
-        retry_horizon: 8 * HOUR,
+        retry_window: 8 * HOUR,
     };
     endpoint.store.claim(&theirs).await.unwrap();
     let request = signed(&body("evt_1", "user.created"), &[]);
     let response = endpoint.service.clone().oneshot(request).await.unwrap();
-    let refused = response.extensions().get::<Rejection>().unwrap();
+    let refused = response.extensions().get::<Refusal>().unwrap();
     assert_eq!(
         (response.status().as_u16(), refused.kind()),
-        (503, RejectionKind::InFlight)
+        (503, RefusalKind::InFlight)
     );
     let retry_after = response.headers()["retry-after"].to_str().unwrap().parse::<u64>();
     assert!(retry_after.is_ok_and(|seconds| (1..=60).contains(&seconds)));
@@ -218,7 +218,7 @@ async fn a_payload_that_does_not_fit_is_retried_and_never_repeated() {
         for _ in 0..2 {
             let (status, rejection, answer) = endpoint.send(signed(&body, &[])).await;
             let rejection = rejection.unwrap();
-            assert_eq!((status, rejection.kind()), (500, RejectionKind::HandlerFailed));
+            assert_eq!((status, rejection.kind()), (500, RefusalKind::HandlerFailed));
             assert_eq!(
                 rejection.reason(),
                 format!("the payload does not fit it::custom::deliveries::Invoice: {expected}")
@@ -237,7 +237,7 @@ async fn a_handler_can_reject_a_payload_that_does_not_fit() {
     let endpoint = Endpoint::new(example(), |topics| {
         topics.fallback(async |seen: Seen, event: Event| -> Result<(), HandlerError> {
             seen.note("ran");
-            let _: u64 = event.payload().reject()?;
+            let _: u64 = event.payload().permanent()?;
             Ok(())
         })
     });
@@ -257,7 +257,7 @@ fn the_payload_is_the_whole_body_or_the_part_that_was_named() {
     }
     let ada = || User { name: "Ada".to_owned() };
     let body = body("1", "user.created");
-    let whole = sender().id(Place::body("id")).topic(Place::body("type"));
+    let whole = provider().id(FieldPath::body("id")).topic(FieldPath::body("type"));
     let data = ada();
     assert_eq!(
         event(whole.clone(), &body).payload(),
@@ -268,7 +268,7 @@ fn the_payload_is_the_whole_body_or_the_part_that_was_named() {
     );
     assert_eq!(event(example(), &body).payload(), Ok(ada()));
     assert_eq!(
-        event(whole.payload(Place::body("data.name")), &body).payload(),
+        event(whole.payload(FieldPath::body("data.name")), &body).payload(),
         Ok("Ada".to_owned())
     );
 }
@@ -278,7 +278,7 @@ fn a_payload_that_is_missing_is_null_to_who_can_take_it() {
     let without = r#"{"id":"1","type":"ping"}"#;
     assert_eq!(event(example(), without).payload::<Option<User>>(), Ok(None));
     assert_eq!(event(example(), without).payload::<()>(), Ok(()));
-    let deep = example().payload(Place::body("data.object.user"));
+    let deep = example().payload(FieldPath::body("data.object.user"));
     assert_eq!(event(deep.clone(), without).payload::<Option<User>>(), Ok(None));
     for null_on_the_way in [r#""data":null"#, r#""data":{"object":null}"#] {
         let body = without.replacen('{', &format!("{{{null_on_the_way},"), 1);
@@ -350,8 +350,8 @@ async fn a_retry_may_differ_from_the_first_delivery_where_the_event_has_a_time()
 }
 
 #[tokio::test]
-async fn a_sender_without_ids_goes_by_the_digest_of_the_body() {
-    let endpoint = Endpoint::noting(sender().without_id().topic(Place::body("type")));
+async fn a_provider_without_ids_goes_by_the_digest_of_the_body() {
+    let endpoint = Endpoint::noting(provider().without_id().topic(FieldPath::body("type")));
     for body in [
         r#"{"type":"ping","n":1}"#,
         r#"{"type":"ping","n":1}"#,
@@ -368,20 +368,20 @@ fn a_signed_header_id_is_the_key() {
     let scheme = scheme()
         .timestamp_header(name("x-webhook-time"), Duration::from_secs(300))
         .id_header(name("x-webhook-id"));
-    let sender = Custom::builder("example", scheme.clone())
+    let provider = Custom::builder("example", scheme.clone())
         .secrets(SECRET)
-        .terms(DeliveryTerms::new(Duration::from_secs(10), 8 * HOUR))
+        .policy(DeliveryPolicy::new(Duration::from_secs(10), 8 * HOUR))
         .signed_id()
-        .topic(Place::body("type"))
+        .topic(FieldPath::body("type"))
         .build()
         .unwrap();
     let body = Bytes::from_static(br#"{"type":"ping"}"#);
     let secrets = Secrets::new(SECRET).unwrap();
     let headers = scheme.sign_at(&secrets, "msg_1", SystemTime::now(), &body).unwrap();
-    let event = sender.event(&headers, &body).unwrap();
+    let event = provider.event(&headers, &body).unwrap();
     assert_eq!(event.id().map(EventId::as_str), Some("msg_1"));
     assert_eq!(event.unsigned_id(), None);
-    assert!(sender.event(&HeaderMap::new(), &body).is_err());
+    assert!(provider.event(&HeaderMap::new(), &body).is_err());
 }
 
 #[tokio::test]
@@ -397,13 +397,13 @@ async fn a_header_that_repeats_the_topic_agrees_with_the_body_or_the_request_is_
 
 #[test]
 fn a_header_id_is_reachable_and_marked_as_unsigned() {
-    let sender = in_headers().build().unwrap();
+    let provider = in_headers().build().unwrap();
     let read = |ids: &[&'static [u8]]| {
         let mut headers = HeaderMap::from_iter([(name("x-webhook-event"), HeaderValue::from_static("ping"))]);
         for id in ids {
             headers.append("x-webhook-id", HeaderValue::from_bytes(id).unwrap());
         }
-        let event = sender.event(&headers, &Bytes::from_static(b"{}")).unwrap();
+        let event = provider.event(&headers, &Bytes::from_static(b"{}")).unwrap();
         assert_eq!(event.id(), None);
         event.unsigned_id().map(|id| id.into_unsigned().to_owned())
     };

@@ -5,28 +5,28 @@
 use super::*;
 
 #[track_caller]
-fn assert_cannot_be(sender: CustomBuilder, message: &str) {
-    assert_eq!(sender.build().unwrap_err().to_string(), message);
+fn assert_cannot_be(provider: CustomBuilder, message: &str) {
+    assert_eq!(provider.build().unwrap_err().to_string(), message);
 }
 
 #[test]
 fn a_description_that_lacks_something_says_what() {
-    let terms = || DeliveryTerms::new(Duration::from_secs(10), HOUR);
+    let policy = || DeliveryPolicy::new(Duration::from_secs(10), HOUR);
     let named = |name: &'static str| {
         Custom::builder(name, scheme())
-            .id(Place::body("id"))
-            .topic(Place::body("type"))
+            .id(FieldPath::body("id"))
+            .topic(FieldPath::body("type"))
     };
     assert_cannot_be(
-        sender().topic(Place::body("type")),
-        "the id has no place; expected `id`, `signed_id`, or `without_id` for a sender that gives none",
+        provider().topic(FieldPath::body("type")),
+        "the id has no place; expected `id`, `signed_id`, or `without_id` for a provider that gives none",
     );
     assert_cannot_be(
-        sender().id(Place::body("id")),
-        "the topic has no place; expected `topic`, or `without_topic` for a sender that gives none",
+        provider().id(FieldPath::body("id")),
+        "the topic has no place; expected `topic`, or `without_topic` for a provider that gives none",
     );
     assert_cannot_be(
-        sender().signed_id().topic(Place::body("type")),
+        provider().signed_id().topic(FieldPath::body("type")),
         "the id is to be the one that the scheme signs, but it signs none; expected `Scheme::id_header`, or `id`",
     );
     assert_cannot_be(
@@ -35,16 +35,19 @@ fn a_description_that_lacks_something_says_what() {
     );
     assert_cannot_be(
         named("x").secrets("s"),
-        "the terms are missing; expected `terms`, with what the sender's documents say",
+        "the policy are missing; expected `policy`, with what the provider's documents say",
     );
-    assert_cannot_be(named("x").terms(terms()), "the secrets are missing; expected `secrets`");
     assert_cannot_be(
-        named("x").terms(terms()).secrets(["a", "b "]),
+        named("x").policy(policy()),
+        "the secrets are missing; expected `secrets`",
+    );
+    assert_cannot_be(
+        named("x").policy(policy()).secrets(["a", "b "]),
         "secret 2 of the list ends with whitespace; expected none around it: trim it where it is read",
     );
     for name in ["", "a\nb"] {
         assert_cannot_be(
-            named(name).terms(terms()).secrets("s"),
+            named(name).policy(policy()).secrets("s"),
             "the name is empty, longer than 255 bytes or holds a control character; expected a short name",
         );
     }
@@ -53,90 +56,90 @@ fn a_description_that_lacks_something_says_what() {
 #[test]
 fn a_description_that_contradicts_itself_says_where() {
     let path = "expected a key, or keys with dots between them";
-    for (sender, message) in [
-        (example().id(Place::body("")), format!("the id's path is empty; {path}")),
+    for (provider, message) in [
+        (example().id(FieldPath::body("")), format!("the id's path is empty; {path}")),
         (
-            example().topic(Place::keys::<&str>([])),
+            example().topic(FieldPath::keys::<&str>([])),
             format!("the topic's path is empty; {path}"),
         ),
         (
-            example().payload(Place::body("data..object")),
+            example().payload(FieldPath::body("data..object")),
             format!("the payload's path `data..object` has an empty key; {path}"),
         ),
         (
-            example().time(Place::body("id")),
+            example().time(FieldPath::body("id")),
             "the id and the time have one path, `id`; expected one for each".to_owned(),
         ),
         (
-            example().payload(Place::body("type")),
+            example().payload(FieldPath::body("type")),
             "the topic and the payload have one path, `type`; expected one for each".to_owned(),
         ),
         (
-            example().payload(Place::body("id.data")),
+            example().payload(FieldPath::body("id.data")),
             "the payload's path `id.data` leads through `id`, where the id is; expected another path for one of them"
                 .to_owned(),
         ),
         (
-            example().id(Place::body("type.id")),
+            example().id(FieldPath::body("type.id")),
             "the topic is at `type`, through which another path leads; expected another path for one of them"
                 .to_owned(),
         ),
         (
-            example().time(Place::unsigned_header(name("date"))),
+            example().time(FieldPath::unsigned_header(name("date"))),
             "the time is in the header `date`, which the signature does not cover; expected a path into the body"
                 .to_owned(),
         ),
         (
-            example().payload(Place::unsigned_header(name("x-data"))),
+            example().payload(FieldPath::unsigned_header(name("x-data"))),
             "the payload is in the header `x-data`, which the signature does not cover; expected a path into the body"
                 .to_owned(),
         ),
         (
-            in_headers().topic(Place::unsigned_header(name("x-webhook-id"))),
+            in_headers().topic(FieldPath::unsigned_header(name("x-webhook-id"))),
             "the id and the topic have one header; expected one for each".to_owned(),
         ),
         (
-            sender().without_id().without_topic().or_topic(Place::body("type")),
+            provider().without_id().without_topic().or_topic(FieldPath::body("type")),
             "another place of the topic is named, but the events are without a topic; expected `topic`, or `optional_topic`"
                 .to_owned(),
         ),
         (
-            sender().without_id().without_topic().action(Place::body("action")),
+            provider().without_id().without_topic().action(FieldPath::body("action")),
             "the topic's action is named, but the events are without a topic; expected `topic`, or `optional_topic`"
                 .to_owned(),
         ),
         (
-            in_headers().or_topic(Place::body("type")),
+            in_headers().or_topic(FieldPath::body("type")),
             "the topic's place `type` comes after the header `x-webhook-event`; expected one header, and it last: what is \
              signed goes first"
                 .to_owned(),
         ),
         (
-            example().action(Place::unsigned_header(name("x-action"))),
+            example().action(FieldPath::unsigned_header(name("x-action"))),
             "the action is in the header `x-action`, which the signature does not cover; expected a path into the body"
                 .to_owned(),
         ),
         (
-            example().payload(Place::whole_body()).or_payload(Place::body("data")),
+            example().payload(FieldPath::whole_body()).or_payload(FieldPath::body("data")),
             "the payload's place `data` comes after the whole body; expected the whole body last: it is always there"
                 .to_owned(),
         ),
         (
-            example().id(Place::whole_body()),
+            example().id(FieldPath::whole_body()),
             "the id is the whole body, which only a payload can be; expected a path into it".to_owned(),
         ),
         (
-            sender().without_id().without_topic().scope(Place::body("account")),
+            provider().without_id().without_topic().scope(FieldPath::body("account")),
             "the id has a scope, but the events are without an id; expected `id`, `optional_id` or `signed_id`".to_owned(),
         ),
         (
-            in_headers().scope(Place::body("account")),
+            in_headers().scope(FieldPath::body("account")),
             "the id's scope is at `account` in the body, whose digest scopes the unsigned id already; expected none, or a \
              header"
                 .to_owned(),
         ),
         (
-            in_headers().scope(Place::unsigned_header(name("x-webhook-id"))),
+            in_headers().scope(FieldPath::unsigned_header(name("x-webhook-id"))),
             "the id's scope is in the header `x-webhook-id`, where the id or the topic is; expected a header of its own"
                 .to_owned(),
         ),
@@ -145,11 +148,11 @@ fn a_description_that_contradicts_itself_says_where() {
             "the ids are unique, but nobody signs one; expected `id` in the body, or `signed_id`".to_owned(),
         ),
         (
-            example().signed_at(Place::body("created_at"), HOUR),
+            example().signed_at(FieldPath::body("created_at"), HOUR),
             "the time and the signing time have one path, `created_at`; expected one for each".to_owned(),
         ),
         (
-            example().signed_at(Place::unsigned_header(name("date")), HOUR),
+            example().signed_at(FieldPath::unsigned_header(name("date")), HOUR),
             "the signing time is in the header `date`, which the signature does not cover; expected a path into the body"
                 .to_owned(),
         ),
@@ -160,35 +163,38 @@ fn a_description_that_contradicts_itself_says_where() {
         (
             example()
                 .handshake("ping", Reply::acknowledge())
-                .handshake("ping", Reply::text(Place::body("challenge"))),
+                .handshake("ping", Reply::text(FieldPath::body("challenge"))),
             "the handshake `ping` is there twice; expected one reply to it".to_owned(),
         ),
         (
-            example().handshake("", Reply::text(Place::body("challenge"))),
+            example().handshake("", Reply::text(FieldPath::body("challenge"))),
             "the handshake has no topic, but every event has one; expected its topic, or `optional_topic`".to_owned(),
         ),
         (
-            example().optional_topic(Place::body("type")).handshake("", Reply::acknowledge()),
+            example().optional_topic(FieldPath::body("type")).handshake("", Reply::acknowledge()),
             "the handshake without a topic is acknowledged, as every event without one would be; expected an echo, whose \
              field tells it"
                 .to_owned(),
         ),
         (
-            example().handshake("verify", Reply::text(Place::unsigned_header(name("x-challenge")))),
+            example().handshake("verify", Reply::text(FieldPath::unsigned_header(name("x-challenge")))),
             "the challenge is in the header `x-challenge`, which the signature does not cover; expected a path into the body"
                 .to_owned(),
         ),
     ] {
-        assert_cannot_be(sender, &message);
+        assert_cannot_be(provider, &message);
     }
 }
 
 #[test]
 fn what_a_description_says_is_what_the_layer_sees() {
-    let sender = example().build().unwrap();
-    assert_eq!(sender.name(), "example");
-    assert_eq!(sender.terms(), DeliveryTerms::new(Duration::from_secs(10), 8 * HOUR));
-    assert_eq!(sender.verifier().scheme(), Some(&scheme()));
+    let provider = example().build().unwrap();
+    assert_eq!(provider.name(), "example");
+    assert_eq!(
+        provider.policy(),
+        DeliveryPolicy::new(Duration::from_secs(10), 8 * HOUR)
+    );
+    assert_eq!(provider.verifier().scheme(), Some(&scheme()));
     // Topic and time, as text where it is in a form that is not read; without a time the body's
     // bytes.
     let fingerprint = |body: &str| event(example(), body).fingerprint().unwrap();
@@ -203,12 +209,14 @@ fn what_a_description_says_is_what_the_layer_sees() {
     );
     assert_eq!(fingerprint(&at("at noon", 1)), fingerprint(&at("at noon", 2)));
     assert_ne!(fingerprint(&at("at noon", 1)), fingerprint(&at("at one", 1)));
-    let without_time = sender_without_time();
+    let without_time = provider_without_time();
     assert_eq!(event(without_time, &body("1", "ping")).fingerprint(), None);
 }
 
-fn sender_without_time() -> CustomBuilder {
-    super::sender().id(Place::body("id")).topic(Place::body("type"))
+fn provider_without_time() -> CustomBuilder {
+    super::provider()
+        .id(FieldPath::body("id"))
+        .topic(FieldPath::body("type"))
 }
 
 /// Events go to other tasks, and handlers keep them.

@@ -1,9 +1,9 @@
-//! A sender that is described by data.
+//! A provider that is described by data.
 
 mod deliveries;
 mod bodies;
 mod descriptions;
-mod places;
+mod field_paths;
 mod providers;
 mod own;
 
@@ -20,13 +20,13 @@ use serde::Deserialize;
 use serde_json::json;
 use tower::ServiceExt as _;
 use tower_webhook::{
-    Delivery, HandlerError, MemoryStore, Payload, Rejection, RejectionKind, ResultExt as _, TopicRouter, WebhookLayer,
-    custom::{Custom, CustomBuilder, Event, Place, Reply},
+    Delivery, HandlerError, MemoryStore, Payload, Refusal, RefusalKind, ResultExt as _, TopicRouter, WebhookLayer,
+    custom::{Custom, CustomBuilder, Event, FieldPath, Reply},
     event::{Event as _, EventErrorKind, EventId, Fingerprint, TopicPattern},
     layer::WebhookService,
-    provider::{self, DeliveryTerms, Provider as _},
+    provider::{self, DeliveryPolicy, Provider as _},
     signature::{Algorithm, Encoding, Scheme, Secrets, TimestampFormat},
-    store::{IdempotencyStore as _, Key, Ticket, Token, record::State},
+    store::{ClaimRequest, IdempotencyStore as _, Key, Token, record::State},
 };
 
 use crate::endpoint::SECRET;
@@ -43,27 +43,27 @@ fn scheme() -> Scheme {
         .prefix(HeaderValue::from_static("sha256="))
 }
 
-/// A sender with everything but places.
-fn sender() -> CustomBuilder {
+/// A provider with everything but places.
+fn provider() -> CustomBuilder {
     Custom::builder("example", scheme())
         .secrets(SECRET)
-        .terms(DeliveryTerms::new(Duration::from_secs(10), 8 * HOUR))
+        .policy(DeliveryPolicy::new(Duration::from_secs(10), 8 * HOUR))
 }
 
-/// The sender of the guide: `id`, `type`, `created_at` and `data` in the body.
+/// The provider of the guide: `id`, `type`, `created_at` and `data` in the body.
 fn example() -> CustomBuilder {
-    sender()
-        .id(Place::body("id"))
-        .topic(Place::body("type"))
-        .time(Place::body("created_at"))
-        .payload(Place::body("data"))
+    provider()
+        .id(FieldPath::body("id"))
+        .topic(FieldPath::body("type"))
+        .time(FieldPath::body("created_at"))
+        .payload(FieldPath::body("data"))
 }
 
-/// A sender that has id and topic in headers.
+/// A provider that has id and topic in headers.
 fn in_headers() -> CustomBuilder {
-    sender()
-        .id(Place::unsigned_header(name("x-webhook-id")))
-        .topic(Place::unsigned_header(name("x-webhook-event")))
+    provider()
+        .id(FieldPath::unsigned_header(name("x-webhook-id")))
+        .topic(FieldPath::unsigned_header(name("x-webhook-event")))
 }
 
 fn body(id: &str, topic: &str) -> String {
@@ -108,17 +108,17 @@ impl Seen {
 }
 
 impl Endpoint {
-    fn new(sender: CustomBuilder, topics: impl FnOnce(TopicRouter<Event, Seen>) -> TopicRouter<Event, Seen>) -> Self {
-        Self::with(sender, topics, |builder| builder)
+    fn new(provider: CustomBuilder, topics: impl FnOnce(TopicRouter<Event, Seen>) -> TopicRouter<Event, Seen>) -> Self {
+        Self::with(provider, topics, |builder| builder)
     }
 
     fn with(
-        sender: CustomBuilder,
+        provider: CustomBuilder,
         topics: impl FnOnce(TopicRouter<Event, Seen>) -> TopicRouter<Event, Seen>,
         settings: impl FnOnce(Builder) -> Builder,
     ) -> Self {
         let (store, seen) = (MemoryStore::new(), Seen::default());
-        let layer = settings(WebhookLayer::builder(sender.build().unwrap(), store.clone()));
+        let layer = settings(WebhookLayer::builder(provider.build().unwrap(), store.clone()));
         let layer = layer.build().unwrap();
         Self {
             service: layer.topics(topics(TopicRouter::with_state(seen.clone()))),
@@ -128,22 +128,22 @@ impl Endpoint {
     }
 
     /// All events to one handler, which notes topic and id.
-    fn noting(sender: CustomBuilder) -> Self {
-        Self::new(sender, note)
+    fn noting(provider: CustomBuilder) -> Self {
+        Self::new(provider, note)
     }
 
     /// The same where what is signed alone tells events apart.
-    fn strict(sender: CustomBuilder) -> Self {
-        Self::with(sender, note, Builder::strict_identity)
+    fn strict(provider: CustomBuilder) -> Self {
+        Self::with(provider, note, Builder::strict_identity)
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> (u16, Option<Rejection>, String) {
+    async fn send(&self, request: Request<Full<Bytes>>) -> (u16, Option<Refusal>, String) {
         let response = self.service.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (
             parts.status.as_u16(),
-            parts.extensions.get::<Rejection>().cloned(),
+            parts.extensions.get::<Refusal>().cloned(),
             String::from_utf8(body.to_vec()).unwrap(),
         )
     }
@@ -159,11 +159,11 @@ impl Endpoint {
 
     /// The authentic request is answered 400 with this reason, and neither handler nor store has heard of it.
     #[track_caller]
-    fn assert_no_event(&self, (status, rejection, answer): (u16, Option<Rejection>, String), reason: &str) {
+    fn assert_no_event(&self, (status, rejection, answer): (u16, Option<Refusal>, String), reason: &str) {
         let rejection = rejection.unwrap();
         assert_eq!(
             (status, rejection.kind(), rejection.reason()),
-            (400, RejectionKind::NotAnEvent, reason)
+            (400, RefusalKind::NotAnEvent, reason)
         );
         assert!(!answer.contains("private"), "{answer}");
         assert!(self.seen().is_empty());
@@ -178,19 +178,19 @@ fn note(topics: TopicRouter<Event, Seen>) -> TopicRouter<Event, Seen> {
     })
 }
 
-/// The event that a sender reads.
+/// The event that a provider reads.
 #[track_caller]
-fn event(sender: CustomBuilder, body: &str) -> Event {
-    let sender = sender.build().unwrap();
-    sender.event(&HeaderMap::new(), &body.to_owned().into()).unwrap()
+fn event(provider: CustomBuilder, body: &str) -> Event {
+    let provider = provider.build().unwrap();
+    provider.event(&HeaderMap::new(), &body.to_owned().into()).unwrap()
 }
 
-/// The refusal of a body by the guide's sender.
+/// The refusal of a body by the guide's provider.
 #[track_caller]
-fn assert_refused(sender: CustomBuilder, body: impl AsRef<[u8]>, message: &str) {
-    let sender = sender.build().unwrap();
+fn assert_refused(provider: CustomBuilder, body: impl AsRef<[u8]>, message: &str) {
+    let provider = provider.build().unwrap();
     let body = Bytes::copy_from_slice(body.as_ref());
-    let error = sender.event(&HeaderMap::new(), &body).unwrap_err();
+    let error = provider.event(&HeaderMap::new(), &body).unwrap_err();
     assert_eq!(
         (error.kind(), error.to_string().as_str()),
         (EventErrorKind::Field, message)

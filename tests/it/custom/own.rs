@@ -47,8 +47,8 @@ impl Provider for Chat {
     fn signature_window(&self) -> Option<Duration> {
         Some(TOLERANCE)
     }
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(3), HOUR)
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(3), HOUR)
     }
 }
 
@@ -143,10 +143,7 @@ async fn a_provider_that_signs_with_ed25519_is_received_as_any_other() {
         assert_eq!(response.status().as_u16(), status, "{reason:?}");
     }
     assert_eq!(seen.0.lock().unwrap().clone(), ["1"]);
-    let error = layer
-        .secrets_handle()
-        .exchange("a secret of the wrong kind")
-        .unwrap_err();
+    let error = layer.secrets_handle().rotate("a secret of the wrong kind").unwrap_err();
     assert_eq!(error.kind(), SecretErrorKind::NoScheme);
 }
 

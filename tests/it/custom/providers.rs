@@ -41,11 +41,14 @@ fn twitch() -> Scheme {
 fn describe_twitch(builder: CustomBuilder) -> CustomBuilder {
     builder
         .signed_id()
-        .topic(Place::unsigned_header(name("twitch-eventsub-message-type")))
-        .action(Place::body("subscription.type"))
-        .payload(Place::body("event"))
+        .topic(FieldPath::unsigned_header(name("twitch-eventsub-message-type")))
+        .action(FieldPath::body("subscription.type"))
+        .payload(FieldPath::body("event"))
         .unique_ids()
-        .handshake("webhook_callback_verification", Reply::text(Place::body("challenge")))
+        .handshake(
+            "webhook_callback_verification",
+            Reply::text(FieldPath::body("challenge")),
+        )
 }
 
 fn cases() -> Vec<Case> {
@@ -67,12 +70,12 @@ fn cases() -> Vec<Case> {
                 .unwrap(),
             describe: |builder| {
                 builder
-                    .id(Place::body("id"))
-                    .scope(Place::body("account_id"))
-                    .topic(Place::body("type"))
-                    .time(Place::body("time"))
-                    .payload(Place::body("event"))
-                    .or_payload(Place::body("detail"))
+                    .id(FieldPath::body("id"))
+                    .scope(FieldPath::body("account_id"))
+                    .topic(FieldPath::body("type"))
+                    .time(FieldPath::body("time"))
+                    .payload(FieldPath::body("event"))
+                    .or_payload(FieldPath::body("detail"))
             },
             unsigned: &[],
             body: r#"{"account_id":12514403,"id":"2b24ef10","type":"zen:event-type:user.active_changed","time":"2026-07-01T12:00:00Z","event":{"name":"Ada"},"detail":{}}"#,
@@ -87,10 +90,10 @@ fn cases() -> Vec<Case> {
                 .unwrap(),
             describe: |builder| {
                 builder
-                    .id(Place::body("id"))
-                    .topic(Place::body("trigger"))
-                    .time(Place::body("created_at"))
-                    .payload(Place::body("source"))
+                    .id(FieldPath::body("id"))
+                    .topic(FieldPath::body("trigger"))
+                    .time(FieldPath::body("created_at"))
+                    .payload(FieldPath::body("source"))
             },
             unsigned: &[("box-delivery-id", "another each time")],
             body: r#"{"type":"webhook_event","id":"eb0c4e06","created_at":"2026-07-01T05:00:00-07:00","trigger":"FILE.UPLOADED","source":{"name":"Ada"}}"#,
@@ -105,11 +108,11 @@ fn cases() -> Vec<Case> {
                 .unwrap(),
             describe: |builder| {
                 builder
-                    .id(Place::body("id"))
-                    .scope(Place::body("account_id"))
-                    .topic(Place::body("name"))
-                    .time(Place::body("created_at"))
-                    .payload(Place::body("data.object"))
+                    .id(FieldPath::body("id"))
+                    .scope(FieldPath::body("account_id"))
+                    .topic(FieldPath::body("name"))
+                    .time(FieldPath::body("created_at"))
+                    .payload(FieldPath::body("data.object"))
             },
             unsigned: &[],
             body: r#"{"id":"evt_hk1","name":"payment_intent.succeeded","account_id":"acct_1","data":{"object":{"name":"Ada"}},"created_at":"2026-07-01T12:00:00+0000"}"#,
@@ -129,9 +132,9 @@ fn cases() -> Vec<Case> {
             describe: |builder| {
                 builder
                     .without_id()
-                    .topic(Place::body("event"))
-                    .time(Place::body("generatedDateTime"))
-                    .payload(Place::body("data"))
+                    .topic(FieldPath::body("event"))
+                    .time(FieldPath::body("generatedDateTime"))
+                    .payload(FieldPath::body("data"))
             },
             unsigned: &[],
             body: r#"{"event":"envelope-completed","apiVersion":"v2.1","retryCount":0,"configurationId":10418598,"generatedDateTime":"2026-07-01T12:00:00.000Z","data":{"name":"Ada"}}"#,
@@ -142,9 +145,9 @@ fn cases() -> Vec<Case> {
             scheme: new("typeform-signature", Encoding::Base64).prefix(HeaderValue::from_static("sha256=")),
             describe: |builder| {
                 builder
-                    .id(Place::body("event_id"))
-                    .topic(Place::body("event_type"))
-                    .payload(Place::keys(["form_response"]))
+                    .id(FieldPath::body("event_id"))
+                    .topic(FieldPath::body("event_type"))
+                    .payload(FieldPath::keys(["form_response"]))
             },
             unsigned: &[],
             body: r#"{"event_id":"LtWXD3crgy","event_type":"form_response","form_response":{"name":"Ada"}}"#,
@@ -159,9 +162,9 @@ fn cases() -> Vec<Case> {
             describe: |builder| {
                 builder
                     .without_id()
-                    .topic(Place::body("event"))
-                    .time(Place::body("created_at"))
-                    .payload(Place::body("payload"))
+                    .topic(FieldPath::body("event"))
+                    .time(FieldPath::body("created_at"))
+                    .payload(FieldPath::body("payload"))
             },
             unsigned: &[],
             body: r#"{"event":"invitee.created","created_at":"2026-07-01T12:00:00.000000Z","payload":{"name":"Ada"}}"#,
@@ -176,11 +179,11 @@ fn cases() -> Vec<Case> {
                 .unwrap(),
             describe: |builder| {
                 builder
-                    .id(Place::body("id"))
-                    .topic(Place::body("event"))
-                    .time(Place::body("created_at"))
-                    .payload(Place::body("data"))
-                    .or_payload(Place::whole_body())
+                    .id(FieldPath::body("id"))
+                    .topic(FieldPath::body("event"))
+                    .time(FieldPath::body("created_at"))
+                    .payload(FieldPath::body("data"))
+                    .or_payload(FieldPath::whole_body())
                     .unique_ids()
             },
             unsigned: &[],
@@ -192,8 +195,8 @@ fn cases() -> Vec<Case> {
             scheme: new("x-array-signature", Encoding::Hex),
             describe: |builder| {
                 builder
-                    .id(Place::unsigned_header(name("x-batch-id")))
-                    .scope(Place::unsigned_header(name("x-batch-account")))
+                    .id(FieldPath::unsigned_header(name("x-batch-id")))
+                    .scope(FieldPath::unsigned_header(name("x-batch-account")))
                     .without_topic()
             },
             unsigned: &[("x-batch-id", "b1"), ("x-batch-account", "a1")],
@@ -208,7 +211,7 @@ async fn real_providers_are_described_read_and_deduplicated() {
     for case in cases() {
         let builder = Custom::builder("example", case.scheme.clone())
             .secrets(KEY)
-            .terms(DeliveryTerms::new(Duration::from_secs(10), 8 * HOUR));
+            .policy(DeliveryPolicy::new(Duration::from_secs(10), 8 * HOUR));
         let endpoint = Endpoint::noting((case.describe)(builder));
         let secrets = Secrets::new(KEY).unwrap();
         let mut request = Request::post("/").body(Full::<Bytes>::from(case.body)).unwrap();
@@ -232,7 +235,7 @@ async fn real_providers_are_described_read_and_deduplicated() {
 async fn twitchs_verification_is_answered_with_its_challenge() {
     let builder = Custom::builder("twitch", twitch())
         .secrets(KEY)
-        .terms(DeliveryTerms::new(Duration::from_secs(10), 8 * HOUR));
+        .policy(DeliveryPolicy::new(Duration::from_secs(10), 8 * HOUR));
     let endpoint = Endpoint::noting(describe_twitch(builder));
     let body = r#"{"challenge":"pogchamp-kappa-360noscope-vohiyo","subscription":{"type":"channel.follow"}}"#;
     let mut request = Request::post("/").body(Full::<Bytes>::from(body)).unwrap();
@@ -264,10 +267,7 @@ where
     for request in requests {
         let response = service.clone().oneshot(request.clone()).await.unwrap();
         let status = response.status().as_u16();
-        let refused = response
-            .extensions()
-            .get::<Rejection>()
-            .map(|rejection| rejection.kind());
+        let refused = response.extensions().get::<Refusal>().map(|rejection| rejection.kind());
         let body = response.into_body().collect().await.unwrap().to_bytes();
         // What exactly is missing is said in other words.
         let answer = if status == 200 {
@@ -296,12 +296,12 @@ fn post(scheme: &Scheme, unsigned: &[(&'static str, &str)], body: impl Into<Stri
 async fn a_rebuilt_github_behaves_as_the_built_in_one() {
     let custom = Custom::builder("github", github::scheme())
         .secrets(KEY)
-        .id(Place::unsigned_header(name("x-github-delivery")))
-        .topic(Place::unsigned_header(name("x-github-event")))
-        .action(Place::body("action"))
+        .id(FieldPath::unsigned_header(name("x-github-delivery")))
+        .topic(FieldPath::unsigned_header(name("x-github-event")))
+        .action(FieldPath::body("action"))
         .form_field("payload")
         .handshake("ping", Reply::acknowledge())
-        .terms(DeliveryTerms::new(Duration::from_secs(10), Duration::ZERO).resend_horizon(72 * HOUR));
+        .policy(DeliveryPolicy::new(Duration::from_secs(10), Duration::ZERO).with_redelivery_window(72 * HOUR));
     let send = |event: &str, delivery: &str, body: &str| {
         post(
             &github::scheme(),
@@ -345,16 +345,16 @@ async fn a_rebuilt_github_behaves_as_the_built_in_one() {
 async fn a_rebuilt_slack_behaves_as_the_built_in_one() {
     let custom = Custom::builder("slack", slack::scheme())
         .secrets(KEY)
-        .optional_id(Place::body("event_id"))
-        .scope(Place::body("api_app_id"))
-        .topic(Place::body("event.type"))
-        .or_topic(Place::body("type"))
-        .time(Place::body("event_time"))
-        .payload(Place::body("event"))
-        .or_payload(Place::whole_body())
+        .optional_id(FieldPath::body("event_id"))
+        .scope(FieldPath::body("api_app_id"))
+        .topic(FieldPath::body("event.type"))
+        .or_topic(FieldPath::body("type"))
+        .time(FieldPath::body("event_time"))
+        .payload(FieldPath::body("event"))
+        .or_payload(FieldPath::whole_body())
         .unique_ids()
-        .handshake("url_verification", Reply::text(Place::body("challenge")))
-        .terms(DeliveryTerms::new(Duration::from_secs(3), 24 * HOUR));
+        .handshake("url_verification", Reply::text(FieldPath::body("challenge")))
+        .policy(DeliveryPolicy::new(Duration::from_secs(3), 24 * HOUR));
     let event = |app: &str, id: &str, topic: &str, at: u32| {
         format!(
             r#"{{"api_app_id":"{app}","event_id":"{id}","type":"event_callback","event":{{"type":"{topic}"}},"event_time":{at}}}"#
@@ -386,16 +386,16 @@ async fn a_rebuilt_slack_behaves_as_the_built_in_one() {
 async fn a_rebuilt_linear_behaves_as_the_built_in_one() {
     let custom = Custom::builder("linear", linear::scheme())
         .secrets(KEY)
-        .id(Place::unsigned_header(name("linear-delivery")))
-        .topic(Place::body("type"))
-        .action(Place::body("action"))
+        .id(FieldPath::unsigned_header(name("linear-delivery")))
+        .topic(FieldPath::body("type"))
+        .action(FieldPath::body("action"))
         .topic_repeated_in(name("linear-event"))
-        .time(Place::body("createdAt"))
-        .signed_at(Place::body("webhookTimestamp"), 8 * HOUR)
-        .payload(Place::body("data"))
-        .or_payload(Place::body("notification"))
-        .or_payload(Place::whole_body())
-        .terms(DeliveryTerms::new(Duration::from_secs(5), 8 * HOUR));
+        .time(FieldPath::body("createdAt"))
+        .signed_at(FieldPath::body("webhookTimestamp"), 8 * HOUR)
+        .payload(FieldPath::body("data"))
+        .or_payload(FieldPath::body("notification"))
+        .or_payload(FieldPath::whole_body())
+        .policy(DeliveryPolicy::new(Duration::from_secs(5), 8 * HOUR));
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap()

@@ -7,10 +7,10 @@ use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 use serde_json::Value;
 use tower_webhook::{
-    custom::{Custom, Place},
+    custom::{Custom, FieldPath},
     dwolla,
     event::{self, Event as _, EventId},
-    provider::{DeliveryTerms, Provider as _},
+    provider::{DeliveryPolicy, Provider as _},
     signature::{Algorithm, Encoding, Scheme},
 };
 
@@ -148,11 +148,11 @@ static CUSTOM: LazyLock<Custom> = LazyLock::new(|| {
     );
     Custom::builder("custom", scheme)
         .secrets("the secret")
-        .id(Place::body("id"))
-        .topic(Place::body("topic"))
-        .time(Place::body("created"))
-        .payload(Place::body("_links.resource"))
-        .terms(DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(3600)))
+        .id(FieldPath::body("id"))
+        .topic(FieldPath::body("topic"))
+        .time(FieldPath::body("created"))
+        .payload(FieldPath::body("_links.resource"))
+        .policy(DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(3600)))
         .build()
         .unwrap()
 });
@@ -192,7 +192,7 @@ fn check_custom(body: &[u8]) {
     }
 }
 
-/// Id and topic of an event where the custom sender has them.
+/// Id and topic of an event where the custom provider has them.
 fn expected_of_custom(body: &[u8]) -> Option<(String, String)> {
     let Json::Object(fields) = Json::parse(body)? else {
         return None;
@@ -225,7 +225,7 @@ fn expected_of_custom(body: &[u8]) -> Option<(String, String)> {
     Some((id?, name("topic")?))
 }
 
-/// What an id may be, and a custom sender's topic.
+/// What an id may be, and a custom provider's topic.
 fn is_name(text: &str) -> bool {
     (1..=255).contains(&text.len()) && !text.chars().any(char::is_control)
 }

@@ -455,7 +455,7 @@ impl End {
             Self::Success => Ok(()),
             Self::Failure => Err("failed")?,
             Self::Later => Err("not yet").retry_after(Duration::from_secs(9)),
-            Self::Never => Err("never").reject(),
+            Self::Never => Err("never").permanent(),
         }
     }
 

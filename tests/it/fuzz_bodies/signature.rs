@@ -232,7 +232,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let verdict = verify_at(&scheme, &known, &headers, body, now);
     let found = verdict
         .as_ref()
-        .map(|verified| verified.secret())
+        .map(|verified| verified.secret_index())
         .map_err(|error| error.kind());
     let expected = form.verdict(&secrets, &headers, body);
     assert_eq!(found, expected, "{form:?} {headers:?}");

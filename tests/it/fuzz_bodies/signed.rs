@@ -16,7 +16,7 @@ use super::{Input, signature::Text};
 const KEY: &[u8] = b"8f742231b10e8888abcd99yyyzzz85a5";
 const NOW: u64 = 1_700_000_000;
 
-/// A sender's rules, stated a second time.
+/// A provider's rules, stated a second time.
 struct Rules {
     scheme: fn() -> Scheme,
     secret: &'static str,
@@ -25,7 +25,7 @@ struct Rules {
     list: Option<&'static [u8]>,
     label: &'static [u8],
     text: Text,
-    time: Place,
+    time: FieldPath,
     form: TimeForm,
     id: Option<&'static str>,
     /// What is signed, for an id, a time and a body.
@@ -139,7 +139,7 @@ impl TimeForm {
     }
 }
 
-enum Place {
+enum FieldPath {
     Header(&'static str),
     Item(&'static [u8]),
 }
@@ -184,7 +184,7 @@ fn close() -> Scheme {
         .unwrap()
 }
 
-const SENDERS: [Rules; 8] = [
+const PROVIDERS: [Rules; 8] = [
     Rules {
         scheme: stripe::scheme,
         secret: "8f742231b10e8888abcd99yyyzzz85a5",
@@ -192,7 +192,7 @@ const SENDERS: [Rules; 8] = [
         list: Some(b","),
         label: b"v1=",
         text: Text::Hex,
-        time: Place::Item(b"t="),
+        time: FieldPath::Item(b"t="),
         form: TimeForm::Seconds(1, 11),
         id: None,
         content: |_, time, body| [time, b".", body].concat(),
@@ -205,7 +205,7 @@ const SENDERS: [Rules; 8] = [
         list: Some(b";"),
         label: b"h1=",
         text: Text::Hex,
-        time: Place::Item(b"ts="),
+        time: FieldPath::Item(b"ts="),
         form: TimeForm::Seconds(1, 11),
         id: None,
         content: |_, time, body| [time, b":", body].concat(),
@@ -218,7 +218,7 @@ const SENDERS: [Rules; 8] = [
         list: None,
         label: b"v0=",
         text: Text::Hex,
-        time: Place::Header("x-slack-request-timestamp"),
+        time: FieldPath::Header("x-slack-request-timestamp"),
         form: TimeForm::Seconds(1, 11),
         id: None,
         content: |_, time, body| [b"v0:", time, b":", body].concat(),
@@ -231,7 +231,7 @@ const SENDERS: [Rules; 8] = [
         list: Some(b" "),
         label: b"v1,",
         text: Text::Base64,
-        time: Place::Header("webhook-timestamp"),
+        time: FieldPath::Header("webhook-timestamp"),
         form: TimeForm::Seconds(1, 11),
         id: Some("webhook-id"),
         content: |id, time, body| [id, b".", time, b".", body].concat(),
@@ -244,7 +244,7 @@ const SENDERS: [Rules; 8] = [
         list: None,
         label: b"",
         text: Text::Base64,
-        time: Place::Header("box-delivery-timestamp"),
+        time: FieldPath::Header("box-delivery-timestamp"),
         form: TimeForm::Rfc3339,
         id: None,
         content: |_, time, body| [body, time].concat(),
@@ -257,7 +257,7 @@ const SENDERS: [Rules; 8] = [
         list: None,
         label: b"sha256=",
         text: Text::Hex,
-        time: Place::Header("twitch-eventsub-message-timestamp"),
+        time: FieldPath::Header("twitch-eventsub-message-timestamp"),
         form: TimeForm::Rfc3339,
         id: Some("twitch-eventsub-message-id"),
         content: |id, time, body| [id, time, body].concat(),
@@ -271,7 +271,7 @@ const SENDERS: [Rules; 8] = [
         list: Some(b", "),
         label: b"sha256=",
         text: Text::HexUpper,
-        time: Place::Item(b"t="),
+        time: FieldPath::Item(b"t="),
         form: TimeForm::Milliseconds(13, 13),
         id: None,
         content: |_, time, body| [body, time].concat(),
@@ -285,7 +285,7 @@ const SENDERS: [Rules; 8] = [
         list: None,
         label: b"",
         text: Text::Base64Url,
-        time: Place::Header("close-sig-timestamp"),
+        time: FieldPath::Header("close-sig-timestamp"),
         form: TimeForm::Seconds(10, 10),
         id: None,
         content: |_, time, body| [time, body].concat(),
@@ -336,8 +336,8 @@ impl Rules {
             .filter(|tag| tag.len() == 32)
             .collect();
         let time = match self.time {
-            Place::Header(name) => only(name)?,
-            Place::Item(label) => match behind(label)[..] {
+            FieldPath::Header(name) => only(name)?,
+            FieldPath::Item(label) => match behind(label)[..] {
                 [time] => time.to_vec(),
                 _ => return None,
             },
@@ -358,7 +358,7 @@ impl Rules {
 
 pub(crate) fn check(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let rules = &SENDERS[input.below(SENDERS.len())];
+    let rules = &PROVIDERS[input.below(PROVIDERS.len())];
     let mut recipe = Input::new(input.chunk());
     let off = u64::from(recipe.byte());
     let signed_at = if recipe.one_in(2) { NOW - off } else { NOW + off };
@@ -384,7 +384,7 @@ pub(crate) fn check(bytes: &[u8]) {
         items.push(item);
     }
     items.push(right);
-    if let Place::Item(label) = rules.time {
+    if let FieldPath::Item(label) = rules.time {
         items.insert(recipe.below(items.len() + 1), [label, &time].concat());
     }
     let mut value = items.join(rules.list.unwrap_or(b","));
@@ -402,7 +402,7 @@ pub(crate) fn check(bytes: &[u8]) {
         }
     };
     put(rules.tag, &value, recipe.pick(&[1, 1, 1, 1, 1, 0, 2, 3]));
-    if let Place::Header(name) = rules.time {
+    if let FieldPath::Header(name) = rules.time {
         put(name, &time, recipe.pick(&[1, 1, 1, 1, 1, 0, 2, 3]));
     }
     if let Some(name) = rules.id {

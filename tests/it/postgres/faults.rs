@@ -5,39 +5,38 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tower_webhook::{
-    RejectionKind,
+    RefusalKind,
     store::{AnyStore, Counts, IdempotencyStore, PostgresStore, StoreAdmin},
 };
 
 use super::{
-    new_table,
+    claim_request, new_table,
     proxy::Proxy,
     server::{PASSWORD, Server},
-    ticket,
 };
 use crate::over_store::App;
 
 const TASKS: usize = 8;
 const EVENTS: usize = 40;
 
-/// Many senders, each until its events are acknowledged.
+/// Many providers, each until its events are acknowledged.
 fn load(app: &Arc<App>) -> JoinSet<()> {
-    let mut senders = JoinSet::new();
+    let mut providers = JoinSet::new();
     for task in 0..TASKS {
         let app = Arc::clone(app);
-        senders.spawn(async move {
+        providers.spawn(async move {
             for event in 0..EVENTS {
                 app.deliver_until_acknowledged(&format!("{task}-{event}")).await;
             }
         });
     }
-    senders
+    providers
 }
 
 /// All was acknowledged, handled once, and is recorded as soon as what settles in the background has done so.
-async fn all_is_well(app: &App, store: &PostgresStore, mut senders: JoinSet<()>) {
-    while let Some(sender) = senders.join_next().await {
-        sender.unwrap();
+async fn all_is_well(app: &App, store: &PostgresStore, mut providers: JoinSet<()>) {
+    while let Some(provider) = providers.join_next().await {
+        provider.unwrap();
     }
     for task in 0..TASKS {
         for event in 0..EVENTS {
@@ -79,13 +78,13 @@ async fn a_server_killed_in_mid_load_loses_nothing_and_runs_nothing_twice() {
     drop(server.connection().await);
     let store = PostgresStore::connect(&server.url()).await.unwrap();
     let app = Arc::new(App::new(store.clone()));
-    let senders = load(&app);
+    let providers = load(&app);
     for events in [50, 150] {
         progress(&app, events).await;
         server.kill();
         server.run();
     }
-    all_is_well(&app, &store, senders).await;
+    all_is_well(&app, &store, providers).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -95,7 +94,7 @@ async fn connections_that_are_cut_in_mid_load_lose_nothing_and_run_nothing_twice
     sqlx::raw_sql("CREATE DATABASE cut").execute(&mut admin).await.unwrap();
     let store = PostgresStore::connect(&server.url_of("cut")).await.unwrap();
     let app = Arc::new(App::new(store.clone()));
-    let senders = load(&app);
+    let providers = load(&app);
     for events in [40, 80, 120, 160, 200] {
         progress(&app, events).await;
         sqlx::raw_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'cut'")
@@ -103,7 +102,7 @@ async fn connections_that_are_cut_in_mid_load_lose_nothing_and_run_nothing_twice
             .await
             .unwrap();
     }
-    all_is_well(&app, &store, senders).await;
+    all_is_well(&app, &store, providers).await;
 }
 
 #[tokio::test]
@@ -143,7 +142,7 @@ async fn a_server_that_says_nothing_is_answered_503_and_forgiven() {
     for id in ["1", "2", "3"] {
         app.deliver_until_acknowledged(id).await;
         assert_eq!(app.runs(id), 1);
-        assert!(store.get(&ticket(id).key).await.unwrap().is_some());
+        assert!(store.get(&claim_request(id).key).await.unwrap().is_some());
     }
 }
 
@@ -204,7 +203,7 @@ async fn a_server_that_takes_no_writes_is_not_stormed_with_connections() {
     let sessions = "SELECT sessions FROM pg_stat_database WHERE datname = 'read_only'";
     let before: i64 = sqlx::query_scalar(sessions).fetch_one(&mut admin).await.unwrap();
     for event in 0..10 {
-        store.claim(&ticket(&event.to_string())).await.unwrap_err();
+        store.claim(&claim_request(&event.to_string())).await.unwrap_err();
     }
     // Each operation asks over one connection that is new, and over one more.
     sqlx::raw_sql("SELECT pg_stat_clear_snapshot()")
@@ -229,7 +228,7 @@ async fn a_server_that_is_stopped_is_said_to_refuse_connections() {
     server.kill();
     for app in &apps {
         let answer = app.answer("2").await;
-        answer.assert_refused(503, RejectionKind::Store);
+        answer.assert_refused(503, RefusalKind::Store);
         let reason = answer.rejection.unwrap().reason().to_owned();
         let expected = format!("and before that: Postgres at 127.0.0.1:{}: ", server.port());
         assert!(

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::{PgPool, Row as _, postgres::PgPoolOptions};
 use tower_webhook::{
-    store::{Claimed, Completion, Counts, Effect, IdempotencyStore, PostgresStore, StoreAdmin, Ticket, Token},
+    store::{ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, PostgresStore, StoreAdmin, Token},
     testing::store_suite::StoreHarness,
 };
 
@@ -18,16 +18,16 @@ use self::{
     proxy::Proxy,
     server::{PASSWORD, Server},
 };
-use crate::over_store::{self, App, RETENTION, one_of_many_wins_each_event, ticket_in};
+use crate::over_store::{self, App, RETENTION, claim_request_in, one_of_many_wins_each_event};
 
-fn ticket(id: &str) -> Ticket {
-    ticket_in("dwolla", id)
+fn claim_request(id: &str) -> ClaimRequest {
+    claim_request_in("dwolla", id)
 }
 
-fn again(ticket: &Ticket) -> Ticket {
-    Ticket {
+fn again(claim_request: &ClaimRequest) -> ClaimRequest {
+    ClaimRequest {
         token: Token::random(),
-        ..ticket.clone()
+        ..claim_request.clone()
     }
 }
 
@@ -125,10 +125,10 @@ async fn stores_that_start_at_once_share_one_table() {
         })
         .collect();
     let mut won = 0;
-    let ticket = ticket("event");
+    let claim_request = claim_request("event");
     for task in tasks {
         let store = task.await.unwrap();
-        won += usize::from(store.claim(&again(&ticket)).await.unwrap() == FIRST);
+        won += usize::from(store.claim(&again(&claim_request)).await.unwrap() == FIRST);
     }
     assert_eq!(won, 1);
 }
@@ -138,20 +138,20 @@ async fn operations_that_are_given_up_half_way_leave_a_store_that_works() {
     let Some(server) = Server::shared() else { return };
     let store = store_in(server, &new_table()).await;
     for round in 0..100_u64 {
-        let ticket = ticket(&format!("event {round}"));
+        let claim_request = claim_request(&format!("event {round}"));
         // given up at another moment each time
-        let _ = tokio::time::timeout(Duration::from_micros(round * 20), store.claim(&ticket)).await;
+        let _ = tokio::time::timeout(Duration::from_micros(round * 20), store.claim(&claim_request)).await;
         assert!(matches!(
-            store.claim(&ticket).await.unwrap(),
+            store.claim(&claim_request).await.unwrap(),
             Claimed::Acquired { attempts: 1, .. }
         ));
         let _ = tokio::time::timeout(
             Duration::from_micros(round * 20),
-            store.complete(&ticket, Completion::Handled),
+            store.complete(&claim_request, Completion::Handled),
         )
         .await;
         assert_eq!(
-            store.complete(&ticket, Completion::Handled).await.unwrap(),
+            store.complete(&claim_request, Completion::Handled).await.unwrap(),
             Effect::Applied
         );
     }
@@ -197,7 +197,7 @@ async fn an_event_is_found_with_a_plain_query() {
     let Some(server) = Server::shared() else { return };
     let table = new_table();
     let store = store_in(server, &table).await;
-    store.claim(&ticket("bb6531a2")).await.unwrap();
+    store.claim(&claim_request("bb6531a2")).await.unwrap();
     let question = format!(
         "SELECT state, attempts, lease_until > now() + interval '50 seconds' AS in_lease FROM {table} WHERE namespace = 'dwolla' AND id = 'bb6531a2'"
     );
@@ -233,7 +233,10 @@ async fn the_schema_run_by_hand_is_enough_for_a_role_that_may_create_nothing() {
             .table("by_hand.webhook_events")
             .create_table(creates);
         let store = builder.connect(&url).await.unwrap();
-        assert_eq!(store.claim(&ticket(&format!("event {creates}"))).await.unwrap(), FIRST);
+        assert_eq!(
+            store.claim(&claim_request(&format!("event {creates}"))).await.unwrap(),
+            FIRST
+        );
         assert_eq!(store.purge(10).await.unwrap(), 0);
     }
     let missing = PostgresStore::builder().table("by_hand.missing").create_table(false);
@@ -275,7 +278,11 @@ async fn a_table_s_name_is_checked_before_it_is_part_of_a_statement() {
     }
     for name in ["select", "_", "public.user", &"x".repeat(50)] {
         assert_eq!(
-            store_in(server, name).await.claim(&ticket("event")).await.unwrap(),
+            store_in(server, name)
+                .await
+                .claim(&claim_request("event"))
+                .await
+                .unwrap(),
             FIRST,
             "{name}"
         );
@@ -291,9 +298,9 @@ async fn a_pool_that_is_given_is_used() {
         .from_pool(pool.clone())
         .await
         .unwrap();
-    assert_eq!(store.claim(&ticket("event")).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request("event")).await.unwrap(), FIRST);
     pool.close().await;
-    store.claim(&ticket("event")).await.unwrap_err();
+    store.claim(&claim_request("event")).await.unwrap_err();
 }
 
 #[tokio::test]
@@ -331,12 +338,12 @@ async fn purge_removes_what_is_past_its_retention_and_waits_for_nobody() {
     let table = new_table();
     let store = store_in(server, &table).await;
     for id in 0..10 {
-        let ticket = ticket(&format!("old {id}"));
-        store.claim(&ticket).await.unwrap();
-        store.complete(&ticket, Completion::Handled).await.unwrap();
+        let claim_request = claim_request(&format!("old {id}"));
+        store.claim(&claim_request).await.unwrap();
+        store.complete(&claim_request, Completion::Handled).await.unwrap();
     }
     store.advance(RETENTION);
-    let young = ticket("young");
+    let young = claim_request("young");
     store.claim(&young).await.unwrap();
     let mut other = server.connection().await;
     let hold = format!("BEGIN; SELECT FROM {table} WHERE id = 'old 0' FOR UPDATE");

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::{
     judge::{Said, judge},
     process::Process,
+    provider::Provider,
     random::Random,
-    sender::Sender,
     shared::Booked,
 };
 
@@ -39,7 +39,7 @@ fn seed() -> u64 {
 struct Receivers {
     task: Value,
     random: Random,
-    sender: Arc<Sender>,
+    provider: Arc<Provider>,
     started: u64,
     /// How far the clock of the store has moved.
     ahead: Duration,
@@ -56,7 +56,7 @@ impl Receivers {
 
     fn said(&mut self, line: String) -> bool {
         if let Some(address) = line.strip_prefix("listening ") {
-            self.sender.send_to(address.parse().unwrap());
+            self.provider.send_to(address.parse().unwrap());
         }
         let begins = line.starts_with("started ");
         self.said.push((self.started, line));
@@ -90,7 +90,7 @@ impl Receivers {
     }
 }
 
-/// Kills receivers with this store and these effects under a sender's load, and judges what they leave behind.
+/// Kills receivers with this store and these effects under a provider's load, and judges what they leave behind.
 async fn killed_at_random(task: Value, booked: impl AsyncFnOnce() -> Vec<Booked>) {
     let in_transaction = task["in_transaction"].as_bool().unwrap();
     let name = format!(
@@ -103,11 +103,11 @@ async fn killed_at_random(task: Value, booked: impl AsyncFnOnce() -> Vec<Booked>
     let random = Random::new(seed);
     // Its own: a port may become another test's as soon as a receiver is dead.
     let secret = format!("the secret of {name}, {seed}");
-    let sender = Sender::new(&secret, random.branch(1));
+    let provider = Provider::new(&secret, random.branch(1));
     let mut receivers = Receivers {
         task,
         random: random.branch(2),
-        sender: Arc::clone(&sender),
+        provider: Arc::clone(&provider),
         started: 0,
         ahead: Duration::ZERO,
         said: Vec::new(),
@@ -115,12 +115,12 @@ async fn killed_at_random(task: Value, booked: impl AsyncFnOnce() -> Vec<Booked>
     receivers.task["role"] = "receiver".into();
     receivers.task["secret"] = secret.into();
     receivers.task["seed"] = seed.into();
-    let mut deliveries = sender.start();
+    let mut deliveries = provider.start();
     let (mut receivers, last) = tokio::task::spawn_blocking(move || {
         for _ in 0..rounds {
             receivers.live_and_die();
         }
-        receivers.sender.stop();
+        receivers.provider.stop();
         receivers.ahead += LEASE;
         let last = receivers.start();
         let line = last.line();
@@ -139,7 +139,7 @@ async fn killed_at_random(task: Value, booked: impl AsyncFnOnce() -> Vec<Booked>
         receivers.said(line);
     }
     all_is_acknowledged.expect("the last receiver, which nobody kills, acknowledges all");
-    let judgement = judge(&sender, &receivers.said, &booked().await, in_transaction);
+    let judgement = judge(&provider, &receivers.said, &booked().await, in_transaction);
     let took = began.elapsed().as_secs_f32();
     eprintln!("{name}: {rounds} kills in {took:.1} s, {judgement}");
     // Fewer may all have come while receivers started.

@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use super::{sender::Sender, shared::Booked};
+use super::{provider::Provider, shared::Booked};
 
 /// What the processes said, each line with the number of who said it, in their order.
 pub(super) type Said = Vec<(u64, String)>;
@@ -55,7 +55,7 @@ struct Life {
 
 /// All events were acknowledged and handled, none ran after it was settled, let alone acknowledged, and each of its effects but the last
 /// is of a process that was killed before it had settled it. In a transaction there is one.
-pub(super) fn judge(sender: &Sender, said: &Said, booked: &[Booked], in_transaction: bool) -> Judgement {
+pub(super) fn judge(provider: &Provider, said: &Said, booked: &[Booked], in_transaction: bool) -> Judgement {
     let mut lives = HashMap::<&str, Life>::new();
     for (process, line) in said {
         let (what, id) = line.split_once(' ').unwrap_or((line, ""));
@@ -77,13 +77,13 @@ pub(super) fn judge(sender: &Sender, said: &Said, booked: &[Booked], in_transact
         lives.entry(id).or_default().effects.push(*process);
     }
     let mut judgement = Judgement {
-        events: sender.sent(),
-        repeated: sender.repeated(),
+        events: provider.sent(),
+        repeated: provider.repeated(),
         ..Judgement::default()
     };
-    for number in 0..sender.sent() {
+    for number in 0..provider.sent() {
         let id = number.to_string();
-        let acknowledged = sender
+        let acknowledged = provider
             .acknowledged(&id)
             .unwrap_or_else(|| panic!("{id} was never acknowledged"));
         let life = lives.remove(&*id).unwrap_or_default();

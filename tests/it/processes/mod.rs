@@ -13,7 +13,7 @@ mod redis;
 mod race;
 mod receiver;
 mod random;
-mod sender;
+mod provider;
 mod judge;
 mod death;
 

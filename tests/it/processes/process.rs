@@ -33,12 +33,12 @@ impl Process {
             .spawn()
             .unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = mpsc::channel();
+        let (provider, lines) = mpsc::channel();
         std::thread::spawn(move || {
             for line in output.lines() {
                 let line = line.unwrap();
                 if let Some(said) = line.strip_prefix(MARK)
-                    && sender.send(said.to_owned()).is_err()
+                    && provider.send(said.to_owned()).is_err()
                 {
                     return;
                 }
@@ -94,11 +94,11 @@ impl Drop for Process {
 /// The task of this process and the orders that follow, if it was started by another. It ends when that one closes the pipe or is gone.
 pub(super) fn task() -> Option<(Value, Receiver<String>)> {
     let task = std::env::var(TASK).ok()?;
-    let (sender, orders) = mpsc::channel();
+    let (provider, orders) = mpsc::channel();
     std::thread::spawn(move || {
         for order in std::io::stdin().lines() {
             let Ok(order) = order else { break };
-            let _ = sender.send(order);
+            let _ = provider.send(order);
         }
         std::process::exit(0);
     });

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tower_webhook::{
     event::{EventId, Fingerprint},
-    store::{Claimed, Key, Ticket, Token},
+    store::{ClaimRequest, Claimed, Key, Token},
 };
 
 use super::{
@@ -23,15 +23,15 @@ const EVENTS: usize = 1000;
 const IN_A_HEAT: usize = 50;
 const LEASE: Duration = Duration::from_secs(60);
 
-fn ticket(number: usize) -> Ticket {
+fn claim_request(number: usize) -> ClaimRequest {
     let id = format!("event {number}");
-    Ticket {
+    ClaimRequest {
         key: Key::new("race", EventId::new(&id).unwrap()),
         token: Token::random(),
         fingerprint: Fingerprint::of([&*id]),
         lease: LEASE,
         retention: Duration::from_secs(3600),
-        retry_horizon: Duration::from_secs(600),
+        retry_window: Duration::from_secs(600),
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn take_part<S: Shared>(task: &Value, orders: Receiver<String>)
                 for step in 0..IN_A_HEAT {
                     // 7 and 50 have no common divisor: every task meets every event.
                     let number = heat * IN_A_HEAT + (step * 7 + task / PROCESSES) % IN_A_HEAT;
-                    match store.claim(&ticket(number)).await.unwrap() {
+                    match store.claim(&claim_request(number)).await.unwrap() {
                         Claimed::InFlight { .. } => {}
                         answer => {
                             assert_eq!(answer, expected);

@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use tower_webhook::{
     Delivery, HandlerError, TopicRouter, WebhookLayer,
     dwolla::Dwolla,
-    store::{Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, Ticket},
+    store::{ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError},
 };
 
 use super::{
@@ -31,19 +31,19 @@ const WORK: Duration = Duration::from_millis(3);
 struct Told<S>(S);
 
 impl<S: IdempotencyStore> IdempotencyStore for Told<S> {
-    async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
-        self.0.claim(ticket).await
+    async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
+        self.0.claim(claim_request).await
     }
-    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        self.0.renew(ticket).await
+    async fn renew(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        self.0.renew(claim_request).await
     }
-    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
-        let effect = self.0.complete(ticket, completion).await?;
-        say(&format!("settled {}", ticket.key.id()));
+    async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Effect, StoreError> {
+        let effect = self.0.complete(claim_request, completion).await?;
+        say(&format!("settled {}", claim_request.key.id()));
         Ok(effect)
     }
-    async fn release(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        self.0.release(ticket).await
+    async fn release(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        self.0.release(claim_request).await
     }
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         self.0.get(key).await

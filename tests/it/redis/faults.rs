@@ -1,4 +1,4 @@
-//! A server that fails under load: what the senders are told, and what becomes of their events.
+//! A server that fails under load: what the providers are told, and what becomes of their events.
 
 use std::{
     collections::HashMap,
@@ -12,22 +12,22 @@ use std::{
 use tokio::task::JoinSet;
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
 use tower_webhook::{
-    Delivery, HandlerError, RejectionKind, TopicRouter, WebhookLayer,
+    Delivery, HandlerError, RefusalKind, TopicRouter, WebhookLayer,
     dwolla::Dwolla,
     store::{
-        Claimed, Completion, Effect, IdempotencyStore, Key, Record, RedisStore, State, StoreError, StoreErrorKind,
-        Ticket,
+        ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record, RedisStore, State, StoreError,
+        StoreErrorKind,
     },
 };
 
-use super::{Server, again, ticket};
+use super::{Server, again, claim_request};
 use crate::{
     endpoint::{Answer, BoxService, Event, SECRET, event, key, signed},
     over_store::App,
 };
 
 const EVENTS: usize = 600;
-const SENDERS: usize = 24;
+const PROVIDERS: usize = 24;
 /// The layer gives a store operation 2 s; and this machine a second more.
 const BOUND: Duration = Duration::from_secs(3);
 
@@ -63,21 +63,21 @@ struct Watched {
 }
 
 impl IdempotencyStore for Watched {
-    async fn claim(&self, ticket: &Ticket) -> Result<Claimed, StoreError> {
-        let answer = self.store.claim(ticket).await;
+    async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
+        let answer = self.store.claim(claim_request).await;
         if let Ok(Claimed::Acquired { .. }) = answer {
-            Ledger::count(&self.ledger.acquired, ticket.key.id().as_str());
+            Ledger::count(&self.ledger.acquired, claim_request.key.id().as_str());
         }
         answer
     }
-    async fn renew(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        self.store.renew(ticket).await
+    async fn renew(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        self.store.renew(claim_request).await
     }
-    async fn complete(&self, ticket: &Ticket, completion: Completion) -> Result<Effect, StoreError> {
-        self.store.complete(ticket, completion).await
+    async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Effect, StoreError> {
+        self.store.complete(claim_request, completion).await
     }
-    async fn release(&self, ticket: &Ticket) -> Result<Effect, StoreError> {
-        self.store.release(ticket).await
+    async fn release(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        self.store.release(claim_request).await
     }
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         self.store.get(key).await
@@ -139,7 +139,7 @@ impl Receiver {
         answer
     }
 
-    /// As a sender does: again until it is acknowledged.
+    /// As a provider does: again until it is acknowledged.
     pub(super) async fn deliver_until_acknowledged(&self, id: &str) {
         let until = Instant::now() + Duration::from_secs(50);
         while self.deliver(id).await.status != 200 {
@@ -148,18 +148,18 @@ impl Receiver {
         }
     }
 
-    /// Senders of many events, each twice.
+    /// Providers of many events, each twice.
     fn load(&self) -> JoinSet<()> {
-        let mut senders = JoinSet::new();
-        for sender in 0..SENDERS {
+        let mut providers = JoinSet::new();
+        for provider in 0..PROVIDERS {
             let receiver = self.clone();
-            senders.spawn(async move {
-                for number in (sender % (SENDERS / 2)..EVENTS).step_by(SENDERS / 2) {
+            providers.spawn(async move {
+                for number in (provider % (PROVIDERS / 2)..EVENTS).step_by(PROVIDERS / 2) {
                     receiver.deliver_until_acknowledged(&format!("event {number}")).await;
                 }
             });
         }
-        senders
+        providers
     }
 
     async fn until(&self, what: &str, reached: impl Fn(&Ledger) -> bool) {
@@ -193,7 +193,7 @@ impl Receiver {
     }
 }
 
-/// Between two looks at what goes on elsewhere, and two attempts of a sender.
+/// Between two looks at what goes on elsewhere, and two attempts of a provider.
 async fn pause() {
     tokio::time::sleep(Duration::from_millis(5)).await;
 }
@@ -204,7 +204,7 @@ async fn killed_and_started_again(settings: &[&str], most: usize) {
         return;
     };
     let receiver = Receiver::new(RedisStore::connect(&server.url()).await.unwrap());
-    let senders = receiver.load();
+    let providers = receiver.load();
     for round in 1..=3 {
         receiver
             .until("the load", |ledger| ledger.handled() >= round * EVENTS / 5)
@@ -216,7 +216,7 @@ async fn killed_and_started_again(settings: &[&str], most: usize) {
             .await;
         server.start_again();
     }
-    senders.join_all().await;
+    providers.join_all().await;
     receiver.assert_all_handled(most).await;
 }
 
@@ -235,7 +235,7 @@ async fn a_server_that_is_killed_and_syncs_each_second_loses_no_event() {
 async fn cut_connections_lose_nothing_and_nothing_runs_twice() {
     let Some(server) = Server::start(&[]) else { return };
     let receiver = Receiver::new(RedisStore::connect(&server.url()).await.unwrap());
-    let senders = receiver.load();
+    let providers = receiver.load();
     let mut cut = 0;
     while receiver.ledger.handled() < EVENTS * 9 / 10 {
         cut += server
@@ -243,7 +243,7 @@ async fn cut_connections_lose_nothing_and_nothing_runs_twice() {
             .parse::<usize>()
             .unwrap();
     }
-    senders.join_all().await;
+    providers.join_all().await;
     assert!(cut > 3, "{cut} connections were cut");
     receiver.assert_all_handled(1).await;
 }
@@ -252,14 +252,14 @@ async fn cut_connections_lose_nothing_and_nothing_runs_twice() {
 async fn a_server_that_is_emptied_loses_no_event() {
     let Some(server) = Server::start(&[]) else { return };
     let receiver = Receiver::new(RedisStore::connect(&server.url()).await.unwrap());
-    let senders = receiver.load();
+    let providers = receiver.load();
     for round in 1..=5 {
         receiver
             .until("the load", |ledger| ledger.handled() >= round * EVENTS / 7)
             .await;
         server.command(&["FLUSHALL"]);
     }
-    senders.join_all().await;
+    providers.join_all().await;
     for number in 0..EVENTS {
         let runs = receiver
             .ledger
@@ -277,7 +277,7 @@ async fn a_server_that_is_emptied_loses_no_event() {
 async fn a_run_whose_claim_was_flushed_is_recorded_all_the_same() {
     let Some(server) = Server::start(&[]) else { return };
     let store = RedisStore::connect(&server.url()).await.unwrap();
-    let run = ticket("dwolla", "event");
+    let run = claim_request("dwolla", "event");
     store.claim(&run).await.unwrap();
     server.command(&["FLUSHALL"]);
     assert_eq!(store.renew(&run).await.unwrap(), Effect::NotHeld);
@@ -293,7 +293,7 @@ async fn a_run_whose_claim_was_flushed_is_recorded_all_the_same() {
 async fn a_cut_idle_connection_is_replaced_before_anybody_notices() {
     let Some(server) = Server::start(&[]) else { return };
     let store = RedisStore::connect(&server.url()).await.unwrap();
-    let event = ticket("dwolla", "event");
+    let event = claim_request("dwolla", "event");
     store.claim(&event).await.unwrap();
     for _ in 0..20 {
         assert_eq!(server.command(&["CLIENT", "KILL", "TYPE", "normal"]), "1");
@@ -305,7 +305,7 @@ async fn a_cut_idle_connection_is_replaced_before_anybody_notices() {
 async fn forget_is_not_sent_again_by_itself_since_it_could_drop_a_later_claim() {
     let Some(server) = Server::start(&[]) else { return };
     let store = RedisStore::connect(&server.url()).await.unwrap();
-    let event = ticket("dwolla", "event");
+    let event = claim_request("dwolla", "event");
     store.claim(&event).await.unwrap();
     server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
     let error = store.forget(&event.key).await.unwrap_err();
@@ -321,7 +321,7 @@ async fn a_server_that_is_stopped_is_said_to_refuse_connections() {
     assert_eq!(app.deliver("1").await, 200);
     server.kill();
     let answer = app.answer("2").await;
-    answer.assert_refused(503, RejectionKind::Store);
+    answer.assert_refused(503, RefusalKind::Store);
     let reason = answer.rejection.unwrap().reason().to_owned();
     let expected = format!("redis at 127.0.0.1:{}: Connection refused", server.port());
     assert!(reason.contains(&expected), "{reason}");

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tower_webhook::{
     event::{EventId, Fingerprint},
-    store::{Claimed, Key, RedisStore, Ticket, Token},
+    store::{ClaimRequest, Claimed, Key, RedisStore, Token},
     testing::store_suite::StoreHarness,
 };
 
@@ -57,21 +57,21 @@ fn hex(token: Token) -> String {
     token.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn ticket(namespace: &str, id: impl std::fmt::Display) -> Ticket {
-    Ticket {
+fn claim_request(namespace: &str, id: impl std::fmt::Display) -> ClaimRequest {
+    ClaimRequest {
         key: Key::new(namespace, EventId::new(&id.to_string()).unwrap()),
         token: Token::random(),
         fingerprint: Fingerprint::of(["event"]),
         lease: LEASE,
         retention: RETENTION,
-        retry_horizon: RETENTION,
+        retry_window: RETENTION,
     }
 }
 
 /// The same event, claimed by another run.
-fn again(ticket: &Ticket) -> Ticket {
-    Ticket {
+fn again(claim_request: &ClaimRequest) -> ClaimRequest {
+    ClaimRequest {
         token: Token::random(),
-        ..ticket.clone()
+        ..claim_request.clone()
     }
 }

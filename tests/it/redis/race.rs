@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Barrier;
 use tower_webhook::store::{Claimed, IdempotencyStore, RedisStore, StoreAdmin};
 
-use super::{FIRST, LEASE, RETENTION, Server, namespace, ticket};
+use super::{FIRST, LEASE, RETENTION, Server, claim_request, namespace};
 
 const TASKS: usize = 48;
 const CONNECTIONS: usize = 6;
@@ -21,7 +21,7 @@ async fn race(stores: &[RedisStore], namespace: &str, expected: Claimed) -> Vec<
             together.wait().await;
             let mut acquired = Vec::new();
             for key in 0..KEYS {
-                match store.claim(&ticket(&namespace, key)).await.unwrap() {
+                match store.claim(&claim_request(&namespace, key)).await.unwrap() {
                     Claimed::InFlight { .. } => {}
                     answer => {
                         assert_eq!(answer, expected);

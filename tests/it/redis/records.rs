@@ -7,7 +7,7 @@ use tower_webhook::{
     store::{Claimed, Completion, Counts, Effect, IdempotencyStore, Key, RedisStore, StoreAdmin, StoreErrorKind},
 };
 
-use super::{FIRST, LEASE, RETENTION, Server, again, hex, namespace, ticket};
+use super::{FIRST, LEASE, RETENTION, Server, again, claim_request, hex, namespace};
 
 /// The fields of a record, as lines.
 fn fields(server: &Server, name: &str) -> Vec<String> {
@@ -37,11 +37,11 @@ fn now(server: &Server) -> i64 {
 async fn an_operator_finds_an_event_by_its_namespace_and_id_and_reads_its_state() {
     let Some(server) = Server::start(&[]) else { return };
     let store = RedisStore::connect(&server.url()).await.unwrap();
-    let ticket = ticket("dwolla", "bb6531a2");
+    let claim_request = claim_request("dwolla", "bb6531a2");
     let name = "webhook:dwolla:bb6531a2";
     let fingerprint = format!(
         "fingerprint {}",
-        ticket
+        claim_request
             .fingerprint
             .to_bytes()
             .iter()
@@ -49,7 +49,7 @@ async fn an_operator_finds_an_event_by_its_namespace_and_id_and_reads_its_state(
             .collect::<String>()
     );
 
-    assert_eq!(store.claim(&ticket).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request).await.unwrap(), FIRST);
     let claimed = fields(&server, name);
     let (lease_until, expires) = (time(&claimed, "lease_until"), time(&claimed, "expires"));
     assert_eq!(
@@ -61,7 +61,7 @@ async fn an_operator_finds_an_event_by_its_namespace_and_id_and_reads_its_state(
             "generation 1".to_owned(),
             format!("lease_until {lease_until}"),
             "state CLAIMED".to_owned(),
-            format!("token {}", hex(ticket.token)),
+            format!("token {}", hex(claim_request.token)),
         ]
     );
     assert_eq!(expires - lease_until, 3_600_000);
@@ -69,7 +69,7 @@ async fn an_operator_finds_an_event_by_its_namespace_and_id_and_reads_its_state(
     // and the server forgets it by itself, then
     assert_eq!(server.command(&["PEXPIRETIME", name]), expires.to_string());
 
-    store.release(&ticket).await.unwrap();
+    store.release(&claim_request).await.unwrap();
     let free = fields(&server, name);
     let expires = time(&free, "expires");
     let as_free = [
@@ -82,7 +82,10 @@ async fn an_operator_finds_an_event_by_its_namespace_and_id_and_reads_its_state(
     assert_eq!(free, as_free);
     assert_eq!(server.command(&["PEXPIRETIME", name]), expires.to_string());
 
-    store.complete(&again(&ticket), Completion::Handled).await.unwrap();
+    store
+        .complete(&again(&claim_request), Completion::Handled)
+        .await
+        .unwrap();
     let done = fields(&server, name);
     let (at, expires) = (time(&done, "at"), time(&done, "expires"));
     let as_done = [
@@ -103,7 +106,7 @@ async fn the_scripts_are_run_by_hand_as_they_say() {
     let Some(server) = Server::shared() else { return };
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let namespace = namespace("by hand");
-    store.claim(&ticket(&namespace, "event")).await.unwrap();
+    store.claim(&claim_request(&namespace, "event")).await.unwrap();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/redis/lua/");
     let script = ["record.lua", "get.lua"].map(|file| std::fs::read_to_string(format!("{folder}{file}")).unwrap());
     let shown = server.command(&[
@@ -120,13 +123,13 @@ async fn the_scripts_are_run_by_hand_as_they_say() {
 async fn a_server_that_lost_the_scripts_is_sent_them_again() {
     let Some(server) = Server::start(&[]) else { return };
     let store = RedisStore::connect(&server.url()).await.unwrap();
-    let ticket = ticket("dwolla", "event");
+    let claim_request = claim_request("dwolla", "event");
     for _ in 0..2 {
-        assert_eq!(store.claim(&ticket).await.unwrap(), FIRST);
+        assert_eq!(store.claim(&claim_request).await.unwrap(), FIRST);
         server.command(&["SCRIPT", "FLUSH"]);
     }
     assert_eq!(
-        store.complete(&ticket, Completion::Handled).await.unwrap(),
+        store.complete(&claim_request, Completion::Handled).await.unwrap(),
         Effect::Applied
     );
 }
@@ -136,12 +139,12 @@ async fn a_delivery_takes_two_round_trips() {
     let Some(server) = Server::start(&[]) else { return };
     let store = RedisStore::connect(&server.url()).await.unwrap();
     // the server learns the scripts
-    let first = ticket("dwolla", "first");
+    let first = claim_request("dwolla", "first");
     store.claim(&first).await.unwrap();
     store.complete(&first, Completion::Handled).await.unwrap();
 
     server.command(&["CONFIG", "RESETSTAT"]);
-    let second = ticket("dwolla", "second");
+    let second = claim_request("dwolla", "second");
     store.claim(&second).await.unwrap();
     store.complete(&second, Completion::Handled).await.unwrap();
     let stats = server.command(&["INFO", "commandstats"]);
@@ -179,9 +182,9 @@ async fn leases_go_by_the_server_and_not_by_who_asks() {
     let Some(server) = Server::shared() else { return };
     let namespace = namespace("clocks");
     let store = RedisStore::connect(&server.url()).await.unwrap();
-    let ticket = ticket(&namespace, "event");
+    let claim_request = claim_request(&namespace, "event");
     let before = now(server);
-    store.claim(&ticket).await.unwrap();
+    store.claim(&claim_request).await.unwrap();
     let after = now(server);
     let lease_until = time(&fields(server, &format!("webhook:{namespace}:event")), "lease_until") - 60_000;
     assert!(
@@ -203,17 +206,20 @@ async fn events_are_counted_by_state_and_namespace() {
     // more than a page of the scan
     for id in 0..1200 {
         store
-            .complete(&ticket(&namespace, format!("done {id}")), Completion::Handled)
+            .complete(&claim_request(&namespace, format!("done {id}")), Completion::Handled)
             .await
             .unwrap();
     }
     for id in 0..3 {
-        store.claim(&ticket(&namespace, format!("claimed {id}"))).await.unwrap();
+        store
+            .claim(&claim_request(&namespace, format!("claimed {id}")))
+            .await
+            .unwrap();
     }
-    let free = ticket(&namespace, "free");
+    let free = claim_request(&namespace, "free");
     store.claim(&free).await.unwrap();
     store.release(&free).await.unwrap();
-    store.claim(&ticket(&other, "claimed elsewhere")).await.unwrap();
+    store.claim(&claim_request(&other, "claimed elsewhere")).await.unwrap();
 
     let counts = Counts {
         claimed: 3,
@@ -248,34 +254,37 @@ async fn claims_past_their_lease_are_listed_up_to_a_limit() {
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let namespace = namespace("overdue: [a]");
     for id in ["a:b", "c", "d"] {
-        store.claim(&ticket(&namespace, id)).await.unwrap();
+        store.claim(&claim_request(&namespace, id)).await.unwrap();
     }
-    let finished = ticket(&namespace, "finished");
+    let finished = claim_request(&namespace, "finished");
     store.claim(&finished).await.unwrap();
     store.complete(&finished, Completion::Rejected).await.unwrap();
-    assert_eq!(store.overdue(&namespace, 10).await.unwrap(), []);
+    assert_eq!(store.expired_claims(&namespace, 10).await.unwrap(), []);
 
     store.advance(LEASE);
-    store.claim(&ticket(&namespace, "running")).await.unwrap();
+    store.claim(&claim_request(&namespace, "running")).await.unwrap();
     let key = |id: &str| Key::new(namespace.as_str(), EventId::new(id).unwrap());
-    assert_eq!(store.overdue(&namespace, 10).await.unwrap(), ["a:b", "c", "d"].map(key));
-    assert_eq!(store.overdue(&namespace, 2).await.unwrap().len(), 2);
-    assert_eq!(store.overdue(&namespace, 0).await.unwrap(), []);
+    assert_eq!(
+        store.expired_claims(&namespace, 10).await.unwrap(),
+        ["a:b", "c", "d"].map(key)
+    );
+    assert_eq!(store.expired_claims(&namespace, 2).await.unwrap().len(), 2);
+    assert_eq!(store.expired_claims(&namespace, 0).await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn stores_with_other_prefixes_share_nothing() {
     let Some(server) = Server::shared() else { return };
     let namespace = namespace("prefix");
-    let ticket = ticket(&namespace, "event");
+    let claim_request = claim_request(&namespace, "event");
     let first = RedisStore::connect(&server.url()).await.unwrap();
     let second = RedisStore::builder(server.url())
         .prefix("staging")
         .connect()
         .await
         .unwrap();
-    assert_eq!(first.claim(&ticket).await.unwrap(), FIRST);
-    assert_eq!(second.claim(&again(&ticket)).await.unwrap(), FIRST);
+    assert_eq!(first.claim(&claim_request).await.unwrap(), FIRST);
+    assert_eq!(second.claim(&again(&claim_request)).await.unwrap(), FIRST);
     assert_eq!(server.command(&["EXISTS", &format!("staging:{namespace}:event")]), "1");
 }
 
@@ -286,21 +295,21 @@ async fn a_server_without_memory_refuses_new_events_and_records_what_follows_a_c
     };
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let [handled, rejected, freed, forgotten, failed] =
-        ["handled", "rejected", "freed", "forgotten", "failed"].map(|id| ticket("dwolla", id));
-    for ticket in [&handled, &rejected, &freed, &forgotten, &failed] {
-        assert_eq!(store.claim(ticket).await.unwrap(), FIRST);
+        ["handled", "rejected", "freed", "forgotten", "failed"].map(|id| claim_request("dwolla", id));
+    for claim_request in [&handled, &rejected, &freed, &forgotten, &failed] {
+        assert_eq!(store.claim(claim_request).await.unwrap(), FIRST);
     }
     store.release(&failed).await.unwrap();
     store.forget(&forgotten.key).await.unwrap();
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
 
-    let new = ticket("dwolla", "new");
+    let new = claim_request("dwolla", "new");
     let error = store.claim(&new).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Full);
     assert_eq!(
         error.to_string(),
         format!(
-            "the store is full: redis at 127.0.0.1:{} has reached its maxmemory; nothing is lost, because the sender retries; raise \
+            "the store is full: redis at 127.0.0.1:{} has reached its maxmemory; nothing is lost, because the provider retries; raise \
              maxmemory, or shorten the retention",
             server.port()
         )
@@ -348,8 +357,8 @@ async fn what_is_not_a_record_of_this_crate_is_no_claim() {
         "99999999999999",
     ]);
     for id in ["text", "odd"] {
-        let ticket = ticket(&namespace, id);
-        let error = store.claim(&ticket).await.unwrap_err();
+        let claim_request = claim_request(&namespace, id);
+        let error = store.claim(&claim_request).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         let expected = if id == "text" {
             "WRONGTYPE"
@@ -357,7 +366,7 @@ async fn what_is_not_a_record_of_this_crate_is_no_claim() {
             "is the record another's?"
         };
         assert!(error.to_string().contains(expected), "{error}");
-        let error = store.get(&ticket.key).await.unwrap_err();
+        let error = store.get(&claim_request.key).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     }
 }

@@ -2,7 +2,7 @@
 
 use tower_webhook::store::{IdempotencyStore, RedisStore, StoreAdmin, StoreErrorKind};
 
-use super::{FIRST, Server, ticket};
+use super::{FIRST, Server, claim_request};
 
 #[cfg(feature = "tracing")]
 mod warnings {
@@ -55,7 +55,7 @@ mod warnings {
                 logged,
                 format!(
                     "maxmemory-policy is {policy}, expected noeviction: when its memory is full the server drops claims and finished \
-                     events, which then run a second time; with noeviction it refuses new events instead, and their senders retry"
+                     events, which then run a second time; with noeviction it refuses new events instead, and their providers retry"
                 )
             );
         }
@@ -89,7 +89,7 @@ mod warnings {
         assert_eq!(
             logged,
             "appendonly is no, and whether it saves snapshots could not be checked, since the server forbids CONFIG GET; expected \
-             appendonly yes: what is not on disk at a restart runs again when its sender sends it again"
+             appendonly yes: what is not on disk at a restart runs again when its provider sends it again"
         );
     }
 
@@ -104,7 +104,7 @@ mod warnings {
             (parts[0], parts[parts.len() - 1]),
             (
                 "maxmemory-policy and persistence could not be checked, since the server allows neither CONFIG GET nor INFO ",
-                "; expected noeviction and appendonly yes: what a server evicts, or loses in a restart, runs again when its sender \
+                "; expected noeviction and appendonly yes: what a server evicts, or loses in a restart, runs again when its provider \
                  sends it again"
             )
         );
@@ -128,7 +128,7 @@ async fn a_user_with_the_documented_permissions_may_do_all_it_needs() {
     let url = format!("redis://webhooks:word@127.0.0.1:{}", server.port());
     user(scripts);
     let store = RedisStore::connect(&url).await.unwrap();
-    let event = ticket("dwolla", "event");
+    let event = claim_request("dwolla", "event");
     assert_eq!(store.claim(&event).await.unwrap(), FIRST);
     store.renew(&event).await.unwrap();
     store.release(&event).await.unwrap();
@@ -139,7 +139,7 @@ async fn a_user_with_the_documented_permissions_may_do_all_it_needs() {
     user(&format!("{scripts} +scan"));
     // a changed user's connections are cut
     store.count("dwolla").await.unwrap();
-    store.overdue("dwolla", 1).await.unwrap();
+    store.expired_claims("dwolla", 1).await.unwrap();
     // a key of another application: found at start
     let error = RedisStore::builder(&url).prefix("other").connect().await.unwrap_err();
     assert!(error.to_string().contains("NoPerm"), "{error}");
@@ -194,7 +194,7 @@ async fn a_password_is_in_no_error_no_debug_and_no_log() {
             format!("RedisStore {{ server: 127.0.0.1:{port}, prefix: \"webhook\", .. }}")
         );
         server.kill();
-        note(store.claim(&ticket("dwolla", "event")).await.unwrap_err());
+        note(store.claim(&claim_request("dwolla", "event")).await.unwrap_err());
     }
     #[cfg(feature = "tracing")]
     shown.push_str(&capture.text());

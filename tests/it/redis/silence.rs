@@ -17,11 +17,11 @@ use tokio::{
     },
 };
 use tower_webhook::{
-    RejectionKind,
+    RefusalKind,
     store::{Claimed, Completion, Effect, IdempotencyStore, RedisStore, StoreErrorKind},
 };
 
-use super::{FIRST, Server, again, faults::Receiver, ticket};
+use super::{FIRST, Server, again, claim_request, faults::Receiver};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -139,12 +139,12 @@ async fn while_the_server_is_silent_deliveries_are_answered_503_and_on_a_new_con
     let store = RedisStore::builder(proxy.url()).timeout(SHORT).connect().await.unwrap();
     let receiver = Receiver::new(store.clone());
     assert_eq!(receiver.deliver("before").await.status, 200);
-    let run = ticket("dwolla", "a run under way");
+    let run = claim_request("dwolla", "a run under way");
     store.claim(&run).await.unwrap();
 
     proxy.fall_silent();
     for id in ["first", "second", "third"] {
-        receiver.deliver(id).await.assert_refused(503, RejectionKind::Store);
+        receiver.deliver(id).await.assert_refused(503, RefusalKind::Store);
     }
     proxy.recover();
     for id in ["first", "second", "third"] {
@@ -164,16 +164,16 @@ async fn a_server_that_became_a_replica_is_left_for_the_one_its_name_leads_to() 
     };
     let proxy = Proxy::to(&old).await;
     let store = RedisStore::connect(&proxy.url()).await.unwrap();
-    assert_eq!(store.claim(&ticket("dwolla", "before")).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request("dwolla", "before")).await.unwrap(), FIRST);
 
     old.command(&["REPLICAOF", "127.0.0.1", &new.port().to_string()]);
     // the old one still, by whatever connection
-    let error = store.claim(&ticket("dwolla", "meanwhile")).await.unwrap_err();
+    let error = store.claim(&claim_request("dwolla", "meanwhile")).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("read only replica"), "{error}");
 
     proxy.lead_to(&new);
-    assert_eq!(store.claim(&ticket("dwolla", "after")).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request("dwolla", "after")).await.unwrap(), FIRST);
     assert_eq!(new.command(&["EXISTS", "webhook:dwolla:after"]), "1");
 }
 
@@ -187,7 +187,7 @@ async fn a_server_that_refused_the_password_once_is_asked_again() {
     };
     let url = format!("redis://:first@127.0.0.1:{}", server.port());
     let store = RedisStore::connect(&url).await.unwrap();
-    let event = ticket("dwolla", "event");
+    let event = claim_request("dwolla", "event");
     assert_eq!(store.claim(&event).await.unwrap(), FIRST);
 
     as_operator("first", &["CONFIG", "SET", "requirepass", "second"]);
@@ -208,7 +208,7 @@ async fn an_operation_that_is_dropped_before_its_answer_leaves_the_event_to_its_
     let Some(server) = Server::start(&[]) else { return };
     let proxy = Proxy::to(&server).await;
     let store = RedisStore::builder(proxy.url()).connect().await.unwrap();
-    let event = ticket("dwolla", "event");
+    let event = claim_request("dwolla", "event");
     proxy.fall_silent();
     // as the layer does, when its own limit is the shorter one
     assert!(
@@ -230,13 +230,13 @@ async fn a_silent_connection_is_replaced_also_where_the_caller_gives_up_first() 
     let proxy = Proxy::to(server).await;
     let store = RedisStore::connect(&proxy.url()).await.unwrap();
     let namespace = super::namespace("impatient");
-    assert_eq!(store.claim(&ticket(&namespace, "1")).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request(&namespace, "1")).await.unwrap(), FIRST);
     proxy.fall_silent();
-    let ticket = ticket(&namespace, "2");
-    let given_up = tokio::time::timeout(Duration::from_millis(500), store.claim(&ticket)).await;
+    let claim_request = claim_request(&namespace, "2");
+    let given_up = tokio::time::timeout(Duration::from_millis(500), store.claim(&claim_request)).await;
     assert!(given_up.is_err());
     proxy.recover();
-    assert_eq!(store.claim(&ticket).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request).await.unwrap(), FIRST);
 }
 
 #[tokio::test]
@@ -253,7 +253,7 @@ async fn a_server_that_hangs_up_is_asked_ten_times_a_second_and_not_by_each_deli
     let (before, began) = (connections(), Instant::now());
     let namespace = super::namespace("hangs up");
     for id in 0..100 {
-        store.claim(&ticket(&namespace, id)).await.unwrap_err();
+        store.claim(&claim_request(&namespace, id)).await.unwrap_err();
     }
     let most = 2 + began.elapsed().as_millis() / 100;
     let asked = connections() - before;

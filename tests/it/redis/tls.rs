@@ -7,7 +7,7 @@ use std::{
 
 use tower_webhook::store::{IdempotencyStore, RedisStore};
 
-use super::{FIRST, Server, ticket};
+use super::{FIRST, Server, claim_request};
 
 /// Set in the copy of this process that trusts the test's root.
 const URL: &str = "TEST_REDISS_URL";
@@ -58,7 +58,7 @@ async fn a_server_is_trusted_by_the_systems_roots_and_by_its_name() {
 
 async fn as_one_who_trusts_the_root(url: &str) {
     let store = RedisStore::connect(url).await.unwrap();
-    assert_eq!(store.claim(&ticket("dwolla", "event")).await.unwrap(), FIRST);
+    assert_eq!(store.claim(&claim_request("dwolla", "event")).await.unwrap(), FIRST);
     // the certificate is for localhost
     let elsewhere = url.replace("localhost", "127.0.0.1");
     let error = RedisStore::connect(&elsewhere).await.unwrap_err();

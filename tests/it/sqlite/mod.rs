@@ -8,13 +8,13 @@ use std::{path::PathBuf, time::Duration};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tower_webhook::{
     store::{
-        Claimed, Completion, Counts, Effect, IdempotencyStore, SqliteStore, StoreAdmin, StoreError, StoreErrorKind,
-        Ticket, Token,
+        ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, SqliteStore, StoreAdmin, StoreError,
+        StoreErrorKind, Token,
     },
     testing::store_suite::StoreHarness,
 };
 
-use crate::over_store::{self, App, LEASE, RETENTION, one_of_many_wins_each_event, ticket_in};
+use crate::over_store::{self, App, LEASE, RETENTION, claim_request_in, one_of_many_wins_each_event};
 
 /// A folder that goes with the test. In memory where there is such a file system: it is the semantics that are tested, not the disk.
 pub(crate) struct Folder(PathBuf);
@@ -58,14 +58,14 @@ fn hex(token: Token) -> String {
     token.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn ticket(id: &str) -> Ticket {
-    ticket_in("dwolla", id)
+fn claim_request(id: &str) -> ClaimRequest {
+    claim_request_in("dwolla", id)
 }
 
-fn again(ticket: &Ticket) -> Ticket {
-    Ticket {
+fn again(claim_request: &ClaimRequest) -> ClaimRequest {
+    ClaimRequest {
         token: Token::random(),
-        ..ticket.clone()
+        ..claim_request.clone()
     }
 }
 
@@ -126,10 +126,10 @@ async fn stores_that_start_at_once_share_one_table() {
         .map(|_| tokio::spawn(SqliteStore::open(folder.file())))
         .collect();
     let mut won = 0;
-    let ticket = ticket("event");
+    let claim_request = claim_request("event");
     for task in tasks {
         let store = task.await.unwrap().unwrap();
-        won += usize::from(store.claim(&again(&ticket)).await.unwrap() == FIRST);
+        won += usize::from(store.claim(&again(&claim_request)).await.unwrap() == FIRST);
     }
     assert_eq!(won, 1);
 }
@@ -137,7 +137,7 @@ async fn stores_that_start_at_once_share_one_table() {
 #[tokio::test]
 async fn what_was_recorded_is_there_after_a_restart() {
     let folder = Folder::new();
-    let (handled, claimed) = (ticket("handled"), ticket("claimed"));
+    let (handled, claimed) = (claim_request("handled"), claim_request("claimed"));
     {
         let store = folder.store().await;
         store.claim(&handled).await.unwrap();
@@ -167,10 +167,10 @@ async fn what_was_recorded_is_there_after_a_restart() {
 async fn without_the_offset_of_tests_leases_go_by_the_machines_clock() {
     let folder = Folder::new();
     let store = folder.store().await;
-    let ticket = ticket("event");
+    let claim_request = claim_request("event");
     let before = std::time::SystemTime::now();
-    store.claim(&ticket).await.unwrap();
-    let record = store.get(&ticket.key).await.unwrap().unwrap();
+    store.claim(&claim_request).await.unwrap();
+    let record = store.get(&claim_request.key).await.unwrap().unwrap();
     let after = std::time::SystemTime::now();
     let millisecond = Duration::from_millis(1);
     assert!(record.expires + millisecond >= before + LEASE + RETENTION, "{record:?}");
@@ -182,20 +182,20 @@ async fn operations_that_are_given_up_half_way_leave_a_store_that_works() {
     let folder = Folder::new();
     let store = folder.store().await;
     for round in 0..200_u64 {
-        let ticket = ticket(&format!("event {round}"));
+        let claim_request = claim_request(&format!("event {round}"));
         // given up at another moment each time
-        let _ = tokio::time::timeout(Duration::from_micros(round * 3), store.claim(&ticket)).await;
+        let _ = tokio::time::timeout(Duration::from_micros(round * 3), store.claim(&claim_request)).await;
         assert!(matches!(
-            store.claim(&ticket).await.unwrap(),
+            store.claim(&claim_request).await.unwrap(),
             Claimed::Acquired { attempts: 1, .. }
         ));
         let _ = tokio::time::timeout(
             Duration::from_micros(round * 3),
-            store.complete(&ticket, Completion::Handled),
+            store.complete(&claim_request, Completion::Handled),
         )
         .await;
         assert_eq!(
-            store.complete(&ticket, Completion::Handled).await.unwrap(),
+            store.complete(&claim_request, Completion::Handled).await.unwrap(),
             Effect::Applied
         );
     }
@@ -215,8 +215,8 @@ async fn operations_that_are_given_up_half_way_leave_a_store_that_works() {
 async fn the_file_is_in_wal_mode_and_an_event_is_found_with_a_plain_query() {
     let folder = Folder::new();
     let store = folder.store().await;
-    let ticket = ticket("bb6531a2");
-    store.claim(&ticket).await.unwrap();
+    let claim_request = claim_request("bb6531a2");
+    store.claim(&claim_request).await.unwrap();
     let mut connection = folder.connection().await;
     let journal: String = sqlx::query("PRAGMA journal_mode")
         .fetch_one(&mut connection)
@@ -230,7 +230,7 @@ async fn the_file_is_in_wal_mode_and_an_event_is_found_with_a_plain_query() {
         .unwrap();
     assert_eq!(row.get::<String, _>("state"), "claimed");
     assert_eq!(row.get::<i64, _>("attempts"), 1);
-    assert_eq!(row.get::<String, _>("token").to_lowercase(), hex(ticket.token));
+    assert_eq!(row.get::<String, _>("token").to_lowercase(), hex(claim_request.token));
 }
 
 #[tokio::test]
@@ -271,7 +271,10 @@ async fn where_it_may_not_create_the_table_it_says_what_is_missing() {
         .execute(&mut connection)
         .await
         .unwrap();
-    assert_eq!(by_hand().await.unwrap().claim(&ticket("event")).await.unwrap(), FIRST);
+    assert_eq!(
+        by_hand().await.unwrap().claim(&claim_request("event")).await.unwrap(),
+        FIRST
+    );
 }
 
 #[tokio::test]
@@ -298,7 +301,7 @@ async fn a_table_s_name_is_checked_before_it_is_part_of_a_statement() {
     }
     for name in ["select", "_", &"x".repeat(50)] {
         let store = SqliteStore::builder().table(name).open(folder.file()).await.unwrap();
-        assert_eq!(store.claim(&ticket("event")).await.unwrap(), FIRST, "{name}");
+        assert_eq!(store.claim(&claim_request("event")).await.unwrap(), FIRST, "{name}");
     }
 }
 
@@ -306,7 +309,7 @@ async fn a_table_s_name_is_checked_before_it_is_part_of_a_statement() {
 async fn debug_and_errors_show_the_file_and_nothing_of_its_events() {
     let folder = Folder::new();
     let store = folder.store().await;
-    store.claim(&ticket("a-secret-id")).await.unwrap();
+    store.claim(&claim_request("a-secret-id")).await.unwrap();
     let shown = format!("{store:?}");
     assert!(
         shown.contains("webhooks.db") && !shown.contains("a-secret-id"),
@@ -322,26 +325,26 @@ async fn a_full_store_refuses_claims_keeps_what_it_has_and_recovers() {
     let store = SqliteStore::builder().max_pages(16).open(folder.file()).await.unwrap();
     let mut kept = Vec::new();
     let full: StoreError = loop {
-        let ticket = ticket(&format!("event {} {}", kept.len(), "x".repeat(200)));
-        match store.claim(&ticket).await {
+        let claim_request = claim_request(&format!("event {} {}", kept.len(), "x".repeat(200)));
+        match store.claim(&claim_request).await {
             Ok(answer) => assert_eq!(answer, FIRST),
             Err(error) => break error,
         }
-        kept.push(ticket);
+        kept.push(claim_request);
         assert!(kept.len() < 1000, "16 pages are never full");
     };
     assert_eq!(full.kind(), StoreErrorKind::Full);
     assert!(full.to_string().contains("max_page_count"), "{full}");
 
-    // the layer runs nothing meanwhile, and asks the sender to come again
+    // the layer runs nothing meanwhile, and asks the provider to come again
     let app = App::new(store.clone());
     let id = format!("new {}", "x".repeat(200));
     assert_eq!((app.deliver(&id).await, app.runs(&id)), (503, 0));
 
     // what has run is recorded: it takes no more room than its claim
-    for ticket in &kept {
+    for claim_request in &kept {
         assert_eq!(
-            store.complete(ticket, Completion::Handled).await.unwrap(),
+            store.complete(claim_request, Completion::Handled).await.unwrap(),
             Effect::Applied
         );
     }
@@ -360,7 +363,7 @@ async fn while_another_process_writes_for_long_nothing_runs_and_then_all_is_well
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     assert_eq!((app.deliver("1").await, app.runs("1")), (503, 0));
     // reading goes on
-    assert_eq!(store.get(&ticket("1").key).await.unwrap(), None);
+    assert_eq!(store.get(&claim_request("1").key).await.unwrap(), None);
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
     app.deliver_until_acknowledged("1").await;
     assert_eq!(app.runs("1"), 1);
@@ -373,12 +376,12 @@ async fn purge_removes_what_is_past_its_retention_and_no_more_than_asked() {
     let folder = Folder::new();
     let store = folder.store().await;
     for id in 0..10 {
-        let ticket = ticket(&format!("old {id}"));
-        store.claim(&ticket).await.unwrap();
-        store.complete(&ticket, Completion::Handled).await.unwrap();
+        let claim_request = claim_request(&format!("old {id}"));
+        store.claim(&claim_request).await.unwrap();
+        store.complete(&claim_request, Completion::Handled).await.unwrap();
     }
     store.advance(RETENTION);
-    let young = ticket("young");
+    let young = claim_request("young");
     store.claim(&young).await.unwrap();
     assert_eq!(store.purge(4).await.unwrap(), 4);
     assert_eq!(store.purge(1000).await.unwrap(), 6);

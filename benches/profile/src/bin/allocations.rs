@@ -61,15 +61,15 @@ fn main() {
             black_box(event.fingerprint());
         }
     });
-    let tickets: Vec<_> = (20_000..20_000 + TIMES).map(common::ticket).collect();
+    let claim_requests: Vec<_> = (20_000..20_000 + TIMES).map(common::claim_request).collect();
     counted("  claim", || {
-        for ticket in &tickets {
-            black_box(ready(store.claim(ticket))).expect("a claim");
+        for claim_request in &claim_requests {
+            black_box(ready(store.claim(claim_request))).expect("a claim");
         }
     });
     counted("  complete", || {
-        for ticket in &tickets {
-            black_box(ready(store.complete(ticket, Completion::Handled))).expect("done");
+        for claim_request in &claim_requests {
+            black_box(ready(store.complete(claim_request, Completion::Handled))).expect("done");
         }
     });
     counted("  empty task", || {

@@ -14,7 +14,7 @@ use std::{
 };
 
 use profile::{
-    common::{quantile, ready, ticket},
+    common::{claim_request, quantile, ready},
     counting,
 };
 use tower_webhook::{
@@ -56,14 +56,14 @@ fn main() {
     println!("{IDS} ids: {bytes:.1} bytes each (resident memory: {resident:.1})");
     claims.report("the first million, tables growing");
 
-    // Full, and every sender may still retry: refused.
+    // Full, and every provider may still retry: refused.
     let mut claims = Claims::with_capacity(100_000);
     for n in 0..100_000 {
         claims.refused(&store, IDS + n);
     }
     claims.report("100 thousand refused by a full store");
 
-    // Full, and the senders have given up: the oldest are forgotten early.
+    // Full, and the providers have given up: the oldest are forgotten early.
     hand.0.fetch_add(4 * DAY, Relaxed);
     let mut claims = Claims::with_capacity(IDS / 2);
     for n in 0..IDS / 2 {
@@ -106,19 +106,19 @@ impl Claims {
     }
 
     fn claim(&mut self, store: &MemoryStore, n: u64, fresh: bool) {
-        let ticket = ticket(n);
-        let answer = self.timed(|| ready(store.claim(&ticket)).expect("an answer"));
+        let claim_request = claim_request(n);
+        let answer = self.timed(|| ready(store.claim(&claim_request)).expect("an answer"));
         if fresh {
             assert!(matches!(answer, Claimed::Acquired { .. }), "{n}: {answer:?}");
-            let _ = ready(store.complete(&ticket, Completion::Handled)).expect("an answer");
+            let _ = ready(store.complete(&claim_request, Completion::Handled)).expect("an answer");
         } else {
             assert_eq!(answer, Claimed::Done(Completion::Handled), "{n}");
         }
     }
 
     fn refused(&mut self, store: &MemoryStore, n: u64) {
-        let ticket = ticket(n);
-        self.timed(|| ready(store.claim(&ticket)).expect_err("no room"));
+        let claim_request = claim_request(n);
+        self.timed(|| ready(store.claim(&claim_request)).expect_err("no room"));
     }
 
     fn timed<A>(&mut self, operation: impl FnOnce() -> A) -> A {

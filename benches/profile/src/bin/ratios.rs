@@ -19,7 +19,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use profile::{
-    common::{self, Contender, USUAL, compare, event, id, quantile, ready, ticket},
+    common::{self, Contender, USUAL, claim_request, compare, event, id, quantile, ready},
     forged, request, runtime, send, service,
 };
 use sha2::Sha256;
@@ -147,15 +147,15 @@ fn delivery(rounds: usize) {
     };
     let store_times = || {
         let ids = ids();
-        let tickets: Vec<_> = ids.clone().map(ticket).collect();
+        let claim_requests: Vec<_> = ids.clone().map(claim_request).collect();
         let claim = timed(&mut || {
-            for ticket in &tickets {
-                black_box(ready(store.claim(ticket))).expect("a claim");
+            for claim_request in &claim_requests {
+                black_box(ready(store.claim(claim_request))).expect("a claim");
             }
         });
         let complete = timed(&mut || {
-            for ticket in &tickets {
-                black_box(ready(store.complete(ticket, Completion::Handled))).expect("done");
+            for claim_request in &claim_requests {
+                black_box(ready(store.complete(claim_request, Completion::Handled))).expect("done");
             }
         });
         forget(ids);

@@ -11,7 +11,7 @@ use super::super::{
 };
 use crate::{
     event::Fingerprint,
-    store::{Claimed, Completion, Effect, Ticket},
+    store::{ClaimRequest, Claimed, Completion, Effect},
 };
 
 const TASKS: usize = 16;
@@ -20,7 +20,7 @@ const ROUNDS: usize = 12;
 pub async fn of_many_claims_at_once_one_succeeds<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     for round in 0..ROUNDS {
-        let first = case.ticket(&format!("event {round}"));
+        let first = case.claim_request(&format!("event {round}"));
         one_acquires(&case, &first, acquired(1, 1)).await;
     }
 }
@@ -62,7 +62,7 @@ pub async fn of_many_events_at_once_under_an_id_that_handled_nothing_one_succeed
             case.advance(LEASE).await;
         }
         let one_token = case.again(&holder);
-        let tickets = (0..TASKS).map(|number| Ticket {
+        let claim_requests = (0..TASKS).map(|number| ClaimRequest {
             fingerprint: Fingerprint::of([format!("round {round}, event {number}")]),
             // In half of the rounds one token claims for all events: it holds the claim of one.
             ..match round % 4 {
@@ -71,7 +71,7 @@ pub async fn of_many_events_at_once_under_an_id_that_handled_nothing_one_succeed
             }
         });
         let expected = acquired(round.into(), round);
-        holder = one_of(claim_at_once(&case, tickets.collect()).await, expected);
+        holder = one_of(claim_at_once(&case, claim_requests.collect()).await, expected);
         let record = case.get(&holder).await.expect("a record");
         assert_eq!(record.fingerprint, holder.fingerprint);
     }
@@ -80,9 +80,9 @@ pub async fn of_many_events_at_once_under_an_id_that_handled_nothing_one_succeed
 pub async fn many_claims_at_once_by_one_token_are_one_attempt<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     for round in 0..ROUNDS {
-        let ticket = case.ticket(&format!("event {round}"));
-        let tickets = vec![ticket; TASKS];
-        for (_, answer) in claim_at_once(&case, tickets).await {
+        let claim_request = case.claim_request(&format!("event {round}"));
+        let claim_requests = vec![claim_request; TASKS];
+        for (_, answer) in claim_at_once(&case, claim_requests).await {
             assert_eq!(answer, acquired(1, 1));
         }
     }
@@ -91,7 +91,7 @@ pub async fn many_claims_at_once_by_one_token_are_one_attempt<H: StoreHarness>(h
 pub async fn a_completion_among_other_operations_at_once_is_never_undone<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     for round in 0..ROUNDS {
-        let holder = case.ticket(&format!("event {round}"));
+        let holder = case.claim_request(&format!("event {round}"));
         case.acquire(&holder).await;
         let together = Arc::new(Barrier::new(TASKS));
         let tasks = (0..TASKS).map(|task| {
@@ -117,20 +117,20 @@ pub async fn a_completion_among_other_operations_at_once_is_never_undone<H: Stor
     }
 }
 
-/// Claims by many tokens at once: one gets this answer, the others are in flight. The one's ticket.
-async fn one_acquires<H: StoreHarness>(case: &Case<H>, like: &Ticket, expected: Claimed) -> Ticket {
-    let tickets = (0..TASKS).map(|_| case.again(like)).collect();
-    one_of(claim_at_once(case, tickets).await, expected)
+/// Claims by many tokens at once: one gets this answer, the others are in flight. The one's claim request.
+async fn one_acquires<H: StoreHarness>(case: &Case<H>, like: &ClaimRequest, expected: Claimed) -> ClaimRequest {
+    let claim_requests = (0..TASKS).map(|_| case.again(like)).collect();
+    one_of(claim_at_once(case, claim_requests).await, expected)
 }
 
-fn one_of(answers: Vec<(Ticket, Claimed)>, expected: Claimed) -> Ticket {
+fn one_of(answers: Vec<(ClaimRequest, Claimed)>, expected: Claimed) -> ClaimRequest {
     let mut winners = Vec::new();
-    for (ticket, answer) in answers {
+    for (claim_request, answer) in answers {
         match answer {
             Claimed::InFlight { .. } => {}
             answer => {
                 assert_eq!(answer, expected);
-                winners.push(ticket);
+                winners.push(claim_request);
             }
         }
     }
@@ -138,14 +138,17 @@ fn one_of(answers: Vec<(Ticket, Claimed)>, expected: Claimed) -> Ticket {
     winners.remove(0)
 }
 
-async fn claim_at_once<H: StoreHarness>(case: &Case<H>, tickets: Vec<Ticket>) -> Vec<(Ticket, Claimed)> {
-    let together = Arc::new(Barrier::new(tickets.len()));
-    let tasks = tickets.into_iter().map(|ticket| {
+async fn claim_at_once<H: StoreHarness>(
+    case: &Case<H>,
+    claim_requests: Vec<ClaimRequest>,
+) -> Vec<(ClaimRequest, Claimed)> {
+    let together = Arc::new(Barrier::new(claim_requests.len()));
+    let tasks = claim_requests.into_iter().map(|claim_request| {
         let (case, together) = (case.clone(), Arc::clone(&together));
         tokio::spawn(async move {
             together.wait().await;
-            let answer = case.claim(&ticket).await;
-            (ticket, answer)
+            let answer = case.claim(&claim_request).await;
+            (claim_request, answer)
         })
     });
     let mut answers = Vec::new();

@@ -6,12 +6,12 @@ use super::super::{
     StoreHarness,
     case::{BEFORE, Case, LEASE, Situation, acquired, is_in_flight},
 };
-use crate::store::{Claimed, Completion, Effect, Ticket, Token};
+use crate::store::{ClaimRequest, Claimed, Completion, Effect, Token};
 
 pub async fn the_first_claim_of_an_event_is_its_first_attempt<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
-    let ticket = case.ticket("event");
-    assert_eq!(case.claim(&ticket).await, acquired(1, 1));
+    let claim_request = case.claim_request("event");
+    assert_eq!(case.claim(&claim_request).await, acquired(1, 1));
 }
 
 pub async fn a_second_claim_is_told_how_long_the_lease_still_runs<H: StoreHarness>(harness: Arc<H>) {
@@ -44,20 +44,20 @@ pub async fn at_the_end_of_a_lease_another_claims_as_the_next_attempt<H: StoreHa
 
 pub async fn the_same_token_claims_again_without_a_new_attempt<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
-    let ticket = case.event(Situation::Claimed).await;
+    let claim_request = case.event(Situation::Claimed).await;
     case.advance(Duration::from_secs(40)).await;
-    assert_eq!(case.claim(&ticket).await, acquired(1, 1));
+    assert_eq!(case.claim(&claim_request).await, acquired(1, 1));
     // and its lease starts anew
     case.advance(Duration::from_secs(40)).await;
-    let answer = case.claim(&case.again(&ticket)).await;
+    let answer = case.claim(&case.again(&claim_request)).await;
     assert!(is_in_flight(answer, Duration::from_secs(20)), "{answer:?}");
 }
 
 pub async fn the_same_token_claims_again_after_its_lease_if_nobody_took_it<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
-    let ticket = case.event(Situation::LeaseOver).await;
-    assert_eq!(case.claim(&ticket).await, acquired(1, 1));
-    let answer = case.claim(&case.again(&ticket)).await;
+    let claim_request = case.event(Situation::LeaseOver).await;
+    assert_eq!(case.claim(&claim_request).await, acquired(1, 1));
+    let answer = case.claim(&case.again(&claim_request)).await;
     assert!(is_in_flight(answer, LEASE), "{answer:?}");
 }
 
@@ -79,20 +79,20 @@ pub async fn a_released_event_is_claimed_as_the_next_attempt<H: StoreHarness>(ha
 
 pub async fn a_token_that_released_its_claim_counts_as_a_new_attempt<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
-    let ticket = case.event(Situation::Free).await;
-    assert_eq!(case.claim(&ticket).await, acquired(2, 2));
+    let claim_request = case.event(Situation::Free).await;
+    assert_eq!(case.claim(&claim_request).await, acquired(2, 2));
 }
 
 pub async fn attempts_and_generations_add_up_over_releases_and_lost_leases<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
-    let ticket = case.ticket("event");
+    let claim_request = case.claim_request("event");
     for attempt in 1..=8 {
-        let ticket = case.again(&ticket);
-        assert_eq!(case.claim(&ticket).await, acquired(u64::from(attempt), attempt));
+        let claim_request = case.again(&claim_request);
+        assert_eq!(case.claim(&claim_request).await, acquired(u64::from(attempt), attempt));
         if attempt % 2 == 0 {
             case.advance(LEASE).await;
         } else {
-            assert_eq!(case.release(&ticket).await, Effect::Applied);
+            assert_eq!(case.release(&claim_request).await, Effect::Applied);
         }
     }
 }
@@ -101,27 +101,27 @@ pub async fn a_claim_of_a_finished_event_says_how_it_was_finished<H: StoreHarnes
     let case = Case::new(harness);
     let handled = case.event(Situation::Handled).await;
     let rejected = case.event(Situation::Rejected).await;
-    for (ticket, completion) in [(handled, Completion::Handled), (rejected, Completion::Rejected)] {
-        assert_eq!(case.claim(&case.again(&ticket)).await, Claimed::Done(completion));
+    for (claim_request, completion) in [(handled, Completion::Handled), (rejected, Completion::Rejected)] {
+        assert_eq!(case.claim(&case.again(&claim_request)).await, Claimed::Done(completion));
         // for the token that finished it too
-        assert_eq!(case.claim(&ticket).await, Claimed::Done(completion));
+        assert_eq!(case.claim(&claim_request).await, Claimed::Done(completion));
     }
 }
 
 pub async fn tokens_are_told_apart_by_every_byte<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     let mut bytes = [0xff; 16];
-    let ticket = Ticket {
+    let claim_request = ClaimRequest {
         token: Token::from_bytes(bytes),
-        ..case.ticket("event")
+        ..case.claim_request("event")
     };
-    case.acquire(&ticket).await;
+    case.acquire(&claim_request).await;
     for position in 0..bytes.len() {
         for byte in [0, 0x7f, 0xfe] {
             bytes[position] = byte;
-            let other = Ticket {
+            let other = ClaimRequest {
                 token: Token::from_bytes(bytes),
-                ..ticket.clone()
+                ..claim_request.clone()
             };
             let answer = case.claim(&other).await;
             assert!(matches!(answer, Claimed::InFlight { .. }), "{answer:?} for {other:?}");
@@ -133,11 +133,11 @@ pub async fn tokens_are_told_apart_by_every_byte<H: StoreHarness>(harness: Arc<H
 
 pub async fn a_claim_that_is_dropped_half_way_leaves_the_event_to_its_token<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
-    let ticket = case.ticket("event");
-    case.start_to_claim(&ticket).await;
-    assert_eq!(case.claim(&ticket).await, acquired(1, 1));
-    let answer = case.claim(&case.again(&ticket)).await;
+    let claim_request = case.claim_request("event");
+    case.start_to_claim(&claim_request).await;
+    assert_eq!(case.claim(&claim_request).await, acquired(1, 1));
+    let answer = case.claim(&case.again(&claim_request)).await;
     assert!(is_in_flight(answer, LEASE), "{answer:?}");
-    assert_eq!(case.release(&ticket).await, Effect::Applied);
-    assert_eq!(case.claim(&case.again(&ticket)).await, acquired(2, 2));
+    assert_eq!(case.release(&claim_request).await, Effect::Applied);
+    assert_eq!(case.claim(&case.again(&claim_request)).await, acquired(2, 2));
 }

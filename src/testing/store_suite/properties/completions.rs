@@ -13,20 +13,20 @@ pub async fn a_handled_event_is_done_from_any_state<H: StoreHarness>(harness: Ar
     for situation in Situation::UNFINISHED {
         for by_the_holder in [true, false] {
             let holder = case.event(situation).await;
-            let ticket = if by_the_holder { holder } else { case.again(&holder) };
+            let claim_request = if by_the_holder { holder } else { case.again(&holder) };
             assert_eq!(
-                case.complete(&ticket, Completion::Handled).await,
+                case.complete(&claim_request, Completion::Handled).await,
                 Effect::Applied,
                 "{situation:?}"
             );
-            let record = case.get(&ticket).await;
+            let record = case.get(&claim_request).await;
             assert!(
                 is_done(record.as_ref(), Completion::Handled),
                 "{situation:?}: {record:?}"
             );
-            let answer = case.claim(&case.again(&ticket)).await;
+            let answer = case.claim(&case.again(&claim_request)).await;
             assert_eq!(answer, Claimed::Done(Completion::Handled), "{situation:?}");
-            case.forget(&ticket).await;
+            case.forget(&claim_request).await;
         }
     }
 }
@@ -50,9 +50,9 @@ pub async fn who_handled_an_event_after_losing_it_to_another_still_finishes_it<H
 pub async fn only_the_holder_rejects<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     for situation in Situation::UNFINISHED {
-        let ticket = case.event(situation).await;
-        let before = case.get(&ticket).await;
-        let stranger = case.again(&ticket);
+        let claim_request = case.event(situation).await;
+        let before = case.get(&claim_request).await;
+        let stranger = case.again(&claim_request);
         assert_eq!(
             case.complete(&stranger, Completion::Rejected).await,
             Effect::NotHeld,
@@ -61,15 +61,15 @@ pub async fn only_the_holder_rejects<H: StoreHarness>(harness: Arc<H>) {
         let is_held = matches!(situation, Situation::Claimed | Situation::LeaseOver);
         if !is_held {
             assert_eq!(
-                case.complete(&ticket, Completion::Rejected).await,
+                case.complete(&claim_request, Completion::Rejected).await,
                 Effect::NotHeld,
                 "{situation:?}"
             );
         }
-        assert_eq!(case.get(&ticket).await, before, "{situation:?}");
+        assert_eq!(case.get(&claim_request).await, before, "{situation:?}");
         if is_held {
             assert_eq!(
-                case.complete(&ticket, Completion::Rejected).await,
+                case.complete(&claim_request, Completion::Rejected).await,
                 Effect::Applied,
                 "{situation:?}"
             );
@@ -91,28 +91,28 @@ pub async fn reject_after_the_claim_was_lost_to_another_changes_nothing<H: Store
 pub async fn a_finished_event_stays_as_it_was_finished<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     for situation in Situation::FINISHED {
-        let ticket = case.event(situation).await;
-        let before = case.get(&ticket).await;
+        let claim_request = case.event(situation).await;
+        let before = case.get(&claim_request).await;
         case.advance(RETENTION / 2).await;
-        for ticket in [case.again(&ticket), ticket.clone()] {
-            case.claim(&ticket).await;
-            assert_eq!(case.renew(&ticket).await, Effect::NotHeld, "{situation:?}");
-            assert_eq!(case.release(&ticket).await, Effect::NotHeld, "{situation:?}");
+        for claim_request in [case.again(&claim_request), claim_request.clone()] {
+            case.claim(&claim_request).await;
+            assert_eq!(case.renew(&claim_request).await, Effect::NotHeld, "{situation:?}");
+            assert_eq!(case.release(&claim_request).await, Effect::NotHeld, "{situation:?}");
             assert_eq!(
-                case.complete(&ticket, Completion::Handled).await,
+                case.complete(&claim_request, Completion::Handled).await,
                 Effect::Applied,
                 "{situation:?}"
             );
-            let rejected = case.complete(&ticket, Completion::Rejected).await;
+            let rejected = case.complete(&claim_request, Completion::Rejected).await;
             let expected = match situation {
                 Situation::Rejected => Effect::Applied,
                 _ => Effect::NotHeld,
             };
             assert_eq!(rejected, expected, "{situation:?}");
         }
-        assert_eq!(case.get(&ticket).await, before, "{situation:?}");
+        assert_eq!(case.get(&claim_request).await, before, "{situation:?}");
         // so that nothing of this has extended its retention
         case.advance(RETENTION / 2 + AFTER).await;
-        assert_eq!(case.get(&ticket).await, None, "{situation:?}");
+        assert_eq!(case.get(&claim_request).await, None, "{situation:?}");
     }
 }

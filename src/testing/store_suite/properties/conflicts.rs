@@ -8,58 +8,58 @@ use super::super::{
 };
 use crate::{
     event::Fingerprint,
-    store::{Claimed, Completion, Effect, State, Ticket},
+    store::{ClaimRequest, Claimed, Completion, Effect, State},
 };
 
-/// A ticket of the same run with other facts. There is no such run: a token belongs to one.
-fn same_token(ticket: &Ticket) -> Ticket {
-    Ticket {
+/// A claim request of the same run with other facts. There is no such run: a token belongs to one.
+fn same_token(claim_request: &ClaimRequest) -> ClaimRequest {
+    ClaimRequest {
         fingerprint: Fingerprint::of(["another event"]),
-        ..ticket.clone()
+        ..claim_request.clone()
     }
 }
 
-/// A ticket of another run, whose event has other facts.
-fn other_facts<H: StoreHarness>(case: &Case<H>, ticket: &Ticket) -> Ticket {
-    case.again(&same_token(ticket))
+/// A claim request of another run, whose event has other facts.
+fn other_facts<H: StoreHarness>(case: &Case<H>, claim_request: &ClaimRequest) -> ClaimRequest {
+    case.again(&same_token(claim_request))
 }
 
 /// Whoever does not hold the record changes nothing of it.
-async fn finishes_nothing<H: StoreHarness>(case: &Case<H>, ticket: &Ticket) {
-    let before = case.get(ticket).await;
-    assert_eq!(case.renew(ticket).await, Effect::NotHeld);
-    assert_eq!(case.release(ticket).await, Effect::NotHeld);
+async fn finishes_nothing<H: StoreHarness>(case: &Case<H>, claim_request: &ClaimRequest) {
+    let before = case.get(claim_request).await;
+    assert_eq!(case.renew(claim_request).await, Effect::NotHeld);
+    assert_eq!(case.release(claim_request).await, Effect::NotHeld);
     for completion in [Completion::Handled, Completion::Rejected] {
-        assert_eq!(case.complete(ticket, completion).await, Effect::NotHeld);
+        assert_eq!(case.complete(claim_request, completion).await, Effect::NotHeld);
     }
-    assert_eq!(case.get(ticket).await, before);
+    assert_eq!(case.get(claim_request).await, before);
 }
 
 pub async fn another_event_under_a_finished_id_is_a_conflict_and_changes_nothing<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     for situation in Situation::FINISHED {
-        let ticket = case.event(situation).await;
-        let before = case.get(&ticket).await;
-        for other in [other_facts(&case, &ticket), same_token(&ticket)] {
+        let claim_request = case.event(situation).await;
+        let before = case.get(&claim_request).await;
+        for other in [other_facts(&case, &claim_request), same_token(&claim_request)] {
             assert_eq!(case.claim(&other).await, Claimed::Conflict, "{situation:?}");
             finishes_nothing(&case, &other).await;
         }
-        assert_eq!(case.get(&ticket).await, before, "{situation:?}");
+        assert_eq!(case.get(&claim_request).await, before, "{situation:?}");
     }
 }
 
 pub async fn other_facts_wait_while_a_lease_runs_and_change_nothing<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
-    let ticket = case.event(Situation::Claimed).await;
+    let claim_request = case.event(Situation::Claimed).await;
     case.advance(Duration::from_secs(45)).await;
-    let before = case.get(&ticket).await;
-    for other in [other_facts(&case, &ticket), same_token(&ticket)] {
+    let before = case.get(&claim_request).await;
+    for other in [other_facts(&case, &claim_request), same_token(&claim_request)] {
         let answer = case.claim(&other).await;
         assert!(is_in_flight(answer, Duration::from_secs(15)), "{answer:?}");
         finishes_nothing(&case, &other).await;
     }
-    assert_eq!(case.get(&ticket).await, before);
-    assert_eq!(case.renew(&ticket).await, Effect::Applied);
+    assert_eq!(case.get(&claim_request).await, before);
+    assert_eq!(case.renew(&claim_request).await, Effect::Applied);
 }
 
 pub async fn other_facts_take_over_what_has_handled_nothing<H: StoreHarness>(harness: Arc<H>) {
@@ -112,15 +112,15 @@ pub async fn who_handled_an_event_after_losing_it_to_other_facts_leaves_them_to_
 
 pub async fn attempts_and_generations_add_up_over_other_facts<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
-    let one = case.ticket("event");
+    let one = case.claim_request("event");
     let other = other_facts(&case, &one);
     for attempt in 1..=8 {
-        let ticket = case.again([&one, &other][attempt as usize / 2 % 2]);
-        assert_eq!(case.claim(&ticket).await, acquired(u64::from(attempt), attempt));
+        let claim_request = case.again([&one, &other][attempt as usize / 2 % 2]);
+        assert_eq!(case.claim(&claim_request).await, acquired(u64::from(attempt), attempt));
         if attempt % 3 == 0 {
             case.advance(LEASE).await;
         } else {
-            assert_eq!(case.release(&ticket).await, Effect::Applied);
+            assert_eq!(case.release(&claim_request).await, Effect::Applied);
         }
     }
 }
@@ -128,28 +128,31 @@ pub async fn attempts_and_generations_add_up_over_other_facts<H: StoreHarness>(h
 pub async fn fingerprints_are_told_apart_by_every_byte<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     let mut bytes = [0xff; 16];
-    let ticket = Ticket {
+    let claim_request = ClaimRequest {
         fingerprint: Fingerprint::from_bytes(bytes),
-        ..case.ticket("event")
+        ..case.claim_request("event")
     };
     let mut others = Vec::new();
     for position in 0..bytes.len() {
         for byte in [0, 0x7f, 0xfe] {
             bytes[position] = byte;
-            others.push(Ticket {
+            others.push(ClaimRequest {
                 fingerprint: Fingerprint::from_bytes(bytes),
-                ..ticket.clone()
+                ..claim_request.clone()
             });
         }
         bytes[position] = 0xff;
     }
-    case.acquire(&ticket).await;
+    case.acquire(&claim_request).await;
     for other in &others {
         let answer = case.claim(other).await;
         assert!(matches!(answer, Claimed::InFlight { .. }), "{answer:?} for {other:?}");
         assert_eq!(case.release(other).await, Effect::NotHeld, "{other:?}");
     }
-    assert_eq!(case.complete(&ticket, Completion::Handled).await, Effect::Applied);
+    assert_eq!(
+        case.complete(&claim_request, Completion::Handled).await,
+        Effect::Applied
+    );
     for other in &others {
         assert_eq!(case.claim(other).await, Claimed::Conflict, "{other:?}");
     }
@@ -157,8 +160,8 @@ pub async fn fingerprints_are_told_apart_by_every_byte<H: StoreHarness>(harness:
 
 pub async fn after_its_retention_an_id_is_free_for_another_event<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
-    let ticket = case.event(Situation::Handled).await;
+    let claim_request = case.event(Situation::Handled).await;
     case.advance(RETENTION + AFTER).await;
-    let other = other_facts(&case, &ticket);
+    let other = other_facts(&case, &claim_request);
     assert_eq!(case.claim(&other).await, acquired(1, 1));
 }

@@ -10,23 +10,23 @@ use crate::store::Effect;
 
 pub async fn renew_starts_the_lease_anew<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
-    let ticket = case.event(Situation::Claimed).await;
+    let claim_request = case.event(Situation::Claimed).await;
     for _ in 0..5 {
         case.advance(LEASE - BEFORE).await;
-        assert_eq!(case.renew(&ticket).await, Effect::Applied);
+        assert_eq!(case.renew(&claim_request).await, Effect::Applied);
     }
-    let answer = case.claim(&case.again(&ticket)).await;
+    let answer = case.claim(&case.again(&claim_request)).await;
     assert!(is_in_flight(answer, LEASE), "{answer:?}");
     // and counts no attempt
     case.advance(LEASE).await;
-    assert_eq!(case.claim(&case.again(&ticket)).await, acquired(2, 2));
+    assert_eq!(case.claim(&case.again(&claim_request)).await, acquired(2, 2));
 }
 
 pub async fn renew_after_the_lease_holds_the_claim_if_nobody_took_it<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
-    let ticket = case.event(Situation::LeaseOver).await;
-    assert_eq!(case.renew(&ticket).await, Effect::Applied);
-    let answer = case.claim(&case.again(&ticket)).await;
+    let claim_request = case.event(Situation::LeaseOver).await;
+    assert_eq!(case.renew(&claim_request).await, Effect::Applied);
+    let answer = case.claim(&case.again(&claim_request)).await;
     assert!(is_in_flight(answer, LEASE), "{answer:?}");
 }
 
@@ -44,26 +44,30 @@ pub async fn renew_after_the_claim_was_lost_to_another_changes_nothing<H: StoreH
 pub async fn only_the_holder_renews_and_releases<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     for situation in Situation::RECORDED.into_iter().chain([Situation::Absent]) {
-        let ticket = case.event(situation).await;
-        let before = case.get(&ticket).await;
-        let stranger = case.again(&ticket);
+        let claim_request = case.event(situation).await;
+        let before = case.get(&claim_request).await;
+        let stranger = case.again(&claim_request);
         assert_eq!(case.renew(&stranger).await, Effect::NotHeld, "{situation:?}");
         assert_eq!(case.release(&stranger).await, Effect::NotHeld, "{situation:?}");
         // nor does who holds it no longer
         if !matches!(situation, Situation::Claimed | Situation::LeaseOver) {
-            assert_eq!(case.renew(&ticket).await, Effect::NotHeld, "{situation:?}");
-            assert_eq!(case.release(&ticket).await, Effect::NotHeld, "{situation:?}");
+            assert_eq!(case.renew(&claim_request).await, Effect::NotHeld, "{situation:?}");
+            assert_eq!(case.release(&claim_request).await, Effect::NotHeld, "{situation:?}");
         }
-        assert_eq!(case.get(&ticket).await, before, "{situation:?}");
+        assert_eq!(case.get(&claim_request).await, before, "{situation:?}");
     }
 }
 
 pub async fn release_frees_the_event_at_once<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     for situation in [Situation::Claimed, Situation::LeaseOver] {
-        let ticket = case.event(situation).await;
-        assert_eq!(case.release(&ticket).await, Effect::Applied, "{situation:?}");
-        assert_eq!(case.claim(&case.again(&ticket)).await, acquired(2, 2), "{situation:?}");
+        let claim_request = case.event(situation).await;
+        assert_eq!(case.release(&claim_request).await, Effect::Applied, "{situation:?}");
+        assert_eq!(
+            case.claim(&case.again(&claim_request)).await,
+            acquired(2, 2),
+            "{situation:?}"
+        );
     }
 }
 

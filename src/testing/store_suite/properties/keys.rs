@@ -6,7 +6,7 @@ use super::super::{
     StoreHarness,
     case::{Case, acquired},
 };
-use crate::store::{Claimed, Completion, Effect, Ticket};
+use crate::store::{ClaimRequest, Claimed, Completion, Effect};
 
 pub async fn a_key_is_one_event_in_one_namespace<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
@@ -30,8 +30,8 @@ pub async fn a_key_is_one_event_in_one_namespace<H: StoreHarness>(harness: Arc<H
         ("{a}", "b"),
         ("ä", "b"),
     ];
-    let tickets = keys.map(|(namespace, id)| case.ticket_in(&case.namespace(namespace), id));
-    each_is_an_event_of_its_own(&case, &tickets).await;
+    let claim_requests = keys.map(|(namespace, id)| case.claim_request_in(&case.namespace(namespace), id));
+    each_is_an_event_of_its_own(&case, &claim_requests).await;
 }
 
 pub async fn ids_differ_if_one_byte_of_them_differs<H: StoreHarness>(harness: Arc<H>) {
@@ -68,8 +68,8 @@ pub async fn ids_differ_if_one_byte_of_them_differs<H: StoreHarness>(harness: Ar
         "ı",
         "I",
     ];
-    let tickets = ids.map(|id| case.ticket(id));
-    each_is_an_event_of_its_own(&case, &tickets).await;
+    let claim_requests = ids.map(|id| case.claim_request(id));
+    each_is_an_event_of_its_own(&case, &claim_requests).await;
 }
 
 pub async fn an_id_may_hold_every_printable_character<H: StoreHarness>(harness: Arc<H>) {
@@ -128,8 +128,8 @@ pub async fn an_id_may_hold_every_printable_character<H: StoreHarness>(harness: 
         "'; DROP TABLE events; --",
         "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     ];
-    let tickets = ids.map(|id| case.ticket(id));
-    each_is_an_event_of_its_own(&case, &tickets).await;
+    let claim_requests = ids.map(|id| case.claim_request(id));
+    each_is_an_event_of_its_own(&case, &claim_requests).await;
 }
 
 pub async fn an_id_may_have_255_bytes<H: StoreHarness>(harness: Arc<H>) {
@@ -143,29 +143,38 @@ pub async fn an_id_may_have_255_bytes<H: StoreHarness>(harness: Arc<H>) {
         "\u{10ffff}".repeat(63),
         "'".repeat(255),
     ];
-    let tickets = ids.map(|id| case.ticket(&id));
-    each_is_an_event_of_its_own(&case, &tickets).await;
+    let claim_requests = ids.map(|id| case.claim_request(&id));
+    each_is_an_event_of_its_own(&case, &claim_requests).await;
 }
 
-/// Every ticket is claimed for the first time, and what happens to one happens to no other.
-async fn each_is_an_event_of_its_own<H: StoreHarness>(case: &Case<H>, tickets: &[Ticket]) {
-    for ticket in tickets {
-        assert_eq!(case.claim(ticket).await, acquired(1, 1), "{}", ticket.key);
+/// Every claim request is claimed for the first time, and what happens to one happens to no other.
+async fn each_is_an_event_of_its_own<H: StoreHarness>(case: &Case<H>, claim_requests: &[ClaimRequest]) {
+    for claim_request in claim_requests {
+        assert_eq!(case.claim(claim_request).await, acquired(1, 1), "{}", claim_request.key);
     }
-    for ticket in tickets {
-        let answer = case.claim(&case.again(ticket)).await;
-        assert!(matches!(answer, Claimed::InFlight { .. }), "{}: {answer:?}", ticket.key);
+    for claim_request in claim_requests {
+        let answer = case.claim(&case.again(claim_request)).await;
+        assert!(
+            matches!(answer, Claimed::InFlight { .. }),
+            "{}: {answer:?}",
+            claim_request.key
+        );
         assert_eq!(
-            case.complete(ticket, Completion::Handled).await,
+            case.complete(claim_request, Completion::Handled).await,
             Effect::Applied,
             "{}",
-            ticket.key
+            claim_request.key
         );
-        let answer = case.claim(&case.again(ticket)).await;
-        assert_eq!(answer, Claimed::Done(Completion::Handled), "{}", ticket.key);
+        let answer = case.claim(&case.again(claim_request)).await;
+        assert_eq!(answer, Claimed::Done(Completion::Handled), "{}", claim_request.key);
     }
-    for ticket in tickets {
-        assert_eq!(case.forget(ticket).await, Effect::Applied, "{}", ticket.key);
-        assert_eq!(case.get(ticket).await, None, "{}", ticket.key);
+    for claim_request in claim_requests {
+        assert_eq!(
+            case.forget(claim_request).await,
+            Effect::Applied,
+            "{}",
+            claim_request.key
+        );
+        assert_eq!(case.get(claim_request).await, None, "{}", claim_request.key);
     }
 }

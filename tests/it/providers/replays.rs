@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tower_webhook::{
-    RejectionKind, TopicRouter, WebhookLayer,
+    RefusalKind, TopicRouter, WebhookLayer,
     event::Event as _,
     layer::{WebhookLayerBuilder, WebhookService},
     testing::ManualClock,
@@ -22,7 +22,7 @@ use crate::endpoint::Answer;
 
 type Seen = Arc<Mutex<Vec<String>>>;
 
-/// A sender's own type behind the whole layer; its one handler notes topics.
+/// A provider's own type behind the whole layer; its one handler notes topics.
 pub(super) struct Endpoint<P: Provider> {
     scheme: Scheme,
     service: WebhookService<P, Store, TopicRouter<P::Event>>,
@@ -106,7 +106,7 @@ impl<P: Provider> Endpoint<P> {
     /// Refused as unsigned, and nothing has heard of it.
     #[track_caller]
     pub(super) fn assert_unauthorized(&self, answer: &Answer) {
-        answer.assert_refused(401, RejectionKind::Signature);
+        answer.assert_refused(401, RefusalKind::Signature);
         assert_eq!(answer.body, UNIFORM);
     }
 
@@ -192,7 +192,7 @@ async fn a_github_delivery_under_another_event_name_is_a_conflict_in_strict_mode
         for delivery in ["1", "2"] {
             github_post(&endpoint, ISSUE, event, delivery)
                 .await
-                .assert_refused(500, RejectionKind::Conflict);
+                .assert_refused(500, RefusalKind::Conflict);
         }
     }
     assert_eq!(endpoint.seen(), ["issues.opened"]);
@@ -207,7 +207,7 @@ async fn a_github_delivery_without_a_name_or_with_two_is_no_event() {
     for names in [&[][..], &["issues", "issues", "push"], &["issues", "push"], &[""]] {
         let headers: Vec<_> = names.iter().map(|name| ("x-github-event", *name)).collect();
         let answer = endpoint.post(ISSUE, &headers).await;
-        answer.assert_refused(400, RejectionKind::NotAnEvent);
+        answer.assert_refused(400, RefusalKind::NotAnEvent);
     }
     endpoint.assert_untouched();
 }
@@ -309,11 +309,11 @@ async fn a_shopify_delivery_under_another_topic_is_a_conflict_in_strict_mode() {
     for topic in ["orders/paid", "refunds/create", "app/uninstalled", "shop/redact"] {
         shopify_post(&endpoint, topic, ["2", "2"], shop)
             .await
-            .assert_refused(500, RejectionKind::Conflict);
+            .assert_refused(500, RefusalKind::Conflict);
     }
     assert_eq!(endpoint.seen(), ["orders/create"]);
     let answer = endpoint.post(ORDER, &[]).await;
-    answer.assert_refused(400, RejectionKind::NotAnEvent);
+    answer.assert_refused(400, RefusalKind::NotAnEvent);
 }
 
 #[tokio::test]
@@ -487,11 +487,11 @@ async fn a_linear_event_header_that_disagrees_with_the_body_is_refused() {
     for event in ["Comment", "issue", "Issue.update", "IssueLabel", ""] {
         linear_post(&endpoint, &issue(0), event, "1")
             .await
-            .assert_refused(400, RejectionKind::NotAnEvent);
+            .assert_refused(400, RefusalKind::NotAnEvent);
     }
     let two = [("linear-event", "Issue"), ("linear-event", "Comment")];
     let answer = endpoint.post(issue(0).as_bytes(), &two).await;
-    answer.assert_refused(400, RejectionKind::NotAnEvent);
+    answer.assert_refused(400, RefusalKind::NotAnEvent);
     endpoint.assert_untouched();
 }
 
@@ -529,7 +529,7 @@ async fn a_linear_delivery_that_was_signed_too_long_ago_or_ahead_is_401_like_any
     // The time twice is no event.
     let twice = issue(0).replacen('{', &format!("{{\"webhookTimestamp\":{now},"), 1);
     let answer = linear_post(&endpoint, &twice, "Issue", "1").await;
-    answer.assert_refused(400, RejectionKind::NotAnEvent);
+    answer.assert_refused(400, RefusalKind::NotAnEvent);
     endpoint.assert_untouched();
     // A minute to either side is fine, and a fresh header's value is not needed for it.
     for (number, milliseconds) in [-minute, minute, 0, -minute - 999, minute + 999]
@@ -557,11 +557,11 @@ async fn linears_tolerance_can_be_as_long_as_its_retries() {
     assert_eq!(endpoint.seen(), ["Issue.update"]);
 }
 
-// ---- senders whose id is signed ----
+// ---- providers whose id is signed ----
 
-/// Every sender's event with this id, as its documents show one.
-fn event_of(sender: &str, id: &str, more: &str) -> Option<String> {
-    let body = match sender {
+/// Every provider's event with this id, as its documents show one.
+fn event_of(provider: &str, id: &str, more: &str) -> Option<String> {
+    let body = match provider {
         "stripe" => {
             json!({"id": id, "type": "payout.paid", "created": NOW, "pending_webhooks": more, "data": {"object": {}}})
         }
@@ -618,10 +618,10 @@ async fn a_retry_that_was_signed_anew_is_a_duplicate() {
     assert_retries_are_one_event(Svix::new(BASE64_SECRET).unwrap()).await;
 }
 
-// ---- several senders of one specification ----
+// ---- several providers of one specification ----
 
 #[tokio::test]
-async fn an_id_of_one_sender_is_not_taken_for_an_id_of_another_under_its_own_name() {
+async fn an_id_of_one_provider_is_not_taken_for_an_id_of_another_under_its_own_name() {
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let named = |name: &'static str| StandardWebhooks::new(secret).unwrap().named(name);
     assert_eq!((named("acme").name(), named("pumps").name()), ("acme", "pumps"));

@@ -7,9 +7,9 @@ use tower_webhook::signature::{SignatureErrorKind as Kind, verify_at};
 
 use super::*;
 
-/// A secret of this sender, out of bytes.
-fn secret(sender: &Sender, seed: &[u8], prefixed: bool) -> String {
-    match sender.key {
+/// A secret of this provider, out of bytes.
+fn secret(provider: &Described, seed: &[u8], prefixed: bool) -> String {
+    match provider.key {
         // No quotes, which would be around it.
         Key::AsIs => seed.iter().map(|byte| char::from(b'A' + byte % 31)).collect(),
         Key::Base64 if prefixed => format!("whsec_{}", STANDARD.encode(seed)),
@@ -17,13 +17,13 @@ fn secret(sender: &Sender, seed: &[u8], prefixed: bool) -> String {
     }
 }
 
-/// As [`Sender::claims`], under any secret.
-fn claims(sender: &Sender, secret: &str, id: &str, time: u64, body: &[u8]) -> Claims {
+/// As [`Provider::claims`], under any secret.
+fn claims(provider: &Described, secret: &str, id: &str, time: u64, body: &[u8]) -> Claims {
     let time = time.to_string().into_bytes();
-    let tag = sender.write(&sender.mac(secret, id.as_bytes(), &time, body));
+    let tag = provider.write(&provider.mac(secret, id.as_bytes(), &time, body));
     Claims {
         id: id.as_bytes().to_vec(),
-        value: sender.value(&time, tag.as_bytes()),
+        value: provider.value(&time, tag.as_bytes()),
         time,
     }
 }
@@ -45,22 +45,22 @@ proptest! {
         other_seed in proptest::collection::vec(any::<u8>(), 24..=75),
         prefixed in any::<bool>(),
     ) {
-        for sender in senders() {
-            let (scheme, name) = ((sender.scheme)(), sender.name);
-            let (ours, theirs) = (secret(&sender, &seed, prefixed), secret(&sender, &other_seed, prefixed));
+        for provider in providers() {
+            let (scheme, name) = ((provider.scheme)(), provider.name);
+            let (ours, theirs) = (secret(&provider, &seed, prefixed), secret(&provider, &other_seed, prefixed));
             let (ours, other) = ((Secrets::new(ours.as_str()).unwrap(), ours), theirs);
             let (secrets, ours) = ours;
             let signed_at = at(time) + Duration::from_nanos(u64::from(nanos));
             let signed = scheme.sign_at(&secrets, &id, signed_at, &body).unwrap();
             // As another implementation signs.
-            let right = claims(&sender, &ours, &id, time, &body);
-            prop_assert_eq!(&signed, &sender.headers(&right).unwrap(), "{}", name);
+            let right = claims(&provider, &ours, &id, time, &body);
+            prop_assert_eq!(&signed, &provider.headers(&right).unwrap(), "{}", name);
 
             let now = at(time.saturating_add_signed(off));
             let verdict = |headers: &HeaderMap, body: &[u8]| {
                 verify_at(&scheme, &secrets, headers, body, now).map(drop).map_err(|error| error.kind())
             };
-            let far = sender.tolerance().is_some_and(|most| time.abs_diff(time.saturating_add_signed(off)) > most);
+            let far = provider.tolerance().is_some_and(|most| time.abs_diff(time.saturating_add_signed(off)) > most);
             let expected = if far { Err(Kind::Timestamp) } else { Ok(()) };
             prop_assert_eq!(verdict(&signed, &body), expected, "{}", name);
 
@@ -73,39 +73,39 @@ proptest! {
             prop_assert_eq!(verdict(&signed, &longer), Err(Kind::Mismatch), "{}", name);
             let same_tag = |id: &str, time: u64| {
                 let text = time.to_string().into_bytes();
-                let tag = sender.write(&sender.mac(&ours, right.id.as_slice(), right.time.as_slice(), &body));
-                let moved = Claims { id: id.as_bytes().to_vec(), value: sender.value(&text, tag.as_bytes()), time: text };
-                sender.headers(&moved).unwrap()
+                let tag = provider.write(&provider.mac(&ours, right.id.as_slice(), right.time.as_slice(), &body));
+                let moved = Claims { id: id.as_bytes().to_vec(), value: provider.value(&text, tag.as_bytes()), time: text };
+                provider.headers(&moved).unwrap()
             };
-            if sender.id.is_some() && other_id != id {
+            if provider.id.is_some() && other_id != id {
                 prop_assert_eq!(verdict(&same_tag(&other_id, time), &body), Err(Kind::Mismatch), "{}", name);
             }
-            if sender.tolerance().is_some() && other_time != time {
+            if provider.tolerance().is_some() && other_time != time {
                 prop_assert_eq!(verdict(&same_tag(&id, other_time), &body), Err(Kind::Mismatch), "{}", name);
             }
             if other != ours {
-                let forged = sender.headers(&claims(&sender, &other, &id, time, &body)).unwrap();
+                let forged = provider.headers(&claims(&provider, &other, &id, time, &body)).unwrap();
                 prop_assert_eq!(verdict(&forged, &body), Err(Kind::Mismatch), "{}", name);
                 let both = Secrets::several([other.as_str(), ours.as_str()]).unwrap();
                 let verified = verify_at(&scheme, &both, &signed, &body, signed_at);
-                prop_assert_eq!(verified.map(|verified| verified.secret()), Ok(1), "{}", name);
+                prop_assert_eq!(verified.map(|verified| verified.secret_index()), Ok(1), "{}", name);
             }
         }
     }
 
     #[test]
-    fn no_headers_make_a_sender_panic_or_accept(
+    fn no_headers_make_a_provider_panic_or_accept(
         value in proptest::collection::vec(any::<u8>(), 0..200),
         time in prop_oneof![proptest::collection::vec(any::<u8>(), 0..30), Just(NOW.to_string().into_bytes())],
         id in prop_oneof![proptest::collection::vec(any::<u8>(), 0..300), Just(b"msg_1".to_vec())],
         body in proptest::collection::vec(any::<u8>(), 0..50),
         keep_form in any::<bool>(),
     ) {
-        for sender in senders() {
-            let verifier = (sender.keyed)(&sender.secret(1)).unwrap();
-            let value = if keep_form { sender.value(&time, &value) } else { value.clone() };
+        for provider in providers() {
+            let verifier = (provider.keyed)(&provider.secret(1)).unwrap();
+            let value = if keep_form { provider.value(&time, &value) } else { value.clone() };
             let claims = Claims { id: id.clone(), time: time.clone(), value };
-            let Some(headers) = sender.headers(&claims) else { continue };
+            let Some(headers) = provider.headers(&claims) else { continue };
             let error = verifier.verify_at(&headers, &body, at(NOW)).unwrap_err();
             prop_assert!(!error.to_string().is_empty());
             prop_assert_eq!(verifier.begin(&headers).map(drop).is_err(), error.kind() != Kind::Mismatch);

@@ -1,4 +1,4 @@
-//! A sender as the terms of senders have it: each event again and again until it is answered 2xx. Only its pauses are shorter.
+//! A provider as the policy of providers have it: each event again and again until it is answered 2xx. Only its pauses are shorter.
 
 use std::{
     collections::HashMap,
@@ -28,7 +28,7 @@ const AT_ONCE: u64 = 24;
 /// No answer of a receiver takes as long, on any machine; what is at its port after it may never answer.
 const LIMIT: Duration = Duration::from_secs(20);
 
-pub(super) struct Sender {
+pub(super) struct Provider {
     secrets: Secrets,
     random: Random,
     address: Mutex<Option<SocketAddr>>,
@@ -41,7 +41,7 @@ pub(super) struct Sender {
     repeated: AtomicU64,
 }
 
-impl Sender {
+impl Provider {
     pub(super) fn new(secret: &str, random: Random) -> Arc<Self> {
         Arc::new(Self {
             secrets: Secrets::new(secret).unwrap(),
@@ -59,12 +59,12 @@ impl Sender {
     pub(super) fn start(self: &Arc<Self>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         for task in 0..AT_ONCE {
-            let (sender, random) = (Arc::clone(self), self.random.branch(task));
+            let (provider, random) = (Arc::clone(self), self.random.branch(task));
             tasks.spawn(async move {
-                while !sender.stops.load(Ordering::SeqCst) {
-                    sender.deliver(&random).await;
+                while !provider.stops.load(Ordering::SeqCst) {
+                    provider.deliver(&random).await;
                     if random.one_in(4) {
-                        sender.repeat(&random).await;
+                        provider.repeat(&random).await;
                     }
                 }
             });
@@ -133,10 +133,10 @@ impl Sender {
         let headers = dwolla::scheme().sign(&self.secrets, body.as_bytes()).unwrap();
         let request = with_body(headers, Full::from(body.into_bytes()));
         let io = TokioIo::new(TcpStream::connect(address).await.ok()?);
-        let (mut sender, connection) = http1::handshake(io).await.ok()?;
+        let (mut provider, connection) = http1::handshake(io).await.ok()?;
         let mut driver = JoinSet::new();
         driver.spawn(async move { drop(connection.await) });
-        let (head, body) = sender.send_request(request).await.ok()?.into_parts();
+        let (head, body) = provider.send_request(request).await.ok()?.into_parts();
         body.collect().await.ok()?;
         // The port may be another server's by now. It does not know the secret, and does not say who it is.
         let process = head.headers.get(PROCESS)?.to_str().unwrap().parse().unwrap();

@@ -1,4 +1,4 @@
-//! Tags in every form but the sender's.
+//! Tags in every form but the provider's.
 
 #![cfg(test)] // for clippy
 
@@ -9,29 +9,29 @@ use super::{bench::Bench, *};
 const BODY: &[u8] = br#"{"id":"1"}"#;
 
 /// The right headers with this value of the tag's.
-fn with_value(sender: &Sender, value: impl AsRef<[u8]>) -> HeaderMap {
+fn with_value(provider: &Described, value: impl AsRef<[u8]>) -> HeaderMap {
     let claims = Claims {
         value: value.as_ref().to_vec(),
-        ..sender.now(BODY)
+        ..provider.now(BODY)
     };
-    sender.headers(&claims).unwrap()
+    provider.headers(&claims).unwrap()
 }
 
 /// The right headers with this for the tag.
-fn with_tag(sender: &Sender, tag: impl AsRef<[u8]>) -> HeaderMap {
-    with_value(sender, sender.value(NOW.to_string().as_bytes(), tag.as_ref()))
+fn with_tag(provider: &Described, tag: impl AsRef<[u8]>) -> HeaderMap {
+    with_value(provider, provider.value(NOW.to_string().as_bytes(), tag.as_ref()))
 }
 
-fn right_tag(sender: &Sender) -> String {
-    sender.tag(b"msg_1", NOW.to_string().as_bytes(), BODY)
+fn right_tag(provider: &Described) -> String {
+    provider.tag(b"msg_1", NOW.to_string().as_bytes(), BODY)
 }
 
 /// A body whose tag has the letters that the URL-safe alphabet writes otherwise.
-fn body_with_both_letters(sender: &Sender) -> Vec<u8> {
+fn body_with_both_letters(provider: &Described) -> Vec<u8> {
     let bodies = (0..).map(|number: u32| format!(r#"{{"id":"{number}"}}"#).into_bytes());
     let time = NOW.to_string();
     bodies
-        .map(|body| (sender.tag(b"msg_1", time.as_bytes(), &body), body))
+        .map(|body| (provider.tag(b"msg_1", time.as_bytes(), &body), body))
         .find(|(tag, _)| tag.contains('+') && tag.contains('/'))
         .unwrap()
         .1
@@ -39,9 +39,9 @@ fn body_with_both_letters(sender: &Sender) -> Vec<u8> {
 
 #[tokio::test]
 async fn hex_in_any_other_form_is_refused() {
-    for sender in senders().into_iter().filter(|sender| sender.text == Text::Hex) {
-        let bench = Bench::of(sender);
-        let tag = right_tag(&sender);
+    for provider in providers().into_iter().filter(|provider| provider.text == Text::Hex) {
+        let bench = Bench::of(provider);
+        let tag = right_tag(&provider);
         let mut raw = vec![0x80; 64];
         for (byte, number) in raw.iter_mut().zip(0x80..=0xff) {
             *byte = number;
@@ -80,26 +80,28 @@ async fn hex_in_any_other_form_is_refused() {
             (
                 "base64",
                 STANDARD
-                    .encode(sender.mac(&sender.secret(1), b"msg_1", NOW.to_string().as_bytes(), BODY))
+                    .encode(provider.mac(&provider.secret(1), b"msg_1", NOW.to_string().as_bytes(), BODY))
                     .into(),
             ),
             ("64 kB", vec![b'a'; 65_536]),
         ];
         for (what, tag) in traps {
-            bench.refuse(what, &with_tag(&sender, tag), BODY, Kind::Malformed).await;
+            bench
+                .refuse(what, &with_tag(&provider, tag), BODY, Kind::Malformed)
+                .await;
         }
         bench.assert_untouched();
-        bench.accept("the tag itself", &with_tag(&sender, tag), BODY).await;
+        bench.accept("the tag itself", &with_tag(&provider, tag), BODY).await;
     }
 }
 
 #[tokio::test]
 async fn base64_in_any_other_form_is_refused() {
-    for sender in senders().into_iter().filter(|sender| sender.text == Text::Base64) {
-        let bench = Bench::of(sender);
-        let body = body_with_both_letters(&sender);
+    for provider in providers().into_iter().filter(|provider| provider.text == Text::Base64) {
+        let bench = Bench::of(provider);
+        let body = body_with_both_letters(&provider);
         let time = NOW.to_string();
-        let mac = sender.mac(&sender.secret(1), b"msg_1", time.as_bytes(), &body);
+        let mac = provider.mac(&provider.secret(1), b"msg_1", time.as_bytes(), &body);
         let tag = STANDARD.encode(&mac);
         let last = tag.as_bytes()[42];
         // 32 bytes leave two bits of the last letter: they are zero in one text alone.
@@ -132,38 +134,40 @@ async fn base64_in_any_other_form_is_refused() {
         traps.extend(twins.map(|twin| ("other trailing bits", twin.into())));
         for (what, tag) in traps {
             let claims = Claims {
-                value: sender.value(time.as_bytes(), &tag),
-                ..sender.now(&body)
+                value: provider.value(time.as_bytes(), &tag),
+                ..provider.now(&body)
             };
-            let headers = sender.headers(&claims).unwrap();
+            let headers = provider.headers(&claims).unwrap();
             // In a list a space ends an item: what is left of the tag is too short.
             bench.refuse(what, &headers, &body, Kind::Malformed).await;
         }
         bench.assert_untouched();
-        let headers = sender.headers(&sender.now(&body)).unwrap();
+        let headers = provider.headers(&provider.now(&body)).unwrap();
         bench.accept("the tag itself", &headers, &body).await;
     }
 }
 
 #[tokio::test]
 async fn a_signature_that_is_not_there_is_no_signature() {
-    for sender in senders() {
-        let bench = Bench::of(sender);
-        let right = sender.headers(&sender.now(BODY)).unwrap();
+    for provider in providers() {
+        let bench = Bench::of(provider);
+        let right = provider.headers(&provider.now(BODY)).unwrap();
         let mut without = right.clone();
-        without.remove(sender.header);
+        without.remove(provider.header);
         bench.refuse("no header", &without, BODY, Kind::Missing).await;
         bench.refuse("no headers", &HeaderMap::new(), BODY, Kind::Missing).await;
-        bench.refuse("empty", &with_value(&sender, ""), BODY, Kind::Empty).await;
         bench
-            .refuse("no tag", &with_tag(&sender, ""), BODY, {
-                let alone = sender.form == Form::Alone("");
+            .refuse("empty", &with_value(&provider, ""), BODY, Kind::Empty)
+            .await;
+        bench
+            .refuse("no tag", &with_tag(&provider, ""), BODY, {
+                let alone = provider.form == Form::Alone("");
                 if alone { Kind::Empty } else { Kind::Malformed }
             })
             .await;
         for blank in ["\t", ",", ";", "=", "null", "none", "undefined", "v1", "v0", "sha256"] {
             bench
-                .refuse(blank, &with_value(&sender, blank), BODY, Kind::Malformed)
+                .refuse(blank, &with_value(&provider, blank), BODY, Kind::Malformed)
                 .await;
         }
         bench.assert_untouched();
@@ -172,16 +176,16 @@ async fn a_signature_that_is_not_there_is_no_signature() {
 
 #[tokio::test]
 async fn two_signature_headers_are_refused_whichever_is_right_unless_they_are_equal() {
-    for sender in senders() {
-        let bench = Bench::of(sender);
-        let right = sender.headers(&sender.now(BODY)).unwrap();
-        let good = right[sender.header].clone();
-        let bad = with_tag(&sender, sender.write(&[0; 32]))[sender.header].clone();
+    for provider in providers() {
+        let bench = Bench::of(provider);
+        let right = provider.headers(&provider.now(BODY)).unwrap();
+        let good = right[provider.header].clone();
+        let bad = with_tag(&provider, provider.write(&[0; 32]))[provider.header].clone();
         let with = |values: &[&HeaderValue]| {
             let mut headers = right.clone();
-            headers.remove(sender.header);
+            headers.remove(provider.header);
             for value in values {
-                headers.append(sender.header, (*value).clone());
+                headers.append(provider.header, (*value).clone());
             }
             headers
         };
@@ -202,11 +206,11 @@ async fn two_signature_headers_are_refused_whichever_is_right_unless_they_are_eq
 }
 
 #[tokio::test]
-async fn a_comma_is_no_list_where_the_sender_has_none() {
-    let alone = |sender: &Sender| matches!(sender.form, Form::Alone(_));
-    for sender in senders().into_iter().filter(alone) {
-        let bench = Bench::of(sender);
-        let value = String::from_utf8(sender.now(BODY).value).unwrap();
+async fn a_comma_is_no_list_where_the_provider_has_none() {
+    let alone = |provider: &Described| matches!(provider.form, Form::Alone(_));
+    for provider in providers().into_iter().filter(alone) {
+        let bench = Bench::of(provider);
+        let value = String::from_utf8(provider.now(BODY).value).unwrap();
         for separator in [",", ", ", ";", " "] {
             for list in [
                 format!("{value}{separator}{value}"),
@@ -214,7 +218,7 @@ async fn a_comma_is_no_list_where_the_sender_has_none() {
                 format!("{separator}{value}"),
             ] {
                 bench
-                    .refuse(&list.clone(), &with_value(&sender, list), BODY, Kind::Malformed)
+                    .refuse(&list.clone(), &with_value(&provider, list), BODY, Kind::Malformed)
                     .await;
             }
         }
@@ -224,30 +228,30 @@ async fn a_comma_is_no_list_where_the_sender_has_none() {
 
 #[tokio::test]
 async fn a_truncated_tag_is_refused_at_any_length() {
-    for sender in senders() {
-        let bench = Bench::of(sender);
-        let tag = right_tag(&sender);
+    for provider in providers() {
+        let bench = Bench::of(provider);
+        let tag = right_tag(&provider);
         for length in 1..tag.len() {
-            let kind = if length == 40 && sender.text == Text::Hex {
+            let kind = if length == 40 && provider.text == Text::Hex {
                 Kind::Sha1
             } else {
                 Kind::Malformed
             };
             let what = format!("{length} letters");
             bench
-                .refuse(&what, &with_tag(&sender, &tag[..length]), BODY, kind)
+                .refuse(&what, &with_tag(&provider, &tag[..length]), BODY, kind)
                 .await;
         }
         for bytes in 1..32 {
-            let mac = sender.mac(&sender.secret(1), b"msg_1", NOW.to_string().as_bytes(), BODY);
-            let kind = if bytes == 20 && sender.text == Text::Hex {
+            let mac = provider.mac(&provider.secret(1), b"msg_1", NOW.to_string().as_bytes(), BODY);
+            let kind = if bytes == 20 && provider.text == Text::Hex {
                 Kind::Sha1
             } else {
                 Kind::Malformed
             };
-            let short = sender.write(&mac[..bytes]);
+            let short = provider.write(&mac[..bytes]);
             bench
-                .refuse(&format!("{bytes} bytes"), &with_tag(&sender, short), BODY, kind)
+                .refuse(&format!("{bytes} bytes"), &with_tag(&provider, short), BODY, kind)
                 .await;
         }
         bench.assert_untouched();
@@ -256,41 +260,41 @@ async fn a_truncated_tag_is_refused_at_any_length() {
 
 #[tokio::test]
 async fn the_request_cannot_name_the_algorithm() {
-    for sender in senders() {
-        let bench = Bench::of(sender);
-        let (secret, time) = (sender.secret(1), NOW.to_string());
-        let content = sender.signed_bytes(b"msg_1", time.as_bytes(), BODY);
-        let key = match sender.key {
+    for provider in providers() {
+        let bench = Bench::of(provider);
+        let (secret, time) = (provider.secret(1), NOW.to_string());
+        let content = provider.signed_bytes(b"msg_1", time.as_bytes(), BODY);
+        let key = match provider.key {
             Key::AsIs => secret.as_bytes().to_vec(),
             Key::Base64 => vec![1; 24],
         };
         let tag = |algorithm| {
             let key = ring::hmac::Key::new(algorithm, &key);
-            sender.write(ring::hmac::sign(&key, &content).as_ref())
+            provider.write(ring::hmac::sign(&key, &content).as_ref())
         };
         let sha1 = tag(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY);
         let sha512 = tag(ring::hmac::HMAC_SHA512);
         let sha256 = tag(ring::hmac::HMAC_SHA256);
-        let no_mac = sender.write(ring::digest::digest(&ring::digest::SHA256, &content).as_ref());
-        assert_eq!(sha256, right_tag(&sender));
-        // Right tags of other algorithms where the sender's own stands.
-        let kind = if sender.text == Text::Hex {
+        let no_mac = provider.write(ring::digest::digest(&ring::digest::SHA256, &content).as_ref());
+        assert_eq!(sha256, right_tag(&provider));
+        // Right tags of other algorithms where the provider's own stands.
+        let kind = if provider.text == Text::Hex {
             Kind::Sha1
         } else {
             Kind::Malformed
         };
-        bench.refuse("SHA-1", &with_tag(&sender, &sha1), BODY, kind).await;
+        bench.refuse("SHA-1", &with_tag(&provider, &sha1), BODY, kind).await;
         bench
-            .refuse("SHA-512", &with_tag(&sender, &sha512), BODY, Kind::Malformed)
+            .refuse("SHA-512", &with_tag(&provider, &sha512), BODY, Kind::Malformed)
             .await;
         bench
-            .refuse("no key", &with_tag(&sender, &no_mac), BODY, Kind::Mismatch)
+            .refuse("no key", &with_tag(&provider, &no_mac), BODY, Kind::Mismatch)
             .await;
         // And behind a name, with the rest of the header as it is.
-        let own = match sender.form {
+        let own = match provider.form {
             Form::Alone(prefix) | Form::List(_, prefix) => prefix,
         };
-        let whole = String::from_utf8(sender.now(BODY).value).unwrap();
+        let whole = String::from_utf8(provider.now(BODY).value).unwrap();
         let named = [
             ("sha1=", &sha1),
             ("sha512=", &sha512),
@@ -312,7 +316,7 @@ async fn the_request_cannot_name_the_algorithm() {
         for (name, tag) in named.into_iter().filter(|(name, _)| *name != own) {
             let value = whole.replace(&format!("{own}{sha256}"), &format!("{name}{tag}"));
             bench
-                .refuse(&value.clone(), &with_value(&sender, value), BODY, Kind::Malformed)
+                .refuse(&value.clone(), &with_value(&provider, value), BODY, Kind::Malformed)
                 .await;
         }
         // An empty key, all zeros, the tag of nothing.
@@ -324,13 +328,13 @@ async fn the_request_cannot_name_the_algorithm() {
                 ring::hmac::sign(&key, &content).as_ref().to_vec()
             }),
             ("another secret", {
-                sender.mac(&sender.secret(2), b"msg_1", time.as_bytes(), BODY)
+                provider.mac(&provider.secret(2), b"msg_1", time.as_bytes(), BODY)
             }),
             ("an empty body", {
-                sender.mac(&sender.secret(1), b"msg_1", time.as_bytes(), b"")
+                provider.mac(&provider.secret(1), b"msg_1", time.as_bytes(), b"")
             }),
         ] {
-            let headers = with_tag(&sender, sender.write(&mac));
+            let headers = with_tag(&provider, provider.write(&mac));
             bench.refuse(what, &headers, BODY, Kind::Mismatch).await;
         }
         bench.assert_untouched();
@@ -351,10 +355,10 @@ async fn a_body_is_bytes_and_no_text() {
         b"{\"name\": \"e\"}",
         b"{\"name\":\"\\u0065\"}",
     ];
-    for sender in senders() {
-        let bench = Bench::of(sender);
+    for provider in providers() {
+        let bench = Bench::of(provider);
         for signed in bodies {
-            let headers = sender.headers(&sender.now(signed)).unwrap();
+            let headers = provider.headers(&provider.now(signed)).unwrap();
             for sent in bodies {
                 let what = format!(
                     "{:?} for {:?}",
@@ -373,11 +377,11 @@ async fn a_body_is_bytes_and_no_text() {
 
 #[tokio::test]
 async fn bodies_of_nothing_and_of_nul_bytes_are_signed_like_any_other() {
-    for sender in senders() {
-        let bench = Bench::of(sender);
+    for provider in providers() {
+        let bench = Bench::of(provider);
         let bodies: [&[u8]; 4] = [b"", b"\0", b"\0\0", b"a\0b"];
         for body in bodies {
-            let headers = sender.headers(&sender.now(body)).unwrap();
+            let headers = provider.headers(&provider.now(body)).unwrap();
             bench.accept("itself", &headers, body).await;
             let longer = [body, b"\0"].concat();
             bench.refuse("one more", &headers, &longer, Kind::Mismatch).await;

@@ -5,10 +5,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use crate::error::{Rejection, RejectionKind};
+use crate::error::{Refusal, RefusalKind};
 
 #[derive(Clone, Debug)]
-pub(super) struct Gate(Arc<Counts>);
+pub(super) struct Admission(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
@@ -19,7 +19,7 @@ struct Counts {
     discards: AtomicUsize,
 }
 
-impl Gate {
+impl Admission {
     pub(super) fn new(max_in_flight: usize, most_bytes: usize) -> Self {
         Self(Arc::new(Counts {
             max_in_flight,
@@ -32,19 +32,19 @@ impl Gate {
 
     /// Lets a request in, if there is room for it and for what it says it will send. What it says takes no room: otherwise a few
     /// hundred headers would close the door for everybody.
-    pub(super) fn enter(&self, expected: usize) -> Result<Place, Rejection> {
+    pub(super) fn enter(&self, expected: usize) -> Result<Permit, Refusal> {
         if self.0.bytes.load(Ordering::Relaxed).saturating_add(expected) > self.0.most_bytes {
             return Err(self.no_bytes());
         }
         if !take(&self.0.requests, 1, self.0.max_in_flight) {
             let most = self.0.max_in_flight;
-            return Err(Rejection::new(
-                RejectionKind::Overloaded,
+            return Err(Refusal::new(
+                RefusalKind::Overloaded,
                 format!("{most} requests are in flight; expected fewer"),
             ));
         }
-        Ok(Place {
-            gate: self.clone(),
+        Ok(Permit {
+            admission: self.clone(),
             bytes: 0,
         })
     }
@@ -55,10 +55,10 @@ impl Gate {
         take(&self.0.discards, 1, most).then(|| Discarding(self.clone()))
     }
 
-    fn no_bytes(&self) -> Rejection {
+    fn no_bytes(&self) -> Refusal {
         let most = self.0.most_bytes;
-        Rejection::new(
-            RejectionKind::Overloaded,
+        Refusal::new(
+            RefusalKind::Overloaded,
             format!("unauthenticated bodies fill their {most} bytes; expected room"),
         )
     }
@@ -74,40 +74,40 @@ fn take(count: &AtomicUsize, amount: usize, most: usize) -> bool {
 
 /// A request's place, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    gate: Gate,
+pub(super) struct Permit {
+    admission: Admission,
     bytes: usize,
 }
 
-impl Place {
+impl Permit {
     /// Counts bytes that have arrived.
-    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Rejection> {
-        if !take(&self.gate.0.bytes, bytes, self.gate.0.most_bytes) {
-            return Err(self.gate.no_bytes());
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+        if !take(&self.admission.0.bytes, bytes, self.admission.0.most_bytes) {
+            return Err(self.admission.no_bytes());
         }
         self.bytes = self.bytes.saturating_add(bytes);
         Ok(())
     }
 
-    /// The sender is known: its bytes no longer count against strangers.
+    /// The provider is known: its bytes no longer count against strangers.
     pub(super) fn authenticated(&mut self) {
-        self.gate
+        self.admission
             .0
             .bytes
             .fetch_sub(std::mem::take(&mut self.bytes), Ordering::AcqRel);
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.authenticated();
-        self.gate.0.requests.fetch_sub(1, Ordering::AcqRel);
+        self.admission.0.requests.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// A refused body that is being discarded, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Discarding(Gate);
+pub(super) struct Discarding(Admission);
 
 impl Drop for Discarding {
     fn drop(&mut self) {

@@ -4,7 +4,7 @@ use super::{SecretError, Secrets, Verifier};
 /// come in.
 ///
 /// A rotation takes three steps: exchange the old secret for the new one *and* the old one; have
-/// the sender use the new one; when deliveries are verified by the first secret alone
+/// the provider use the new one; when deliveries are verified by the first secret alone
 /// ([`Verified::secret`](super::Verified::secret), or the metric `webhook_verified_total`), exchange both for the new one.
 ///
 /// ```
@@ -17,8 +17,8 @@ use super::{SecretError, Secrets, Verifier};
 /// let signed = dwolla::scheme().sign(&Secrets::new("the new secret")?, b"{}")?;
 /// assert!(provider.verifier().verify(&signed, b"{}").is_err());
 ///
-/// handle.exchange(["the new secret", "the old secret"])?;
-/// assert_eq!(provider.verifier().verify(&signed, b"{}")?.secret(), 0);
+/// handle.rotate(["the new secret", "the old secret"])?;
+/// assert_eq!(provider.verifier().verify(&signed, b"{}")?.secret_index(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -35,10 +35,10 @@ impl SecretsHandle {
     /// # Errors
     /// One of them is not of the form that the scheme asks for. The old ones stay. A verifier that
     /// is a [function](Verifier::from_fn) has no secrets to exchange.
-    pub fn exchange(&self, secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<(), SecretError> {
+    pub fn rotate(&self, secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<(), SecretError> {
         let secrets = secrets.try_into().map_err(Into::into)?;
         match self.0.keyed() {
-            Some(keyed) => keyed.exchange(&secrets),
+            Some(keyed) => keyed.rotate(&secrets),
             None => Err(SecretError::no_scheme()),
         }
     }

@@ -8,7 +8,12 @@ use super::*;
 
 #[tokio::test]
 async fn a_whole_number_is_an_id_as_good_as_its_digits() {
-    let endpoint = Endpoint::noting(sender().id(Place::body("id")).topic(Place::body("type")).unique_ids());
+    let endpoint = Endpoint::noting(
+        provider()
+            .id(FieldPath::body("id"))
+            .topic(FieldPath::body("type"))
+            .unique_ids(),
+    );
     let post = |id: &str| format!(r#"{{"id":{id},"type":"x"}}"#);
     // The last two are one float.
     for id in ["7", r#""7""#, "-7", "36893488147419103232", "36893488147419103233"] {
@@ -24,7 +29,11 @@ async fn a_whole_number_is_an_id_as_good_as_its_digits() {
 
 #[tokio::test]
 async fn an_event_without_its_optional_id_goes_by_its_body() {
-    let endpoint = Endpoint::noting(sender().optional_id(Place::body("id")).topic(Place::body("type")));
+    let endpoint = Endpoint::noting(
+        provider()
+            .optional_id(FieldPath::body("id"))
+            .topic(FieldPath::body("type")),
+    );
     for body in [
         r#"{"type":"a"}"#,
         r#"{"type":"a"}"#,
@@ -38,10 +47,10 @@ async fn an_event_without_its_optional_id_goes_by_its_body() {
 
 #[tokio::test]
 async fn one_id_in_two_scopes_is_two_events() {
-    let scoped = sender()
-        .id(Place::body("id"))
-        .scope(Place::body("account"))
-        .topic(Place::body("type"));
+    let scoped = provider()
+        .id(FieldPath::body("id"))
+        .scope(FieldPath::body("account"))
+        .topic(FieldPath::body("type"));
     let endpoint = Endpoint::noting(scoped);
     let long = format!("\"{}\"", "a".repeat(200));
     let id = "i".repeat(200);
@@ -60,18 +69,18 @@ async fn one_id_in_two_scopes_is_two_events() {
 
 #[tokio::test]
 async fn an_unsigned_scope_joins_the_key_and_not_in_strict_mode() {
-    let scoped = |id: Place| {
-        sender()
+    let scoped = |id: FieldPath| {
+        provider()
             .id(id)
-            .scope(Place::unsigned_header(name("x-shop")))
-            .topic(Place::body("type"))
+            .scope(FieldPath::unsigned_header(name("x-shop")))
+            .topic(FieldPath::body("type"))
     };
-    let header_id = || Place::unsigned_header(name("x-id"));
+    let header_id = || FieldPath::unsigned_header(name("x-id"));
     for (id, strict, runs) in [
         (header_id(), false, 2),
         (header_id(), true, 1),
-        (Place::body("id"), false, 2),
-        (Place::body("id"), true, 1),
+        (FieldPath::body("id"), false, 2),
+        (FieldPath::body("id"), true, 1),
     ] {
         let endpoint = match strict {
             true => Endpoint::strict(scoped(id)),
@@ -100,11 +109,11 @@ async fn other_facts_under_an_id_that_is_unique_are_a_duplicate() {
 #[tokio::test]
 async fn a_topic_is_at_the_first_place_that_has_one() {
     let several = || {
-        sender()
+        provider()
             .without_id()
-            .topic(Place::body("a"))
-            .or_topic(Place::body("b.c"))
-            .action(Place::body("action"))
+            .topic(FieldPath::body("a"))
+            .or_topic(FieldPath::body("b.c"))
+            .action(FieldPath::body("action"))
     };
     let endpoint = Endpoint::noting(several());
     for (body, status) in [
@@ -118,7 +127,7 @@ async fn a_topic_is_at_the_first_place_that_has_one() {
     }
     assert_eq!(endpoint.seen(), ["first -", "second -", "second.done -"]);
 
-    let or_header = Endpoint::noting(several().or_topic(Place::unsigned_header(name("x-topic"))));
+    let or_header = Endpoint::noting(several().or_topic(FieldPath::unsigned_header(name("x-topic"))));
     for (headers, status) in [(vec![("x-topic", "third")], 200), (vec![], 400)] {
         assert_eq!(or_header.send(signed("{}", &headers)).await.0, status);
     }
@@ -127,11 +136,11 @@ async fn a_topic_is_at_the_first_place_that_has_one() {
 
 #[tokio::test]
 async fn an_event_without_a_topic_goes_to_the_fallback() {
-    let in_header = Place::unsigned_header(name("x-topic"));
+    let in_header = FieldPath::unsigned_header(name("x-topic"));
     for builder in [
-        sender().without_id().optional_topic(Place::body("type")),
-        sender().without_id().optional_topic(in_header),
-        sender().without_id().without_topic(),
+        provider().without_id().optional_topic(FieldPath::body("type")),
+        provider().without_id().optional_topic(in_header),
+        provider().without_id().without_topic(),
     ] {
         let endpoint = Endpoint::noting(builder);
         for body in ["{}", "[1]", r#"{"type":7}"#] {
@@ -146,11 +155,11 @@ async fn an_event_without_a_topic_goes_to_the_fallback() {
 #[test]
 fn a_payload_is_at_the_first_place_that_has_something() {
     let several = || {
-        sender()
+        provider()
             .without_id()
             .without_topic()
-            .payload(Place::body("p.object"))
-            .or_payload(Place::body("p"))
+            .payload(FieldPath::body("p.object"))
+            .or_payload(FieldPath::body("p"))
     };
     for (body, name) in [
         (r#"{"p":{"object":{"name":"a"}}}"#, Some("a")),
@@ -160,7 +169,7 @@ fn a_payload_is_at_the_first_place_that_has_something() {
         let found = event(several(), body).payload::<Option<User>>().unwrap();
         assert_eq!(found.as_ref().map(|user| user.name.as_str()), name, "{body}");
     }
-    let or_whole = several().or_payload(Place::whole_body());
+    let or_whole = several().or_payload(FieldPath::whole_body());
     let users: Vec<User> = event(or_whole.clone(), r#"[{"name":"d"}]"#).payload().unwrap();
     assert_eq!(users, [User { name: "d".to_owned() }]);
     assert_eq!(event(or_whole, r#"{"name":"c"}"#).payload::<User>().unwrap().name, "c");
@@ -171,10 +180,10 @@ fn a_payload_is_at_the_first_place_that_has_something() {
 #[tokio::test]
 async fn a_signing_time_in_the_body_must_be_near_enough_to_now() {
     let builder = || {
-        sender()
-            .id(Place::body("id"))
+        provider()
+            .id(FieldPath::body("id"))
             .without_topic()
-            .signed_at(Place::body("meta.sent"), Duration::from_secs(300))
+            .signed_at(FieldPath::body("meta.sent"), Duration::from_secs(300))
     };
     let endpoint = Endpoint::noting(builder());
     let now = SystemTime::now()
@@ -203,7 +212,10 @@ async fn a_signing_time_in_the_body_must_be_near_enough_to_now() {
     let window = builder().build().unwrap().signature_window();
     assert_eq!(window, Some(Duration::from_secs(300)));
     // A record must live for as long as the signature.
-    let short = builder().signed_at(Place::body("sent"), 10_000 * HOUR).build().unwrap();
+    let short = builder()
+        .signed_at(FieldPath::body("sent"), 10_000 * HOUR)
+        .build()
+        .unwrap();
     let layer = WebhookLayer::builder(short, MemoryStore::new()).retention(HOUR * 24);
     assert!(layer.build().unwrap_err().to_string().contains("signature"));
 }
@@ -231,7 +243,7 @@ fn humantime(seconds: u64) -> String {
 
 #[tokio::test]
 async fn forms_are_read_as_the_json_in_a_field_or_as_their_fields() {
-    let in_field = || sender().id(Place::body("id")).topic(Place::body("type"));
+    let in_field = || provider().id(FieldPath::body("id")).topic(FieldPath::body("type"));
     let json = r#"{"id":"1","type":"x"}"#;
     let form = "a=b&payload=%7B%22id%22%3A%221%22%2C%22type%22%3A%22x%22%7D";
     for (builder, body, noted) in [
@@ -262,11 +274,11 @@ async fn forms_are_read_as_the_json_in_a_field_or_as_their_fields() {
 
 #[tokio::test]
 async fn a_handshake_is_answered_and_handed_to_nobody() {
-    let challenge = || Place::body("challenge");
+    let challenge = || FieldPath::body("challenge");
     let builder = || {
-        sender()
-            .optional_id(Place::body("id"))
-            .optional_topic(Place::body("type"))
+        provider()
+            .optional_id(FieldPath::body("id"))
+            .optional_topic(FieldPath::body("type"))
             .handshake("verify", Reply::text(challenge()))
             .handshake("json", Reply::json("the \"key\"", challenge()))
             .handshake("ping", Reply::acknowledge())

@@ -8,26 +8,26 @@ use super::{bench::Bench, *};
 
 const BODY: &[u8] = br#"{"id":"1"}"#;
 
-fn with_key(key: Key) -> impl Iterator<Item = Sender> {
-    senders().into_iter().filter(move |sender| sender.key == key)
+fn with_key(key: Key) -> impl Iterator<Item = Described> {
+    providers().into_iter().filter(move |provider| provider.key == key)
 }
 
-fn refusal(sender: &Sender, secret: &str) -> Option<Wrong> {
-    let error = (sender.keyed)(secret).err()?;
+fn refusal(provider: &Described, secret: &str) -> Option<Wrong> {
+    let error = (provider.keyed)(secret).err()?;
     let said = format!("{error} {error:?} {error:#?}");
     let inside = secret.trim();
     assert!(
         inside.len() < 7 || !said.contains(inside),
         "{}: {said} repeats the secret",
-        sender.name
+        provider.name
     );
     Some(error.kind())
 }
 
 #[test]
-fn secrets_that_cannot_be_meant_are_refused_by_every_sender() {
-    for sender in senders() {
-        let secret = sender.secret(1);
+fn secrets_that_cannot_be_meant_are_refused_by_every_provider() {
+    for provider in providers() {
+        let secret = provider.secret(1);
         let cases = [
             (String::new(), Wrong::Empty),
             (" ".to_owned(), Wrong::Blank),
@@ -49,27 +49,32 @@ fn secrets_that_cannot_be_meant_are_refused_by_every_sender() {
             (format!("{secret}\u{200b}"), Wrong::Invisible),
         ];
         for (secret, wrong) in cases {
-            assert_eq!(refusal(&sender, &secret), Some(wrong), "{}: {secret:?}", sender.name);
+            assert_eq!(
+                refusal(&provider, &secret),
+                Some(wrong),
+                "{}: {secret:?}",
+                provider.name
+            );
         }
         // "whsec_\n" is one or the other.
-        assert!(refusal(&sender, "whsec_\n").is_some(), "{}", sender.name);
-        assert_eq!(refusal(&sender, &secret), None, "{}", sender.name);
+        assert!(refusal(&provider, "whsec_\n").is_some(), "{}", provider.name);
+        assert_eq!(refusal(&provider, &secret), None, "{}", provider.name);
     }
 }
 
 #[test]
 fn one_bad_secret_of_several_is_named_by_its_position() {
-    for sender in senders() {
-        let (good, bad) = (sender.secret(1), format!("{}\n", sender.secret(2)));
+    for provider in providers() {
+        let (good, bad) = (provider.secret(1), format!("{}\n", provider.secret(2)));
         let error = Secrets::several([good, bad]).unwrap_err();
         assert_eq!(
             error.to_string(),
             "secret 2 of the list ends with whitespace; expected none around it: trim it where it is read"
         );
     }
-    for sender in with_key(Key::Base64) {
-        let secrets = Secrets::several([sender.secret(1), "no base64!".to_owned()]).unwrap();
-        let error = Verifier::new(&(sender.scheme)(), &secrets).unwrap_err();
+    for provider in with_key(Key::Base64) {
+        let secrets = Secrets::several([provider.secret(1), "no base64!".to_owned()]).unwrap();
+        let error = Verifier::new(&(provider.scheme)(), &secrets).unwrap_err();
         assert_eq!(error.kind(), Wrong::Encoding);
         assert!(error.to_string().starts_with("secret 2 of the list"), "{error}");
     }
@@ -78,31 +83,36 @@ fn one_bad_secret_of_several_is_named_by_its_position() {
 // ---- a text whose bytes are the key ----
 
 #[tokio::test]
-async fn a_short_secret_is_taken_since_senders_set_no_minimum() {
-    for sender in with_key(Key::AsIs) {
+async fn a_short_secret_is_taken_since_providers_set_no_minimum() {
+    for provider in with_key(Key::AsIs) {
         for secret in ["s", "ab", "fifteen letters"] {
-            let bench = Bench::with(sender, secret, at(NOW));
-            assert_eq!(bench.verifier.shortest_secret(), Some(secret.len()), "{}", sender.name);
-            let headers = under(&sender, secret);
+            let bench = Bench::with(provider, secret, at(NOW));
+            assert_eq!(
+                bench.verifier.shortest_secret(),
+                Some(secret.len()),
+                "{}",
+                provider.name
+            );
+            let headers = under(&provider, secret);
             bench.accept(&format!("{} bytes", secret.len()), &headers, BODY).await;
         }
     }
 }
 
 /// Headers that this secret has made.
-fn under(sender: &Sender, secret: &str) -> HeaderMap {
+fn under(provider: &Described, secret: &str) -> HeaderMap {
     let time = NOW.to_string();
-    let tag = sender.write(&sender.mac(secret, b"msg_1", time.as_bytes(), BODY));
+    let tag = provider.write(&provider.mac(secret, b"msg_1", time.as_bytes(), BODY));
     let claims = Claims {
-        value: sender.value(time.as_bytes(), tag.as_bytes()),
-        ..sender.now(BODY)
+        value: provider.value(time.as_bytes(), tag.as_bytes()),
+        ..provider.now(BODY)
     };
-    sender.headers(&claims).unwrap()
+    provider.headers(&claims).unwrap()
 }
 
 #[tokio::test]
 async fn a_text_is_the_key_byte_for_byte() {
-    for sender in with_key(Key::AsIs) {
+    for provider in with_key(Key::AsIs) {
         let secrets = [
             // Stripe's: the prefix is part of the key, and what is behind it is not decoded.
             "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -119,10 +129,10 @@ async fn a_text_is_the_key_byte_for_byte() {
             "0123456789012345678901234567890123456789012345678901234567890123456789",
         ];
         for keyed in secrets {
-            let bench = Bench::with(sender, keyed, at(NOW));
+            let bench = Bench::with(provider, keyed, at(NOW));
             for signed in secrets {
                 let what = format!("{signed} for {keyed}");
-                let headers = under(&sender, signed);
+                let headers = under(&provider, signed);
                 if signed == keyed {
                     bench.accept(&what, &headers, BODY).await;
                 } else {
@@ -131,16 +141,16 @@ async fn a_text_is_the_key_byte_for_byte() {
             }
         }
         // Nor is what a text stands for the key.
-        let bench = Bench::with(sender, secrets[0], at(NOW));
+        let bench = Bench::with(provider, secrets[0], at(NOW));
         let decoded = STANDARD.decode(secrets[1]).unwrap();
-        let content = sender.signed_bytes(b"msg_1", NOW.to_string().as_bytes(), BODY);
+        let content = provider.signed_bytes(b"msg_1", NOW.to_string().as_bytes(), BODY);
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &decoded);
-        let tag = sender.write(ring::hmac::sign(&key, &content).as_ref());
+        let tag = provider.write(ring::hmac::sign(&key, &content).as_ref());
         let claims = Claims {
-            value: sender.value(NOW.to_string().as_bytes(), tag.as_bytes()),
-            ..sender.now(BODY)
+            value: provider.value(NOW.to_string().as_bytes(), tag.as_bytes()),
+            ..provider.now(BODY)
         };
-        let headers = sender.headers(&claims).unwrap();
+        let headers = provider.headers(&claims).unwrap();
         bench.refuse("decoded", &headers, BODY, Kind::Mismatch).await;
     }
 }
@@ -150,7 +160,7 @@ async fn a_text_is_the_key_byte_for_byte() {
 #[tokio::test]
 async fn the_prefix_of_a_base64_secret_may_be_left_out() {
     assert_eq!(with_key(Key::Base64).count(), 2);
-    for sender in with_key(Key::Base64) {
+    for provider in with_key(Key::Base64) {
         let bare = STANDARD.encode([1; 25]);
         assert!(bare.ends_with('='));
         let unpadded = bare.trim_end_matches('=');
@@ -160,72 +170,76 @@ async fn the_prefix_of_a_base64_secret_may_be_left_out() {
             unpadded.to_owned(),
             format!("whsec_{unpadded}"),
         ] {
-            let verifier = (sender.keyed)(&secret).unwrap();
-            let headers = under(&sender, &bare);
+            let verifier = (provider.keyed)(&secret).unwrap();
+            let headers = under(&provider, &bare);
             assert!(verifier.verify_at(&headers, BODY, at(NOW)).is_ok(), "{secret}");
             assert_eq!(verifier.shortest_secret(), Some(25));
         }
     }
 }
 
-/// Random letters, as some senders give out, end in bits that fill no byte. Standard Webhooks' and
+/// Random letters, as some providers give out, end in bits that fill no byte. Standard Webhooks' and
 /// Svix's SDKs for JavaScript, and Node itself, drop them.
 #[tokio::test]
 async fn bits_of_a_base64_secret_that_fill_no_byte_may_be_anything_and_are_dropped() {
-    for sender in with_key(Key::Base64) {
+    for provider in with_key(Key::Base64) {
         // as Node decodes all of them
         let key = hex::decode("31f290f6bf06298aab4f08d43c3f082cf648a362da2da4b006").unwrap();
         let canonical = STANDARD.encode(&key);
         assert_eq!(canonical, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBg==");
-        let headers = under(&sender, &canonical);
+        let headers = under(&provider, &canonical);
         for last in ["g", "h", "r", "v"] {
             for text in [
                 format!("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwB{last}"),
                 format!("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwB{last}=="),
                 format!("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwB{last}"),
             ] {
-                let bench = Bench::with(sender, &text, at(NOW));
+                let bench = Bench::with(provider, &text, at(NOW));
                 assert_eq!(bench.verifier.shortest_secret(), Some(25));
                 bench.accept(&text, &headers, BODY).await;
             }
         }
-        let bench = Bench::with(sender, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBw==", at(NOW));
+        let bench = Bench::with(provider, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBw==", at(NOW));
         bench.refuse("another key", &headers, BODY, Kind::Mismatch).await;
         // A lone letter more is none of the key's, but of a secret that was cut.
         assert_eq!(
-            refusal(&sender, &format!("{}A", STANDARD.encode([7; 24]))),
+            refusal(&provider, &format!("{}A", STANDARD.encode([7; 24]))),
             Some(Wrong::Encoding)
         );
     }
 }
 
 #[test]
-fn a_raw_key_is_every_senders_key_as_it_is() {
-    for sender in senders() {
-        let key = match sender.key {
-            Key::AsIs => sender.secret(1).into_bytes(),
+fn a_raw_key_is_every_providers_key_as_it_is() {
+    for provider in providers() {
+        let key = match provider.key {
+            Key::AsIs => provider.secret(1).into_bytes(),
             Key::Base64 => vec![1; 24],
         };
-        let verifier = Verifier::new(&(sender.scheme)(), &Secrets::raw_key(key).unwrap()).unwrap();
-        let headers = under(&sender, &sender.secret(1));
-        assert!(verifier.verify_at(&headers, BODY, at(NOW)).is_ok(), "{}", sender.name);
-        let verifier = (sender.keyed)(&sender.secret(2)).unwrap();
-        assert!(verifier.verify_at(&headers, BODY, at(NOW)).is_err(), "{}", sender.name);
-        let key = match sender.key {
-            Key::AsIs => sender.secret(1).into_bytes(),
+        let verifier = Verifier::new(&(provider.scheme)(), &Secrets::raw_key(key).unwrap()).unwrap();
+        let headers = under(&provider, &provider.secret(1));
+        assert!(verifier.verify_at(&headers, BODY, at(NOW)).is_ok(), "{}", provider.name);
+        let verifier = (provider.keyed)(&provider.secret(2)).unwrap();
+        assert!(
+            verifier.verify_at(&headers, BODY, at(NOW)).is_err(),
+            "{}",
+            provider.name
+        );
+        let key = match provider.key {
+            Key::AsIs => provider.secret(1).into_bytes(),
             Key::Base64 => vec![1; 24],
         };
         verifier
             .secrets_handle()
-            .exchange(Secrets::raw_key(key).unwrap())
+            .rotate(Secrets::raw_key(key).unwrap())
             .unwrap();
-        assert!(verifier.verify_at(&headers, BODY, at(NOW)).is_ok(), "{}", sender.name);
+        assert!(verifier.verify_at(&headers, BODY, at(NOW)).is_ok(), "{}", provider.name);
     }
 }
 
 #[test]
 fn a_base64_secret_stands_for_24_to_75_bytes() {
-    for sender in with_key(Key::Base64) {
+    for provider in with_key(Key::Base64) {
         for length in 0..100 {
             let secret = STANDARD.encode(vec![7; length]);
             let expected = match length {
@@ -233,22 +247,32 @@ fn a_base64_secret_stands_for_24_to_75_bytes() {
                 24..=75 => None,
                 _ => Some(Wrong::Length),
             };
-            assert_eq!(refusal(&sender, &secret), expected, "{}: {length} bytes", sender.name);
+            assert_eq!(
+                refusal(&provider, &secret),
+                expected,
+                "{}: {length} bytes",
+                provider.name
+            );
             let expected = if length == 0 {
                 Some(Wrong::PrefixAlone)
             } else {
                 expected
             };
             let whole = format!("whsec_{secret}");
-            assert_eq!(refusal(&sender, &whole), expected, "{}: {length} bytes", sender.name);
+            assert_eq!(
+                refusal(&provider, &whole),
+                expected,
+                "{}: {length} bytes",
+                provider.name
+            );
         }
     }
 }
 
 #[test]
 fn what_is_no_base64_is_no_secret_there() {
-    for sender in with_key(Key::Base64) {
-        let right = sender.secret(1);
+    for provider in with_key(Key::Base64) {
+        let right = provider.secret(1);
         let bytes = [0xfb; 24];
         let url_safe = URL_SAFE_NO_PAD.encode(bytes);
         assert!(url_safe.contains('-') || url_safe.contains('_'));
@@ -268,10 +292,10 @@ fn what_is_no_base64_is_no_secret_there() {
         ];
         for secret in no_base64 {
             assert_eq!(
-                refusal(&sender, &secret),
+                refusal(&provider, &secret),
                 Some(Wrong::Encoding),
                 "{}: {secret:?}",
-                sender.name
+                provider.name
             );
         }
     }
@@ -279,10 +303,10 @@ fn what_is_no_base64_is_no_secret_there() {
 
 #[test]
 fn secrets_are_not_shown_by_debug() {
-    for sender in senders() {
-        let secret = sender.secret(1);
-        let verifier = (sender.keyed)(&secret).unwrap();
-        let said = format!("{verifier:?} {:?} {:?}", verifier.secrets_handle(), sender.secrets());
+    for provider in providers() {
+        let secret = provider.secret(1);
+        let verifier = (provider.keyed)(&secret).unwrap();
+        let said = format!("{verifier:?} {:?} {:?}", verifier.secrets_handle(), provider.secrets());
         let inside = secret.trim_start_matches("whsec_");
         assert!(!said.contains(inside), "{said}");
     }

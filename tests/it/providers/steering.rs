@@ -1,4 +1,4 @@
-//! What of a request its signature covers, as a table for each sender; all else may be anything, and nothing of it has a say in how the request is
+//! What of a request its signature covers, as a table for each provider; all else may be anything, and nothing of it has a say in how the request is
 //! verified.
 
 #![cfg(test)] // for clippy
@@ -15,14 +15,14 @@ use crate::endpoint::Answer;
 
 const BODY: &[u8] = br#"{"id":"1","type":"a.b","event":"c"}"#;
 
-/// What a sender's requests say, and whether it is signed.
+/// What a provider's requests say, and whether it is signed.
 struct Covers {
-    sender: &'static str,
+    provider: &'static str,
     /// Parts whose every change is refused.
     signed: &'static [&'static str],
     /// Headers that it sends, with what stands there in a usual request. They may be missing, too.
     unsigned: &'static [(&'static str, &'static str)],
-    /// Headers of the same sender that look like its signature and are not looked at.
+    /// Headers of the same provider that look like its signature and are not looked at.
     ignored: &'static [(&'static str, &'static str)],
 }
 
@@ -30,7 +30,7 @@ const NO_TAG: &str = "0000000000000000000000000000000000000000";
 
 const TABLE: [Covers; 12] = [
     Covers {
-        sender: "dwolla",
+        provider: "dwolla",
         signed: &["x-request-signature-sha-256", "body"],
         unsigned: &[
             ("x-dwolla-topic", "customer_created"),
@@ -40,13 +40,13 @@ const TABLE: [Covers; 12] = [
         ignored: &[("x-request-signature", NO_TAG)],
     },
     Covers {
-        sender: "example",
+        provider: "example",
         signed: &["x-webhook-signature", "body"],
         unsigned: &[("x-webhook-id", "wh_1"), ("x-webhook-event", "a.b")],
         ignored: &[],
     },
     Covers {
-        sender: "github",
+        provider: "github",
         signed: &["x-hub-signature-256", "body"],
         unsigned: &[
             ("x-github-event", "issues"),
@@ -59,7 +59,7 @@ const TABLE: [Covers; 12] = [
         ignored: &[("x-hub-signature", "sha1=0000000000000000000000000000000000000000")],
     },
     Covers {
-        sender: "linear",
+        provider: "linear",
         signed: &["linear-signature", "body"],
         unsigned: &[
             ("linear-event", "Issue"),
@@ -69,7 +69,7 @@ const TABLE: [Covers; 12] = [
         ignored: &[],
     },
     Covers {
-        sender: "shopify",
+        provider: "shopify",
         signed: &["x-shopify-hmac-sha256", "body"],
         unsigned: &[
             ("x-shopify-topic", "orders/create"),
@@ -83,7 +83,7 @@ const TABLE: [Covers; 12] = [
     },
     Covers {
         // The address is signed, but as it was configured, not as the request says it.
-        sender: "square",
+        provider: "square",
         signed: &["x-square-hmacsha256-signature", "body"],
         unsigned: &[
             ("square-environment", "Production"),
@@ -94,19 +94,19 @@ const TABLE: [Covers; 12] = [
         ignored: &[("x-square-signature", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=")],
     },
     Covers {
-        sender: "stripe",
+        provider: "stripe",
         signed: &["stripe-signature", "time", "body"],
         unsigned: &[("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")],
         ignored: &[],
     },
     Covers {
-        sender: "paddle",
+        provider: "paddle",
         signed: &["paddle-signature", "time", "body"],
         unsigned: &[("paddle-version", "1"), ("user-agent", "Paddle")],
         ignored: &[("p_signature", "AAAA")],
     },
     Covers {
-        sender: "slack",
+        provider: "slack",
         signed: &["x-slack-signature", "time", "body"],
         unsigned: &[
             ("x-slack-retry-num", "1"),
@@ -116,7 +116,7 @@ const TABLE: [Covers; 12] = [
         ignored: &[],
     },
     Covers {
-        sender: "zoom",
+        provider: "zoom",
         signed: &["x-zm-signature", "time", "body"],
         unsigned: &[
             ("x-zm-request-id", "a1b2"),
@@ -127,7 +127,7 @@ const TABLE: [Covers; 12] = [
         ignored: &[],
     },
     Covers {
-        sender: "standard-webhooks",
+        provider: "standard-webhooks",
         signed: &["webhook-signature", "id", "time", "body"],
         unsigned: &[],
         ignored: &[
@@ -137,7 +137,7 @@ const TABLE: [Covers; 12] = [
         ],
     },
     Covers {
-        sender: "svix",
+        provider: "svix",
         signed: &["svix-signature", "id", "time", "body"],
         unsigned: &[("user-agent", "Svix-Webhooks/1.40")],
         // the other set of names, where the first one is there
@@ -159,10 +159,10 @@ const ALWAYS: [(&str, &str); 6] = [
     ("forwarded", "host=example.com;proto=https"),
 ];
 
-fn rows() -> impl Iterator<Item = (Sender, &'static Covers)> {
-    senders().into_iter().map(|sender| {
-        let row = TABLE.iter().find(|row| row.sender == sender.name);
-        (sender, row.unwrap_or_else(|| panic!("no row for {}", sender.name)))
+fn rows() -> impl Iterator<Item = (Described, &'static Covers)> {
+    providers().into_iter().map(|provider| {
+        let row = TABLE.iter().find(|row| row.provider == provider.name);
+        (provider, row.unwrap_or_else(|| panic!("no row for {}", provider.name)))
     })
 }
 
@@ -174,57 +174,57 @@ struct Usual {
 }
 
 fn usual() -> impl Iterator<Item = Usual> {
-    rows().map(|(sender, row)| {
-        let mut headers = sender.headers(&sender.now(BODY)).unwrap();
+    rows().map(|(provider, row)| {
+        let mut headers = provider.headers(&provider.now(BODY)).unwrap();
         for (name, value) in row.unsigned.iter().chain(&ALWAYS) {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        let bench = Bench::of(sender);
+        let bench = Bench::of(provider);
         Usual { bench, row, headers }
     })
 }
 
 #[test]
-fn the_table_is_of_all_senders_and_says_what_their_schemes_say() {
-    assert_eq!(senders().len(), TABLE.len());
-    for (sender, row) in rows() {
-        let mut signed = vec![sender.header];
-        signed.extend(sender.id.map(|_| "id"));
-        signed.extend(sender.tolerance().map(|_| "time"));
+fn the_table_is_of_all_providers_and_says_what_their_schemes_say() {
+    assert_eq!(providers().len(), TABLE.len());
+    for (provider, row) in rows() {
+        let mut signed = vec![provider.header];
+        signed.extend(provider.id.map(|_| "id"));
+        signed.extend(provider.tolerance().map(|_| "time"));
         signed.push("body");
-        assert_eq!(row.signed, signed, "{}", row.sender);
+        assert_eq!(row.signed, signed, "{}", row.provider);
         // The names under which a tag is looked for, and no others.
-        let mut names = vec![sender.header];
-        match row.sender {
+        let mut names = vec![provider.header];
+        match row.provider {
             "dwolla" => names.push("x-request-signature"),
             "svix" => names.push("webhook-signature"),
             "shopify" => names.push("shopify-hmac-sha256"),
             _ => {}
         }
-        assert_eq!((sender.scheme)().headers(), names, "{}", row.sender);
+        assert_eq!((provider.scheme)().headers(), names, "{}", row.provider);
     }
 }
 
 #[tokio::test]
 async fn whatever_is_signed_cannot_be_changed() {
     for Usual { bench, row, headers } in usual() {
-        let sender = bench.sender;
+        let provider = bench.provider;
         bench.accept("as it is", &headers, BODY).await;
-        let tag = sender.tag(b"msg_1", NOW.to_string().as_bytes(), BODY);
+        let tag = provider.tag(b"msg_1", NOW.to_string().as_bytes(), BODY);
         for part in row.signed {
             let mut changed = headers.clone();
             let mut body = BODY.to_vec();
-            match (*part, sender.time) {
+            match (*part, provider.time) {
                 ("body", _) => body[7] = b'2',
-                ("id", _) => drop(changed.insert(sender.id.unwrap(), HeaderValue::from_static("msg_2"))),
+                ("id", _) => drop(changed.insert(provider.id.unwrap(), HeaderValue::from_static("msg_2"))),
                 ("time", Time::Header(name, _)) => drop(changed.insert(name, HeaderValue::from(NOW + 1))),
                 ("time", _) => {
-                    let value = sender.value((NOW + 1).to_string().as_bytes(), tag.as_bytes());
-                    changed.insert(sender.header, HeaderValue::from_bytes(&value).unwrap());
+                    let value = provider.value((NOW + 1).to_string().as_bytes(), tag.as_bytes());
+                    changed.insert(provider.header, HeaderValue::from_bytes(&value).unwrap());
                 }
                 _ => {
-                    let value = sender.value(NOW.to_string().as_bytes(), sender.write(&[7; 32]).as_bytes());
-                    changed.insert(sender.header, HeaderValue::from_bytes(&value).unwrap());
+                    let value = provider.value(NOW.to_string().as_bytes(), provider.write(&[7; 32]).as_bytes());
+                    changed.insert(provider.header, HeaderValue::from_bytes(&value).unwrap());
                 }
             }
             bench.refuse(part, &changed, &body, Kind::Mismatch).await;
@@ -279,26 +279,26 @@ async fn headers_that_look_like_a_signature_replace_none() {
             bench.accept(name, &with, BODY).await;
         }
         bench.accept("all of them", &all, BODY).await;
-        // Nor is the sender's own tag one under such a name, where it is not the sender's second name for it.
+        // Nor is the provider's own tag one under such a name, where it is not the provider's second name for it.
         if let Some((name, _)) = row.ignored.first() {
             let mut moved = headers.clone();
-            let right = moved.remove(bench.sender.header).unwrap();
+            let right = moved.remove(bench.provider.header).unwrap();
             moved.insert(*name, right);
-            if row.sender == "dwolla" {
+            if row.provider == "dwolla" {
                 bench.accept(name, &moved, BODY).await;
             } else {
                 bench.refuse(name, &moved, BODY, Kind::Missing).await;
             }
         }
-        // Without the sender's own they are none, or a wrong one.
-        all.remove(bench.sender.header);
+        // Without the provider's own they are none, or a wrong one.
+        all.remove(bench.provider.header);
         bench.refuse_for_any("without its own", &all, BODY).await;
-        // Nor are the other senders', signed with the same secret.
-        for other in senders()
+        // Nor are the other providers', signed with the same secret.
+        for other in providers()
             .into_iter()
-            .filter(|other| other.header != bench.sender.header)
+            .filter(|other| other.header != bench.provider.header)
         {
-            if (bench.sender.name, other.name) == ("svix", "standard-webhooks") {
+            if (bench.provider.name, other.name) == ("svix", "standard-webhooks") {
                 continue; // one scheme under two sets of names
             }
             let theirs = other.headers(&other.now(BODY)).unwrap();
@@ -326,7 +326,7 @@ async fn the_address_of_a_request_is_not_what_is_signed() {
             "*",
         ] {
             let answer = send(Method::POST, uri, BODY).await;
-            assert_eq!(answer.status.as_u16(), 200, "{}: {uri}", bench.sender.name);
+            assert_eq!(answer.status.as_u16(), 200, "{}: {uri}", bench.provider.name);
             let refused = send(Method::POST, uri, b"{}").await;
             assert_eq!((refused.status.as_u16(), refused.body.as_str()), (401, UNIFORM));
         }
@@ -337,17 +337,20 @@ async fn the_address_of_a_request_is_not_what_is_signed() {
     }
 }
 
-// ---- one sender with two sets of names ----
+// ---- one provider with two sets of names ----
 
-fn svix() -> Sender {
-    senders().into_iter().find(|sender| sender.name == "svix").unwrap()
+fn svix() -> Described {
+    providers()
+        .into_iter()
+        .find(|provider| provider.name == "svix")
+        .unwrap()
 }
 
 #[tokio::test]
 async fn svixs_other_names_are_read_where_its_own_are_absent_and_never_mixed() {
-    let sender = svix();
-    let bench = Bench::of(sender);
-    let own = sender.headers(&sender.now(BODY)).unwrap();
+    let provider = svix();
+    let bench = Bench::of(provider);
+    let own = provider.headers(&provider.now(BODY)).unwrap();
     let renamed = |names: &[&str]| -> HeaderMap {
         own.iter()
             .map(|(name, value)| {
@@ -371,10 +374,10 @@ async fn svixs_other_names_are_read_where_its_own_are_absent_and_never_mixed() {
     // Both sets, and the second is another request's: the first counts.
     let other = Claims {
         id: b"msg_2".to_vec(),
-        ..sender.now(b"other")
+        ..provider.now(b"other")
     };
     let mut both = renamed(&[tag, id, time]);
-    for (name, value) in sender.headers(&other).unwrap() {
+    for (name, value) in provider.headers(&other).unwrap() {
         both.insert(name.unwrap(), value);
     }
     bench.refuse("two sets", &both, BODY, Kind::Mismatch).await;
@@ -388,6 +391,6 @@ async fn svixs_other_names_are_read_where_its_own_are_absent_and_never_mixed() {
         both.insert(name, HeaderValue::from_static(value));
     }
     bench.accept("two sets, the first right", &both, BODY).await;
-    assert_eq!((sender.scheme)().signed_id(&both), Some("msg_1"));
-    assert_eq!((sender.scheme)().signed_id(&renamed(&[tag, id, time])), Some("msg_1"));
+    assert_eq!((provider.scheme)().signed_id(&both), Some("msg_1"));
+    assert_eq!((provider.scheme)().signed_id(&renamed(&[tag, id, time])), Some("msg_1"));
 }

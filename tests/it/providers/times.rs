@@ -8,16 +8,18 @@ use super::{bench::Bench, *};
 
 const BODY: &[u8] = br#"{"id":"1"}"#;
 
-/// The senders that sign a time, with how long it is good for.
-fn timed() -> impl Iterator<Item = (Sender, u64)> {
-    senders()
+/// The providers that sign a time, with how long it is good for.
+fn timed() -> impl Iterator<Item = (Described, u64)> {
+    providers()
         .into_iter()
-        .filter_map(|sender| Some((sender, sender.tolerance()?)))
+        .filter_map(|provider| Some((provider, provider.tolerance()?)))
 }
 
 #[test]
 fn a_time_is_signed_by_those_who_say_so() {
-    let names: Vec<_> = timed().map(|(sender, tolerance)| (sender.name, tolerance)).collect();
+    let names: Vec<_> = timed()
+        .map(|(provider, tolerance)| (provider.name, tolerance))
+        .collect();
     let expected = [
         ("stripe", 300),
         ("paddle", 4 * 24 * 3600),
@@ -79,11 +81,11 @@ async fn a_text_that_is_no_time_is_refused_under_its_right_tag() {
     .map(|text| text.as_bytes().to_vec())
     .chain([vec![0x80; 10], vec![0xff; 10], b"170000000\xb9".to_vec()])
     .collect();
-    for (sender, _) in timed() {
-        let bench = Bench::of(sender);
+    for (provider, _) in timed() {
+        let bench = Bench::of(provider);
         for time in &no_times {
-            let claims = sender.claims(b"msg_1", time, BODY);
-            let headers = sender.headers(&claims).unwrap();
+            let claims = provider.claims(b"msg_1", time, BODY);
+            let headers = provider.headers(&claims).unwrap();
             let what = format!("the time {:?}", String::from_utf8_lossy(time));
             bench.refuse(&what, &headers, BODY, Kind::Malformed).await;
         }
@@ -93,9 +95,9 @@ async fn a_text_that_is_no_time_is_refused_under_its_right_tag() {
 
 #[tokio::test]
 async fn a_time_is_good_on_both_sides_up_to_the_tolerance_and_not_a_second_longer() {
-    for (sender, tolerance) in timed() {
-        let bench = Bench::of(sender);
-        let headers = sender.headers(&sender.now(BODY)).unwrap();
+    for (provider, tolerance) in timed() {
+        let bench = Bench::of(provider);
+        let headers = provider.headers(&provider.now(BODY)).unwrap();
         let second = Duration::from_secs(1);
         let tolerance = Duration::from_secs(tolerance);
         for good in [
@@ -127,10 +129,12 @@ async fn a_time_is_good_on_both_sides_up_to_the_tolerance_and_not_a_second_longe
 
 #[tokio::test]
 async fn the_largest_and_the_smallest_time_are_only_far_away() {
-    for (sender, _) in timed() {
-        let bench = Bench::of(sender);
+    for (provider, _) in timed() {
+        let bench = Bench::of(provider);
         for time in ["0", "1", "99999999999", "17000000000"] {
-            let headers = sender.headers(&sender.claims(b"msg_1", time.as_bytes(), BODY)).unwrap();
+            let headers = provider
+                .headers(&provider.claims(b"msg_1", time.as_bytes(), BODY))
+                .unwrap();
             bench.refuse(time, &headers, BODY, Kind::Timestamp).await;
         }
     }
@@ -138,12 +142,12 @@ async fn the_largest_and_the_smallest_time_are_only_far_away() {
 
 #[tokio::test]
 async fn the_tag_decides_before_the_time_so_that_an_unsigned_time_tells_nothing() {
-    for (sender, tolerance) in timed() {
-        let bench = Bench::of(sender);
+    for (provider, tolerance) in timed() {
+        let bench = Bench::of(provider);
         for time in [NOW - tolerance - 1, NOW + tolerance + 1, 0] {
             let time = time.to_string();
-            let right = sender.claims(b"msg_1", time.as_bytes(), BODY);
-            let headers = sender.headers(&right).unwrap();
+            let right = provider.claims(b"msg_1", time.as_bytes(), BODY);
+            let headers = provider.headers(&right).unwrap();
             bench
                 .refuse(&format!("right, of {time}"), &headers, BODY, Kind::Timestamp)
                 .await;
@@ -152,9 +156,9 @@ async fn the_tag_decides_before_the_time_so_that_an_unsigned_time_tells_nothing(
                 .await;
             // The tag of now, and another time beside it.
             let mut claims = right;
-            let tag = sender.tag(b"msg_1", NOW.to_string().as_bytes(), BODY);
-            claims.value = sender.value(time.as_bytes(), tag.as_bytes());
-            let headers = sender.headers(&claims).unwrap();
+            let tag = provider.tag(b"msg_1", NOW.to_string().as_bytes(), BODY);
+            claims.value = provider.value(time.as_bytes(), tag.as_bytes());
+            let headers = provider.headers(&claims).unwrap();
             bench
                 .refuse(&format!("of now, under {time}"), &headers, BODY, Kind::Mismatch)
                 .await;
@@ -165,11 +169,11 @@ async fn the_tag_decides_before_the_time_so_that_an_unsigned_time_tells_nothing(
 
 #[tokio::test]
 async fn a_time_that_is_not_there_or_has_two_values_is_refused() {
-    for (sender, _) in timed() {
-        let bench = Bench::of(sender);
-        let claims = sender.now(BODY);
-        let right = sender.headers(&claims).unwrap();
-        match sender.time {
+    for (provider, _) in timed() {
+        let bench = Bench::of(provider);
+        let claims = provider.now(BODY);
+        let right = provider.headers(&claims).unwrap();
+        match provider.time {
             Time::Header(name, _) => {
                 let mut without = right.clone();
                 without.remove(name);
@@ -179,11 +183,11 @@ async fn a_time_that_is_not_there_or_has_two_values_is_refused() {
                 bench.refuse("two times", &two, BODY, Kind::Repeated).await;
             }
             Time::Item(label, _) => {
-                let Form::List(separator, of_tag) = sender.form else {
+                let Form::List(separator, of_tag) = provider.form else {
                     unreachable!()
                 };
                 let time = NOW.to_string();
-                let tag = sender.tag(b"", time.as_bytes(), BODY);
+                let tag = provider.tag(b"", time.as_bytes(), BODY);
                 let values = [
                     format!("{of_tag}{tag}"),
                     format!("{of_tag}{tag}{separator}"),
@@ -195,7 +199,7 @@ async fn a_time_that_is_not_there_or_has_two_values_is_refused() {
                 ];
                 for value in values {
                     let mut headers = right.clone();
-                    headers.insert(sender.header, value.parse().unwrap());
+                    headers.insert(provider.header, value.parse().unwrap());
                     bench.refuse(&value, &headers, BODY, Kind::Malformed).await;
                 }
             }
@@ -207,36 +211,36 @@ async fn a_time_that_is_not_there_or_has_two_values_is_refused() {
 
 #[test]
 fn another_tolerance_is_the_one_that_counts() {
-    for (sender, tolerance) in timed() {
-        let wide = (sender.keyed)(&sender.secret(1))
+    for (provider, tolerance) in timed() {
+        let wide = (provider.keyed)(&provider.secret(1))
             .unwrap()
             .with_tolerance(Duration::from_secs(tolerance + 60));
         let narrow = wide.clone().with_tolerance(Duration::ZERO);
-        let headers = sender.headers(&sender.now(BODY)).unwrap();
+        let headers = provider.headers(&provider.now(BODY)).unwrap();
         let kind = |verifier: &Verifier, seconds| {
             let verified = verifier.verify_at(&headers, BODY, at(seconds));
             verified.map(drop).map_err(|error| error.kind())
         };
         for sign in [1, -1] {
             let then = |seconds: u64| NOW.checked_add_signed(sign * i64::try_from(seconds).unwrap()).unwrap();
-            assert_eq!(kind(&wide, then(tolerance + 60)), Ok(()), "{}", sender.name);
+            assert_eq!(kind(&wide, then(tolerance + 60)), Ok(()), "{}", provider.name);
             assert_eq!(
                 kind(&wide, then(tolerance + 61)),
                 Err(Kind::Timestamp),
                 "{}",
-                sender.name
+                provider.name
             );
-            assert_eq!(kind(&narrow, then(1)), Err(Kind::Timestamp), "{}", sender.name);
+            assert_eq!(kind(&narrow, then(1)), Err(Kind::Timestamp), "{}", provider.name);
         }
-        assert_eq!(kind(&narrow, NOW), Ok(()), "{}", sender.name);
+        assert_eq!(kind(&narrow, NOW), Ok(()), "{}", provider.name);
     }
 }
 
 #[test]
-fn each_senders_own_type_takes_another_tolerance() {
+fn each_providers_own_type_takes_another_tolerance() {
     let hour = Duration::from_secs(3600);
-    let text = "secret 001 of this sender";
-    let base64 = senders().last().unwrap().secret(1);
+    let text = "secret 001 of this provider";
+    let base64 = providers().last().unwrap().secret(1);
     let verifiers = [
         keyed(Stripe::new(text).map(|provider| provider.tolerance(hour))),
         keyed(Paddle::new(text).map(|provider| provider.tolerance(hour))),
@@ -245,32 +249,32 @@ fn each_senders_own_type_takes_another_tolerance() {
         keyed(StandardWebhooks::new(base64.as_str()).map(|provider| provider.tolerance(hour))),
         keyed(Svix::new(base64.as_str()).map(|provider| provider.tolerance(hour))),
     ];
-    for (verifier, (sender, _)) in verifiers.into_iter().zip(timed()) {
+    for (verifier, (provider, _)) in verifiers.into_iter().zip(timed()) {
         let verifier = verifier.unwrap();
-        let headers = sender.headers(&sender.now(BODY)).unwrap();
+        let headers = provider.headers(&provider.now(BODY)).unwrap();
         let kind = |seconds| {
             let verified = verifier.verify_at(&headers, BODY, at(seconds));
             verified.map(drop).map_err(|error| error.kind())
         };
-        assert_eq!(kind(NOW + 3600), Ok(()), "{}", sender.name);
-        assert_eq!(kind(NOW - 3600), Ok(()), "{}", sender.name);
-        assert_eq!(kind(NOW + 3601), Err(Kind::Timestamp), "{}", sender.name);
-        assert_eq!(kind(NOW - 3601), Err(Kind::Timestamp), "{}", sender.name);
+        assert_eq!(kind(NOW + 3600), Ok(()), "{}", provider.name);
+        assert_eq!(kind(NOW - 3600), Ok(()), "{}", provider.name);
+        assert_eq!(kind(NOW + 3601), Err(Kind::Timestamp), "{}", provider.name);
+        assert_eq!(kind(NOW - 3601), Err(Kind::Timestamp), "{}", provider.name);
     }
 }
 
 // ---- ids ----
 
-fn with_ids() -> impl Iterator<Item = Sender> {
-    senders().into_iter().filter(|sender| sender.id.is_some())
+fn with_ids() -> impl Iterator<Item = Described> {
+    providers().into_iter().filter(|provider| provider.id.is_some())
 }
 
 #[tokio::test]
 async fn an_id_that_could_be_cut_elsewhere_is_refused_under_its_right_tag() {
     assert_eq!(with_ids().count(), 2);
     let (time, long) = (NOW.to_string(), "a".repeat(256));
-    for sender in with_ids() {
-        let bench = Bench::of(sender);
+    for provider in with_ids() {
+        let bench = Bench::of(provider);
         let ids: [&[u8]; 12] = [
             b"msg.1",
             b".",
@@ -286,43 +290,48 @@ async fn an_id_that_could_be_cut_elsewhere_is_refused_under_its_right_tag() {
             long.as_bytes(),
         ];
         for id in ids {
-            let headers = sender.headers(&sender.claims(id, time.as_bytes(), BODY)).unwrap();
+            let headers = provider.headers(&provider.claims(id, time.as_bytes(), BODY)).unwrap();
             let what = format!("the id {:?}", String::from_utf8_lossy(id));
             bench.refuse(&what, &headers, BODY, Kind::Malformed).await;
             let id = String::from_utf8_lossy(id);
             assert!(
-                (sender.scheme)()
-                    .sign_at(&sender.secrets(), &id, at(NOW), BODY)
+                (provider.scheme)()
+                    .sign_at(&provider.secrets(), &id, at(NOW), BODY)
                     .is_err(),
                 "{what}"
             );
         }
         // The same signed bytes, cut at another dot: `a.1700000000.{}` is a body of the id `a`, or of nobody.
-        let whole = sender.claims(b"a", time.as_bytes(), format!("{time}.{{}}").as_bytes());
+        let whole = provider.claims(b"a", time.as_bytes(), format!("{time}.{{}}").as_bytes());
         let cut = Claims {
             id: format!("a.{time}").into_bytes(),
             ..whole
         };
         bench
-            .refuse("cut elsewhere", &sender.headers(&cut).unwrap(), b"{}", Kind::Malformed)
+            .refuse(
+                "cut elsewhere",
+                &provider.headers(&cut).unwrap(),
+                b"{}",
+                Kind::Malformed,
+            )
             .await;
         bench.assert_untouched();
         for id in ["a", &long[..255], "msg_1-2~!"] {
-            let headers = sender
-                .headers(&sender.claims(id.as_bytes(), time.as_bytes(), BODY))
+            let headers = provider
+                .headers(&provider.claims(id.as_bytes(), time.as_bytes(), BODY))
                 .unwrap();
             bench.accept(id, &headers, BODY).await;
-            assert_eq!((sender.scheme)().signed_id(&headers), Some(id));
+            assert_eq!((provider.scheme)().signed_id(&headers), Some(id));
         }
     }
 }
 
 #[tokio::test]
 async fn an_id_that_is_not_there_or_has_two_values_is_refused() {
-    for sender in with_ids() {
-        let bench = Bench::of(sender);
-        let name = sender.id.unwrap();
-        let right = sender.headers(&sender.now(BODY)).unwrap();
+    for provider in with_ids() {
+        let bench = Bench::of(provider);
+        let name = provider.id.unwrap();
+        let right = provider.headers(&provider.now(BODY)).unwrap();
         let mut without = right.clone();
         without.remove(name);
         bench.refuse("no id", &without, BODY, Kind::Missing).await;

@@ -1,4 +1,4 @@
--- What was claimed and neither finished nor renewed in time, the longest overdue first: its process died, or its sender gave up.
+-- What was claimed and neither finished nor renewed in time, the longest expired first: its process died, or its provider gave up.
 -- $1 namespace  $2 limit  $3 offset
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() + $3 * interval '1 millisecond' AS now

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use serde_json::json;
-use tower_webhook::RejectionKind;
+use tower_webhook::RefusalKind;
 
 use super::{
     replays::{Endpoint, SECRET},
@@ -85,7 +85,7 @@ async fn a_form_is_read_as_it_was_signed_and_never_as_two_events() {
         let endpoint = Endpoint::new(slack());
         let answer = endpoint.post(body.as_bytes(), &[]).await;
         if answer.status != 200 {
-            answer.assert_refused(400, RejectionKind::NotAnEvent);
+            answer.assert_refused(400, RefusalKind::NotAnEvent);
             assert!(endpoint.seen().is_empty(), "{body}");
         }
     }
@@ -228,13 +228,13 @@ async fn one_body_under_two_topics_of_a_header_is_two_events_where_there_is_no_i
     let provider = |with_id: bool| {
         let builder = Custom::builder("example", example_scheme())
             .secrets(Secrets::new(SECRET).unwrap())
-            .topic(Place::unsigned_header(HeaderName::from_static("x-topic")))
-            .terms(DeliveryTerms::new(
+            .topic(FieldPath::unsigned_header(HeaderName::from_static("x-topic")))
+            .policy(DeliveryPolicy::new(
                 Duration::from_secs(10),
                 Duration::from_secs(8 * 3600),
             ));
         let builder = match with_id {
-            true => builder.id(Place::unsigned_header(HeaderName::from_static("x-id"))),
+            true => builder.id(FieldPath::unsigned_header(HeaderName::from_static("x-id"))),
             false => builder.without_id(),
         };
         builder.build().unwrap()
@@ -255,10 +255,10 @@ async fn an_odd_time_does_not_make_the_body_the_facts() {
     for time in ["1700000000.25", "1700000000000000", "-1", "\"yesterday\"", "1e300"] {
         let provider = Custom::builder("example", example_scheme())
             .secrets(Secrets::new(SECRET).unwrap())
-            .id(Place::body("id"))
-            .topic(Place::body("type"))
-            .time(Place::body("at"))
-            .terms(DeliveryTerms::new(
+            .id(FieldPath::body("id"))
+            .topic(FieldPath::body("type"))
+            .time(FieldPath::body("at"))
+            .policy(DeliveryPolicy::new(
                 Duration::from_secs(10),
                 Duration::from_secs(8 * 3600),
             ))
@@ -273,7 +273,7 @@ async fn an_odd_time_does_not_make_the_body_the_facts() {
         assert_eq!(endpoint.seen(), ["a"], "{time}");
         // Another time is another fact.
         let answer = endpoint.post(body(1, "1700000001.5").as_bytes(), &[]).await;
-        answer.assert_refused(500, RejectionKind::Conflict);
+        answer.assert_refused(500, RefusalKind::Conflict);
     }
 }
 

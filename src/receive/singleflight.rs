@@ -22,11 +22,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Outcome, ResponseBody, within::within};
+use super::{Outcome, ResponseBody, timeout::timeout_at};
 use crate::{
-    error::{Rejection, RejectionKind},
+    error::{Refusal, RefusalKind},
     event::Fingerprint,
-    store::{Key, Ticket},
+    store::{ClaimRequest, Key},
 };
 
 /// What tells flights apart. The fingerprint is part of it: another event under the same id must
@@ -45,7 +45,7 @@ impl Hash for Event {
 }
 
 #[derive(Debug)]
-pub(crate) struct Flights {
+pub(crate) struct Singleflight {
     open: Mutex<Open>,
     /// Told whenever a flight ends.
     ended: Notify,
@@ -60,7 +60,7 @@ struct Open {
 
 /// The call still waits for the end.
 const WAITS: u16 = 0;
-/// The call is over: its sender has hung up, or has its response.
+/// The call is over: its provider has hung up, or has its response.
 const GONE: u16 = u16::MAX;
 
 /// One event between claim and settlement.
@@ -94,13 +94,13 @@ enum Progress {
 
 /// What a delivery is to its event's flight.
 pub(crate) enum Entry {
-    Lead(Lead),
-    Wait(Waiter),
+    Leader(Leader),
+    Wait(Follower),
     Full,
     Draining,
 }
 
-impl Flights {
+impl Singleflight {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             open: Mutex::default(),
@@ -109,23 +109,23 @@ impl Flights {
         })
     }
 
-    pub(crate) fn enter(self: &Arc<Self>, ticket: &Ticket, topic: &str, max_waiting: usize) -> Entry {
+    pub(crate) fn enter(self: &Arc<Self>, claim_request: &ClaimRequest, topic: &str, max_waiting: usize) -> Entry {
         let event = Event {
-            key: ticket.key.clone(),
-            fingerprint: ticket.fingerprint,
+            key: claim_request.key.clone(),
+            fingerprint: claim_request.fingerprint,
         };
         let mut open = lock(&self.open);
         if open.draining {
             return Entry::Draining;
         }
         match open.flights.entry(event.clone()) {
-            hash_map::Entry::Occupied(occupied) => match Waiter::new(Arc::clone(occupied.get()), max_waiting) {
+            hash_map::Entry::Occupied(occupied) => match Follower::new(Arc::clone(occupied.get()), max_waiting) {
                 Some(waiter) => Entry::Wait(waiter),
                 None => Entry::Full,
             },
             hash_map::Entry::Vacant(vacant) => {
                 let flight = vacant.insert(Arc::new(Flight {
-                    key: ticket.key.clone(),
+                    key: claim_request.key.clone(),
                     call: AtomicU16::new(WAITS),
                     topic: topic.to_owned(),
                     state: Mutex::new(FlightState {
@@ -135,7 +135,7 @@ impl Flights {
                     changed: Notify::new(),
                     waiting: AtomicUsize::new(0),
                 }));
-                Entry::Lead(Lead {
+                Entry::Leader(Leader {
                     flights: Arc::clone(self),
                     flight: Arc::clone(flight),
                     event,
@@ -188,7 +188,7 @@ impl Flights {
 
     /// Completes once a drain has run out of time.
     pub(crate) async fn cancelled(&self) {
-        // The sender is `self`: it cannot be gone.
+        // The provider is `self`: it cannot be gone.
         let _ = self.cancelled.subscribe().wait_for(|cancelled| *cancelled).await;
     }
 }
@@ -221,7 +221,7 @@ impl Flight {
                 changed.await;
             }
         });
-        match within(deadline, answered).await {
+        match timeout_at(deadline, answered).await {
             Some(outcome) => Some(outcome),
             None => match &lock(&self.state).progress {
                 Progress::Running => None,
@@ -237,14 +237,14 @@ impl Flight {
 }
 
 /// Leads a flight. Dropping it, by a panic of a store, say, ends the flight: nobody waits for ever.
-pub(crate) struct Lead {
-    flights: Arc<Flights>,
+pub(crate) struct Leader {
+    flights: Arc<Singleflight>,
     flight: Arc<Flight>,
     event: Event,
     over: bool,
 }
 
-impl Lead {
+impl Leader {
     /// The call that waits for this flight.
     pub(crate) fn call(&self) -> LeadCall {
         LeadCall(Arc::clone(&self.flight))
@@ -295,7 +295,7 @@ impl Lead {
     }
 }
 
-impl Drop for Lead {
+impl Drop for Leader {
     fn drop(&mut self) {
         if self.over {
             return;
@@ -304,9 +304,7 @@ impl Drop for Lead {
         let outcome = match &lock(&self.flight.state).progress {
             Progress::Answered(_) => return,
             Progress::Finished(outcome) => outcome.clone(),
-            Progress::Running => {
-                Rejection::new(RejectionKind::Store, "the delivery's task ended before its time").into()
-            }
+            Progress::Running => Refusal::new(RefusalKind::Store, "the delivery's task ended before its time").into(),
         };
         self.answer(outcome);
     }
@@ -345,9 +343,9 @@ impl Drop for LeadCall {
 }
 
 /// A delivery that waits for another of the same event.
-pub(crate) struct Waiter(Arc<Flight>);
+pub(crate) struct Follower(Arc<Flight>);
 
-impl Waiter {
+impl Follower {
     fn new(flight: Arc<Flight>, most: usize) -> Option<Self> {
         let entered = flight.waiting.fetch_add(1, Ordering::AcqRel) < most;
         let waiter = Self(flight); // gives the place back when dropped, now or later
@@ -359,7 +357,7 @@ impl Waiter {
     }
 }
 
-impl Drop for Waiter {
+impl Drop for Follower {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::AcqRel);
     }
@@ -377,38 +375,38 @@ mod tests {
     use super::*;
     use crate::{event::EventId, store::Token};
 
-    fn ticket() -> Ticket {
-        Ticket {
-            key: Key::new("sender", EventId::new("1").unwrap()),
+    fn claim_request() -> ClaimRequest {
+        ClaimRequest {
+            key: Key::new("provider", EventId::new("1").unwrap()),
             token: Token::random(),
             fingerprint: Fingerprint::of(["1"]),
             lease: Duration::from_secs(60),
             retention: Duration::from_secs(3600),
-            retry_horizon: Duration::from_secs(600),
+            retry_window: Duration::from_secs(600),
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_leader_that_is_gone_leaves_nobody_waiting_and_nothing_open() {
-        let flights = Flights::new();
-        let Entry::Lead(lead) = flights.enter(&ticket(), "topic", 1) else {
+        let flights = Singleflight::new();
+        let Entry::Leader(lead) = flights.enter(&claim_request(), "topic", 1) else {
             panic!("the first leads")
         };
-        let Entry::Wait(waiter) = flights.enter(&ticket(), "topic", 1) else {
+        let Entry::Wait(waiter) = flights.enter(&claim_request(), "topic", 1) else {
             panic!("the second waits")
         };
         drop(lead);
         let deadline = Instant::now() + Duration::from_secs(8);
         let answer = waiter.answer(deadline).await;
-        assert!(matches!(answer, Some(Outcome::Refused(rejection)) if rejection.kind() == RejectionKind::Store));
+        assert!(matches!(answer, Some(Outcome::Refused(rejection)) if rejection.kind() == RefusalKind::Store));
         assert!(Instant::now() < deadline);
         flights.empty().await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_leader_that_is_gone_after_its_handler_finished_answers_what_the_handler_did() {
-        let flights = Flights::new();
-        let Entry::Lead(lead) = flights.enter(&ticket(), "topic", 1) else {
+        let flights = Singleflight::new();
+        let Entry::Leader(lead) = flights.enter(&claim_request(), "topic", 1) else {
             panic!("the first leads")
         };
         let call = lead.call();

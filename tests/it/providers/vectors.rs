@@ -16,21 +16,21 @@ use crate::endpoint::Answer;
 
 #[derive(Deserialize)]
 struct Vector {
-    sender: String,
+    provider: String,
     secret: String,
     body: String,
     headers: BTreeMap<String, String>,
-    /// In seconds since 1970, where the sender signs a time.
+    /// In seconds since 1970, where the provider signs a time.
     now: Option<u64>,
 }
 
 fn vectors() -> Vec<Vector> {
-    serde_json::from_str(include_str!("../../fixtures/senders/vectors.json")).unwrap()
+    serde_json::from_str(include_str!("../../fixtures/providers/vectors.json")).unwrap()
 }
 
 impl Vector {
-    fn sender(&self) -> Option<Sender> {
-        senders().into_iter().find(|sender| sender.name == self.sender)
+    fn provider(&self) -> Option<Described> {
+        providers().into_iter().find(|provider| provider.name == self.provider)
     }
 
     fn now(&self) -> SystemTime {
@@ -44,18 +44,18 @@ impl Vector {
     }
 }
 
-/// The vectors with their senders. None is left out.
-fn all() -> impl Iterator<Item = (Vector, Sender)> {
+/// The vectors with their providers. None is left out.
+fn all() -> impl Iterator<Item = (Vector, Described)> {
     vectors().into_iter().map(|vector| {
-        let sender = vector.sender();
-        let name = vector.sender.clone();
-        (vector, sender.unwrap_or_else(|| panic!("{name} is not in the table")))
+        let provider = vector.provider();
+        let name = vector.provider.clone();
+        (vector, provider.unwrap_or_else(|| panic!("{name} is not in the table")))
     })
 }
 
 #[test]
-fn there_are_vectors_of_seven_senders() {
-    let named: Vec<_> = vectors().into_iter().map(|vector| vector.sender).collect();
+fn there_are_vectors_of_seven_providers() {
+    let named: Vec<_> = vectors().into_iter().map(|vector| vector.provider).collect();
     let expected = [
         "standard-webhooks",
         "stripe",
@@ -70,8 +70,8 @@ fn there_are_vectors_of_seven_senders() {
 
 #[tokio::test]
 async fn a_published_request_is_accepted_by_the_whole_layer_and_its_handler_runs() {
-    for (vector, sender) in all() {
-        let bench = Bench::with(sender, &vector.secret, vector.now());
+    for (vector, provider) in all() {
+        let bench = Bench::with(provider, &vector.secret, vector.now());
         bench
             .accept("the vector", &vector.headers(), vector.body.as_bytes())
             .await;
@@ -80,26 +80,26 @@ async fn a_published_request_is_accepted_by_the_whole_layer_and_its_handler_runs
 
 #[test]
 fn signing_a_published_body_gives_the_published_headers() {
-    for (vector, sender) in all() {
+    for (vector, provider) in all() {
         let secrets = Secrets::new(vector.secret.as_str()).unwrap();
-        let id = sender.id.map_or("", |name| vector.headers[name].as_str());
-        let scheme = (sender.scheme)();
+        let id = provider.id.map_or("", |name| vector.headers[name].as_str());
+        let scheme = (provider.scheme)();
         let signed = scheme
             .sign_at(&secrets, id, vector.now(), vector.body.as_bytes())
             .unwrap();
         let mut published = vector.headers();
-        if sender.name == "stripe" {
+        if provider.name == "stripe" {
             // Stripe's own tests put an item of an older form behind it, which is not signed again.
-            let value = published[sender.header].to_str().unwrap();
+            let value = published[provider.header].to_str().unwrap();
             let value = value.split(",v0=").next().unwrap().parse().unwrap();
-            published.insert(sender.header, value);
+            published.insert(provider.header, value);
         }
-        assert_eq!(signed, published, "{}", sender.name);
+        assert_eq!(signed, published, "{}", provider.name);
     }
 }
 
 #[tokio::test]
-async fn a_published_event_is_one_for_the_senders_own_type() {
+async fn a_published_event_is_one_for_the_providers_own_type() {
     async fn runs<P: Provider>(provider: P, vector: &Vector, topic: &'static str) {
         let (runs, _) = tokio::sync::watch::channel(0);
         let counted = runs.clone();
@@ -115,12 +115,17 @@ async fn a_published_event_is_one_for_the_senders_own_type() {
         for _ in 0..2 {
             let request = request(vector.headers(), vector.body.as_bytes());
             let answer = Answer::of(service.clone().oneshot(request).await.unwrap()).await;
-            assert_eq!((answer.status.as_u16(), *runs.borrow()), (200, 1), "{}", vector.sender);
+            assert_eq!(
+                (answer.status.as_u16(), *runs.borrow()),
+                (200, 1),
+                "{}",
+                vector.provider
+            );
         }
     }
     for vector in vectors() {
         let secret = vector.secret.as_str();
-        match vector.sender.as_str() {
+        match vector.provider.as_str() {
             "square" => {
                 let square = Square::new(SQUARE_URL, secret).unwrap();
                 runs(square, &vector, "webhooks.test_notification").await
@@ -143,8 +148,8 @@ fn flips(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
 
 #[tokio::test]
 async fn each_bit_of_a_published_requests_headers_matters() {
-    for (vector, sender) in all() {
-        let bench = Bench::with(sender, &vector.secret, vector.now());
+    for (vector, provider) in all() {
+        let bench = Bench::with(provider, &vector.secret, vector.now());
         let right = vector.headers();
         let body = vector.body.as_bytes();
         for (name, value) in &right {
@@ -170,12 +175,12 @@ async fn each_bit_of_a_published_requests_headers_matters() {
 
 #[tokio::test]
 async fn each_bit_of_a_published_body_matters() {
-    for (vector, sender) in all() {
-        let bench = Bench::with(sender, &vector.secret, vector.now());
+    for (vector, provider) in all() {
+        let bench = Bench::with(provider, &vector.secret, vector.now());
         let headers = vector.headers();
         for (bit, flipped) in flips(vector.body.as_bytes()) {
             let answer = bench.send(&headers, &flipped).await;
-            assert_eq!(answer.status.as_u16(), 401, "{}: bit {bit} of the body", sender.name);
+            assert_eq!(answer.status.as_u16(), 401, "{}: bit {bit} of the body", provider.name);
             assert_eq!(answer.body, super::bench::UNIFORM);
         }
         bench.assert_untouched();
@@ -184,19 +189,19 @@ async fn each_bit_of_a_published_body_matters() {
 }
 
 #[tokio::test]
-async fn a_published_request_is_of_its_own_sender_alone() {
-    // Each vector to every other sender's endpoint, keyed with the vector's own secret where it is one.
+async fn a_published_request_is_of_its_own_provider_alone() {
+    // Each vector to every other provider's endpoint, keyed with the vector's own secret where it is one.
     for (vector, of) in all() {
-        for sender in senders().into_iter().filter(|sender| sender.name != of.name) {
-            if (sender.keyed)(&vector.secret).is_err() {
+        for provider in providers().into_iter().filter(|provider| provider.name != of.name) {
+            if (provider.keyed)(&vector.secret).is_err() {
                 continue;
             }
-            let bench = Bench::with(sender, &vector.secret, vector.now());
+            let bench = Bench::with(provider, &vector.secret, vector.now());
             let answer = bench.send(&vector.headers(), vector.body.as_bytes()).await;
-            // Svix is a Standard Webhooks sender under two sets of names.
-            let same = (of.name, sender.name) == ("standard-webhooks", "svix");
+            // Svix is a Standard Webhooks provider under two sets of names.
+            let same = (of.name, provider.name) == ("standard-webhooks", "svix");
             let expected = if same { 200 } else { 401 };
-            assert_eq!(answer.status.as_u16(), expected, "{} to {}", of.name, sender.name);
+            assert_eq!(answer.status.as_u16(), expected, "{} to {}", of.name, provider.name);
             assert_eq!(bench.runs(), usize::from(same));
         }
     }

@@ -8,7 +8,7 @@ use super::{bench::Bench, *};
 
 const BODY: &[u8] = br#"{"id":"1"}"#;
 
-/// A sender with a list, and what its items are made of.
+/// A provider with a list, and what its items are made of.
 struct List {
     bench: Bench,
     separator: char,
@@ -21,26 +21,26 @@ struct List {
 }
 
 fn lists() -> Vec<List> {
-    let lists: Vec<List> = senders()
+    let lists: Vec<List> = providers()
         .into_iter()
-        .filter_map(|sender| {
-            let Form::List(separator, label) = sender.form else {
+        .filter_map(|provider| {
+            let Form::List(separator, label) = provider.form else {
                 return None;
             };
             Some(List {
-                bench: Bench::of(sender),
+                bench: Bench::of(provider),
                 separator,
                 label,
-                time: match sender.time {
+                time: match provider.time {
                     Time::Item(label, _) => Some(format!("{label}{NOW}")),
                     _ => None,
                 },
-                tag: sender.tag(b"msg_1", NOW.to_string().as_bytes(), BODY),
-                wrong: sender.write(&[7; 32]),
+                tag: provider.tag(b"msg_1", NOW.to_string().as_bytes(), BODY),
+                wrong: provider.write(&[7; 32]),
             })
         })
         .collect();
-    let names: Vec<_> = lists.iter().map(|list| list.bench.sender.name).collect();
+    let names: Vec<_> = lists.iter().map(|list| list.bench.provider.name).collect();
     assert_eq!(names, ["stripe", "paddle", "standard-webhooks", "svix"]);
     lists
 }
@@ -57,12 +57,12 @@ impl List {
     /// Exactly these items.
     fn headers_of(&self, items: &[String]) -> HeaderMap {
         let value = items.join(&self.separator.to_string());
-        let sender = &self.bench.sender;
+        let provider = &self.bench.provider;
         let claims = Claims {
             value: value.into_bytes(),
-            ..sender.now(BODY)
+            ..provider.now(BODY)
         };
-        sender.headers(&claims).unwrap()
+        provider.headers(&claims).unwrap()
     }
 
     /// The time, then these items.
@@ -233,13 +233,13 @@ async fn the_time_may_stand_anywhere_in_the_list() {
 #[tokio::test]
 async fn each_of_several_secrets_may_have_made_each_of_several_tags() {
     for list in lists() {
-        let sender = list.bench.sender;
-        let both = Secrets::several([sender.secret(1), sender.secret(2)]).unwrap();
-        let verifier = Verifier::new(&(sender.scheme)(), &both).unwrap();
+        let provider = list.bench.provider;
+        let both = Secrets::several([provider.secret(1), provider.secret(2)]).unwrap();
+        let verifier = Verifier::new(&(provider.scheme)(), &both).unwrap();
         let time = NOW.to_string();
         let item = |secret: u8| {
-            let mac = sender.mac(&sender.secret(secret), b"msg_1", time.as_bytes(), BODY);
-            format!("{}{}", list.label, sender.write(&mac))
+            let mac = provider.mac(&provider.secret(secret), b"msg_1", time.as_bytes(), BODY);
+            format!("{}{}", list.label, provider.write(&mac))
         };
         // The first secret that matches is named, whatever the order of the tags.
         for (tags, named) in [
@@ -252,10 +252,10 @@ async fn each_of_several_secrets_may_have_made_each_of_several_tags() {
             let headers = list.headers(tags.map(item));
             let verified = verifier.verify_at(&headers, BODY, at(NOW));
             assert_eq!(
-                verified.ok().map(|verified| verified.secret()),
+                verified.ok().map(|verified| verified.secret_index()),
                 named,
                 "{}: {tags:?}",
-                sender.name
+                provider.name
             );
         }
     }

@@ -1,6 +1,6 @@
-//! What must hold for the signature of every sender, from one table of them.
+//! What must hold for the signature of every provider, from one table of them.
 //!
-//! The table says once more how each sender signs, and requests are signed here by another HMAC: also such as no sender sends, with a
+//! The table says once more how each provider signs, and requests are signed here by another HMAC: also such as no provider sends, with a
 //! time in letters or a list of seventeen items, and the right tag over it.
 
 mod bench;
@@ -10,7 +10,7 @@ mod tags;
 mod lists;
 mod secrets;
 mod round_trip;
-mod exchange;
+mod rotate;
 mod replays;
 mod odd;
 mod adversary;
@@ -29,12 +29,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use tower_webhook::{
-    custom::{Custom, Place},
+    custom::{Custom, FieldPath},
     dwolla::{self, Dwolla},
     github::{self, GitHub},
     linear::{self, Linear},
     paddle::{self, Paddle},
-    provider::{DeliveryTerms, Provider},
+    provider::{DeliveryPolicy, Provider},
     shopify::{self, Shopify},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
     slack::{self, Slack},
@@ -51,12 +51,12 @@ const NOW: u64 = 1_700_000_000;
 /// The URL of the published vector: Square signs it, and it is configured.
 const SQUARE_URL: &str = "https://webhook.site/679a4f3a-dcfa-49ee-bac5-9d0edad886b9";
 
-/// A sender, as its documents describe it.
+/// A provider, as its documents describe it.
 #[derive(Clone, Copy)]
-struct Sender {
+struct Described {
     name: &'static str,
     scheme: fn() -> Scheme,
-    /// What the sender's own type is keyed with.
+    /// What the provider's own type is keyed with.
     keyed: fn(&str) -> Result<Verifier, SecretError>,
     key: Key,
     header: &'static str,
@@ -102,7 +102,7 @@ fn keyed<P: Provider>(provider: Result<P, SecretError>) -> Result<Verifier, Secr
     provider.map(|provider| provider.verifier().clone())
 }
 
-/// The sender of the generic guide, described as a user does it.
+/// The provider of the generic guide, described as a user does it.
 fn example_scheme() -> Scheme {
     let header = HeaderName::from_static("x-webhook-signature");
     Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="))
@@ -111,9 +111,9 @@ fn example_scheme() -> Scheme {
 fn example(secrets: Secrets) -> Custom {
     Custom::builder("example", example_scheme())
         .secrets(secrets)
-        .id(Place::body("id"))
-        .topic(Place::body("type"))
-        .terms(DeliveryTerms::new(
+        .id(FieldPath::body("id"))
+        .topic(FieldPath::body("type"))
+        .policy(DeliveryPolicy::new(
             Duration::from_secs(10),
             Duration::from_secs(8 * 3600),
         ))
@@ -122,8 +122,8 @@ fn example(secrets: Secrets) -> Custom {
 }
 
 /// All of them.
-fn senders() -> Vec<Sender> {
-    let dwolla = Sender {
+fn providers() -> Vec<Described> {
+    let dwolla = Described {
         name: "dwolla",
         scheme: dwolla::scheme,
         keyed: |secret| keyed(Dwolla::new(secret)),
@@ -135,7 +135,7 @@ fn senders() -> Vec<Sender> {
         time: Time::Unsigned,
         content: "{body}",
     };
-    let standard_webhooks = Sender {
+    let standard_webhooks = Described {
         name: "standard-webhooks",
         scheme: standard_webhooks::scheme,
         keyed: |secret| keyed(StandardWebhooks::new(secret)),
@@ -149,7 +149,7 @@ fn senders() -> Vec<Sender> {
     };
     vec![
         dwolla,
-        Sender {
+        Described {
             name: "example",
             scheme: example_scheme,
             keyed: |secret| Ok(example(Secrets::new(secret)?).verifier().clone()),
@@ -157,7 +157,7 @@ fn senders() -> Vec<Sender> {
             form: Form::Alone("sha256="),
             ..dwolla
         },
-        Sender {
+        Described {
             name: "github",
             scheme: github::scheme,
             keyed: |secret| keyed(GitHub::new(secret)),
@@ -165,14 +165,14 @@ fn senders() -> Vec<Sender> {
             form: Form::Alone("sha256="),
             ..dwolla
         },
-        Sender {
+        Described {
             name: "linear",
             scheme: linear::scheme,
             keyed: |secret| keyed(Linear::new(secret)),
             header: "linear-signature",
             ..dwolla
         },
-        Sender {
+        Described {
             name: "shopify",
             scheme: shopify::scheme,
             keyed: |secret| keyed(Shopify::new(secret)),
@@ -180,7 +180,7 @@ fn senders() -> Vec<Sender> {
             text: Text::Base64,
             ..dwolla
         },
-        Sender {
+        Described {
             name: "square",
             scheme: || square::scheme(SQUARE_URL),
             keyed: |secret| {
@@ -192,7 +192,7 @@ fn senders() -> Vec<Sender> {
             content: "https://webhook.site/679a4f3a-dcfa-49ee-bac5-9d0edad886b9{body}",
             ..dwolla
         },
-        Sender {
+        Described {
             name: "stripe",
             scheme: stripe::scheme,
             keyed: |secret| keyed(Stripe::new(secret)),
@@ -202,7 +202,7 @@ fn senders() -> Vec<Sender> {
             content: "{time}.{body}",
             ..dwolla
         },
-        Sender {
+        Described {
             name: "paddle",
             scheme: paddle::scheme,
             keyed: |secret| keyed(Paddle::new(secret)),
@@ -212,7 +212,7 @@ fn senders() -> Vec<Sender> {
             content: "{time}:{body}",
             ..dwolla
         },
-        Sender {
+        Described {
             name: "slack",
             scheme: slack::scheme,
             keyed: |secret| keyed(Slack::new(secret)),
@@ -222,7 +222,7 @@ fn senders() -> Vec<Sender> {
             content: "v0:{time}:{body}",
             ..dwolla
         },
-        Sender {
+        Described {
             name: "zoom",
             scheme: zoom::scheme,
             keyed: |secret| keyed(Zoom::new(secret)),
@@ -233,7 +233,7 @@ fn senders() -> Vec<Sender> {
             ..dwolla
         },
         standard_webhooks,
-        Sender {
+        Described {
             name: "svix",
             scheme: svix::scheme,
             keyed: |secret| keyed(Svix::new(secret)),
@@ -267,11 +267,11 @@ struct Claims {
     value: Vec<u8>,
 }
 
-impl Sender {
-    /// The secret with this number, of a form that the sender gives out.
+impl Described {
+    /// The secret with this number, of a form that the provider gives out.
     fn secret(&self, number: u8) -> String {
         match self.key {
-            Key::AsIs => format!("secret {number:03} of this sender"),
+            Key::AsIs => format!("secret {number:03} of this provider"),
             Key::Base64 => format!("whsec_{}", STANDARD.encode([number; 24])),
         }
     }
@@ -280,7 +280,7 @@ impl Sender {
         Secrets::new(self.secret(1)).unwrap()
     }
 
-    /// HMAC-SHA256 over what this sender signs, by another implementation.
+    /// HMAC-SHA256 over what this provider signs, by another implementation.
     fn mac(&self, secret: &str, id: &[u8], time: &[u8], body: &[u8]) -> Vec<u8> {
         let key = match self.key {
             Key::AsIs => secret.as_bytes().to_vec(),
@@ -311,7 +311,7 @@ impl Sender {
         bytes
     }
 
-    /// The tag as this sender writes it, under the secret number 1.
+    /// The tag as this provider writes it, under the secret number 1.
     fn tag(&self, id: &[u8], time: &[u8], body: &[u8]) -> String {
         self.write(&self.mac(&self.secret(1), id, time, body))
     }
@@ -375,22 +375,27 @@ impl Sender {
 }
 
 #[test]
-fn the_table_knows_each_sender_as_the_crate_does() {
-    for sender in senders() {
-        let scheme = (sender.scheme)();
-        let verifier = (sender.keyed)(&sender.secret(1)).unwrap();
-        assert_eq!(verifier.scheme(), Some(&scheme), "{}", sender.name);
-        assert_eq!(scheme.headers()[0], sender.header, "{}", sender.name);
-        assert_eq!(scheme.signs_id(), sender.id.is_some(), "{}", sender.name);
+fn the_table_knows_each_provider_as_the_crate_does() {
+    for provider in providers() {
+        let scheme = (provider.scheme)();
+        let verifier = (provider.keyed)(&provider.secret(1)).unwrap();
+        assert_eq!(verifier.scheme(), Some(&scheme), "{}", provider.name);
+        assert_eq!(scheme.headers()[0], provider.header, "{}", provider.name);
+        assert_eq!(scheme.signs_id(), provider.id.is_some(), "{}", provider.name);
         assert_eq!(
             scheme.signs_timestamp(),
-            sender.tolerance().is_some(),
+            provider.tolerance().is_some(),
             "{}",
-            sender.name
+            provider.name
         );
 
         let body = br#"{"a body":1}"#;
-        let signed = scheme.sign_at(&sender.secrets(), "msg_1", at(NOW), body).unwrap();
-        assert_eq!(signed, sender.headers(&sender.now(body)).unwrap(), "{}", sender.name);
+        let signed = scheme.sign_at(&provider.secrets(), "msg_1", at(NOW), body).unwrap();
+        assert_eq!(
+            signed,
+            provider.headers(&provider.now(body)).unwrap(),
+            "{}",
+            provider.name
+        );
     }
 }

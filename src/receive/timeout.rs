@@ -12,7 +12,10 @@ use tokio::{
 };
 
 /// What a future gives, or `None` at the deadline. The timer is made when the future waits for the first time: few do.
-pub(super) fn within<F: Future>(deadline: Instant, mut future: Pin<&mut F>) -> impl Future<Output = Option<F::Output>> {
+pub(super) fn timeout_at<F: Future>(
+    deadline: Instant,
+    mut future: Pin<&mut F>,
+) -> impl Future<Output = Option<F::Output>> {
     let mut timer = None;
     poll_fn(move |cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),

@@ -16,7 +16,7 @@ use super::{bench::Bench, *};
 const EACH: usize = 20;
 const TASKS: u8 = 4;
 
-/// Which exchanges have begun, and which are over: what is between is undecided.
+/// Which rotations have begun, and which are over: what is between is undecided.
 #[derive(Default)]
 struct Phases {
     begun: AtomicUsize,
@@ -24,7 +24,7 @@ struct Phases {
     stop: AtomicBool,
 }
 
-/// One delivery: with which secret, after which exchanges it was sent, before which it was answered, and how.
+/// One delivery: with which secret, after which rotations it was sent, before which it was answered, and how.
 struct Sent {
     secret: u8,
     after: usize,
@@ -32,23 +32,23 @@ struct Sent {
     status: u16,
 }
 
-fn headers(sender: &Sender, secret: u8, body: &[u8]) -> HeaderMap {
+fn headers(provider: &Described, secret: u8, body: &[u8]) -> HeaderMap {
     let time = NOW.to_string();
-    let tag = sender.write(&sender.mac(&sender.secret(secret), b"msg_1", time.as_bytes(), body));
+    let tag = provider.write(&provider.mac(&provider.secret(secret), b"msg_1", time.as_bytes(), body));
     let claims = Claims {
-        value: sender.value(time.as_bytes(), tag.as_bytes()),
-        ..sender.now(body)
+        value: provider.value(time.as_bytes(), tag.as_bytes()),
+        ..provider.now(body)
     };
-    sender.headers(&claims).unwrap()
+    provider.headers(&claims).unwrap()
 }
 
 async fn task(bench: Arc<Bench>, phases: Arc<Phases>, number: u8, count: watch::Sender<usize>) -> Vec<Sent> {
     let mut all = Vec::new();
-    // Half of the tasks are the sender before it took the new secret, half of them the sender after.
+    // Half of the tasks are the provider before it took the new secret, half of them the provider after.
     let secret = 1 + number % 2;
     while !phases.stop.load(SeqCst) {
         let body = format!("{number} {}", all.len());
-        let headers = headers(&bench.sender, secret, body.as_bytes());
+        let headers = headers(&bench.provider, secret, body.as_bytes());
         let after = phases.over.load(SeqCst);
         let answer = bench.send(&headers, body.as_bytes()).await;
         let before = phases.begun.load(SeqCst);
@@ -66,8 +66,8 @@ async fn task(bench: Arc<Bench>, phases: Arc<Phases>, number: u8, count: watch::
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_delivery_is_refused_while_both_secrets_are_valid_and_none_of_the_old_ones_taken_after() {
-    for sender in senders() {
-        let bench = Arc::new(Bench::of(sender));
+    for provider in providers() {
+        let bench = Arc::new(Bench::of(provider));
         let handle = bench.verifier.secrets_handle();
         let phases = Arc::new(Phases::default());
         let mut counts = Vec::new();
@@ -88,12 +88,12 @@ async fn no_delivery_is_refused_while_both_secrets_are_valid_and_none_of_the_old
                 count.wait_for(|count| *count >= enough).await.unwrap();
             }
         };
-        let (old, new) = (sender.secret(1), sender.secret(2));
+        let (old, new) = (provider.secret(1), provider.secret(2));
         let steps = [vec![new.clone(), old.clone()], vec![new]];
         more(&mut counts).await;
         for step in steps {
             phases.begun.fetch_add(1, SeqCst);
-            handle.exchange(step).unwrap();
+            handle.rotate(step).unwrap();
             phases.over.fetch_add(1, SeqCst);
             more(&mut counts).await;
         }
@@ -120,7 +120,7 @@ async fn no_delivery_is_refused_while_both_secrets_are_valid_and_none_of_the_old
                 assert!(
                     expected.is_none_or(|expected| expected == status),
                     "{}: secret {secret} after {after}, before {before}: {status}",
-                    sender.name
+                    provider.name
                 );
                 accepted += usize::from(status == 200);
                 if after == before {
@@ -128,7 +128,7 @@ async fn no_delivery_is_refused_while_both_secrets_are_valid_and_none_of_the_old
                 }
             }
         }
-        assert_eq!(bench.runs(), accepted, "{}", sender.name);
+        assert_eq!(bench.runs(), accepted, "{}", provider.name);
         // Something was sent with each of them at each time.
         assert!(by_phase.iter().flatten().all(|count| *count > 0), "{by_phase:?}");
     }
@@ -137,41 +137,41 @@ async fn no_delivery_is_refused_while_both_secrets_are_valid_and_none_of_the_old
 #[tokio::test]
 async fn a_rotation_step_by_step() {
     let body = b"{}";
-    for sender in senders() {
-        let bench = Bench::of(sender);
+    for provider in providers() {
+        let bench = Bench::of(provider);
         let handle = bench.verifier.secrets_handle();
-        let [old, new] = [1, 2].map(|secret| headers(&sender, secret, body));
+        let [old, new] = [1, 2].map(|secret| headers(&provider, secret, body));
         let named = |headers| {
             let verified = bench.verifier.verify_at(headers, body, at(NOW));
-            verified.ok().map(|verified| verified.secret())
+            verified.ok().map(|verified| verified.secret_index())
         };
-        assert_eq!((named(&old), named(&new)), (Some(0), None), "{}", sender.name);
+        assert_eq!((named(&old), named(&new)), (Some(0), None), "{}", provider.name);
         bench.accept("the old one before", &old, body).await;
         bench.refuse("the new one before", &new, body, Kind::Mismatch).await;
 
-        handle.exchange([sender.secret(2), sender.secret(1)]).unwrap();
-        assert_eq!((named(&old), named(&new)), (Some(1), Some(0)), "{}", sender.name);
+        handle.rotate([provider.secret(2), provider.secret(1)]).unwrap();
+        assert_eq!((named(&old), named(&new)), (Some(1), Some(0)), "{}", provider.name);
         bench.accept("the old one between", &old, body).await;
         bench.accept("the new one between", &new, body).await;
 
-        handle.exchange(sender.secret(2)).unwrap();
-        assert_eq!((named(&old), named(&new)), (None, Some(0)), "{}", sender.name);
+        handle.rotate(provider.secret(2)).unwrap();
+        assert_eq!((named(&old), named(&new)), (None, Some(0)), "{}", provider.name);
         bench.refuse("the old one after", &old, body, Kind::Mismatch).await;
         bench.accept("the new one after", &new, body).await;
         // And it signs with the new one.
         let signed = bench.verifier.sign_at("msg_1", at(NOW), body).unwrap();
-        assert_eq!(signed, new, "{}", sender.name);
+        assert_eq!(signed, new, "{}", provider.name);
     }
 }
 
 #[tokio::test]
-async fn an_exchange_for_a_bad_secret_leaves_the_old_one_valid() {
+async fn a_rotation_to_a_bad_secret_leaves_the_old_one_valid() {
     let body = b"{}";
-    for sender in senders() {
-        let bench = Bench::of(sender);
+    for provider in providers() {
+        let bench = Bench::of(provider);
         let handle = bench.verifier.secrets_handle();
-        let [old, new] = [1, 2].map(|secret| headers(&sender, secret, body));
-        let good = sender.secret(2);
+        let [old, new] = [1, 2].map(|secret| headers(&provider, secret, body));
+        let good = provider.secret(2);
         let mut bad = vec![
             vec![],
             vec![String::new()],
@@ -181,7 +181,7 @@ async fn an_exchange_for_a_bad_secret_leaves_the_old_one_valid() {
             vec![good.clone(), String::new()],
             vec![format!("{good}\n"), good.clone()],
         ];
-        if sender.key == Key::Base64 {
+        if provider.key == Key::Base64 {
             bad.extend([
                 vec!["whsec_no base64".to_owned()],
                 vec!["whsec_c2hvcnQ=".to_owned()],
@@ -190,9 +190,9 @@ async fn an_exchange_for_a_bad_secret_leaves_the_old_one_valid() {
         }
         for secrets in bad {
             assert!(
-                handle.exchange(secrets.clone()).is_err(),
+                handle.rotate(secrets.clone()).is_err(),
                 "{}: {secrets:?}",
-                sender.name
+                provider.name
             );
             bench.accept("the old one", &old, body).await;
             bench.refuse("the new one", &new, body, Kind::Mismatch).await;
@@ -202,16 +202,16 @@ async fn an_exchange_for_a_bad_secret_leaves_the_old_one_valid() {
 
 #[test]
 fn a_request_that_has_begun_is_judged_by_the_secrets_of_its_beginning() {
-    for sender in senders() {
-        let verifier = (sender.keyed)(&sender.secret(1)).unwrap();
-        let [old, new] = [1, 2].map(|secret| headers(&sender, secret, b"{}"));
+    for provider in providers() {
+        let verifier = (provider.keyed)(&provider.secret(1)).unwrap();
+        let [old, new] = [1, 2].map(|secret| headers(&provider, secret, b"{}"));
         let begin = |headers| {
             let mut verification = verifier.begin(headers).unwrap();
             verification.update(b"{");
             verification
         };
         let (of_old, of_new) = (begin(&old), begin(&new));
-        verifier.secrets_handle().exchange(sender.secret(2)).unwrap();
+        verifier.secrets_handle().rotate(provider.secret(2)).unwrap();
         for (mut verification, accepted) in [
             (of_old, true),
             (of_new, false),
@@ -219,7 +219,7 @@ fn a_request_that_has_begun_is_judged_by_the_secrets_of_its_beginning() {
             (begin(&new), true),
         ] {
             verification.update(b"}");
-            assert_eq!(verification.finish(at(NOW)).is_ok(), accepted, "{}", sender.name);
+            assert_eq!(verification.finish(at(NOW)).is_ok(), accepted, "{}", provider.name);
         }
     }
 }

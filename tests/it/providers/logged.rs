@@ -9,24 +9,24 @@ const BODY: &[u8] = br#"{"id":"1"}"#;
 
 #[tokio::test]
 async fn no_line_of_the_log_has_a_tag_or_a_secret() {
-    for sender in senders() {
+    for provider in providers() {
         let capture = Capture::start();
-        let bench = Bench::of(sender);
-        let right = sender.headers(&sender.now(BODY)).unwrap();
+        let bench = Bench::of(provider);
+        let right = provider.headers(&provider.now(BODY)).unwrap();
         let time = NOW.to_string();
-        let tag = sender.tag(b"msg_1", time.as_bytes(), BODY);
+        let tag = provider.tag(b"msg_1", time.as_bytes(), BODY);
         let with_tag = |tag: &str| {
-            let value = sender.value(time.as_bytes(), tag.as_bytes());
+            let value = provider.value(time.as_bytes(), tag.as_bytes());
             let mut headers = right.clone();
-            headers.insert(sender.header, HeaderValue::from_bytes(&value).unwrap());
+            headers.insert(provider.header, HeaderValue::from_bytes(&value).unwrap());
             headers
         };
-        let stale = sender.headers(&sender.claims(b"msg_1", b"1", BODY)).unwrap();
+        let stale = provider.headers(&provider.claims(b"msg_1", b"1", BODY)).unwrap();
         let mut twice = right.clone();
-        twice.append(sender.header, HeaderValue::from_static("another"));
+        twice.append(provider.header, HeaderValue::from_static("another"));
         let requests = [
             right.clone(),
-            with_tag(&sender.write(&[7; 32])),
+            with_tag(&provider.write(&[7; 32])),
             with_tag(&tag[1..]),
             with_tag(&tag.to_uppercase()),
             with_tag(&format!("{tag}{tag}")),
@@ -41,7 +41,7 @@ async fn no_line_of_the_log_has_a_tag_or_a_secret() {
             bench.assert_tells_no_tag("the log", &capture.text(), &headers, BODY);
         }
         let text = capture.text();
-        assert!(text.matches("signature").count() >= 8, "{}: {text}", sender.name);
-        assert!(!text.contains(&sender.write(&[7; 32])), "{}: {text}", sender.name);
+        assert!(text.matches("signature").count() >= 8, "{}: {text}", provider.name);
+        assert!(!text.contains(&provider.write(&[7; 32])), "{}: {text}", provider.name);
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Receiver, later, within::within};
+use super::{Receiver, deadline_after, timeout::timeout_at};
 use crate::{
     metrics::Timer,
     store::{IdempotencyStore, StoreError},
@@ -74,14 +74,14 @@ pub(super) async fn store_operation<T, P, S: IdempotencyStore>(
 ) -> Result<T, StoreError> {
     let timer = Timer::start();
     let limit = receiver.settings.store_timeout;
-    let deadline = later(Instant::now(), limit);
+    let deadline = deadline_after(Instant::now(), limit);
     let mut operation = pin!(operation);
     let caught = pin!(poll_fn(|cx| match catch(|| operation.as_mut().poll(cx)) {
         Ok(Poll::Ready(answer)) => Poll::Ready(answer),
         Ok(Poll::Pending) => Poll::Pending,
         Err(panicked) => Poll::Ready(Err(StoreError::unavailable(format!("the store panicked: {panicked}")))),
     }));
-    let answer = within(deadline, caught).await;
+    let answer = timeout_at(deadline, caught).await;
     let answer = answer.unwrap_or_else(|| Err(late(&receiver.store, limit)));
     receiver.meter.store(name, answer.is_ok(), timer);
     answer

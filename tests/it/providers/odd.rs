@@ -355,14 +355,14 @@ async fn other_facts_under_a_finished_and_documented_id_are_a_duplicate() {
 fn bodies_may_be_as_large_as_a_provider_sends_them() {
     const MIB: usize = 1024 * 1024;
     let limits = [
-        ("linear", Linear::new(SECRET).unwrap().terms(), 5 * MIB),
-        ("slack", Slack::new(SECRET).unwrap().terms(), 4 * MIB),
-        ("shopify", Shopify::new(SECRET).unwrap().terms(), 4 * MIB),
+        ("linear", Linear::new(SECRET).unwrap().policy(), 5 * MIB),
+        ("slack", Slack::new(SECRET).unwrap().policy(), 4 * MIB),
+        ("shopify", Shopify::new(SECRET).unwrap().policy(), 4 * MIB),
         // As a form every byte may take three.
-        ("github", GitHub::new(SECRET).unwrap().terms(), 25 * MIB),
-        ("stripe", Stripe::new(SECRET).unwrap().terms(), MIB),
+        ("github", GitHub::new(SECRET).unwrap().policy(), 25 * MIB),
+        ("stripe", Stripe::new(SECRET).unwrap().policy(), MIB),
     ];
-    for (name, terms, least) in limits {
-        assert!(terms.largest_body() >= least, "{name}: {}", terms.largest_body());
+    for (name, policy, least) in limits {
+        assert!(policy.largest_body() >= least, "{name}: {}", policy.largest_body());
     }
 }

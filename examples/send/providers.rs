@@ -1,4 +1,4 @@
-//! What each sender posts: a usual event, and the headers beside it that nobody signs.
+//! What each provider posts: a usual event, and the headers beside it that nobody signs.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ use tower_webhook::{
 
 /// One of them.
 #[derive(Clone, Copy)]
-pub(crate) struct Sender {
+pub(crate) struct Provider {
     pub(crate) name: &'static str,
     pub(crate) usual_topic: &'static str,
     /// How it signs what it posts to this address.
@@ -28,7 +28,7 @@ pub(crate) struct Sender {
     pub(crate) headers: fn(&Event) -> Vec<(&'static str, String)>,
 }
 
-/// Where a sender says something.
+/// Where a provider says something.
 #[derive(Clone, Copy)]
 pub(crate) enum At {
     /// In a header.
@@ -64,8 +64,8 @@ impl Event {
 
 const UTF8: &str = "application/json; charset=utf-8";
 
-pub(crate) const SENDERS: [Sender; 12] = [
-    Sender {
+pub(crate) const PROVIDERS: [Provider; 12] = [
+    Provider {
         name: "dwolla",
         usual_topic: "customer_created",
         scheme: |_| dwolla::scheme(),
@@ -89,7 +89,7 @@ pub(crate) const SENDERS: [Sender; 12] = [
         },
         headers: |event| vec![("x-dwolla-topic", event.topic.clone())],
     },
-    Sender {
+    Provider {
         name: "example",
         usual_topic: "user.created",
         scheme: |_| {
@@ -113,7 +113,7 @@ pub(crate) const SENDERS: [Sender; 12] = [
             ]
         },
     },
-    Sender {
+    Provider {
         name: "standard-webhooks",
         usual_topic: "invoice.paid",
         scheme: |_| standard_webhooks::scheme(),
@@ -122,7 +122,7 @@ pub(crate) const SENDERS: [Sender; 12] = [
         event: |event| json!({ "type": event.topic, "timestamp": event.rfc3339(), "data": { "id": "inv_1" } }),
         headers: |_| Vec::new(),
     },
-    Sender {
+    Provider {
         name: "svix",
         usual_topic: "user.created",
         scheme: |_| svix::scheme(),
@@ -131,7 +131,7 @@ pub(crate) const SENDERS: [Sender; 12] = [
         event: |event| json!({ "type": event.topic, "timestamp": event.rfc3339(), "data": { "id": "user_1" } }),
         headers: |_| vec![("user-agent", "Svix-Webhooks/1.0".to_owned())],
     },
-    Sender {
+    Provider {
         name: "stripe",
         usual_topic: stripe::topic::PAYMENT_INTENT_SUCCEEDED,
         scheme: |_| stripe::scheme(),
@@ -160,7 +160,7 @@ pub(crate) const SENDERS: [Sender; 12] = [
             ]
         },
     },
-    Sender {
+    Provider {
         name: "github",
         usual_topic: github::topic::ISSUES_OPENED,
         scheme: |_| github::scheme(),
@@ -185,7 +185,7 @@ pub(crate) const SENDERS: [Sender; 12] = [
             ]
         },
     },
-    Sender {
+    Provider {
         name: "slack",
         usual_topic: slack::topic::APP_MENTION,
         scheme: |_| slack::scheme(),
@@ -206,7 +206,7 @@ pub(crate) const SENDERS: [Sender; 12] = [
             vec![("user-agent", agent.to_owned())]
         },
     },
-    Sender {
+    Provider {
         name: "shopify",
         usual_topic: shopify::topic::ORDERS_CREATE,
         scheme: |_| shopify::scheme(),
@@ -232,7 +232,7 @@ pub(crate) const SENDERS: [Sender; 12] = [
             ]
         },
     },
-    Sender {
+    Provider {
         name: "square",
         usual_topic: square::topic::PAYMENT_UPDATED,
         scheme: square::scheme,
@@ -255,7 +255,7 @@ pub(crate) const SENDERS: [Sender; 12] = [
             ]
         },
     },
-    Sender {
+    Provider {
         name: "paddle",
         usual_topic: paddle::topic::TRANSACTION_COMPLETED,
         scheme: |_| paddle::scheme(),
@@ -272,7 +272,7 @@ pub(crate) const SENDERS: [Sender; 12] = [
         },
         headers: |_| Vec::new(),
     },
-    Sender {
+    Provider {
         name: "linear",
         usual_topic: linear::topic::ISSUE_CREATE,
         scheme: |_| linear::scheme(),
@@ -298,7 +298,7 @@ pub(crate) const SENDERS: [Sender; 12] = [
             ]
         },
     },
-    Sender {
+    Provider {
         name: "zoom",
         usual_topic: zoom::topic::MEETING_STARTED,
         scheme: |_| zoom::scheme(),

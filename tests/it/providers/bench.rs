@@ -1,4 +1,4 @@
-//! A sender's real verifier behind the whole layer, with a parser that takes any body.
+//! A provider's real verifier behind the whole layer, with a parser that takes any body.
 
 #![cfg(test)] // for clippy
 
@@ -10,7 +10,7 @@ use std::sync::{
 use bytes::Bytes;
 use tower::ServiceExt as _;
 use tower_webhook::{
-    MemoryStore, RejectionKind, TopicRouter, WebhookLayer,
+    MemoryStore, RefusalKind, TopicRouter, WebhookLayer,
     event::{Event, EventError, EventId},
     layer::WebhookService,
     provider::Provider,
@@ -47,7 +47,7 @@ impl Event for AnyBody {
     }
 }
 
-/// A sender's verifier, and any body.
+/// A provider's verifier, and any body.
 pub(super) struct Any {
     name: &'static str,
     verifier: Verifier,
@@ -67,14 +67,14 @@ impl Provider for Any {
         self.parsed.fetch_add(1, Ordering::SeqCst);
         Ok(AnyBody)
     }
-    fn terms(&self) -> DeliveryTerms {
-        DeliveryTerms::new(Duration::from_secs(10), Duration::from_secs(3600))
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(3600))
     }
 }
 
-/// A sender's requests, and everything that may judge them.
+/// A provider's requests, and everything that may judge them.
 pub(super) struct Bench {
-    pub(super) sender: Sender,
+    pub(super) provider: Described,
     pub(super) verifier: Verifier,
     pub(super) clock: ManualClock,
     pub(super) store: Store,
@@ -87,16 +87,16 @@ pub(super) struct Bench {
 
 impl Bench {
     /// Now, with the secret number 1.
-    pub(super) fn of(sender: Sender) -> Self {
-        Self::with(sender, &sender.secret(1), at(NOW))
+    pub(super) fn of(provider: Described) -> Self {
+        Self::with(provider, &provider.secret(1), at(NOW))
     }
 
-    pub(super) fn with(sender: Sender, secret: &str, now: SystemTime) -> Self {
-        let verifier = (sender.keyed)(secret).unwrap();
+    pub(super) fn with(provider: Described, secret: &str, now: SystemTime) -> Self {
+        let verifier = (provider.keyed)(secret).unwrap();
         let (store, clock) = (store(), ManualClock::at(now));
         let (parsed, runs) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let provider = Any {
-            name: sender.name,
+        let any = Any {
+            name: provider.name,
             verifier: verifier.clone(),
             parsed: Arc::clone(&parsed),
         };
@@ -105,12 +105,12 @@ impl Bench {
             counted.fetch_add(1, Ordering::SeqCst);
             std::future::ready(())
         });
-        let layer = WebhookLayer::builder(provider, store.clone())
+        let layer = WebhookLayer::builder(any, store.clone())
             .clock(clock.clone())
             .build()
             .unwrap();
         Self {
-            sender,
+            provider,
             verifier,
             clock,
             store,
@@ -142,7 +142,7 @@ impl Bench {
 
     /// The request is authentic, and its handler runs.
     pub(super) async fn accept(&self, what: &str, headers: &HeaderMap, body: &[u8]) {
-        let name = self.sender.name;
+        let name = self.provider.name;
         let before = self.runs();
         assert_eq!(self.decide(headers, body), Ok(()), "{name}: {what}");
         let answer = self.send(headers, body).await;
@@ -162,13 +162,13 @@ impl Bench {
     /// The request is refused for this, in a way that helps no forger: 401 with the one body there is, no parser, no store, no handler, and no
     /// tag in anything that is said about it.
     pub(super) async fn refuse(&self, what: &str, headers: &HeaderMap, body: &[u8], kind: SignatureErrorKind) {
-        let name = self.sender.name;
+        let name = self.provider.name;
         let error = self.refuse_for_any(what, headers, body).await;
         assert_eq!(error.kind(), kind, "{name}: {what}: {error}");
     }
 
     pub(super) async fn refuse_for_any(&self, what: &str, headers: &HeaderMap, body: &[u8]) -> SignatureError {
-        let name = self.sender.name;
+        let name = self.provider.name;
         let error = match self.decide(headers, body) {
             Err(error) => error,
             Ok(()) => panic!("{name}: {what}: accepted"),
@@ -177,7 +177,7 @@ impl Bench {
         let answer = self.send(headers, body).await;
         let after = (self.parsed(), calls(&self.store), self.runs());
         assert_eq!(before, after, "{name}: {what}: parsed, store calls, runs");
-        answer.assert_refused(401, RejectionKind::Signature);
+        answer.assert_refused(401, RefusalKind::Signature);
         assert_eq!(answer.body, UNIFORM, "{name}: {what}");
         let rejection = answer.rejection.clone().unwrap();
         assert_eq!(rejection.reason(), error.to_string(), "{name}: {what}");
@@ -194,13 +194,13 @@ impl Bench {
 
     /// No tag that this body could have with the headers' id and time, in any usual form.
     pub(super) fn assert_tells_no_tag(&self, what: &str, said: &str, headers: &HeaderMap, body: &[u8]) {
-        let sender = &self.sender;
+        let provider = &self.provider;
         let header = |name: &str| headers.get(name).map(|value| value.as_bytes().to_vec());
-        let id = sender.id.and_then(header).unwrap_or_default();
+        let id = provider.id.and_then(header).unwrap_or_default();
         let now = NOW.to_string().into_bytes();
-        let time = match sender.time {
+        let time = match provider.time {
             Time::Header(name, _) => header(name).unwrap_or(now),
-            Time::Item(label, _) => header(sender.header)
+            Time::Item(label, _) => header(provider.header)
                 .and_then(|value| {
                     let text = String::from_utf8(value).ok()?;
                     let from = text.find(label)? + label.len();
@@ -209,18 +209,22 @@ impl Bench {
                 .unwrap_or(now),
             Time::Unsigned => now,
         };
-        let mac = sender.mac(&self.secret, &id, &time, body);
+        let mac = provider.mac(&self.secret, &id, &time, body);
         let lower = said.to_lowercase();
         for tag in [hex::encode(&mac), STANDARD.encode(&mac), URL_SAFE_NO_PAD.encode(&mac)] {
             // A part of it would be as bad.
             let part = &tag[..16];
-            assert!(!said.contains(part), "{}: {what}: {said}", sender.name);
-            assert!(!lower.contains(&part.to_lowercase()), "{}: {what}: {said}", sender.name);
+            assert!(!said.contains(part), "{}: {what}: {said}", provider.name);
+            assert!(
+                !lower.contains(&part.to_lowercase()),
+                "{}: {what}: {said}",
+                provider.name
+            );
         }
         let bytes = format!("{:?}", &mac[..6]);
         let bytes = bytes.trim_matches(['[', ']']);
-        assert!(!said.contains(bytes), "{}: {what}: {said}", sender.name);
-        assert!(!said.contains(&self.secret), "{}: {what}: {said}", sender.name);
+        assert!(!said.contains(bytes), "{}: {what}: {said}", provider.name);
+        assert!(!said.contains(&self.secret), "{}: {what}: {said}", provider.name);
     }
 
     pub(super) fn service(&self) -> WebhookService<Any, Store, TopicRouter<AnyBody>> {
@@ -243,7 +247,7 @@ impl Bench {
             touched,
             (0, 0, 0),
             "{}: (parsed, store calls, handler runs)",
-            self.sender.name
+            self.provider.name
         );
     }
 }

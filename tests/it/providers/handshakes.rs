@@ -3,7 +3,7 @@
 #![cfg(test)] // for clippy
 
 use serde_json::{Value, json};
-use tower_webhook::RejectionKind;
+use tower_webhook::RefusalKind;
 
 use super::{
     replays::{Endpoint, SECRET},
@@ -76,12 +76,12 @@ async fn what_is_no_challenge_is_not_echoed() {
         json!({"a": 1}),
     ] {
         let answer = endpoint.post(&verification(&challenge), &[]).await;
-        answer.assert_refused(400, RejectionKind::NotAnEvent);
+        answer.assert_refused(400, RefusalKind::NotAnEvent);
         assert!(!answer.body.contains("script"), "{}", answer.body);
     }
     let none = br#"{"token":"x","type":"url_verification"}"#;
     let answer = endpoint.post(none, &[]).await;
-    answer.assert_refused(400, RejectionKind::NotAnEvent);
+    answer.assert_refused(400, RefusalKind::NotAnEvent);
     endpoint.assert_untouched();
 }
 
@@ -170,12 +170,12 @@ fn zooms_token_is_not_signed_with_a_secret_that_came_after_its_request() {
     provider
         .verifier()
         .secrets_handle()
-        .exchange(["a new secret", SECRET])
+        .rotate(["a new secret", SECRET])
         .unwrap();
     let error = provider.handshake(&event, verified).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the secrets were exchanged while the request came in; expected it once more",
+        "the secrets were rotated while the request came in; expected it once more",
     );
 }
 
@@ -225,14 +225,14 @@ async fn nothing_that_could_be_a_signed_content_is_signed_as_a_token() {
         &long,
     ] {
         let answer = endpoint.post(&validation(&json!(token)), &[]).await;
-        answer.assert_refused(400, RejectionKind::NotAnEvent);
+        answer.assert_refused(400, RefusalKind::NotAnEvent);
         let said = format!("{answer:?}");
         assert!(!said.contains(&tag_of(SECRET, token.as_bytes())), "{said}");
         assert!(!said.contains("encryptedToken"), "{said}");
     }
     for token in [json!(7), json!(null), json!(["a"]), json!({"a": "b"}), json!(true)] {
         let answer = endpoint.post(&validation(&token), &[]).await;
-        answer.assert_refused(400, RejectionKind::NotAnEvent);
+        answer.assert_refused(400, RefusalKind::NotAnEvent);
     }
     for body in [
         json!({"event": "endpoint.url_validation"}),
@@ -240,7 +240,7 @@ async fn nothing_that_could_be_a_signed_content_is_signed_as_a_token() {
         json!({"event": "endpoint.url_validation", "plainToken": "a"}),
     ] {
         let answer = endpoint.post(body.to_string().as_bytes(), &[]).await;
-        answer.assert_refused(400, RejectionKind::NotAnEvent);
+        answer.assert_refused(400, RefusalKind::NotAnEvent);
     }
     endpoint.assert_untouched();
 }

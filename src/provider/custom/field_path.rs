@@ -7,17 +7,17 @@ use http::HeaderName;
 ///
 /// ```
 /// use http::HeaderName;
-/// use tower_webhook::custom::Place;
+/// use tower_webhook::custom::FieldPath;
 ///
-/// assert_eq!(Place::body("id").to_string(), "`id`");
-/// assert_eq!(Place::body("event.type").to_string(), "`event.type`"); // {"event":{"type":…}}
-/// assert_eq!(Place::keys(["acme.example", "type"]).to_string(), "`acme.example.type`"); // {"acme.example":{"type":…}}
+/// assert_eq!(FieldPath::body("id").to_string(), "`id`");
+/// assert_eq!(FieldPath::body("event.type").to_string(), "`event.type`"); // {"event":{"type":…}}
+/// assert_eq!(FieldPath::keys(["acme.example", "type"]).to_string(), "`acme.example.type`"); // {"acme.example":{"type":…}}
 ///
-/// let header = Place::unsigned_header(HeaderName::from_static("x-webhook-event"));
+/// let header = FieldPath::unsigned_header(HeaderName::from_static("x-webhook-event"));
 /// assert_eq!(header.to_string(), "the header `x-webhook-event`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place(pub(super) Where);
+pub struct FieldPath(pub(super) Where);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Where {
@@ -26,7 +26,7 @@ pub(super) enum Where {
     UnsignedHeader(HeaderName),
 }
 
-impl Place {
+impl FieldPath {
     /// A field of the body: its key, or the keys that lead to it with dots between them. They lead into objects; an array has no
     /// keys.
     #[must_use]
@@ -60,7 +60,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Where::Body(keys) => write!(f, "`{}`", keys.join(".")),

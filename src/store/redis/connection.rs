@@ -47,7 +47,7 @@ pub(super) enum Again {
     No,
 }
 
-pub(super) struct Link {
+pub(super) struct Connection {
     client: Client,
     config: AsyncConnectionConfig,
     /// How long an operation may take, connecting included.
@@ -74,7 +74,7 @@ struct Attempts {
 
 /// A question that has no answer yet. Who drops it after a while, its caller's limit being shorter than ours, has found the connection silent, too.
 struct Asked<'l> {
-    link: &'l Link,
+    link: &'l Connection,
     number: u64,
     at: Instant,
 }
@@ -98,7 +98,7 @@ impl From<RedisError> for Failure {
     }
 }
 
-impl Link {
+impl Connection {
     /// Does not connect yet.
     pub(super) fn new(url: &str, limit: Duration) -> Result<Self, StoreError> {
         let client = client(url).map_err(|error| StoreError::unavailable(format!("the URL of redis: {error}")))?;
@@ -315,7 +315,7 @@ impl Link {
         // Redis 6 wraps what a script's command was refused with.
         if error.code() == Some("OOM") || error.to_string().contains("OOM command not allowed") {
             return StoreError::full(format!(
-                "redis at {server} has reached its maxmemory; nothing is lost, because the sender retries; raise maxmemory, or shorten \
+                "redis at {server} has reached its maxmemory; nothing is lost, because the provider retries; raise maxmemory, or shorten \
                  the retention"
             ));
         }
