@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_webhook::{
-    Delivery, HandlerError, RefusalKind, ResultExt,
+    Delivery, HandlerError, RefusalKind,
     event::Fingerprint,
     store::{ClaimRequest, Completion, Effect, IdempotencyStore},
 };

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use tokio::time::sleep;
 use tower_webhook::{
-    RefusalKind, ResultExt,
+    RefusalKind,
     store::IdempotencyStore,
     testing::{Fault, Operation},
 };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_webhook::{
-    RefusalKind, ResultExt,
+    RefusalKind,
     store::{Effect, IdempotencyStore},
 };
 

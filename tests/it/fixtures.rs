@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::{sync::Semaphore, time::sleep};
 use tower_webhook::{
     Delivery, HandlerError,
-    store::{ClaimRequest, Completion, IdempotencyStore, State, Token},
+    store::{ClaimRequest, Completion, State, Token},
 };
 
 use crate::endpoint::{Event, event, key};

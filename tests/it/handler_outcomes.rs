@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tower_webhook::{Delivery, HandlerError, RefusalKind, ResultExt, store::IdempotencyStore};
+use tower_webhook::{Delivery, HandlerError, RefusalKind, ResultExt};
 
 use crate::{
     endpoint::{Endpoint, Event, event_of, signed},

@@ -1,7 +1,5 @@
 //! A provider that hangs up, at any point, changes nothing.
 
-use std::future::Future;
-
 use bytes::Bytes;
 use tokio::time::sleep;
 use tower_webhook::RefusalKind;

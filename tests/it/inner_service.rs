@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{Empty, Full};
 use tokio::time::sleep;
-use tower_webhook::{Delivery, RefusalKind, store::IdempotencyStore};
+use tower_webhook::{Delivery, RefusalKind};
 
 use crate::{
     endpoint::{Answer, Endpoint, Event, with_body},

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use tower_webhook::{
-    RefusalKind, ResultExt,
+    RefusalKind,
     store::State,
     testing::{Fault, Operation},
 };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tower_webhook::{HandlerError, RefusalKind, ResultExt, testing::Operation};
+use tower_webhook::{HandlerError, RefusalKind, testing::Operation};
 
 use crate::{
     endpoint::Endpoint,
