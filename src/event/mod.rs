@@ -11,6 +11,7 @@ mod text_of_json;
 mod pattern;
 mod text;
 mod payload;
+mod self_identified;
 mod unsigned;
 mod error;
 #[cfg(feature = "service")]
@@ -30,6 +31,7 @@ pub use pattern::TopicPattern;
 pub(crate) use payload::Position;
 pub(crate) use payload::read_first_payload;
 pub use payload::{PayloadError, WithPayload, read_payload};
+pub use self_identified::SelfIdentified;
 pub use text::string_field;
 pub use unsigned::Unsigned;
 

@@ -51,7 +51,7 @@ use super::{
     json::{Configured, Facts, Reader, Role, topics},
 };
 use crate::{
-    event::EventError,
+    event::{EventError, SelfIdentified},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
 };
 
@@ -71,6 +71,8 @@ pub fn scheme() -> Scheme {
 
 /// An event of Paddle. Its payload is `data`; all of it is signed.
 pub type Event = JsonEvent<Paddle>;
+
+impl SelfIdentified for Event {}
 
 topics! {
     ADJUSTMENT_CREATED = "adjustment.created",

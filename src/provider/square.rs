@@ -53,7 +53,7 @@ use super::{
     json::{Configured, Facts, Reader, Role, topics},
 };
 use crate::{
-    event::EventError,
+    event::{EventError, SelfIdentified},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
 };
 
@@ -67,6 +67,8 @@ pub fn scheme(notification_url: &str) -> Scheme {
 /// An event of Square. Its payload is `data.object`, or `data` where that is absent (what was
 /// deleted has no object); all of it is signed.
 pub type Event = JsonEvent<Square>;
+
+impl SelfIdentified for Event {}
 
 topics! {
     CATALOG_VERSION_UPDATED = "catalog.version.updated",

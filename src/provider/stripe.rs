@@ -53,7 +53,7 @@ use super::{
     json::{Configured, Facts, Reader, Role, topics},
 };
 use crate::{
-    event::EventError,
+    event::{EventError, SelfIdentified},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
 };
 
@@ -72,6 +72,8 @@ pub fn scheme() -> Scheme {
 /// An event of Stripe. Its payload is `data.object`, or the whole body where that is absent (thin
 /// events); all of it is signed.
 pub type Event = JsonEvent<Stripe>;
+
+impl SelfIdentified for Event {}
 
 topics! {
     CHARGE_DISPUTE_CREATED = "charge.dispute.created",

@@ -292,6 +292,8 @@ impl event::Event for Event {
     }
 }
 
+impl event::SelfIdentified for Event {}
+
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let body = Body::deserialize(deserializer)?;
