@@ -1,6 +1,6 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::de;
+use serde::{Serialize, Serializer, de};
 
 use super::string_field;
 
@@ -17,6 +17,9 @@ const MAX_BYTES: usize = 255;
 ///
 /// let refused = EventId::new("").unwrap_err();
 /// assert_eq!(refused.to_string(), "the event's id is empty; expected 1 to 255 bytes");
+///
+/// let id: EventId = "evt_1".parse()?;
+/// assert_eq!(id, EventId::try_from(String::from("evt_1"))?);
 /// # Ok::<(), tower_webhook::event::EventIdError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,6 +67,36 @@ impl fmt::Display for EventId {
 impl AsRef<str> for EventId {
     fn as_ref(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for EventId {
+    type Err = EventIdError;
+
+    fn from_str(id: &str) -> Result<Self, EventIdError> {
+        Self::new(id)
+    }
+}
+
+impl TryFrom<&str> for EventId {
+    type Error = EventIdError;
+
+    fn try_from(id: &str) -> Result<Self, EventIdError> {
+        Self::new(id)
+    }
+}
+
+impl TryFrom<String> for EventId {
+    type Error = EventIdError;
+
+    fn try_from(id: String) -> Result<Self, EventIdError> {
+        Self::new(&id)
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

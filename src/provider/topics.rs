@@ -1,5 +1,21 @@
 //! Which topics a provider is known to send: to find a misspelt one when the program starts.
 
+/// Names for a provider's usual topics: `NAME = "as.the.provider.writes.it"`.
+macro_rules! topics {
+    ($($name:ident = $text:literal),* $(,)?) => {
+        /// Names of common topics. Every other topic works as its text.
+        pub mod topic {
+            $(
+                #[doc = concat!("`", $text, "`")]
+                pub const $name: &str = $text;
+            )*
+        }
+
+        const COMMON_TOPICS: &[&str] = &[$($text),*];
+    };
+}
+pub(super) use topics;
+
 /// The topics that a provider is known to send: all of them, or the common ones.
 ///
 /// ```

@@ -4,13 +4,15 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName};
 
-use super::{SignatureError, Verified, Verifier, request::only};
+use super::{Scheme, SignatureError, SignatureErrorKind, Verified, Verifier, request::only};
 
 type Check = dyn Fn(&HeaderMap, &[u8], SystemTime) -> Result<(), SignatureError> + Send + Sync;
 
 /// A function, and the headers that it reads.
 pub(super) struct Own {
     headers: Vec<HeaderName>,
+    /// What a request would be signed by, where the function is a refusal.
+    scheme: Option<Scheme>,
     check: Box<Check>,
 }
 
@@ -81,7 +83,34 @@ impl Verifier {
     {
         Self::of(Own {
             headers: headers.into_iter().collect(),
+            scheme: None,
             check: Box::new(check),
+        })
+    }
+
+    /// Refuses every request: a verifier without secrets, for a provider that only reads what was
+    /// verified and stored earlier. It keeps the scheme, which says in which header a signed id is.
+    ///
+    /// ```
+    /// use tower_webhook::{dwolla, signature::{Secrets, SignatureErrorKind, Verifier}};
+    ///
+    /// let verifier = Verifier::refusing(&dwolla::scheme());
+    /// let signed = dwolla::scheme().sign(&Secrets::new("sshhhhhh")?, b"{}")?;
+    /// let error = verifier.verify(&signed, b"{}").unwrap_err();
+    /// assert_eq!(error.kind(), SignatureErrorKind::Secret);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn refusing(scheme: &Scheme) -> Self {
+        Self::of(Own {
+            headers: Vec::new(),
+            scheme: Some(scheme.clone()),
+            check: Box::new(|_, _, _| {
+                Err(SignatureError::new(
+                    SignatureErrorKind::Secret,
+                    "the provider is a reader without secrets; expected one with secrets: build it with `new`",
+                ))
+            }),
         })
     }
 }
@@ -89,6 +118,10 @@ impl Verifier {
 impl Own {
     pub(super) fn headers(&self) -> &[HeaderName] {
         &self.headers
+    }
+
+    pub(super) fn scheme(&self) -> Option<&Scheme> {
+        self.scheme.as_ref()
     }
 
     /// Each header is there, with one value.

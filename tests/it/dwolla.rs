@@ -836,7 +836,7 @@ fn the_provider_tells_dwollas_terms() {
     assert_eq!(policy.retry_window(), 72 * hour);
     assert_eq!(policy.redelivery_window(), 30 * 24 * hour);
     assert_eq!(policy.retention(), 35 * 24 * hour);
-    assert_eq!(policy.largest_body(), 256 * 1024);
+    assert_eq!(policy.body_limit(), 256 * 1024);
 }
 
 // Anything at all

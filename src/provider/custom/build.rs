@@ -5,13 +5,15 @@ use http::HeaderName;
 use super::{
     Custom, CustomBuilder, CustomError, FieldPath,
     builder::{IdPlace, TopicPlace},
+    envelope::{Envelope, Role},
     field_path::Where,
-    reply::Answer,
+    handshake::DescribedHandshake,
+    reader::Reader,
 };
 use crate::{
     event::EventId,
-    provider::json::{Envelope, Facts, Reader, Role},
-    signature::Verifier,
+    provider::json_event::Payloads,
+    signature::{Scheme, Verifier},
 };
 
 impl CustomBuilder {
@@ -19,9 +21,29 @@ impl CustomBuilder {
     ///
     /// # Errors
     /// Something is missing, a secret is empty, blank or has whitespace at an end, a path is empty,
-    /// two paths get in each other's way, what must be signed is in a header, or two settings
-    /// contradict each other. The text says which, and what was expected.
+    /// two paths conflict, a header holds what must be signed, or two settings contradict each
+    /// other. The text says which, and what was expected.
     pub fn build(mut self) -> Result<Custom, CustomError> {
+        let secrets = self.secrets.take();
+        self.describe(|scheme| {
+            let secrets = secrets.ok_or_else(|| CustomError::new("the secrets are missing; expected `secrets`"))?;
+            Ok(Verifier::new(scheme, &secrets?)?)
+        })
+    }
+
+    /// The same provider without its secrets, to read deliveries that were verified and stored
+    /// earlier. It [refuses](Verifier::refusing) every request.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build), apart from the secrets.
+    pub fn build_reader(self) -> Result<Custom, CustomError> {
+        self.describe(|scheme| Ok(Verifier::refusing(scheme)))
+    }
+
+    fn describe(
+        mut self,
+        verifier: impl FnOnce(&Scheme) -> Result<Verifier, CustomError>,
+    ) -> Result<Custom, CustomError> {
         // What the layer asks of a namespace, so that a layer can always be made of this provider.
         if EventId::new(&self.name).is_err() {
             return Err(CustomError::new(
@@ -29,29 +51,22 @@ impl CustomBuilder {
             ));
         }
         let mut envelope = Envelope::default();
-        envelope.take_numbers();
         let id = self.insert_id(&mut envelope)?;
         let (topic_header, topic_is_optional) = self.insert_topic(&mut envelope)?;
         let policy = self.policy.take().ok_or_else(|| {
-            CustomError::new("the policy are missing; expected `policy`, with what the provider's documents say")
+            CustomError::new("the policy is missing; expected `policy`, with what the provider's documents say")
         })?;
-        let secrets = self
-            .secrets
-            .take()
-            .ok_or_else(|| CustomError::new("the secrets are missing; expected `secrets`"))?
-            .map_err(CustomError::from)?;
+        let verifier = verifier(&self.scheme)?;
         let has_time = self.time.is_some();
         if let Some(place) = self.time.take() {
             envelope.insert(Role::Time, &place.path("time")?)?;
         }
-        let signed_at = match self.signed_at.take() {
-            Some((place, tolerance)) => {
-                let path = place.path("signing time")?;
-                envelope.insert(Role::SentAnyhow, &path)?;
-                Some((path.last().cloned().unwrap_or_default(), tolerance))
-            }
-            None => None,
-        };
+        let (mut signing_time, mut tolerance) = (None, None);
+        if let Some((place, within)) = self.signed_at.take() {
+            let path = place.path("signing time")?;
+            envelope.insert(Role::SigningTime, &path)?;
+            (signing_time, tolerance) = (path.last().cloned(), Some(within));
+        }
         let payloads = self.insert_payloads(&mut envelope)?;
         if id.header.is_some() && id.header == topic_header {
             return Err(CustomError::new(
@@ -67,33 +82,24 @@ impl CustomBuilder {
         if self.form_field.as_deref() == Some("") {
             return Err(CustomError::new("the form's field has no name; expected one"));
         }
-        let handshakes = self.answers(topic_is_optional)?;
-
-        let mut reader = Reader::new(envelope)
-            .unsigned(id.header.iter().chain(&scope_header).cloned())
-            .payloads(payloads);
-        if has_time && id.is_signed {
-            reader = reader.facts(Facts::TopicAndTime);
-        }
-        if let Some(name) = topic_header {
-            reader = reader.topic_header(name);
-        }
-        if topic_is_optional {
-            reader = reader.optional_topic();
-        }
-        if let Some(name) = self.repeats_topic {
-            reader = reader.repeats_topic(name);
-        }
         Ok(Custom {
-            verifier: Verifier::new(&self.scheme, &secrets)?,
+            handshakes: self.describe_handshakes(topic_is_optional)?,
+            verifier,
             name: self.name,
-            reader,
-            id,
-            scope_header,
-            signed_at,
+            reader: Reader {
+                envelope,
+                goes_by_time: has_time && id.is_signed,
+                id,
+                scope_header,
+                topic_header,
+                topic_is_optional,
+                repeats_topic: self.repeats_topic,
+                signing_time,
+                payloads: Payloads::Described(payloads.into()),
+            },
+            tolerance,
             form_field: self.form_field,
             form_fields: self.form_fields,
-            handshakes,
             unique_ids: self.unique_ids,
             policy,
         })
@@ -133,7 +139,7 @@ impl CustomBuilder {
         Ok(found)
     }
 
-    /// The header that the topic may be in, and whether an event may be without a topic.
+    /// The header that may hold the topic, and whether an event may be without a topic.
     fn insert_topic(&mut self, envelope: &mut Envelope) -> Result<(Option<HeaderName>, bool), CustomError> {
         let topic = self.topic.take().ok_or_else(|| {
             CustomError::new(
@@ -242,13 +248,13 @@ impl CustomBuilder {
         Ok(None)
     }
 
-    fn answers(&mut self, topic_is_optional: bool) -> Result<Vec<Answer>, CustomError> {
+    fn describe_handshakes(&mut self, topic_is_optional: bool) -> Result<Vec<DescribedHandshake>, CustomError> {
         let mut topics: Vec<String> = Vec::new();
-        let mut answers = Vec::new();
-        for (topic, reply) in self.handshakes.drain(..) {
+        let mut handshakes = Vec::new();
+        for (topic, response) in self.handshakes.drain(..) {
             if topics.contains(&topic) {
                 return Err(CustomError::new(format!(
-                    "the handshake `{topic}` is there twice; expected one reply to it"
+                    "the handshake `{topic}` is there twice; expected one response to it"
                 )));
             }
             if topic.is_empty() && !topic_is_optional {
@@ -257,14 +263,14 @@ impl CustomBuilder {
                 ));
             }
             topics.push(topic.clone());
-            answers.push(Answer::new(topic, reply)?);
+            handshakes.push(DescribedHandshake::new(topic, response)?);
         }
-        Ok(answers)
+        Ok(handshakes)
     }
 }
 
 /// Where the id is.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Id {
     /// In this header, which nobody signs.
     pub(super) header: Option<HeaderName>,

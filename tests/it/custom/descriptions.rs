@@ -35,7 +35,7 @@ fn a_description_that_lacks_something_says_what() {
     );
     assert_cannot_be(
         named("x").secrets("s"),
-        "the policy are missing; expected `policy`, with what the provider's documents say",
+        "the policy is missing; expected `policy`, with what the provider's documents say",
     );
     assert_cannot_be(
         named("x").policy(policy()),
@@ -162,22 +162,22 @@ fn a_description_that_contradicts_itself_says_where() {
         ),
         (
             example()
-                .handshake("ping", Reply::acknowledge())
-                .handshake("ping", Reply::text(FieldPath::body("challenge"))),
-            "the handshake `ping` is there twice; expected one reply to it".to_owned(),
+                .handshake("ping", HandshakeResponse::acknowledge())
+                .handshake("ping", HandshakeResponse::text(FieldPath::body("challenge"))),
+            "the handshake `ping` is there twice; expected one response to it".to_owned(),
         ),
         (
-            example().handshake("", Reply::text(FieldPath::body("challenge"))),
+            example().handshake("", HandshakeResponse::text(FieldPath::body("challenge"))),
             "the handshake has no topic, but every event has one; expected its topic, or `optional_topic`".to_owned(),
         ),
         (
-            example().optional_topic(FieldPath::body("type")).handshake("", Reply::acknowledge()),
+            example().optional_topic(FieldPath::body("type")).handshake("", HandshakeResponse::acknowledge()),
             "the handshake without a topic is acknowledged, as every event without one would be; expected an echo, whose \
              field tells it"
                 .to_owned(),
         ),
         (
-            example().handshake("verify", Reply::text(FieldPath::unsigned_header(name("x-challenge")))),
+            example().handshake("verify", HandshakeResponse::text(FieldPath::unsigned_header(name("x-challenge")))),
             "the challenge is in the header `x-challenge`, which the signature does not cover; expected a path into the body"
                 .to_owned(),
         ),

@@ -279,10 +279,10 @@ async fn a_handshake_is_answered_and_handed_to_nobody() {
         provider()
             .optional_id(FieldPath::body("id"))
             .optional_topic(FieldPath::body("type"))
-            .handshake("verify", Reply::text(challenge()))
-            .handshake("json", Reply::json("the \"key\"", challenge()))
-            .handshake("ping", Reply::acknowledge())
-            .handshake("", Reply::json("challenge", challenge()))
+            .handshake("verify", HandshakeResponse::text(challenge()))
+            .handshake("json", HandshakeResponse::json("the \"key\"", challenge()))
+            .handshake("ping", HandshakeResponse::acknowledge())
+            .handshake("", HandshakeResponse::json("challenge", challenge()))
     };
     let endpoint = Endpoint::noting(builder());
     let long = "x".repeat(256);

@@ -21,7 +21,7 @@ use serde_json::json;
 use tower::ServiceExt as _;
 use tower_webhook::{
     Delivery, HandlerError, MemoryStore, Payload, Refusal, RefusalKind, ResultExt as _, TopicRouter, WebhookLayer,
-    custom::{Custom, CustomBuilder, Event, FieldPath, Reply},
+    custom::{Custom, CustomBuilder, Event, FieldPath, HandshakeResponse},
     event::{Event as _, EventErrorKind, EventId, Fingerprint, TopicPattern},
     layer::WebhookService,
     provider::{self, DeliveryPolicy, Provider as _},

@@ -47,7 +47,7 @@ fn describe_twitch(builder: CustomBuilder) -> CustomBuilder {
         .unique_ids()
         .handshake(
             "webhook_callback_verification",
-            Reply::text(FieldPath::body("challenge")),
+            HandshakeResponse::text(FieldPath::body("challenge")),
         )
 }
 
@@ -300,7 +300,7 @@ async fn a_rebuilt_github_behaves_as_the_built_in_one() {
         .topic(FieldPath::unsigned_header(name("x-github-event")))
         .action(FieldPath::body("action"))
         .form_field("payload")
-        .handshake("ping", Reply::acknowledge())
+        .handshake("ping", HandshakeResponse::acknowledge())
         .policy(DeliveryPolicy::new(Duration::from_secs(10), Duration::ZERO).with_redelivery_window(72 * HOUR));
     let send = |event: &str, delivery: &str, body: &str| {
         post(
@@ -353,7 +353,10 @@ async fn a_rebuilt_slack_behaves_as_the_built_in_one() {
         .payload(FieldPath::body("event"))
         .or_payload(FieldPath::whole_body())
         .unique_ids()
-        .handshake("url_verification", Reply::text(FieldPath::body("challenge")))
+        .handshake(
+            "url_verification",
+            HandshakeResponse::text(FieldPath::body("challenge")),
+        )
         .policy(DeliveryPolicy::new(Duration::from_secs(3), 24 * HOUR));
     let event = |app: &str, id: &str, topic: &str, at: u32| {
         format!(
