@@ -4,7 +4,7 @@ use http::HeaderName;
 
 use super::{
     Custom, CustomBuilder, CustomError, FieldPath,
-    builder::{IdPlace, TopicPlace},
+    builder::{IdSource, TopicSource},
     envelope::{Envelope, Role},
     field_path::Where,
     handshake::DescribedHandshake,
@@ -113,21 +113,21 @@ impl CustomBuilder {
         })?;
         let mut found = Id::default();
         let (place, role) = match id {
-            IdPlace::At(place) => (place, Role::Id),
-            IdPlace::Optional(place) => {
+            IdSource::At(place) => (place, Role::Id),
+            IdSource::Optional(place) => {
                 found.is_optional = true;
                 (place, Role::MaybeId)
             }
-            IdPlace::Signed if !self.scheme.signs_id() => {
+            IdSource::Signed if !self.scheme.signs_id() => {
                 return Err(CustomError::new(
                     "the id is to be the one that the scheme signs, but it signs none; expected `Scheme::id_header`, or `id`",
                 ));
             }
-            IdPlace::Signed => {
+            IdSource::Signed => {
                 (found.is_beside, found.is_signed) = (true, true);
                 return Ok(found);
             }
-            IdPlace::Nowhere => return Ok(found),
+            IdSource::Nowhere => return Ok(found),
         };
         match place.0 {
             Where::UnsignedHeader(name) => found.header = Some(name),
@@ -147,9 +147,9 @@ impl CustomBuilder {
             )
         })?;
         let (first, is_optional) = match topic {
-            TopicPlace::At(place) => (Some(place), false),
-            TopicPlace::Optional(place) => (Some(place), true),
-            TopicPlace::Nowhere => (None, true),
+            TopicSource::At(place) => (Some(place), false),
+            TopicSource::Optional(place) => (Some(place), true),
+            TopicSource::Nowhere => (None, true),
         };
         let depends = [
             ("another place of the topic", !self.other_topics.is_empty()),
