@@ -9,8 +9,8 @@ use tower_webhook::{
 };
 
 use crate::{
-    cases::assert_state,
     endpoint::{Endpoint, key},
+    fixtures::assert_state,
 };
 
 /// An endpoint whose handler takes the completion over, completes it if it is to commit, and ends
