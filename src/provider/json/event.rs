@@ -123,7 +123,7 @@ impl<S> JsonEvent<S> {
     }
 
     /// A header that the provider is known to send and nobody signs, if it was there once and is 1 to 255 characters of printable ASCII. Other
-    /// headers: [`Delivery::headers`](crate::event::Delivery::headers).
+    /// headers: [`Delivery::headers`](crate::Delivery::headers).
     #[must_use]
     pub fn unsigned_header(&self, name: &str) -> Option<Unsigned<&str>> {
         let (_, value) = self
