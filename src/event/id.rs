@@ -45,6 +45,12 @@ impl EventId {
         Ok(Self(id.into()))
     }
 
+    /// The digest of a body, for an event without an id.
+    pub(crate) fn digest_of(body: &[u8]) -> Self {
+        use sha2::Digest as _;
+        Self(format!("sha256:{}", hex::encode(sha2::Sha256::digest(body))).into())
+    }
+
     /// The id as the provider wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {

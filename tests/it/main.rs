@@ -49,6 +49,8 @@ mod hostile;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod concurrency;
 #[cfg(all(feature = "memory", feature = "test-util"))]
+mod completion;
+#[cfg(all(feature = "memory", feature = "test-util"))]
 mod faults;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod handlers;
