@@ -111,7 +111,8 @@ impl StandardWebhooks {
     }
 
     /// Reads deliveries that were verified and stored earlier. It has no secret and
-    /// [refuses](Verifier::refusing) every request.
+    /// [refuses](Verifier::refusing) every request. The id of a stored delivery is in its headers, and
+    /// is found only beside `webhook-signature`.
     #[must_use]
     pub fn reader() -> Self {
         Self::with(Verifier::refusing(&scheme()))

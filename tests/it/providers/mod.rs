@@ -18,6 +18,8 @@ mod steering;
 #[cfg(feature = "tracing")]
 mod logged;
 mod handshakes;
+mod readers;
+mod checklist;
 
 use std::time::{Duration, SystemTime};
 
