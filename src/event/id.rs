@@ -4,7 +4,8 @@ use serde::{Serialize, Serializer, de};
 
 use super::string_field;
 
-/// The longest id, in bytes. Providers' ids are UUIDs and short prefixed strings; the bound keeps a store's keys small.
+/// The longest id, in bytes. Providers' ids are UUIDs and short prefixed strings; the limit keeps a
+/// store's keys small.
 const MAX_BYTES: usize = 255;
 
 /// An event's id: 1 to 255 bytes without control characters.
@@ -37,7 +38,8 @@ impl EventId {
         if id.len() > MAX_BYTES {
             return Err(EventIdError(Wrong::TooLong(id.len())));
         }
-        // Nearly every id is printable ASCII, which is seen faster than the absence of control characters.
+        // Nearly every id is printable ASCII, which is seen faster than the absence of control
+        // characters.
         let is_plain = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         if !is_plain && let Some(position) = id.chars().position(char::is_control) {
             return Err(EventIdError(Wrong::Control(position)));
@@ -118,7 +120,8 @@ enum Wrong {
 }
 
 impl EventIdError {
-    /// What is wrong, without a subject: for a topic, or for an id that the provider calls `event_id`.
+    /// What is wrong, without a subject: for a topic, or for an id that the provider calls
+    /// `event_id`.
     pub(crate) fn wrong(&self) -> String {
         self.0.to_string()
     }

@@ -16,7 +16,9 @@ use super::Event;
 ///     event.id().map(|id| id.as_str())
 /// }
 ///
-/// let event = dwolla::Event::from_json(br#"{"id":"1","topic":"customer_created","created":"2026-07-01T12:00:00Z"}"#)?;
+/// let event = dwolla::Event::from_json(
+///     br#"{"id":"1","topic":"customer_created","created":"2026-07-01T12:00:00Z"}"#,
+/// )?;
 /// assert_eq!(key(&event), Some("1"));
 /// # Ok::<(), tower_webhook::event::EventError>(())
 /// ```

@@ -44,9 +44,9 @@
 //! delivery's id, as the log shows it.
 //!
 //! # The secret and the signature
-//! The secret is the text that you gave the webhook, or the App, in its settings. There is only one,
-//! and changing it takes effect at once. To change it without a gap, first accept the old and the
-//! new secret together ([`SecretsHandle`](crate::signature::SecretsHandle)), then change it at
+//! The secret is the text that you gave the webhook, or the App, in its settings. There is only
+//! one, and changing it takes effect at once. To change it without a gap, first accept the old and
+//! the new secret together ([`SecretsHandle`](crate::signature::SecretsHandle)), then change it at
 //! GitHub, then drop the old one. The webhook's content type may be either: in a form
 //! (`application/x-www-form-urlencoded`, GitHub's default) the field `payload` holds the event.
 //!
@@ -153,8 +153,8 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    /// Takes the webhook's secret, or several while one replaces another: a text, a list of texts or
-    /// [`Secrets`].
+    /// Takes the webhook's secret, or several while one replaces another: a text, a list of texts
+    /// or [`Secrets`].
     ///
     /// # Errors
     /// There is no secret, or [`Secrets::new`] refuses one: it is empty or in quotes, say.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 /// ```
 /// use tower_webhook::provider::Handshake;
 ///
-/// let response = Handshake::respond("application/json", r#"{"challenge":"3eZbrw1aB10FEMAGAZd4FyFQ"}"#);
+/// let response = Handshake::respond("application/json", r#"{"challenge":"3eZbrw1aB10F"}"#);
 /// assert_eq!(response.content_type(), Some("application/json"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use sha2::{Digest as _, Sha256};
 use super::times::Time;
 use crate::event::{self, EventId, Fingerprint, Identity, PayloadError, Unsigned, WithPayload, read_first_payload};
 
-/// An event of the provider `P`, whose bodies are JSON with a topic that is text: `stripe::Event` is
-/// one, `custom::Event` another. Each provider's event is a type of its own, so that a router for
-/// one provider does not fit a layer for another.
+/// An event of the provider `P`, whose bodies are JSON with a topic that is text: `stripe::Event`
+/// is one, `custom::Event` another. Each provider's event is a type of its own, so that a router
+/// for one provider does not fit a layer for another.
 ///
 /// It has an id, a topic, a time, and a payload that you name as a type. Cheap to clone. `Debug`
 /// prints the id and the topic only, so that bodies do not get into logs.
@@ -20,7 +20,8 @@ use crate::event::{self, EventId, Fingerprint, Identity, PayloadError, Unsigned,
 /// # use std::time::Duration;
 /// use tower_webhook::{custom::{Custom, FieldPath}, provider::Provider};
 /// # use tower_webhook::{provider::DeliveryPolicy, signature::{Algorithm, Encoding, Scheme}};
-/// # let scheme = Scheme::new(HeaderName::from_static("x-webhook-signature"), Algorithm::HmacSha256, Encoding::Hex);
+/// # let header = HeaderName::from_static("x-webhook-signature");
+/// # let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex);
 /// # let policy = DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(8 * 3600));
 ///
 /// let example = Custom::builder("example", scheme)
@@ -32,7 +33,10 @@ use crate::event::{self, EventId, Fingerprint, Identity, PayloadError, Unsigned,
 ///     // secrets and policy
 ///     .build()?;
 ///
-/// let body = r#"{"id":"evt_1","type":"user.created","created_at":"2026-07-01T12:00:00Z","data":{"name":"Ada"}}"#;
+/// let body = r#"{
+///     "id": "evt_1", "type": "user.created", "created_at": "2026-07-01T12:00:00Z",
+///     "data": {"name": "Ada"}
+/// }"#;
 /// let event = example.event(&HeaderMap::new(), &body.into())?;
 /// assert_eq!(event.id().unwrap().as_str(), "evt_1");
 /// assert_eq!(event.topic(), "user.created");
@@ -156,8 +160,8 @@ impl<P> JsonEvent<P> {
         self.0.topic()
     }
 
-    /// When the event happened, by the provider's clock; `None` if the body does not say, or says it
-    /// oddly.
+    /// When the event happened, by the provider's clock; `None` if the body does not say, or says
+    /// it oddly.
     #[must_use]
     pub fn time(&self) -> Option<SystemTime> {
         self.0.time
@@ -181,7 +185,8 @@ impl<P> JsonEvent<P> {
         Some(Unsigned::new(value.as_str()))
     }
 
-    /// The payload as a type of yours. A handler can take it as its argument: `handler::Payload<T>`.
+    /// The payload as a type of yours. A handler can take it as its argument:
+    /// `handler::Payload<T>`.
     ///
     /// A missing payload counts as `null`, which an `Option` takes.
     ///

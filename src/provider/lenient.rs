@@ -1,4 +1,5 @@
-//! Reads fields of any type. Where a provider sends something odd, the field is lost, not the event.
+//! Reads fields of any type. Where a provider sends something odd, the field is lost, not the
+//! event.
 
 use std::{borrow::Cow, fmt, marker::PhantomData, time::SystemTime};
 

@@ -1,7 +1,7 @@
 //! A [`Provider`] says how a provider signs, what its events are and how it delivers them.
 //!
-//! To receive from a provider that is not listed here, describe it: [`custom`] takes how it signs and
-//! where id and topic are. Where a description is not enough, implement [`Provider`]: a keyed
+//! To receive from a provider that is not listed here, describe it: [`custom`] takes how it signs
+//! and where id and topic are. Where a description is not enough, implement [`Provider`]: a keyed
 //! [`Verifier`], a function from a body to your [`Event`], and the provider's [`DeliveryPolicy`].
 //!
 //! # Reading without a secret
@@ -129,8 +129,8 @@ pub trait Provider: Send + Sync + 'static {
     /// of yours: [`Verifier::from_fn`].
     fn verifier(&self) -> &Verifier;
 
-    /// Reads an event. Called with authentic bodies only. The signature does *not* cover the headers
-    /// unless the scheme says so.
+    /// Reads an event. Called with authentic bodies only. The signature does *not* cover the
+    /// headers unless the scheme says so.
     ///
     /// # Errors
     /// The body is not an event. The provider gets 400 and nothing is marked as seen, so a fixed
@@ -150,7 +150,8 @@ pub trait Provider: Send + Sync + 'static {
     }
 
     /// Responds to the provider's handshake, the request that verifies the endpoint (Slack
-    /// `url_verification`, Zoom `endpoint.url_validation`). Default: `None`, the request is an event.
+    /// `url_verification`, Zoom `endpoint.url_validation`). Default: `None`, the request is an
+    /// event.
     ///
     /// # Security
     /// The request is authentic. But a response made with the secret signs whatever the request

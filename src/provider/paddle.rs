@@ -1,6 +1,6 @@
 //! Webhooks from [Paddle Billing](https://developer.paddle.com/webhooks/overview): [`Paddle`]
-//! receives them, [`Event`] is what they say. Paddle Classic signs in another way, which this module
-//! does not verify.
+//! receives them, [`Event`] is what they say. Paddle Classic signs in another way, which this
+//! module does not verify.
 //!
 //! ```
 //! # #[cfg(feature = "service")] {
@@ -18,7 +18,8 @@
 //! }
 //!
 //! let provider = Paddle::new("pdl_ntfset_8f742231b10e8888abcd99yyyzzz85a5")?;
-//! let topics = TopicRouter::<paddle::Event>::new().on(paddle::topic::TRANSACTION_COMPLETED, completed);
+//! let topics = TopicRouter::<paddle::Event>::new()
+//!     .on(paddle::topic::TRANSACTION_COMPLETED, completed);
 //! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
@@ -27,12 +28,12 @@
 //! The secret is the notification destination's *secret key* (Developer tools, Notifications), the
 //! whole of it. Sandbox and live have one each.
 //!
-//! The signature covers the time in `Paddle-Signature` and the body. Paddle's own libraries refuse a
-//! request that was signed more than 5 seconds ago. That refuses ordinary deliveries and, if a retry
-//! carries the first `ts` as one report has it, every retry. So a signature is valid for 4 days
-//! here, longer than Paddle retries; [`Paddle::tolerance`] sets another limit. What stops a replay
-//! is the record of the event. While a secret is rotated the header holds several `h1`, one of which
-//! is enough.
+//! The signature covers the time in `Paddle-Signature` and the body. Paddle's own libraries refuse
+//! a request that was signed more than 5 seconds ago. That refuses ordinary deliveries and, if a
+//! retry carries the first `ts` as one report has it, every retry. So a signature is valid for 4
+//! days here, longer than Paddle retries; [`Paddle::tolerance`] sets another limit. What stops a
+//! replay is the record of the event. While a secret is rotated the header holds several `h1`, one
+//! of which is enough.
 //!
 //! # What Paddle does with each response
 //! | response | what Paddle does |
@@ -98,11 +99,13 @@ struct Body<'a> {
 }
 
 impl Event {
-    /// Reads an event from its JSON. [`Paddle`] does this for deliveries; use it for events that you
-    /// fetched from Paddle's API (`GET /events`). Such an event has the same key as its delivery.
+    /// Reads an event from its JSON. [`Paddle`] does this for deliveries; use it for events that
+    /// you fetched from Paddle's API (`GET /events`). Such an event has the same key as its
+    /// delivery.
     ///
     /// # Errors
-    /// The JSON is not an object with the strings `event_id` and `event_type`, or it has a field twice.
+    /// The JSON is not an object with the strings `event_id` and `event_type`, or it has a field
+    /// twice.
     pub fn from_json(json: &[u8]) -> Result<Self, EventError> {
         Self::of(&Bytes::copy_from_slice(json))
     }
@@ -194,7 +197,8 @@ impl Provider for Paddle {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 5 seconds for a response, retries for 3 days, more on request for 90 days, bodies up to 1 MiB.
+    /// 5 seconds for a response, retries for 3 days, more on request for 90 days, bodies up to 1
+    /// MiB.
     fn policy(&self) -> DeliveryPolicy {
         DeliveryPolicy::new(Duration::from_secs(5), DAY.saturating_mul(3))
             .with_redelivery_window(DAY.saturating_mul(90))

@@ -28,8 +28,8 @@ pub struct DeliveryPolicy {
 
 impl DeliveryPolicy {
     /// A provider that waits `response_timeout` for a response and retries by itself for
-    /// `retry_window` after the event (zero: it never retries). Bodies may have up to 1 MiB, and ids
-    /// are kept five days longer than events can be sent again.
+    /// `retry_window` after the event (zero: it never retries). Bodies may have up to 1 MiB, and
+    /// ids are kept five days longer than events can be sent again.
     #[must_use]
     pub fn new(response_timeout: Duration, retry_window: Duration) -> Self {
         Self {
@@ -42,7 +42,8 @@ impl DeliveryPolicy {
     }
 
     /// How long after the event the provider can be asked to send it again, by hand or through its
-    /// API, where that is longer than it retries by itself. Ids are kept five days longer than that.
+    /// API, where that is longer than it retries by itself. Ids are kept five days longer than
+    /// that.
     #[must_use]
     pub fn with_redelivery_window(mut self, window: Duration) -> Self {
         self.redelivery_window = window.max(self.retry_window);

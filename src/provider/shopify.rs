@@ -1,5 +1,5 @@
-//! Webhooks from [Shopify](https://shopify.dev/docs/apps/build/webhooks): [`Shopify`] receives them,
-//! [`Event`] is what they say.
+//! Webhooks from [Shopify](https://shopify.dev/docs/apps/build/webhooks): [`Shopify`] receives
+//! them, [`Event`] is what they say.
 //!
 //! ```
 //! # #[cfg(feature = "service")] {
@@ -26,9 +26,9 @@
 //! ```
 //!
 //! # The secret and the signature
-//! The secret is the app's *client secret*, as its settings show it. Webhooks made in a shop's admin
-//! are signed with a key of that shop, shown beside them. The signature is HMAC-SHA256 over the body
-//! alone, in base64, in `X-Shopify-Hmac-Sha256`. No time is signed.
+//! The secret is the app's *client secret*, as its settings show it. Webhooks made in a shop's
+//! admin are signed with a key of that shop, shown beside them. The signature is HMAC-SHA256 over
+//! the body alone, in base64, in `X-Shopify-Hmac-Sha256`. No time is signed.
 //!
 //! While the client secret is being rotated, Shopify signs with the *oldest* one that is not
 //! revoked, so the new one alone is not enough: see
@@ -51,9 +51,9 @@
 //! Whoever fears such a replay more than a lost repetition builds the layer with
 //! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): then the digest of the
 //! body is the key. It costs the second of two events with one body. Under the same topic
-//! (`shop/redact` twice within the five days for which a body is remembered) the second gets 200 and
-//! is never handled. Under another topic (`orders/create` and `orders/paid` of one checkout) it is a
-//! conflict and gets 500 until Shopify gives up, and eight such failures in a row may cost the
+//! (`shop/redact` twice within the five days for which a body is remembered) the second gets 200
+//! and is never handled. Under another topic (`orders/create` and `orders/paid` of one checkout) it
+//! is a conflict and gets 500 until Shopify gives up, and eight such failures in a row may cost the
 //! subscription.
 //!
 //! # What Shopify does with each response
@@ -184,8 +184,8 @@ pub struct Shopify {
 }
 
 impl Shopify {
-    /// Takes the app's client secret, or several while one replaces another: a text, a list of texts
-    /// or [`Secrets`].
+    /// Takes the app's client secret, or several while one replaces another: a text, a list of
+    /// texts or [`Secrets`].
     ///
     /// # Errors
     /// There is no secret, or [`Secrets::new`] refuses one: it is empty or in quotes, say.

@@ -1,5 +1,5 @@
-//! Webhooks from [Square](https://developer.squareup.com/docs/webhooks/overview): [`Square`] receives
-//! them, [`Event`] is what they say.
+//! Webhooks from [Square](https://developer.squareup.com/docs/webhooks/overview): [`Square`]
+//! receives them, [`Event`] is what they say.
 //!
 //! ```
 //! # #[cfg(feature = "service")] {
@@ -28,14 +28,14 @@
 //! ```
 //!
 //! # The secret and the signature
-//! The secret is the subscription's *signature key* (Developer Console, Webhooks, Subscriptions), as
-//! shown there. Replacing it takes effect at once. To replace it without a gap, first accept the old
-//! and the new key together ([`SecretsHandle`](crate::signature::SecretsHandle)).
+//! The secret is the subscription's *signature key* (Developer Console, Webhooks, Subscriptions),
+//! as shown there. Replacing it takes effect at once. To replace it without a gap, first accept the
+//! old and the new key together ([`SecretsHandle`](crate::signature::SecretsHandle)).
 //!
-//! Square signs the URL that it posts to, then the body. Give that URL to [`Square::new`] letter for
-//! letter as the subscription has it (scheme, port, trailing slash, query). It is never taken from a
-//! request, where a proxy changes it and an attacker chooses it. No time is signed. The SHA-1 tag in
-//! `x-square-signature` is ignored.
+//! Square signs the URL that it posts to, then the body. Give that URL to [`Square::new`] letter
+//! for letter as the subscription has it (scheme, port, trailing slash, query). It is never taken
+//! from a request, where a proxy changes it and an attacker chooses it. No time is signed. The
+//! SHA-1 tag in `x-square-signature` is ignored.
 //!
 //! # What Square does with each response
 //! | response | what Square does |
@@ -95,8 +95,9 @@ struct Body<'a> {
 }
 
 impl Event {
-    /// Reads an event from its JSON. [`Square`] does this for deliveries; use it for events that you
-    /// fetched from Square's API (`POST /v2/events`). Such an event has the same key as its delivery.
+    /// Reads an event from its JSON. [`Square`] does this for deliveries; use it for events that
+    /// you fetched from Square's API (`POST /v2/events`). Such an event has the same key as its
+    /// delivery.
     ///
     /// # Errors
     /// The JSON is not an object with the strings `event_id` and `type`, or it has a field twice.
@@ -142,12 +143,12 @@ pub struct Square {
 }
 
 impl Square {
-    /// Takes the subscription's notification URL, exactly as Square shows it, and its signature key,
-    /// or several while one replaces another.
+    /// Takes the subscription's notification URL, exactly as Square shows it, and its signature
+    /// key, or several while one replaces another.
     ///
     /// # Errors
-    /// The notification URL is not absolute. There is no secret, or [`Secrets::new`] refuses one: it
-    /// is empty or in quotes, say.
+    /// The notification URL is not absolute. There is no secret, or [`Secrets::new`] refuses one:
+    /// it is empty or in quotes, say.
     pub fn new(
         notification_url: &str,
         secrets: impl TryInto<Secrets, Error: Into<SecretError>>,
@@ -198,8 +199,8 @@ impl Provider for Square {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 10 seconds for a response, retries for 72 hours (as Square's older pages say; the schedule in
-    /// the [module](self) takes 24), bodies up to 1 MiB.
+    /// 10 seconds for a response, retries for 72 hours (as Square's older pages say; the schedule
+    /// in the [module](self) takes 24), bodies up to 1 MiB.
     fn policy(&self) -> DeliveryPolicy {
         DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(72 * 3600))
     }
@@ -213,7 +214,8 @@ impl Provider for Square {
 /// let error = Square::new("example.com/webhooks", "Ibxx_5AKakO-3qeNVR61Dw").unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "the notification URL is not absolute, or has whitespace around it; expected it as it stands in the subscription: https://…",
+///     "the notification URL is not absolute, or has whitespace around it; \
+///      expected it as it stands in the subscription: https://…",
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -91,8 +91,8 @@ pub fn scheme() -> Scheme {
 /// An event by the Standard Webhooks specification. Its id is the signed header's.
 pub type Event = JsonEvent<StandardWebhooks>;
 
-/// Receives from a provider that follows the Standard Webhooks specification. The [module](self) says
-/// what such a provider expects of a receiver.
+/// Receives from a provider that follows the Standard Webhooks specification. The [module](self)
+/// says what such a provider expects of a receiver.
 #[derive(Clone, Debug)]
 pub struct StandardWebhooks {
     name: Cow<'static, str>,
@@ -103,16 +103,16 @@ impl StandardWebhooks {
     /// Takes the endpoint's secret, or several: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or [`Secrets::new`] refuses one (it is empty or in quotes, say), or one is
-    /// not base64 or encodes fewer than 24 or more than 75 bytes. A [raw key](Secrets::raw_key) may
-    /// have any length.
+    /// There is no secret, or [`Secrets::new`] refuses one (it is empty or in quotes, say), or one
+    /// is not base64 or encodes fewer than 24 or more than 75 bytes. A [raw key](Secrets::raw_key)
+    /// may have any length.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         keyed(&scheme(), secrets).map(Self::with)
     }
 
     /// Reads deliveries that were verified and stored earlier. It has no secret and
-    /// [refuses](Verifier::refusing) every request. The id of a stored delivery is in its headers, and
-    /// is found only beside `webhook-signature`.
+    /// [refuses](Verifier::refusing) every request. The id of a stored delivery is in its headers,
+    /// and is found only beside `webhook-signature`.
     #[must_use]
     pub fn reader() -> Self {
         Self::with(Verifier::refusing(&scheme()))
@@ -134,9 +134,9 @@ impl StandardWebhooks {
         }
     }
 
-    /// Another name: logs call the provider by it, and it is the default namespace of its ids. Where
-    /// more than one provider signs like this, each needs its own name, so that an id of one is not
-    /// taken for an id of another.
+    /// Another name: logs call the provider by it, and it is the default namespace of its ids.
+    /// Where more than one provider signs like this, each needs its own name, so that an id of one
+    /// is not taken for an id of another.
     #[must_use]
     pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -195,8 +195,8 @@ impl Provider for StandardWebhooks {
         read(&self.verifier, headers, body)
     }
 
-    /// 15 seconds for a response, retries for 76 hours, more on request for 30 days (the specification
-    /// sets no limit), bodies up to 1 MiB.
+    /// 15 seconds for a response, retries for 76 hours, more on request for 30 days (the
+    /// specification sets no limit), bodies up to 1 MiB.
     fn policy(&self) -> DeliveryPolicy {
         DeliveryPolicy::new(Duration::from_secs(15), HOUR.saturating_mul(76))
             .with_redelivery_window(HOUR.saturating_mul(30 * 24))

@@ -17,15 +17,16 @@
 //! }
 //!
 //! let provider = stripe::Stripe::new("whsec_8f742231b10e8888abcd99yyyzzz85a5")?;
-//! let topics = TopicRouter::<stripe::Event>::new().on(stripe::topic::PAYMENT_INTENT_SUCCEEDED, paid);
+//! let topics = TopicRouter::<stripe::Event>::new()
+//!     .on(stripe::topic::PAYMENT_INTENT_SUCCEEDED, paid);
 //! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
 //! # The secret and the signature
 //! The secret is the endpoint's *signing secret* (Workbench, Webhooks, the endpoint), or what
-//! `stripe listen` prints: the whole text with its `whsec_`, which is not base64 here. Each endpoint
-//! has its own, and so have test and live mode.
+//! `stripe listen` prints: the whole text with its `whsec_`, which is not base64 here. Each
+//! endpoint has its own, and so have test and live mode.
 //!
 //! The signature covers the time in `Stripe-Signature` and the body, so the id, the topic and the
 //! time of an event are all signed. A request that was signed more than 300 seconds from now is
@@ -102,8 +103,9 @@ struct Body<'a> {
 }
 
 impl Event {
-    /// Reads an event from its JSON. [`Stripe`] does this for deliveries; use it for events that you
-    /// fetched from Stripe's API (`GET /v1/events`). Such an event has the same key as its delivery.
+    /// Reads an event from its JSON. [`Stripe`] does this for deliveries; use it for events that
+    /// you fetched from Stripe's API (`GET /v1/events`). Such an event has the same key as its
+    /// delivery.
     ///
     /// # Errors
     /// The JSON is not an object with the strings `id` and `type`, or it has a field twice.
@@ -148,8 +150,8 @@ impl Stripe {
     /// [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or [`Secrets::new`] refuses one: it is empty, in quotes, or `whsec_` alone,
-    /// say.
+    /// There is no secret, or [`Secrets::new`] refuses one: it is empty, in quotes, or `whsec_`
+    /// alone, say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         keyed(&scheme(), secrets).map(|verifier| Self { verifier })
     }
@@ -195,8 +197,8 @@ impl Provider for Stripe {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 10 seconds for a response (Stripe publishes no limit), retries for 3 days, more on request for
-    /// 30 days, bodies up to 1 MiB.
+    /// 10 seconds for a response (Stripe publishes no limit), retries for 3 days, more on request
+    /// for 30 days, bodies up to 1 MiB.
     fn policy(&self) -> DeliveryPolicy {
         DeliveryPolicy::new(Duration::from_secs(10), DAY.saturating_mul(3))
             .with_redelivery_window(DAY.saturating_mul(30))

@@ -1,5 +1,5 @@
-//! Webhooks sent through [Svix](https://docs.svix.com), as Clerk, Resend and many others do: [`Svix`]
-//! receives them, [`Event`] is what they say.
+//! Webhooks sent through [Svix](https://docs.svix.com), as Clerk, Resend and many others do:
+//! [`Svix`] receives them, [`Event`] is what they say.
 //!
 //! ```
 //! # #[cfg(feature = "service")] {
@@ -23,9 +23,10 @@
 //!
 //! # The secret and the signature
 //! The secret is the endpoint's signing secret in the provider's portal: `whsec_` and base64. Svix
-//! signs like [`standard_webhooks`](super::standard_webhooks), in headers that are called `svix-id`,
-//! `svix-timestamp` and `svix-signature`, or `webhook-…`. Where `svix-signature` is present the
-//! three `svix-` headers count, otherwise the other three. The two sets are never mixed.
+//! signs like [`standard_webhooks`](super::standard_webhooks), in headers that are called
+//! `svix-id`, `svix-timestamp` and `svix-signature`, or `webhook-…`. Where `svix-signature` is
+//! present the three `svix-` headers count, otherwise the other three. The two sets are never
+//! mixed.
 //!
 //! A rotated secret stays valid for 24 hours by default. During that time Svix signs with both.
 //!
@@ -61,8 +62,8 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// How Svix signs: by the Standard Webhooks specification, in headers `svix-…`, or `webhook-…` where
-/// `svix-signature` is absent.
+/// How Svix signs: by the Standard Webhooks specification, in headers `svix-…`, or `webhook-…`
+/// where `svix-signature` is absent.
 #[must_use]
 pub fn scheme() -> Scheme {
     Scheme::new(
@@ -96,16 +97,16 @@ impl Svix {
     /// Takes the endpoint's signing secret, or several: a text, a list of texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or [`Secrets::new`] refuses one (it is empty or in quotes, say), or one is
-    /// not base64 or encodes fewer than 24 or more than 75 bytes. A [raw key](Secrets::raw_key) may
-    /// have any length.
+    /// There is no secret, or [`Secrets::new`] refuses one (it is empty or in quotes, say), or one
+    /// is not base64 or encodes fewer than 24 or more than 75 bytes. A [raw key](Secrets::raw_key)
+    /// may have any length.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
         keyed(&scheme(), secrets).map(Self::with)
     }
 
     /// Reads deliveries that were verified and stored earlier. It has no secret and
-    /// [refuses](Verifier::refusing) every request. The id of a stored delivery is in its headers, and
-    /// is found only beside `svix-signature`.
+    /// [refuses](Verifier::refusing) every request. The id of a stored delivery is in its headers,
+    /// and is found only beside `svix-signature`.
     #[must_use]
     pub fn reader() -> Self {
         Self::with(Verifier::refusing(&scheme()))
@@ -127,9 +128,9 @@ impl Svix {
         }
     }
 
-    /// Another name: logs call the provider by it, and it is the default namespace of its ids. Where
-    /// more than one provider signs like this, each needs its own name, so that an id of one is not
-    /// taken for an id of another.
+    /// Another name: logs call the provider by it, and it is the default namespace of its ids.
+    /// Where more than one provider signs like this, each needs its own name, so that an id of one
+    /// is not taken for an id of another.
     #[must_use]
     pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
         Self {

@@ -100,8 +100,8 @@ impl CustomBuilder {
         }
     }
 
-    /// The secrets shared with the provider: a text, a list of texts or [`Secrets`], the current one
-    /// first.
+    /// The secrets shared with the provider: a text, a list of texts or [`Secrets`], the current
+    /// one first.
     pub fn secrets(mut self, secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Self {
         self.secrets = Some(secrets.try_into().map_err(Into::into));
         self
@@ -114,20 +114,20 @@ impl CustomBuilder {
     ///
     /// # Security
     /// An id in an [unsigned header](FieldPath::unsigned_header) identifies the event together with
-    /// its topic and the digest of the body ([`Identity`](crate::event::Identity)). Whoever captured
-    /// a request can send it again under a new id, and it runs again, unless the layer is built with
-    /// [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): then the digest alone
-    /// is the key, as [without an id](Self::without_id). The handler finds the header's value in
-    /// [`unsigned_id`](super::Event::unsigned_id).
+    /// its topic and the digest of the body ([`Identity`](crate::event::Identity)). Whoever
+    /// captured a request can send it again under a new id, and it runs again, unless the layer is
+    /// built with [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): then the
+    /// digest alone is the key, as [without an id](Self::without_id). The handler finds the
+    /// header's value in [`unsigned_id`](super::Event::unsigned_id).
     pub fn id(mut self, path: FieldPath) -> Self {
         self.id = Some(IdSource::At(path));
         self
     }
 
-    /// The same for a provider that leaves the id out of some bodies. Their deduplication key is the
-    /// digest of the body, as [without an id](Self::without_id). An odd id counts as none: should
-    /// the provider move its ids elsewhere, a retry whose body differs runs again, and nobody is
-    /// told.
+    /// The same for a provider that leaves the id out of some bodies. Their deduplication key is
+    /// the digest of the body, as [without an id](Self::without_id). An odd id counts as none:
+    /// should the provider move its ids elsewhere, a retry whose body differs runs again, and
+    /// nobody is told.
     pub fn optional_id(mut self, path: FieldPath) -> Self {
         self.id = Some(IdSource::Optional(path));
         self
@@ -152,8 +152,8 @@ impl CustomBuilder {
     ///
     /// A field of the body makes the key `scope:id`, and is signed as the id is. An [unsigned
     /// header](FieldPath::unsigned_header) becomes part of the key, at the cost that
-    /// [`id`](Self::id) describes: whoever captured a request can send it again under another scope,
-    /// and it runs again, unless the layer is built with
+    /// [`id`](Self::id) describes: whoever captured a request can send it again under another
+    /// scope, and it runs again, unless the layer is built with
     /// [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity).
     pub fn scope(mut self, path: FieldPath) -> Self {
         self.scope = Some(path);
@@ -172,9 +172,10 @@ impl CustomBuilder {
         self
     }
 
-    /// The same for a provider that leaves the topic out of some bodies: such an event has the topic
-    /// `""`, and goes to the fallback. An event whose topic is odd (no string, empty, too long) goes
-    /// there too, so a change on the provider's side does not get 400, and nobody sees it.
+    /// The same for a provider that leaves the topic out of some bodies: such an event has the
+    /// topic `""`, and goes to the fallback. An event whose topic is odd (no string, empty, too
+    /// long) goes there too, so a change on the provider's side does not get 400, and nobody sees
+    /// it.
     pub fn optional_topic(mut self, path: FieldPath) -> Self {
         self.topic = Some(TopicSource::Optional(path));
         self
@@ -219,7 +220,8 @@ impl CustomBuilder {
     /// attempts, say) is refused as a conflict once the event is done, for as long as the id is
     /// remembered.
     ///
-    /// It must be in the body: a layer with a `max_event_age` recognises replayed old requests by it.
+    /// It must be in the body: a layer with a `max_event_age` recognises replayed old requests by
+    /// it.
     pub fn time(mut self, path: FieldPath) -> Self {
         self.time = Some(path);
         self
@@ -231,9 +233,9 @@ impl CustomBuilder {
         self
     }
 
-    /// Where the payload is in bodies that have nothing (or `null`) at the paths given before. May be
-    /// called several times. [`FieldPath::whole_body`] can only be the last. Each path costs another
-    /// walk over the body.
+    /// Where the payload is in bodies that have nothing (or `null`) at the paths given before. May
+    /// be called several times. [`FieldPath::whole_body`] can only be the last. Each path costs
+    /// another walk over the body.
     pub fn or_payload(mut self, path: FieldPath) -> Self {
         self.payloads.push(path);
         self
@@ -245,8 +247,8 @@ impl CustomBuilder {
     /// for how long a captured request is valid.
     ///
     /// The tolerance must outlast the provider's retries, unless the provider signs each attempt
-    /// anew: otherwise its retries are refused. Where no id is signed, two bodies that differ in this
-    /// value alone are one event.
+    /// anew: otherwise its retries are refused. Where no id is signed, two bodies that differ in
+    /// this value alone are one event.
     pub fn signed_at(mut self, path: FieldPath, tolerance: Duration) -> Self {
         self.signed_at = Some((path, tolerance));
         self
@@ -259,25 +261,25 @@ impl CustomBuilder {
         self
     }
 
-    /// The bodies are forms (`application/x-www-form-urlencoded`), and the event is the JSON in this
-    /// field. The signature covers the body as it came. A body that begins like JSON is read as
-    /// JSON: its own bytes tell what a body is, not a header.
+    /// The bodies are forms (`application/x-www-form-urlencoded`), and the event is the JSON in
+    /// this field. The signature covers the body as it came. A body that begins like JSON is read
+    /// as JSON: its own bytes tell what a body is, not a header.
     pub fn form_field(mut self, name: impl Into<String>) -> Self {
         self.form_field = Some(name.into());
         self
     }
 
-    /// The bodies are forms, and their fields are the event: an object of strings, for [`FieldPath`]s
-    /// and payload. Of two fields with one name the first counts. Together with
+    /// The bodies are forms, and their fields are the event: an object of strings, for
+    /// [`FieldPath`]s and payload. Of two fields with one name the first counts. Together with
     /// [`form_field`](Self::form_field), this is for forms without that field.
     pub fn form_fields(mut self) -> Self {
         self.form_fields = true;
         self
     }
 
-    /// Responds to the provider's handshake, the request that verifies the endpoint. A handshake has
-    /// this topic, or this topic and more after a dot. With the topic `""` it is a request that has
-    /// no topic, but has the field to be echoed.
+    /// Responds to the provider's handshake, the request that verifies the endpoint. A handshake
+    /// has this topic, or this topic and more after a dot. With the topic `""` it is a request that
+    /// has no topic, but has the field to be echoed.
     ///
     /// The request must be authentic, and readable as an event: if it has no id, use
     /// [`optional_id`](Self::optional_id). Then a request that has an id is an event, whatever its
@@ -287,9 +289,9 @@ impl CustomBuilder {
         self
     }
 
-    /// The provider documents that an id names one event. Then a delivery with other facts under the
-    /// id of a finished event is a duplicate, logged as a warning. Otherwise it is a conflict and
-    /// gets 500.
+    /// The provider documents that an id names one event. Then a delivery with other facts under
+    /// the id of a finished event is a duplicate, logged as a warning. Otherwise it is a conflict
+    /// and gets 500.
     ///
     /// This gives up the alarm: if the path of the id is wrong, and leads to something that several
     /// events share, all but the first are lost with 200.

@@ -25,7 +25,8 @@ pub(super) enum Role {
     /// What scopes the id, where the body says it. An odd value counts as none.
     Scope,
     Topic,
-    /// One of several places of the topic. The first that has one wins; an odd value counts as none.
+    /// One of several places of the topic. The first that has one wins; an odd value counts as
+    /// none.
     TopicAt(usize),
     /// What the topic goes on with, after a dot.
     Action,
@@ -50,8 +51,8 @@ impl fmt::Display for Role {
     }
 }
 
-/// The paths into a body as a tree, so that one walk over the body finds what is at all of them. The
-/// walk skips everything else.
+/// The paths into a body as a tree, so that one walk over the body finds what is at all of them.
+/// The walk skips everything else.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Envelope {
     root: Node,

@@ -2,8 +2,8 @@ use std::fmt;
 
 use http::HeaderName;
 
-/// Where in a request something is: at a path into the body, in a header that the signature does not
-/// cover, or, for a payload, in the whole body.
+/// Where in a request something is: at a path into the body, in a header that the signature does
+/// not cover, or, for a payload, in the whole body.
 ///
 /// ```
 /// use http::HeaderName;
@@ -56,7 +56,8 @@ impl FieldPath {
     ///
     /// # Security
     /// Whoever captured one request can send it again with any value here, and the signature still
-    /// holds. [`CustomBuilder`](super::CustomBuilder) says what that means for an id and for a topic.
+    /// holds. [`CustomBuilder`](super::CustomBuilder) says what that means for an id and for a
+    /// topic.
     #[must_use]
     pub fn unsigned_header(name: HeaderName) -> Self {
         Self(Where::UnsignedHeader(name))

@@ -9,9 +9,9 @@ const LONGEST_CHALLENGE: usize = 256;
 
 /// How the layer responds to a [handshake](super::CustomBuilder::handshake).
 ///
-/// An echo repeats one field of the body: a string of 1 to 256 letters, digits and `-_.+/=`, so that
-/// a browser can take it for nothing but text. A handshake whose field is anything else gets 400. If
-/// a provider expects something signed in return, as Zoom does, implement
+/// An echo repeats one field of the body: a string of 1 to 256 letters, digits and `-_.+/=`, so
+/// that a browser can take it for nothing but text. A handshake whose field is anything else gets
+/// 400. If a provider expects something signed in return, as Zoom does, implement
 /// [`Provider`](crate::provider::Provider).
 ///
 /// ```

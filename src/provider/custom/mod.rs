@@ -6,13 +6,13 @@
 //! lines.
 //!
 //! # A whole receiver
-//! The provider of this example works like many others. It puts `sha256=` and the hex of HMAC-SHA256
-//! over the body into `X-Webhook-Signature`, and posts `{"id":…,"type":…,"created_at":…,"data":{…}}`,
-//! with dots in its topics.
+//! The provider of this example works like many others. It puts `sha256=` and the hex of
+//! HMAC-SHA256 over the body into `X-Webhook-Signature`, and posts
+//! `{"id":…,"type":…,"created_at":…,"data":{…}}`, with dots in its topics.
 //!
 //! Its other headers are not signed. `X-Webhook-Event` repeats the topic: a request on which header
-//! and body disagree is refused. `X-Webhook-Id` is the id of the *webhook*, the same for all events.
-//! Taken for the event's id, it would make one event of them all.
+//! and body disagree is refused. `X-Webhook-Id` is the id of the *webhook*, the same for all
+//! events. Taken for the event's id, it would make one event of them all.
 //!
 //! ```
 //! # #[cfg(all(feature = "service", feature = "memory"))] {
@@ -80,9 +80,9 @@
 //! # What an event is
 //! A body in UTF-8 that is JSON, at most 64 levels deep: an object, or anything if none of its
 //! fields is required. Id and topic are strings of 1 to 255 bytes without control characters; an id
-//! may be a whole number. A key on the path to one of them must not be there twice. Other fields may
-//! be anything. An authentic request that is no event gets 400, with a reason that names the field
-//! and repeats nothing of the body.
+//! may be a whole number. A key on the path to one of them must not be there twice. Other fields
+//! may be anything. An authentic request that is no event gets 400, with a reason that names the
+//! field and repeats nothing of the body.
 //!
 //! | the provider | use |
 //! | --- | --- |
@@ -117,7 +117,8 @@
 //! Headers are not signed, except those that the scheme names; [`CustomBuilder::id`] and
 //! [`CustomBuilder::topic`] say what follows from that. Where the scheme signs no time either, a
 //! captured request is valid for as long as the secret is. What stops a replay is the record of the
-//! id, kept for the policy's retention, and after that a `max_event_age`, where the body has a time.
+//! id, kept for the policy's retention, and after that a `max_event_age`, where the body has a
+//! time.
 
 mod field_path;
 mod builder;
@@ -153,8 +154,8 @@ pub type Event = JsonEvent<Custom>;
 
 impl Event {
     /// The id from an unsigned header, where that is the id's place. `None` if the header was
-    /// missing, doubled or no id (1 to 255 characters of printable ASCII). A replay can carry any id
-    /// here.
+    /// missing, doubled or no id (1 to 255 characters of printable ASCII). A replay can carry any
+    /// id here.
     #[must_use]
     pub fn unsigned_id(&self) -> Option<Unsigned<&str>> {
         self.first_unsigned()
@@ -166,7 +167,7 @@ impl Event {
 /// `Debug` shows how many secrets there are, not what they are.
 ///
 /// ```
-/// use http::HeaderMap;
+/// use http::{HeaderMap, HeaderName};
 /// use std::time::Duration;
 /// use tower_webhook::{
 ///     custom::{Custom, FieldPath},

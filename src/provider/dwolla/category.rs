@@ -1,5 +1,5 @@
-/// What a [`Topic`](super::Topic) is about: one category for the account's own topics, its customers'
-/// and Connect's.
+/// What a [`Topic`](super::Topic) is about: one category for the account's own topics, its
+/// customers' and Connect's.
 ///
 /// ```
 /// use tower_webhook::dwolla::{Category, Topic};

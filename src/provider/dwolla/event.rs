@@ -43,7 +43,8 @@ use crate::{
 /// assert_eq!(event.is_sandbox(), Some(true));
 /// assert_eq!(event.customer_href(), None);
 ///
-/// let error = Event::from_json(br#"{"id": "bb6531a2", "topic": "customer_created"}"#).unwrap_err();
+/// let timeless = br#"{"id": "bb6531a2", "topic": "customer_created"}"#;
+/// let error = Event::from_json(timeless).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
 ///     "the event's created and timestamp are both missing; expected at least one of them",
@@ -132,12 +133,12 @@ impl Event {
         &self.0.topic
     }
 
-    /// The id of what the event is about: `resourceId`, or where that is missing the last segment of
-    /// the `resource` link.
+    /// The id of what the event is about: `resourceId`, or where that is missing the last segment
+    /// of the `resource` link.
     ///
-    /// Dwolla writes it in lower case now and wrote it in upper case before, so ignore the case when
-    /// you compare. The topics `bank_transfer_*` and `customer_bank_transfer_*` name a transfer of
-    /// their own, not the one that the API returned.
+    /// Dwolla writes it in lower case now and wrote it in upper case before, so ignore the case
+    /// when you compare. The topics `bank_transfer_*` and `customer_bank_transfer_*` name a
+    /// transfer of their own, not the one that the API returned.
     #[must_use]
     pub fn resource_id(&self) -> Option<&str> {
         self.0
@@ -145,10 +146,11 @@ impl Event {
             .or_else(|| last_segment(self.resource_href()?))
     }
 
-    /// When the event happened, by Dwolla's clock: `created`, else `timestamp`. `None` if neither can
-    /// be read as a time in UTC.
+    /// When the event happened, by Dwolla's clock: `created`, else `timestamp`. `None` if neither
+    /// can be read as a time in UTC.
     ///
-    /// It does not order events: a transfer's creation and completion can have the same millisecond.
+    /// It does not order events: a transfer's creation and completion can have the same
+    /// millisecond.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -244,11 +246,11 @@ impl Event {
         self.link("customer")
     }
 
-    /// Whether the event is from Dwolla's sandbox, as the host of its links shows. `None` if there is
-    /// no link, no known host, or if the links disagree.
+    /// Whether the event is from Dwolla's sandbox, as the host of its links shows. `None` if there
+    /// is no link, no known host, or if the links disagree.
     ///
-    /// Sandbox and production sign alike. Where the two must never mix, give them different secrets,
-    /// and check this too.
+    /// Sandbox and production sign alike. Where the two must never mix, give them different
+    /// secrets, and check this too.
     #[must_use]
     pub fn is_sandbox(&self) -> Option<bool> {
         let mut hosts = self.links().filter_map(|(_, href)| match host(href)? {
@@ -275,10 +277,11 @@ impl event::Event for Event {
         self.created()
     }
 
-    /// Topic, resource and time: what all forms of one event have in common where their bytes differ
-    /// (`timestamp` or not, typed links or not, another order). Ids are compared without case, since
-    /// the case has changed over the years, and the time as the instant it names, since Dwolla writes
-    /// times in several ways. An unreadable time goes in as text: it tells two events apart too.
+    /// Topic, resource and time: what all forms of one event have in common where their bytes
+    /// differ (`timestamp` or not, typed links or not, another order). Ids are compared without
+    /// case, since the case has changed over the years, and the time as the instant it names, since
+    /// Dwolla writes times in several ways. An unreadable time goes in as text: it tells two events
+    /// apart too.
     fn fingerprint(&self) -> Option<Fingerprint> {
         let mut resource = Cow::Borrowed(self.resource_id().unwrap_or_default());
         if resource.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -326,8 +329,8 @@ impl fmt::Debug for Event {
     }
 }
 
-/// `2019-05-30T18:21:11.490Z` in events, `+00:00` or ` UTC` at the end elsewhere in Dwolla's API. No
-/// other offset has been seen.
+/// `2019-05-30T18:21:11.490Z` in events, `+00:00` or ` UTC` at the end elsewhere in Dwolla's API.
+/// No other offset has been seen.
 fn read_time(text: &str) -> Option<SystemTime> {
     // Nanoseconds and an offset make 35 bytes. The parser slices by bytes, so it gets ASCII only.
     if text.len() > 35 || !text.is_ascii() {

@@ -30,14 +30,14 @@
 //!
 //! # The secret and the signature
 //!
-//! The secret is the text that you gave as `secret` when you created the webhook subscription. It is
-//! not your application's key or secret, it belongs to that subscription alone, and Dwolla's API
+//! The secret is the text that you gave as `secret` when you created the webhook subscription. It
+//! is not your application's key or secret, it belongs to that subscription alone, and Dwolla's API
 //! does not show it again. It may have 128 characters at most. Make it of random bytes written as
 //! text: Dwolla sets no minimum, and a short one can be guessed.
 //!
 //! Dwolla puts HMAC-SHA256 over the body's bytes, as lower-case hex, in
-//! `X-Request-Signature-SHA-256`. [`scheme`] says how the older `X-Request-Signature` is treated. No
-//! time is signed and there is no delivery id, so a captured request stays valid as long as the
+//! `X-Request-Signature-SHA-256`. [`scheme`] says how the older `X-Request-Signature` is treated.
+//! No time is signed and there is no delivery id, so a captured request stays valid as long as the
 //! secret. What stops a replay is the record of the event's id. The age of an event is no sign of a
 //! replay, since Dwolla sends events again for up to 72 hours by itself and for up to 30 days on
 //! request. The header `X-Dwolla-Topic` is not signed and not read.
@@ -105,8 +105,8 @@ const RETRY_WINDOW: Duration = HOUR.saturating_mul(72);
 /// How long Dwolla keeps events and webhooks, and so how long it can be asked for a retry.
 const REDELIVERY_WINDOW: Duration = HOUR.saturating_mul(30 * 24);
 
-/// Our own choice: published bodies have 450 to 900 bytes and Dwolla states no limit, so this leaves
-/// room for 290 times the largest.
+/// Our own choice: published bodies have 450 to 900 bytes and Dwolla states no limit, so this
+/// leaves room for 290 times the largest.
 const BODY_LIMIT: usize = 256 * 1024;
 
 /// How Dwolla signs: HMAC-SHA256 over the raw body, in lower-case hex, in
@@ -144,8 +144,8 @@ pub fn scheme() -> Scheme {
     .or_header(HeaderName::from_static("x-request-signature"))
 }
 
-/// Receives from Dwolla, with the secrets of one or more subscriptions. The [module](self) says what
-/// Dwolla expects of a receiver.
+/// Receives from Dwolla, with the secrets of one or more subscriptions. The [module](self) says
+/// what Dwolla expects of a receiver.
 ///
 /// `Debug` shows how many secrets there are, not what they are.
 ///
@@ -209,8 +209,8 @@ impl Provider for Dwolla {
         KnownTopics::all(Topic::all().iter().map(Topic::as_str))
     }
 
-    /// 10 seconds for a response, retries for 72 hours, more on request for 30 days (so ids are kept
-    /// for 35), bodies up to 256 KiB.
+    /// 10 seconds for a response, retries for 72 hours, more on request for 30 days (so ids are
+    /// kept for 35), bodies up to 256 KiB.
     fn policy(&self) -> DeliveryPolicy {
         DeliveryPolicy::new(RESPONSE_TIMEOUT, RETRY_WINDOW)
             .with_redelivery_window(REDELIVERY_WINDOW)

@@ -25,8 +25,9 @@ macro_rules! topics {
         /// ```
         /// use tower_webhook::dwolla::Topic;
         ///
-        /// assert_eq!(Topic::from("customer_transfer_completed"), Topic::CustomerTransferCompleted);
-        /// assert_eq!(Topic::CustomerTransferCompleted.as_str(), "customer_transfer_completed");
+        /// let topic = Topic::from("customer_transfer_completed");
+        /// assert_eq!(topic, Topic::CustomerTransferCompleted);
+        /// assert_eq!(topic.as_str(), "customer_transfer_completed");
         ///
         /// // a bank's late return is `transfer_failed`; there is no topic of this name
         /// let topic = Topic::from("transfer_returned");
@@ -86,8 +87,8 @@ macro_rules! topics {
                 }
             }
 
-            /// The collection that the event's `resource` link points into, which is not always what
-            /// the name suggests.
+            /// The collection that the event's `resource` link points into, which is not always
+            /// what the name suggests.
             ///
             /// `None` where no published example shows it, and for unknown topics. This is what to
             /// expect; what an event really points at is its
@@ -263,9 +264,9 @@ topics! {
 }
 
 impl Topic {
-    /// Whether the event is about a customer of the account, rather than the account itself: its text
-    /// begins with `customer_`. This also works for unknown topics. Connect's topics have no such
-    /// prefix.
+    /// Whether the event is about a customer of the account, rather than the account itself: its
+    /// text begins with `customer_`. This also works for unknown topics. Connect's topics have no
+    /// such prefix.
     ///
     /// ```
     /// use tower_webhook::dwolla::Topic;
@@ -308,8 +309,9 @@ impl FromStr for Topic {
 
 /// A topic's text that this version has no variant for.
 ///
-/// It comes from parsing only. So code cannot name a topic as unknown that a later version knows, and
-/// naming it later breaks nobody. Compare by [`Topic::as_str`], or make the topic from its text.
+/// It comes from parsing only. So code cannot name a topic as unknown that a later version knows,
+/// and naming it later breaks nobody. Compare by [`Topic::as_str`], or make the topic from its
+/// text.
 ///
 /// ```
 /// use tower_webhook::dwolla::Topic;

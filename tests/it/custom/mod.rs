@@ -157,7 +157,8 @@ impl Endpoint {
         self.seen.0.lock().unwrap().clone()
     }
 
-    /// The authentic request is answered 400 with this reason, and neither handler nor store has heard of it.
+    /// The authentic request is answered 400 with this reason, and neither handler nor store has
+    /// heard of it.
     #[track_caller]
     fn assert_no_event(&self, (status, rejection, answer): (u16, Option<Refusal>, String), reason: &str) {
         let rejection = rejection.unwrap();

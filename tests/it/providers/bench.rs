@@ -159,8 +159,8 @@ impl Bench {
         assert_eq!(gone.unwrap(), tower_webhook::store::Effect::Applied, "{name}: {what}");
     }
 
-    /// The request is refused for this, in a way that helps no forger: 401 with the one body there is, no parser, no store, no handler, and no
-    /// tag in anything that is said about it.
+    /// The request is refused for this, in a way that helps no forger: 401 with the one body there
+    /// is, no parser, no store, no handler, and no tag in anything that is said about it.
     pub(super) async fn refuse(&self, what: &str, headers: &HeaderMap, body: &[u8], kind: SignatureErrorKind) {
         let name = self.provider.name;
         let error = self.refuse_for_any(what, headers, body).await;

@@ -156,7 +156,8 @@ async fn zooms_token_is_signed_with_the_secret_that_signed_the_request() {
     }
 }
 
-/// An exchange between the signature and the handshake: which secret the request was signed with is not known any more.
+/// An exchange between the signature and the handshake: which secret the request was signed with is
+/// not known any more.
 #[test]
 fn zooms_token_is_not_signed_with_a_secret_that_came_after_its_request() {
     let provider = Zoom::new(SECRET).unwrap();

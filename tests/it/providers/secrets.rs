@@ -178,8 +178,8 @@ async fn the_prefix_of_a_base64_secret_may_be_left_out() {
     }
 }
 
-/// Random letters, as some providers give out, end in bits that fill no byte. Standard Webhooks' and
-/// Svix's SDKs for JavaScript, and Node itself, drop them.
+/// Random letters, as some providers give out, end in bits that fill no byte. Standard Webhooks'
+/// and Svix's SDKs for JavaScript, and Node itself, drop them.
 #[tokio::test]
 async fn bits_of_a_base64_secret_that_fill_no_byte_may_be_anything_and_are_dropped() {
     for provider in with_key(Key::Base64) {

@@ -301,7 +301,8 @@ async fn an_id_that_could_be_cut_elsewhere_is_refused_under_its_right_tag() {
                 "{what}"
             );
         }
-        // The same signed bytes, cut at another dot: `a.1700000000.{}` is a body of the id `a`, or of nobody.
+        // The same signed bytes, cut at another dot: `a.1700000000.{}` is a body of the id `a`, or
+        // of nobody.
         let whole = provider.claims(b"a", time.as_bytes(), format!("{time}.{{}}").as_bytes());
         let cut = Claims {
             id: format!("a.{time}").into_bytes(),

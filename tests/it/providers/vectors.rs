@@ -190,7 +190,8 @@ async fn each_bit_of_a_published_body_matters() {
 
 #[tokio::test]
 async fn a_published_request_is_of_its_own_provider_alone() {
-    // Each vector to every other provider's endpoint, keyed with the vector's own secret where it is one.
+    // Each vector to every other provider's endpoint, keyed with the vector's own secret where it
+    // is one.
     for (vector, of) in all() {
         for provider in providers().into_iter().filter(|provider| provider.name != of.name) {
             if (provider.keyed)(&vector.secret).is_err() {
