@@ -113,7 +113,7 @@ impl Fields {
     }
 }
 
-/// Where the payload may stand: at the first of these paths that leads to something. The empty path
+/// Where the payload may be: at the first of these paths that leads to something. The empty path
 /// leads to the whole body.
 #[derive(Clone, Debug)]
 pub(super) enum Payloads {

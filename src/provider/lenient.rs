@@ -111,7 +111,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// A field of the body, whatever stands in it.
+/// A field of the body, whatever its value is.
 #[derive(Debug, Default)]
 pub(super) enum Field<'a> {
     #[default]

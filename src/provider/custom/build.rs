@@ -58,12 +58,12 @@ impl CustomBuilder {
         })?;
         let verifier = verifier(&self.scheme)?;
         let has_time = self.time.is_some();
-        if let Some(place) = self.time.take() {
-            envelope.insert(Role::Time, &place.path("time")?)?;
+        if let Some(path) = self.time.take() {
+            envelope.insert(Role::Time, &path.in_body("time")?)?;
         }
         let (mut signing_time, mut tolerance) = (None, None);
-        if let Some((place, within)) = self.signed_at.take() {
-            let path = place.path("signing time")?;
+        if let Some((path, within)) = self.signed_at.take() {
+            let path = path.in_body("signing time")?;
             envelope.insert(Role::SigningTime, &path)?;
             (signing_time, tolerance) = (path.last().cloned(), Some(within));
         }
@@ -108,15 +108,15 @@ impl CustomBuilder {
     fn insert_id(&mut self, envelope: &mut Envelope) -> Result<Id, CustomError> {
         let id = self.id.take().ok_or_else(|| {
             CustomError::new(
-                "the id has no place; expected `id`, `signed_id`, or `without_id` for a provider that gives none",
+                "the id has no path; expected `id`, `signed_id`, or `without_id` for a provider that gives none",
             )
         })?;
         let mut found = Id::default();
-        let (place, role) = match id {
-            IdSource::At(place) => (place, Role::Id),
-            IdSource::Optional(place) => {
+        let (path, role) = match id {
+            IdSource::At(path) => (path, Role::Id),
+            IdSource::Optional(path) => {
                 found.is_optional = true;
-                (place, Role::MaybeId)
+                (path, Role::MaybeId)
             }
             IdSource::Signed if !self.scheme.signs_id() => {
                 return Err(CustomError::new(
@@ -129,10 +129,10 @@ impl CustomBuilder {
             }
             IdSource::Nowhere => return Ok(found),
         };
-        match place.0 {
+        match path.0 {
             Where::UnsignedHeader(name) => found.header = Some(name),
             _ => {
-                envelope.insert(role, &place.path("id")?)?;
+                envelope.insert(role, &path.in_body("id")?)?;
                 found.is_signed = true;
             }
         }
@@ -143,16 +143,16 @@ impl CustomBuilder {
     fn insert_topic(&mut self, envelope: &mut Envelope) -> Result<(Option<HeaderName>, bool), CustomError> {
         let topic = self.topic.take().ok_or_else(|| {
             CustomError::new(
-                "the topic has no place; expected `topic`, or `without_topic` for a provider that gives none",
+                "the topic has no path; expected `topic`, or `without_topic` for a provider that gives none",
             )
         })?;
         let (first, is_optional) = match topic {
-            TopicSource::At(place) => (Some(place), false),
-            TopicSource::Optional(place) => (Some(place), true),
+            TopicSource::At(path) => (Some(path), false),
+            TopicSource::Optional(path) => (Some(path), true),
             TopicSource::Nowhere => (None, true),
         };
         let depends = [
-            ("another place of the topic", !self.other_topics.is_empty()),
+            ("another path of the topic", !self.other_topics.is_empty()),
             ("the topic's action", self.action.is_some()),
             ("a header that repeats the topic", self.repeats_topic.is_some()),
         ];
@@ -163,23 +163,23 @@ impl CustomBuilder {
                 "{what} is named, but the events are without a topic; expected `topic`, or `optional_topic`"
             )));
         }
-        let places: Vec<_> = first.into_iter().chain(self.other_topics.drain(..)).collect();
-        let is_only = places.len() == 1;
+        let paths: Vec<_> = first.into_iter().chain(self.other_topics.drain(..)).collect();
+        let is_only = paths.len() == 1;
         let mut header = None;
-        for (at, place) in places.into_iter().enumerate() {
+        for (at, path) in paths.into_iter().enumerate() {
             if let Some(name) = &header {
                 return Err(CustomError::new(format!(
-                    "the topic's place {place} comes after the header `{name}`; expected one header, and it last: what is signed goes first"
+                    "the topic's path {path} comes after the header `{name}`; expected one header, and it last: what is signed goes first"
                 )));
             }
-            match place.0 {
+            match path.0 {
                 Where::UnsignedHeader(name) => header = Some(name),
                 _ => {
                     let role = match (is_only, is_optional) {
                         (true, false) => Role::Topic,
                         _ => Role::TopicAt(at),
                     };
-                    envelope.insert(role, &place.path("topic")?)?;
+                    envelope.insert(role, &path.in_body("topic")?)?;
                 }
             }
         }
@@ -191,25 +191,25 @@ impl CustomBuilder {
         if !is_only && !is_optional && header.is_none() {
             envelope.need_topic();
         }
-        if let Some(place) = self.action.take() {
-            envelope.insert(Role::Action, &place.path("action")?)?;
+        if let Some(path) = self.action.take() {
+            envelope.insert(Role::Action, &path.in_body("action")?)?;
         }
         Ok((header, is_optional))
     }
 
     fn insert_payloads(&mut self, envelope: &mut Envelope) -> Result<Vec<Vec<String>>, CustomError> {
         let mut payloads: Vec<Vec<String>> = Vec::new();
-        for place in self.payloads.drain(..) {
+        for path in self.payloads.drain(..) {
             if payloads.last().is_some_and(Vec::is_empty) {
                 return Err(CustomError::new(format!(
-                    "the payload's place {place} comes after the whole body; expected the whole body last: it is always there"
+                    "the payload's path {path} comes after the whole body; expected the whole body last: it is always there"
                 )));
             }
-            if place.0 == Where::WholeBody {
+            if path.0 == Where::WholeBody {
                 payloads.push(Vec::new());
                 continue;
             }
-            let path = place.path("payload")?;
+            let path = path.in_body("payload")?;
             envelope.insert(Role::Payload, &path)?;
             payloads.push(path);
         }
@@ -223,7 +223,7 @@ impl CustomBuilder {
         id: &Id,
         topic: Option<&HeaderName>,
     ) -> Result<Option<HeaderName>, CustomError> {
-        let Some(place) = self.scope.take() else {
+        let Some(path) = self.scope.take() else {
             return Ok(None);
         };
         if !id.is_signed && id.header.is_none() {
@@ -231,7 +231,7 @@ impl CustomBuilder {
                 "the id has a scope, but the events are without an id; expected `id`, `optional_id` or `signed_id`",
             ));
         }
-        if let Where::UnsignedHeader(name) = place.0 {
+        if let Where::UnsignedHeader(name) = path.0 {
             if id.header.as_ref() == Some(&name) || topic == Some(&name) {
                 return Err(CustomError::new(format!(
                     "the id's scope is in the header `{name}`, where the id or the topic is; expected a header of its own"
@@ -241,10 +241,10 @@ impl CustomBuilder {
         }
         if !id.is_signed {
             return Err(CustomError::new(format!(
-                "the id's scope is at {place} in the body, whose digest scopes the unsigned id already; expected none, or a header"
+                "the id's scope is at {path} in the body, whose digest scopes the unsigned id already; expected none, or a header"
             )));
         }
-        envelope.insert(Role::Scope, &place.path("id's scope")?)?;
+        envelope.insert(Role::Scope, &path.in_body("id's scope")?)?;
         Ok(None)
     }
 
@@ -282,7 +282,7 @@ pub(super) struct Id {
 
 impl FieldPath {
     /// The path into the body, for what must be signed.
-    pub(super) fn path(self, what: &str) -> Result<Vec<String>, CustomError> {
+    pub(super) fn in_body(self, what: &str) -> Result<Vec<String>, CustomError> {
         match self.0 {
             Where::Body(path) => Ok(path),
             Where::WholeBody => Err(CustomError::new(format!(

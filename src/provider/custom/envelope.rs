@@ -25,7 +25,7 @@ pub(super) enum Role {
     /// What scopes the id, where the body says it. An odd value counts as none.
     Scope,
     Topic,
-    /// One of several places of the topic. The first that has one wins; an odd value counts as
+    /// One of several paths of the topic. The first that has one wins; an odd value counts as
     /// none.
     TopicAt(usize),
     /// What the topic goes on with, after a dot.
@@ -56,7 +56,7 @@ impl fmt::Display for Role {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Envelope {
     root: Node,
-    /// Whether one of several places must have a topic.
+    /// Whether one of several paths must lead to a topic.
     needs_topic: bool,
 }
 
@@ -82,12 +82,12 @@ pub(super) struct Found {
     pub(super) signed_at: Option<SystemTime>,
     /// The same as the body writes it.
     pub(super) signed_at_as_written: Option<String>,
-    /// Of several places of the topic, the number of this one.
+    /// Of several paths of the topic, the number of this one.
     topic_at: Option<(usize, EventId)>,
 }
 
 impl Envelope {
-    /// One of several places must have a topic.
+    /// One of several paths must lead to a topic.
     pub(super) fn need_topic(&mut self) {
         self.needs_topic = true;
     }

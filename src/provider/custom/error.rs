@@ -13,7 +13,7 @@ use crate::signature::SecretError;
 /// let error = Custom::builder("example", scheme).build().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "the id has no place; \
+///     "the id has no path; \
 ///      expected `id`, `signed_id`, or `without_id` for a provider that gives none",
 /// );
 /// ```

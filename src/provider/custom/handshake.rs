@@ -63,7 +63,7 @@ pub(super) struct DescribedHandshake {
 
 impl DescribedHandshake {
     pub(super) fn new(topic: String, response: HandshakeResponse) -> Result<Self, CustomError> {
-        let path = |challenge: FieldPath| challenge.path("challenge");
+        let path = |challenge: FieldPath| challenge.in_body("challenge");
         let echo = match response.0 {
             Form::Empty => None,
             Form::Text(challenge) => Some((path(challenge)?, None)),

@@ -153,7 +153,7 @@ use reader::Reader;
 pub type Event = JsonEvent<Custom>;
 
 impl Event {
-    /// The id from an unsigned header, where that is the id's place. `None` if the header was
+    /// The id from an unsigned header, where the description names one. `None` if the header was
     /// missing, doubled or no id (1 to 255 characters of printable ASCII). A replay can carry any
     /// id here.
     #[must_use]

@@ -19,11 +19,11 @@ fn a_description_that_lacks_something_says_what() {
     };
     assert_cannot_be(
         provider().topic(FieldPath::body("type")),
-        "the id has no place; expected `id`, `signed_id`, or `without_id` for a provider that gives none",
+        "the id has no path; expected `id`, `signed_id`, or `without_id` for a provider that gives none",
     );
     assert_cannot_be(
         provider().id(FieldPath::body("id")),
-        "the topic has no place; expected `topic`, or `without_topic` for a provider that gives none",
+        "the topic has no path; expected `topic`, or `without_topic` for a provider that gives none",
     );
     assert_cannot_be(
         provider().signed_id().topic(FieldPath::body("type")),
@@ -100,7 +100,7 @@ fn a_description_that_contradicts_itself_says_where() {
         ),
         (
             provider().without_id().without_topic().or_topic(FieldPath::body("type")),
-            "another place of the topic is named, but the events are without a topic; expected `topic`, or `optional_topic`"
+            "another path of the topic is named, but the events are without a topic; expected `topic`, or `optional_topic`"
                 .to_owned(),
         ),
         (
@@ -110,7 +110,7 @@ fn a_description_that_contradicts_itself_says_where() {
         ),
         (
             in_headers().or_topic(FieldPath::body("type")),
-            "the topic's place `type` comes after the header `x-webhook-event`; expected one header, and it last: what is \
+            "the topic's path `type` comes after the header `x-webhook-event`; expected one header, and it last: what is \
              signed goes first"
                 .to_owned(),
         ),
@@ -121,7 +121,7 @@ fn a_description_that_contradicts_itself_says_where() {
         ),
         (
             example().payload(FieldPath::whole_body()).or_payload(FieldPath::body("data")),
-            "the payload's place `data` comes after the whole body; expected the whole body last: it is always there"
+            "the payload's path `data` comes after the whole body; expected the whole body last: it is always there"
                 .to_owned(),
         ),
         (

@@ -1,5 +1,5 @@
-//! Real providers as descriptions, and built-in ones rebuilt: what a built-in does, a description
-//! does, too.
+//! Real providers as descriptions, and built-in ones rebuilt: a description can do what a built-in
+//! provider does.
 
 #![cfg(test)] // for clippy
 
@@ -190,7 +190,7 @@ fn cases() -> Vec<Case> {
             body: r#"{"id":"event_01","event":"dsync.user.created","data":{"name":"Ada"},"created_at":"2026-07-01T12:00:00.000Z"}"#,
             noted: "dsync.user.created event_01",
         },
-        // SendGrid's bodies are arrays; here under an id that nobody signs
+        // SendGrid's bodies are arrays; here under an id that is not signed
         Case {
             scheme: new("x-array-signature", Encoding::Hex),
             describe: |builder| {
@@ -232,7 +232,7 @@ async fn real_providers_are_described_read_and_deduplicated() {
 }
 
 #[tokio::test]
-async fn twitchs_verification_is_answered_with_its_challenge() {
+async fn twitchs_verification_gets_its_challenge_back() {
     let builder = Custom::builder("twitch", twitch())
         .secrets(KEY)
         .policy(DeliveryPolicy::new(Duration::from_secs(10), 8 * HOUR));
@@ -252,7 +252,7 @@ async fn twitchs_verification_is_answered_with_its_challenge() {
 
 // ---- built-in providers, rebuilt ----
 
-/// The answers to these requests, and the topics that the handler saw.
+/// The responses to these requests, and the topics that the handler saw.
 async fn run<P>(provider: P, requests: &[Request<Full<Bytes>>]) -> (Vec<(u16, String)>, Vec<String>)
 where
     P: provider::Provider,

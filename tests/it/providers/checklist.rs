@@ -114,7 +114,7 @@ fn each_provider_has_what_the_others_have() {
             doc.trim_start().starts_with("///"),
             "{module}: its policy does not say its numbers"
         );
-        // An id that may be missing, or that nobody signs, is no ground to call ids unique.
+        // A provider whose key is in the body documents its ids as unique.
         if source.contains("impl SelfIdentified for Event") {
             assert_has(&module, "its source", &source, "fn ids_are_unique(");
             assert_has(&module, "its source", &source, "pub fn from_json(");

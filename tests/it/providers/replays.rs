@@ -1,4 +1,4 @@
-//! One body again, under other headers: a new event where its provider's id says so, and none in
+//! One body again under other headers: a new event where the provider's id says so, and none in
 //! strict mode.
 
 #![cfg(test)] // for clippy
@@ -84,7 +84,7 @@ impl<P: Provider> Endpoint<P> {
         Answer::of(self.service.clone().oneshot(request).await.unwrap()).await
     }
 
-    /// Signs the body now and sends it with these headers, which nobody signed.
+    /// Signs the body now and sends it with these headers, which are not signed.
     pub(super) async fn post(&self, body: &[u8], unsigned: &[(&'static str, &str)]) -> Answer {
         let now = tower_webhook::clock::Clock::now(&self.clock);
         let secrets = Secrets::new(SECRET).unwrap();

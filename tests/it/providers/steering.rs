@@ -20,7 +20,7 @@ struct Covers {
     provider: &'static str,
     /// Parts whose every change is refused.
     signed: &'static [&'static str],
-    /// Headers that it sends, with what stands there in a usual request. They may be missing, too.
+    /// Headers that it sends, with their values in a usual request. They may also be missing.
     unsigned: &'static [(&'static str, &'static str)],
     /// Headers of the same provider that look like its signature and are not looked at.
     ignored: &'static [(&'static str, &'static str)],

@@ -153,7 +153,7 @@ async fn each_bit_of_a_published_requests_headers_matters() {
         let right = vector.headers();
         let body = vector.body.as_bytes();
         for (name, value) in &right {
-            // Stripe's item of an older form is signed by nothing and looked at by nobody.
+            // Stripe's item of an older form is not signed and ignored.
             let value = value.as_bytes();
             let signed = value.windows(4).position(|four| four == b",v0=").unwrap_or(value.len());
             for (bit, mut flipped) in flips(&value[..signed]) {

@@ -31,7 +31,7 @@ fn a_content_that_does_not_tell_where_an_id_ends_is_refused() {
 }
 
 #[test]
-fn a_form_of_a_time_needs_a_time() {
+fn the_format_of_a_time_needs_a_time() {
     assert_eq!(
         wrong(new("x-signature", Encoding::Hex).timestamp_format(TimestampFormat::Rfc3339)),
         "the scheme signs no time that could be written in another way; expected `timestamp_header` or `timestamp_item` before"
@@ -39,7 +39,7 @@ fn a_form_of_a_time_needs_a_time() {
 }
 
 #[test]
-fn a_place_of_the_time_leaves_its_form_as_it_was() {
+fn setting_where_the_time_is_leaves_its_format_as_it_was() {
     let scheme = new("x-signature", Encoding::Hex)
         .timestamp_header(name("x-old-time"), EVER)
         .timestamp_format(TimestampFormat::Milliseconds)

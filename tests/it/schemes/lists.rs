@@ -1,4 +1,4 @@
-//! Tags in a list: what may stand beside them, and their separators.
+//! Tags in a list: what may be beside them, and their separators.
 
 #![cfg(test)] // for clippy
 
@@ -14,7 +14,7 @@ fn a_prefix_or_another_list_beside_a_time_in_the_list_is_refused_or_works() {
             .unwrap()
     };
     let secrets = Secrets::new(SECRET).unwrap();
-    // A prefix stands before the list, whichever was said first.
+    // A prefix comes before the list, whichever was set first.
     let prefix = || HeaderValue::from_static("HMAC ");
     let before = new("x-signature", Encoding::Hex)
         .prefix(prefix())

@@ -266,7 +266,7 @@ fn what_sign_makes_is_verified_and_is_what_the_provider_makes() {
             at(request.sent),
         );
         assert_eq!(verdict, Ok(()), "{signed:?}");
-        // The one time has several texts in RFC 3339, and Ghost's items stand in another order.
+        // One time has several texts in RFC 3339, and Ghost's items have another order.
         let theirs = headers(&request.headers);
         let (ours, theirs) = match request.scheme.headers()[0].as_str() {
             "x-ghost-signature" => {
