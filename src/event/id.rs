@@ -21,7 +21,8 @@ const MAX_BYTES: usize = 255;
 ///
 /// let id: EventId = "evt_1".parse()?;
 /// assert_eq!(id, EventId::try_from(String::from("evt_1"))?);
-/// # Ok::<(), tower_webhook::event::EventIdError>(())
+/// assert_eq!(serde_json::to_string(&id)?, "\"evt_1\"");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(Arc<str>);

@@ -32,10 +32,11 @@
 //! together ([`SecretsHandle`](crate::signature::SecretsHandle)). The signature is HMAC-SHA256 over
 //! the body alone, in hex, in `Linear-Signature`.
 //!
-//! The body says when it was signed. A request whose `webhookTimestamp` is missing, or more than
-//! 8 hours from now, is refused like one with a wrong signature. Linear resends the first bytes,
-//! with the first time, a minute, an hour and six hours later, so a shorter window would refuse its
-//! retries. [`Linear::tolerance`] sets another. What stops a replay is the record of the event.
+//! The body says when it was signed. A request whose `webhookTimestamp` is missing, or more than 8
+//! hours from now, is refused like one with a wrong signature. Linear resends the first bytes, with
+//! the first time, a minute, an hour and six hours later, so a shorter window would refuse its
+//! retries. [`Linear::with_tolerance`] sets another. What stops a replay is the record of the
+//! event.
 //!
 //! # What is not signed
 //! The headers. The deduplication key is `Linear-Delivery`, which a retry keeps, with the digest of
@@ -162,7 +163,7 @@ impl Linear {
 
     /// How far from now a request may have been signed, instead of 8 hours.
     #[must_use]
-    pub fn tolerance(self, tolerance: Duration) -> Self {
+    pub fn with_tolerance(self, tolerance: Duration) -> Self {
         Self { tolerance, ..self }
     }
 }

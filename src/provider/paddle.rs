@@ -31,9 +31,9 @@
 //! The signature covers the time in `Paddle-Signature` and the body. Paddle's own libraries refuse
 //! a request that was signed more than 5 seconds ago. That refuses ordinary deliveries and, if a
 //! retry carries the first `ts` as one report has it, every retry. So a signature is valid for 4
-//! days here, longer than Paddle retries; [`Paddle::tolerance`] sets another limit. What stops a
-//! replay is the record of the event. While a secret is rotated the header holds several `h1`, one
-//! of which is enough.
+//! days here, longer than Paddle retries; [`Paddle::with_tolerance`] sets another limit. What stops
+//! a replay is the record of the event. While a secret is rotated the header holds several `h1`,
+//! one of which is enough.
 //!
 //! # What Paddle does with each response
 //! | response | what Paddle does |
@@ -167,7 +167,7 @@ impl Paddle {
 
     /// How far from now a request may have been signed, instead of 4 days.
     #[must_use]
-    pub fn tolerance(self, tolerance: Duration) -> Self {
+    pub fn with_tolerance(self, tolerance: Duration) -> Self {
         Self {
             verifier: self.verifier.with_tolerance(tolerance),
         }

@@ -42,7 +42,7 @@
 //! ready to accept both: see [`SecretsHandle`](crate::signature::SecretsHandle).
 //!
 //! The signature covers `X-Slack-Request-Timestamp` and the body. A request that was signed more
-//! than 300 seconds from now is refused ([`Slack::tolerance`] sets another limit).
+//! than 300 seconds from now is refused ([`Slack::with_tolerance`] sets another limit).
 //! `X-Slack-Retry-Num` is not signed and decides nothing.
 //!
 //! # The handshake
@@ -150,7 +150,7 @@ impl Slack {
 
     /// How far from now a request may have been signed, instead of 300 seconds.
     #[must_use]
-    pub fn tolerance(self, tolerance: Duration) -> Self {
+    pub fn with_tolerance(self, tolerance: Duration) -> Self {
         Self {
             verifier: self.verifier.with_tolerance(tolerance),
         }

@@ -29,8 +29,8 @@
 //!
 //! The signature covers `webhook-id`, `webhook-timestamp` and the body, with a dot between each, so
 //! the id is the deduplication key. A request that was signed more than 300 seconds from now is
-//! refused ([`StandardWebhooks::tolerance`] sets another limit). `webhook-signature` is a list:
-//! while a secret is rotated it holds a tag for each secret, and one good `v1` is enough.
+//! refused ([`StandardWebhooks::with_tolerance`] sets another limit). `webhook-signature` is a
+//! list: while a secret is rotated it holds a tag for each secret, and one good `v1` is enough.
 //!
 //! # What an event is
 //! JSON, usually an object: `type` is its topic, `timestamp` its time and `data` its payload. The
@@ -40,7 +40,7 @@
 //!
 //! # Several providers
 //! Two providers that both follow the specification need a layer each, and a
-//! [name](StandardWebhooks::named) each: their ids are unrelated.
+//! [name](StandardWebhooks::with_name) each: their ids are unrelated.
 //!
 //! # What providers do with each response
 //! The specification recommends:
@@ -127,7 +127,7 @@ impl StandardWebhooks {
 
     /// How far from now a request may have been signed, instead of 300 seconds.
     #[must_use]
-    pub fn tolerance(self, tolerance: Duration) -> Self {
+    pub fn with_tolerance(self, tolerance: Duration) -> Self {
         Self {
             verifier: self.verifier.with_tolerance(tolerance),
             ..self
@@ -138,7 +138,7 @@ impl StandardWebhooks {
     /// Where more than one provider signs like this, each needs its own name, so that an id of one
     /// is not taken for an id of another.
     #[must_use]
-    pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_name(self, name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name: name.into(),
             ..self

@@ -30,7 +30,7 @@
 //!
 //! The signature covers the time in `Stripe-Signature` and the body, so the id, the topic and the
 //! time of an event are all signed. A request that was signed more than 300 seconds from now is
-//! refused ([`Stripe::tolerance`] sets another limit). `v0` items are ignored.
+//! refused ([`Stripe::with_tolerance`] sets another limit). `v0` items are ignored.
 //!
 //! While a secret is rolled, Stripe signs with both for up to 24 hours. One is enough; see
 //! [`SecretsHandle`](crate::signature::SecretsHandle).
@@ -167,7 +167,7 @@ impl Stripe {
 
     /// How far from now a request may have been signed, instead of 300 seconds.
     #[must_use]
-    pub fn tolerance(self, tolerance: Duration) -> Self {
+    pub fn with_tolerance(self, tolerance: Duration) -> Self {
         Self {
             verifier: self.verifier.with_tolerance(tolerance),
         }

@@ -34,7 +34,7 @@
 //! [`standard_webhooks`](super::standard_webhooks).
 //!
 //! # Several providers
-//! Two providers that both send through Svix need a layer each, and a [name](Svix::named) each.
+//! Two providers that both send through Svix need a layer each, and a [name](Svix::with_name) each.
 //!
 //! # What Svix does with each response
 //! | response | what Svix does |
@@ -121,7 +121,7 @@ impl Svix {
 
     /// How far from now a request may have been signed, instead of 300 seconds.
     #[must_use]
-    pub fn tolerance(self, tolerance: Duration) -> Self {
+    pub fn with_tolerance(self, tolerance: Duration) -> Self {
         Self {
             verifier: self.verifier.with_tolerance(tolerance),
             ..self
@@ -132,7 +132,7 @@ impl Svix {
     /// Where more than one provider signs like this, each needs its own name, so that an id of one
     /// is not taken for an id of another.
     #[must_use]
-    pub fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_name(self, name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name: name.into(),
             ..self

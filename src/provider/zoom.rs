@@ -28,8 +28,8 @@
 //! ready to accept both: see [`SecretsHandle`](crate::signature::SecretsHandle).
 //!
 //! The signature covers `x-zm-request-timestamp` and the body. A request that was signed more than
-//! 2 hours from now is refused ([`Zoom::tolerance`] sets another limit): Zoom does not say whether
-//! a retry, the last of which comes 85 minutes after the event, is signed anew.
+//! 2 hours from now is refused ([`Zoom::with_tolerance`] sets another limit): Zoom does not say
+//! whether a retry, the last of which comes 85 minutes after the event, is signed anew.
 //!
 //! Zoom gives its events no id: the digest of the body is the deduplication key. Events have a time
 //! in milliseconds, so two of them differ. One event that Zoom sends with another body (a
@@ -138,7 +138,7 @@ impl Zoom {
 
     /// How far from now a request may have been signed, instead of 2 hours.
     #[must_use]
-    pub fn tolerance(self, tolerance: Duration) -> Self {
+    pub fn with_tolerance(self, tolerance: Duration) -> Self {
         Self {
             verifier: self.verifier.with_tolerance(tolerance),
         }
