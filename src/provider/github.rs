@@ -174,8 +174,8 @@ impl GitHub {
 
 /// What is read from a body, apart from the payload.
 #[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {
-    #[serde(borrow, default)]
     action: Field<'a>,
 }
 

@@ -1,5 +1,8 @@
 //! Reads fields of any type. Where a provider sends something odd, the field is lost, not the
 //! event.
+//!
+//! The built-in providers derive `Deserialize` for a struct of [`Field`]s. `borrow` on each field
+//! would do, too; the struct says `bound(deserialize = "'de: 'a")` once instead.
 
 use std::{borrow::Cow, fmt, marker::PhantomData, time::SystemTime};
 
@@ -8,77 +11,82 @@ use serde::{Deserialize, Deserializer, de};
 use super::times::{self, Time};
 use crate::event::EventId;
 
-/// What can be read from a JSON value of any type.
+/// What to do with a JSON value of any type.
 ///
 /// serde's own means would cost more: `#[serde(untagged)]` copies each value before looking at it,
 /// and `serde_json::Value` builds a tree.
 pub(super) trait Lenient<'de>: Sized {
+    type Value;
+
     /// A value of no use; `kind` says what it is, with its article.
-    fn other(kind: &'static str) -> Self;
+    fn other<E: de::Error>(self, kind: &'static str) -> Result<Self::Value, E>;
 
     /// Borrowed from the body, unless it is written there with escapes.
-    fn text(_: Cow<'de, str>) -> Self {
-        Self::other("a string")
+    fn text<E: de::Error>(self, _: Cow<'de, str>) -> Result<Self::Value, E> {
+        self.other("a string")
     }
 
-    fn number(_: Number) -> Self {
-        Self::other("a number")
+    fn number<E: de::Error>(self, _: Number) -> Result<Self::Value, E> {
+        self.other("a number")
     }
 
-    fn object<A: de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+    fn object<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        // First, so that an error is at the value's beginning.
+        let value = self.other("an object")?;
         while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
-        Ok(Self::other("an object"))
+        Ok(value)
     }
 
-    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LenientVisitor(PhantomData))
+    fn read<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(LenientVisitor(self))
     }
 }
 
-struct LenientVisitor<T>(PhantomData<T>);
+struct LenientVisitor<L>(L);
 
-impl<'de, T: Lenient<'de>> de::Visitor<'de> for LenientVisitor<T> {
-    type Value = T;
+impl<'de, L: Lenient<'de>> de::Visitor<'de> for LenientVisitor<L> {
+    type Value = L::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("anything")
     }
 
-    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<T, E> {
-        Ok(T::text(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<L::Value, E> {
+        self.0.text(Cow::Borrowed(text))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        Ok(T::text(Cow::Owned(text.to_owned())))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<L::Value, E> {
+        self.0.text(Cow::Owned(text.to_owned()))
     }
 
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
-        Ok(T::number(Number::Whole(number)))
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<L::Value, E> {
+        self.0.number(Number::Whole(number))
     }
 
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
-        Ok(T::number(Number::Negative(number)))
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<L::Value, E> {
+        self.0.number(Number::Negative(number))
     }
 
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
-        Ok(T::number(Number::Float(number)))
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<L::Value, E> {
+        self.0.number(Number::Float(number))
     }
 
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<T, E> {
-        Ok(T::other("a boolean"))
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<L::Value, E> {
+        self.0.other("a boolean")
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<T, E> {
-        Ok(T::other("null"))
+    fn visit_unit<E: de::Error>(self) -> Result<L::Value, E> {
+        self.0.other("null")
     }
 
-    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::object(map)
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<L::Value, A::Error> {
+        self.0.object(map)
     }
 
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<L::Value, A::Error> {
+        let value = self.0.other("an array")?;
         while seq.next_element::<de::IgnoredAny>()?.is_some() {}
-        Ok(T::other("an array"))
+        Ok(value)
     }
 }
 
@@ -137,19 +145,16 @@ impl Field<'_> {
 
     /// What an event cannot be without: its id or its topic. The error names the field.
     pub(super) fn required<E: de::Error>(&self, name: &str) -> Result<EventId, E> {
-        const EXPECTED: &str = "a string of 1 to 255 bytes";
-        let found = match self {
-            Self::Text(text) => {
-                return EventId::new(text)
-                    .map_err(|error| E::custom(format_args!("the event's {name} {}", error.wrong())));
-            }
-            Self::Absent => "missing",
-            Self::Number(_) => "a number",
-            Self::Other(kind) => kind,
+        let wrong = match self {
+            Self::Text(text) => match EventId::new(text) {
+                Ok(id) => return Ok(id),
+                Err(error) => error.wrong(),
+            },
+            Self::Absent => required_but("missing"),
+            Self::Number(_) => required_but("a number"),
+            Self::Other(kind) => required_but(kind),
         };
-        Err(E::custom(format_args!(
-            "the event's {name} is {found}; expected {EXPECTED}"
-        )))
+        Err(E::custom(format_args!("the event's {name} {wrong}")))
     }
 
     /// The same where the event can be without it: an odd value counts as none.
@@ -178,23 +183,32 @@ impl Field<'_> {
     }
 }
 
-impl<'de> Lenient<'de> for Field<'de> {
-    fn other(kind: &'static str) -> Self {
-        Self::Other(kind)
+fn required_but(found: &str) -> String {
+    format!("is {found}; expected a string of 1 to 255 bytes")
+}
+
+/// Reads a [`Field`].
+struct AsField;
+
+impl<'de> Lenient<'de> for AsField {
+    type Value = Field<'de>;
+
+    fn other<E>(self, kind: &'static str) -> Result<Field<'de>, E> {
+        Ok(Field::Other(kind))
     }
 
-    fn text(text: Cow<'de, str>) -> Self {
-        Self::Text(text)
+    fn text<E>(self, text: Cow<'de, str>) -> Result<Field<'de>, E> {
+        Ok(Field::Text(text))
     }
 
-    fn number(number: Number) -> Self {
-        Self::Number(number)
+    fn number<E>(self, number: Number) -> Result<Field<'de>, E> {
+        Ok(Field::Number(number))
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Field::<'de>::read(deserializer)
+        AsField.read(deserializer)
     }
 }
 
@@ -218,18 +232,23 @@ impl<T: Default> Object<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Lenient<'de> for Object<T> {
-    fn other(kind: &'static str) -> Self {
-        Self::Other(kind)
+/// Reads an [`Object`].
+struct AsObject<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Lenient<'de> for AsObject<T> {
+    type Value = Object<T>;
+
+    fn other<E>(self, kind: &'static str) -> Result<Object<T>, E> {
+        Ok(Object::Other(kind))
     }
 
-    fn object<A: de::MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        T::deserialize(de::value::MapAccessDeserializer::new(map)).map(Self::Is)
+    fn object<A: de::MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(de::value::MapAccessDeserializer::new(map)).map(Object::Is)
     }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::read(deserializer)
+        AsObject(PhantomData).read(deserializer)
     }
 }

@@ -169,16 +169,16 @@ impl Linear {
 }
 
 /// What is read from a body, apart from the payload.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {
-    #[serde(borrow, default, rename = "type")]
+    #[serde(rename = "type")]
     topic: Field<'a>,
-    #[serde(borrow, default)]
     action: Field<'a>,
-    #[serde(borrow, default, rename = "createdAt")]
+    #[serde(rename = "createdAt")]
     created_at: Field<'a>,
     /// As it is written: the id is the digest of the body without these bytes.
-    #[serde(borrow, default, rename = "webhookTimestamp")]
+    #[serde(borrow, rename = "webhookTimestamp")]
     signed_at: Option<&'a RawValue>,
 }
 

@@ -88,13 +88,14 @@ pub type Event = JsonEvent<Paddle>;
 impl SelfIdentified for Event {}
 
 /// What is read from a body, apart from the payload.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {
-    #[serde(borrow, default, rename = "event_id")]
+    #[serde(rename = "event_id")]
     id: Field<'a>,
-    #[serde(borrow, default, rename = "event_type")]
+    #[serde(rename = "event_type")]
     topic: Field<'a>,
-    #[serde(borrow, default, rename = "occurred_at")]
+    #[serde(rename = "occurred_at")]
     time: Field<'a>,
 }
 

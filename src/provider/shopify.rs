@@ -205,10 +205,9 @@ impl Shopify {
 
 /// What is read from a body of Events, apart from the payload.
 #[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {
-    #[serde(borrow, default)]
     topic: Field<'a>,
-    #[serde(borrow, default)]
     action: Field<'a>,
 }
 

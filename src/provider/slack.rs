@@ -158,24 +158,22 @@ impl Slack {
 }
 
 /// What is read from a body that is JSON, apart from the payload.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {
-    #[serde(borrow, default)]
     event_id: Field<'a>,
-    #[serde(borrow, default)]
     api_app_id: Field<'a>,
-    #[serde(borrow, default)]
     event: Object<Typed<'a>>,
-    #[serde(borrow, default, rename = "type")]
+    #[serde(rename = "type")]
     topic: Field<'a>,
-    #[serde(borrow, default)]
     event_time: Field<'a>,
 }
 
 /// An inner event, or an interaction.
 #[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct Typed<'a> {
-    #[serde(borrow, default, rename = "type")]
+    #[serde(rename = "type")]
     topic: Field<'a>,
 }
 

@@ -84,13 +84,14 @@ pub type Event = JsonEvent<Square>;
 impl SelfIdentified for Event {}
 
 /// What is read from a body, apart from the payload.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {
-    #[serde(borrow, default, rename = "event_id")]
+    #[serde(rename = "event_id")]
     id: Field<'a>,
-    #[serde(borrow, default, rename = "type")]
+    #[serde(rename = "type")]
     topic: Field<'a>,
-    #[serde(borrow, default, rename = "created_at")]
+    #[serde(rename = "created_at")]
     time: Field<'a>,
 }
 

@@ -148,10 +148,10 @@ impl StandardWebhooks {
 
 /// What is read from a body, apart from the payload.
 #[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {
-    #[serde(borrow, default, rename = "type")]
+    #[serde(rename = "type")]
     topic: Field<'a>,
-    #[serde(borrow, default)]
     timestamp: Field<'a>,
 }
 

@@ -92,13 +92,13 @@ pub type Event = JsonEvent<Stripe>;
 impl SelfIdentified for Event {}
 
 /// What is read from a body, apart from the payload.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {
-    #[serde(borrow, default)]
     id: Field<'a>,
-    #[serde(borrow, default, rename = "type")]
+    #[serde(rename = "type")]
     topic: Field<'a>,
-    #[serde(borrow, default, rename = "created")]
+    #[serde(rename = "created")]
     time: Field<'a>,
 }
 

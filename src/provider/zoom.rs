@@ -146,11 +146,10 @@ impl Zoom {
 }
 
 /// What is read from a body, apart from the payload.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {
-    #[serde(borrow, default)]
     event: Field<'a>,
-    #[serde(borrow, default)]
     event_ts: Field<'a>,
 }
 

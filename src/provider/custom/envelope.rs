@@ -1,12 +1,15 @@
-use std::{fmt, time::SystemTime};
+use std::{borrow::Cow, fmt, time::SystemTime};
 
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
+use serde::{
+    Deserialize as _, Deserializer,
+    de::{self, DeserializeSeed, IgnoredAny, MapAccess},
+};
 use serde_json::value::RawValue;
 
 use crate::{
     event::{EventError, EventErrorKind, EventId, Position, Shape, read_json},
     provider::{
-        lenient::Number,
+        lenient::{Lenient, Number},
         times::{self, Time},
     },
     signature::read_rfc3339,
@@ -195,15 +198,15 @@ impl Node {
     }
 }
 
+/// Walks on from a node, and keeps what it finds.
 struct Walk<'a> {
     node: &'a Node,
     found: &'a mut Found,
 }
 
-impl Walk<'_> {
+impl<'de> Walk<'_> {
     /// Reads a value from its JSON: a parser that makes a float of a number loses its digits.
-    fn raw<E: de::Error>(self, json: &str) -> Result<(), E> {
-        use de::Visitor as _;
+    fn raw<E: de::Error>(self, json: &'de str) -> Result<(), E> {
         let is_time = self.node.role == Some(Role::SigningTime);
         if is_time {
             self.found.signed_at_as_written = Some(json.to_owned());
@@ -213,38 +216,20 @@ impl Walk<'_> {
         match json.bytes().next() {
             Some(b'"') => {
                 let text: String = serde_json::from_str(json).map_err(|_| E::custom("a string is no string"))?;
-                self.visit_str(&text)
+                self.text(Cow::Owned(text))
             }
             _ if is_time => {
                 let number = json.parse().ok().and_then(times::whole);
                 self.found.signed_at = number.and_then(times::from_number);
                 Ok(())
             }
-            Some(b'-' | b'0'..=b'9') if is_whole => self.visit_str(json),
-            Some(b'-' | b'0'..=b'9') => self.unusable("a number"),
-            Some(b'{') => self.unusable("an object"),
-            Some(b'[') => self.unusable("an array"),
-            Some(b't' | b'f') => self.unusable("a boolean"),
-            _ => self.unusable("null"),
+            Some(b'-' | b'0'..=b'9') if is_whole => self.text(Cow::Borrowed(json)),
+            Some(b'-' | b'0'..=b'9') => self.other("a number"),
+            Some(b'{') => self.other("an object"),
+            Some(b'[') => self.other("an array"),
+            Some(b't' | b'f') => self.other("a boolean"),
+            _ => self.other("null"),
         }
-    }
-
-    /// The value's type is of no use: an error where something is needed.
-    fn unusable<E: de::Error>(&self, found: &str) -> Result<(), E> {
-        if !self.node.is_needed {
-            return Ok(());
-        }
-        let (path, expected) = (&self.node.path, self.node.expected());
-        Err(E::custom(format_args!(
-            "the event's {path} is {found}; expected {expected}"
-        )))
-    }
-
-    fn number<E: de::Error>(self, number: Number) -> Result<(), E> {
-        if self.node.role == Some(Role::Time) {
-            self.found.time = Time::of_number(number);
-        }
-        self.unusable("a number")
     }
 }
 
@@ -252,28 +237,36 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        use serde::Deserialize as _;
         match self.node.role {
             Some(Role::Payload) if self.node.fields.is_empty() => IgnoredAny::deserialize(deserializer).map(drop),
             Some(Role::Id | Role::MaybeId | Role::Scope | Role::SigningTime) => {
                 self.raw(<&RawValue>::deserialize(deserializer)?.get())
             }
-            _ => deserializer.deserialize_any(self),
+            _ => self.read(deserializer),
         }
     }
 }
 
-impl<'de> de::Visitor<'de> for Walk<'_> {
+impl<'de> Lenient<'de> for Walk<'_> {
     type Value = ();
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
+    /// An error where something is needed.
+    fn other<E: de::Error>(self, kind: &'static str) -> Result<(), E> {
+        if !self.node.is_needed {
+            return Ok(());
+        }
+        let (path, expected) = (&self.node.path, self.node.expected());
+        Err(E::custom(format_args!(
+            "the event's {path} is {kind}; expected {expected}"
+        )))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn object<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let fields = &self.node.fields;
         if fields.is_empty() {
-            self.unusable("an object")?;
+            self.other("an object")?;
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(());
         }
         let mut seen = vec![false; fields.len()];
         while let Some(position) = map.next_key_seed(Position(fields.iter().map(|field| field.key.as_str())))? {
@@ -296,53 +289,34 @@ impl<'de> de::Visitor<'de> for Walk<'_> {
         Ok(())
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
+    fn text<E: de::Error>(self, text: Cow<'de, str>) -> Result<(), E> {
         let path = &self.node.path;
         let checked =
-            || EventId::new(text).map_err(|error| E::custom(format_args!("the event's {path} {}", error.wrong())));
+            || EventId::new(&text).map_err(|error| E::custom(format_args!("the event's {path} {}", error.wrong())));
         match self.node.role {
             Some(Role::Id) => self.found.id = Some(checked()?),
-            Some(Role::MaybeId) => self.found.id = EventId::new(text).ok(),
+            Some(Role::MaybeId) => self.found.id = EventId::new(&text).ok(),
             Some(Role::Topic) => self.found.topic = Some(checked()?),
-            Some(Role::Scope) => self.found.scope = EventId::new(text).ok(),
+            Some(Role::Scope) => self.found.scope = EventId::new(&text).ok(),
             Some(Role::TopicAt(at)) => {
-                if let Ok(topic) = EventId::new(text)
+                if let Ok(topic) = EventId::new(&text)
                     && self.found.topic_at.as_ref().is_none_or(|(other, _)| at < *other)
                 {
                     self.found.topic_at = Some((at, topic));
                 }
             }
-            Some(Role::Action) => self.found.action = EventId::new(text).ok(),
-            Some(Role::Time) => self.found.time = Time::of_text(text),
-            Some(Role::SigningTime) => self.found.signed_at = read_rfc3339(text),
-            Some(Role::Payload) | None => self.unusable("a string")?,
+            Some(Role::Action) => self.found.action = EventId::new(&text).ok(),
+            Some(Role::Time) => self.found.time = Time::of_text(&text),
+            Some(Role::SigningTime) => self.found.signed_at = read_rfc3339(&text),
+            Some(Role::Payload) | None => return self.other("a string"),
         }
         Ok(())
     }
 
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<(), E> {
-        self.number(Number::Whole(number))
-    }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<(), E> {
-        self.number(Number::Negative(number))
-    }
-
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<(), E> {
-        self.number(Number::Float(number))
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
-        self.unusable("a boolean")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
-        self.unusable("null")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        self.unusable("an array")?;
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
+    fn number<E: de::Error>(self, number: Number) -> Result<(), E> {
+        if self.node.role == Some(Role::Time) {
+            self.found.time = Time::of_number(number);
+        }
+        self.other("a number")
     }
 }

@@ -16,13 +16,18 @@ pub(super) struct Links {
     pub(super) spans: Vec<(Span, Span)>,
 }
 
-impl<'de> Lenient<'de> for Links {
-    fn other(_: &'static str) -> Self {
-        Self::default()
+/// Reads [`Links`].
+struct AsLinks;
+
+impl<'de> Lenient<'de> for AsLinks {
+    type Value = Links;
+
+    fn other<E>(self, _: &'static str) -> Result<Links, E> {
+        Ok(Links::default())
     }
 
-    fn object<A: de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        let mut links = Self {
+    fn object<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Links, A::Error> {
+        let mut links = Links {
             texts: Texts::with_capacity(USUAL),
             // The usual event has four.
             spans: Vec::with_capacity(4),
@@ -41,35 +46,40 @@ impl<'de> Lenient<'de> for Links {
 
 impl<'de> Deserialize<'de> for Links {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::read(deserializer)
+        AsLinks.read(deserializer)
     }
 }
 
 /// `{"href": "…"}` today, sometimes with `type` and `resource-type`; only the address in 2015.
 struct Link<'de>(Field<'de>);
 
-impl<'de> Lenient<'de> for Link<'de> {
-    fn other(kind: &'static str) -> Self {
-        Self(Field::Other(kind))
+/// Reads a [`Link`].
+struct AsLink;
+
+impl<'de> Lenient<'de> for AsLink {
+    type Value = Link<'de>;
+
+    fn other<E>(self, kind: &'static str) -> Result<Link<'de>, E> {
+        Ok(Link(Field::Other(kind)))
     }
 
-    fn text(text: Cow<'de, str>) -> Self {
-        Self(Field::Text(text))
+    fn text<E>(self, text: Cow<'de, str>) -> Result<Link<'de>, E> {
+        Ok(Link(Field::Text(text)))
     }
 
-    fn object<A: de::MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        #[derive(Deserialize)]
+    fn object<A: de::MapAccess<'de>>(self, map: A) -> Result<Link<'de>, A::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default, bound(deserialize = "'de: 'a"))]
         struct Object<'a> {
-            #[serde(borrow, default)]
             href: Field<'a>,
         }
         let Object { href } = Object::deserialize(de::value::MapAccessDeserializer::new(map))?;
-        Ok(Self(href))
+        Ok(Link(href))
     }
 }
 
 impl<'de> Deserialize<'de> for Link<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::read(deserializer)
+        AsLink.read(deserializer)
     }
 }
