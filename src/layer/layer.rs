@@ -16,7 +16,7 @@ use crate::{
 /// an HTTP service ([`Layer::layer`]). The [module page](crate::layer) has the order of decisions and where to put it.
 ///
 /// Clones, and the services made from them, share one set of limits, one store and one
-/// [`handle`](Self::handle). Layers that are built over one store share what it remembers, unless
+/// [`drain_handle`](Self::drain_handle). Layers that are built over one store share what it remembers, unless
 /// each has a [`namespace`](WebhookLayerBuilder::namespace) of its own.
 ///
 /// ```

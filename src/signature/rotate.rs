@@ -5,7 +5,8 @@ use super::{SecretError, Secrets, Verifier};
 ///
 /// A rotation takes three steps: exchange the old secret for the new one *and* the old one; have
 /// the provider use the new one; when deliveries are verified by the first secret alone
-/// ([`Verified::secret`](super::Verified::secret), or the metric `webhook_verified_total`), exchange both for the new one.
+/// ([`Verified::secret_index`](super::Verified::secret_index), or the metric
+/// `webhook_verified_total`), exchange both for the new one.
 ///
 /// ```
 /// use tower_webhook::{dwolla::{self, Dwolla}, provider::Provider, signature::Secrets};

@@ -67,7 +67,7 @@ use crate::event::Fingerprint;
 
 /// Remembers which events were claimed and which are done.
 ///
-/// Every method is one atomic step on the record of `claim request.key`.
+/// Every method is one atomic step on the record of `claim_request.key`.
 ///
 /// # Cancel safety
 /// The layer bounds each call with a timeout and drops the future when it strikes: the operation may then have been applied or
@@ -203,7 +203,7 @@ impl<S: IdempotencyStore> IdempotencyStore for std::sync::Arc<S> {
 /// use std::time::Duration;
 /// use tower_webhook::{event::{EventId, Fingerprint}, store::{Key, ClaimRequest, Token}};
 ///
-/// let claim request = ClaimRequest {
+/// let claim_request = ClaimRequest {
 ///     key: Key::new("dwolla", EventId::new("bb6531a2")?),
 ///     token: Token::random(),
 ///     fingerprint: Fingerprint::of(["customer_created"]),
@@ -211,7 +211,7 @@ impl<S: IdempotencyStore> IdempotencyStore for std::sync::Arc<S> {
 ///     retention: Duration::from_secs(35 * 24 * 3600),
 ///     retry_window: Duration::from_secs(72 * 3600),
 /// };
-/// assert_eq!(claim request.key.to_string(), "dwolla/bb6531a2");
+/// assert_eq!(claim_request.key.to_string(), "dwolla/bb6531a2");
 /// # Ok::<(), tower_webhook::event::EventIdError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 //! use std::time::{Duration, SystemTime};
 //! use tower_webhook::{event::{EventId, Fingerprint}, store::{Claimed, Key, ClaimRequest, Token, record}};
 //!
-//! let claim request = ClaimRequest {
+//! let claim_request = ClaimRequest {
 //!     key: Key::new("dwolla", EventId::new("bb6531a2")?),
 //!     token: Token::random(),
 //!     fingerprint: Fingerprint::of(["customer_created"]),
@@ -16,10 +16,10 @@
 //! };
 //! let now = SystemTime::UNIX_EPOCH;
 //!
-//! let first = record::claim(None, &claim request, now);
+//! let first = record::claim(None, &claim_request, now);
 //! assert_eq!(first.answer, Claimed::Acquired { generation: 1, attempts: 1 });
 //!
-//! let second = record::claim(first.write.as_ref(), &ClaimRequest { token: Token::random(), ..claim request }, now);
+//! let second = record::claim(first.write.as_ref(), &ClaimRequest { token: Token::random(), ..claim_request }, now);
 //! assert_eq!(second.answer, Claimed::InFlight { remaining: Duration::from_secs(60) });
 //! assert!(second.write.is_none());
 //! # Ok::<(), tower_webhook::event::EventIdError>(())

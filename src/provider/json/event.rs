@@ -15,16 +15,16 @@ use crate::event::{self, EventId, Fingerprint, Identity, PayloadError, Unsigned,
 /// ```
 /// # use http::{HeaderMap, HeaderName};
 /// # use std::time::Duration;
-/// use tower_webhook::{custom::{Custom, Place}, provider::Provider};
+/// use tower_webhook::{custom::{Custom, FieldPath}, provider::Provider};
 /// # use tower_webhook::{provider::DeliveryPolicy, signature::{Algorithm, Encoding, Scheme}};
 /// # let scheme = Scheme::new(HeaderName::from_static("x-webhook-signature"), Algorithm::HmacSha256, Encoding::Hex);
 /// # let policy = DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(8 * 3600));
 ///
 /// let example = Custom::builder("example", scheme)
-///     .id(Place::body("id"))
-///     .topic(Place::body("type"))
-///     .time(Place::body("created_at"))
-///     .payload(Place::body("data"))
+///     .id(FieldPath::body("id"))
+///     .topic(FieldPath::body("type"))
+///     .time(FieldPath::body("created_at"))
+///     .payload(FieldPath::body("data"))
 /// #   .secrets("8f742231b10e8888abcd99yyyzzz85a5").policy(policy)
 ///     // secrets and policy
 ///     .build()?;

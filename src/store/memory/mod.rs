@@ -48,7 +48,7 @@ const CAPACITY: usize = 1_000_000;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let store = MemoryStore::new();
-/// let claim request = ClaimRequest {
+/// let claim_request = ClaimRequest {
 ///     key: Key::new("dwolla", EventId::new("bb6531a2")?),
 ///     token: Token::random(),
 ///     fingerprint: Fingerprint::of(["customer_created"]),
@@ -56,10 +56,10 @@ const CAPACITY: usize = 1_000_000;
 ///     retention: Duration::from_secs(35 * 24 * 3600),
 ///     retry_window: Duration::from_secs(72 * 3600),
 /// };
-/// assert_eq!(store.claim(&claim request).await?, Claimed::Acquired { generation: 1, attempts: 1 });
-/// store.complete(&claim request, Completion::Handled).await?;
+/// assert_eq!(store.claim(&claim_request).await?, Claimed::Acquired { generation: 1, attempts: 1 });
+/// store.complete(&claim_request, Completion::Handled).await?;
 ///
-/// let again = ClaimRequest { token: Token::random(), ..claim request };
+/// let again = ClaimRequest { token: Token::random(), ..claim_request };
 /// assert_eq!(store.claim(&again).await?, Claimed::Done(Completion::Handled));
 /// # Ok(())
 /// # }

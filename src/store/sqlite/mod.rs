@@ -63,7 +63,7 @@ use crate::event::{Claim, EventId};
 /// # std::fs::create_dir_all(&folder)?;
 /// let path = folder.join("webhooks.db");
 /// let store = SqliteStore::open(&path).await?;
-/// let claim request = ClaimRequest {
+/// let claim_request = ClaimRequest {
 ///     key: Key::new("dwolla", EventId::new("bb6531a2")?),
 ///     token: Token::random(),
 ///     fingerprint: Fingerprint::of(["customer_created"]),
@@ -71,13 +71,13 @@ use crate::event::{Claim, EventId};
 ///     retention: Duration::from_secs(35 * 24 * 3600),
 ///     retry_window: Duration::from_secs(72 * 3600),
 /// };
-/// assert_eq!(store.claim(&claim request).await?, Claimed::Acquired { generation: 1, attempts: 1 });
-/// store.complete(&claim request, Completion::Handled).await?;
+/// assert_eq!(store.claim(&claim_request).await?, Claimed::Acquired { generation: 1, attempts: 1 });
+/// store.complete(&claim_request, Completion::Handled).await?;
 /// drop(store);
 ///
 /// // after a restart
 /// let store = SqliteStore::open(&path).await?;
-/// let again = ClaimRequest { token: Token::random(), ..claim request };
+/// let again = ClaimRequest { token: Token::random(), ..claim_request };
 /// assert_eq!(store.claim(&again).await?, Claimed::Done(Completion::Handled));
 /// # drop(store);
 /// # std::fs::remove_dir_all(&folder)?;
