@@ -1,19 +1,23 @@
-//! Reads what APIs really send: a number as text, a text as number, null for an empty list, an
-//! object where there should be one. What cannot be read is absent; only an entry without its id
-//! is an error, because nothing can be done with it.
+//! Reads what APIs really send.
+//!
+//! A number may come as text, a text as a number, an object may be null. A field that cannot be
+//! read is absent. Only a missing id is an error: without its id, an entry is of no use.
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::Time;
 
-/// The fields of a response that have no name here: new ones, and what the documents leave out.
+/// The fields of a response that this crate has no name for: new ones, and undocumented ones.
 ///
 /// `Debug` shows their names only.
-#[derive(Clone, Default, PartialEq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Default, PartialEq)]
 pub struct OtherFields(Map<String, Value>);
 
 impl OtherFields {
@@ -35,63 +39,94 @@ impl fmt::Debug for OtherFields {
     }
 }
 
-/// A text, or what has a text: a number, a truth value.
-pub(crate) fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(is) => Some(is.to_string()),
-        _ => None,
+/// The fields of a JSON object. Each method takes one out; what is left goes to [`OtherFields`].
+#[derive(Default)]
+pub(crate) struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Object(fields) => Ok(Self(fields)),
+            _ => Err(D::Error::custom("not an object")),
+        }
     }
 }
 
-pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(text_of(&Value::deserialize(deserializer)?))
+impl Fields {
+    /// The entry's id, or else the last segment of its link to itself.
+    pub(crate) fn id<E: serde::de::Error>(&mut self) -> Result<String, E> {
+        let id = self.text("id").or_else(|| self.id_of_link("self"));
+        id.filter(|id| !id.is_empty()).ok_or_else(|| E::missing_field("id"))
+    }
+
+    /// The last segment of a HAL link: `81f6` of `{"href": "https://api.dwolla.com/events/81f6"}`.
+    pub(crate) fn id_of_link(&self, name: &str) -> Option<String> {
+        let id = last_segment(self.link(name)?)?;
+        Some(id.to_owned())
+    }
+
+    /// Where a HAL link leads. Dwolla sent links as plain texts until 2015.
+    pub(crate) fn link(&self, name: &str) -> Option<&str> {
+        match self.0.get("_links")?.get(name)? {
+            Value::String(link) => Some(link),
+            link => link.get("href")?.as_str(),
+        }
+    }
+
+    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+        match self.0.remove(name)? {
+            Value::String(text) => Some(text),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(flag) => Some(flag.to_string()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn time(&mut self, name: &str) -> Option<Time> {
+        self.text(name).map(Time::new)
+    }
+
+    pub(crate) fn number<T: std::str::FromStr>(&mut self, name: &str) -> Option<T> {
+        self.text(name)?.trim().parse().ok()
+    }
+
+    pub(crate) fn flag(&mut self, name: &str) -> Option<bool> {
+        self.text(name)?.trim().parse().ok()
+    }
+
+    /// An object, if it is one that can be read.
+    pub(crate) fn object<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        T::deserialize(self.0.remove(name)?).ok()
+    }
+
+    /// The elements that can be read; none where there is no list.
+    pub(crate) fn list<T: DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
+        let Some(Value::Array(elements)) = self.0.remove(name) else {
+            return Vec::new();
+        };
+        elements.into_iter().filter_map(|element| T::deserialize(element).ok()).collect()
+    }
+
+    /// The elements, all of which must be readable; none where there is no list.
+    pub(crate) fn entries<T: DeserializeOwned>(&mut self, name: &str) -> Result<Vec<T>, serde_json::Error> {
+        match self.0.remove(name) {
+            Some(elements @ Value::Array(_)) => serde_json::from_value(elements),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) fn other(self) -> OtherFields {
+        OtherFields(self.0)
+    }
 }
 
-pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
-    Ok(text(deserializer)?.map(Time::new))
+/// The id at the end of a URL or path.
+pub(crate) fn last_segment(link: &str) -> Option<&str> {
+    let path = link.split(['?', '#']).next()?;
+    path.trim_end_matches('/').rsplit('/').next().filter(|segment| !segment.is_empty())
 }
 
-pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    Ok(text(deserializer)?.and_then(|text| text.trim().parse().ok()))
-}
-
-pub(crate) fn real<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    Ok(text(deserializer)?.and_then(|text| text.trim().parse().ok()))
-}
-
-/// A status: 0 to 999.
-pub(crate) fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
-    Ok(number(deserializer)?.and_then(|number| u16::try_from(number).ok()))
-}
-
-pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::Bool(is) => Some(is),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    })
-}
-
-/// An object, if it is one.
-pub(crate) fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: DeserializeOwned,
-{
-    let value = Value::deserialize(deserializer)?;
-    Ok(T::deserialize(value).ok())
-}
-
-/// The elements that can be read; none where there is no list.
-pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: DeserializeOwned,
-{
-    let Value::Array(elements) = Value::deserialize(deserializer)? else {
-        return Ok(Vec::new());
-    };
-    Ok(elements.into_iter().filter_map(|element| T::deserialize(element).ok()).collect())
+/// The text of a JSON value as it was received.
+pub(crate) fn raw_text(value: &RawValue) -> Bytes {
+    Bytes::copy_from_slice(value.get().as_bytes())
 }

@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;
+mod headers;
 mod http;
 mod lenient;
 mod pages;
@@ -13,6 +14,7 @@ pub mod github;
 pub mod stripe;
 
 pub use error::{Error, ErrorKind};
+pub use headers::RecordedHeaders;
 pub use http::{AccessToken, Options, Retries};
 pub use lenient::OtherFields;
 pub use pages::Pages;

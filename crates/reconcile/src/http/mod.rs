@@ -8,13 +8,11 @@ mod retry;
 mod token;
 
 use std::{
-    future::Future,
     pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use backon::Retryable as _;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::{
@@ -60,6 +58,9 @@ pub(crate) struct Call {
     method: Method,
     url: Url,
     content: Option<(HeaderValue, Bytes)>,
+    /// Another media type than the API's own.
+    accept: Option<&'static str>,
+    header: Option<(HeaderName, HeaderValue)>,
     idempotency_key: Option<HeaderValue>,
     /// A second time changes nothing.
     safe: bool,
@@ -73,6 +74,8 @@ impl Call {
             method: Method::GET,
             url,
             content: None,
+            accept: None,
+            header: None,
             idempotency_key: None,
             safe: true,
             private: None,
@@ -98,6 +101,16 @@ impl Call {
 
     pub(crate) fn content(mut self, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         self.content = Some((HeaderValue::from_static(content_type), body.into()));
+        self
+    }
+
+    pub(crate) fn accept(mut self, media_type: &'static str) -> Self {
+        self.accept = Some(media_type);
+        self
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
         self
     }
 
@@ -232,34 +245,35 @@ impl Transport {
 
     /// Sends a request until it succeeds, fails for good, or has been tried often enough.
     pub(crate) async fn send(&self, call: &Call, authorization: &Authorization) -> Result<Response, Error> {
-        let timer = Arc::clone(&self.timer);
-        (|| self.bounded(self.attempt(call, authorization)))
-            .retry(self.retries.schedule())
-            .sleep(move |wait| timer.sleep(wait))
-            .when(|failed: &Failed| match failed.again {
+        let mut waits = self.retries.schedule();
+        loop {
+            let failed = match self.bounded(call, authorization).await {
+                Ok(response) => return Ok(response),
+                Err(failed) => failed,
+            };
+            let may_repeat = match failed.again {
                 Again::Never => false,
                 Again::IfSafe => call.safe,
                 Again::Always => true,
-            })
-            .adjust(|failed, planned| self.retries.wait(failed, planned?, self.profile.rate_pause))
-            .notify(|failed, wait| {
-                tracing::warn!(
-                    target: "tower_webhook_reconcile",
-                    api = self.profile.name,
-                    error = %failed.error,
-                    wait_ms = wait.as_millis(),
-                    "an API call failed and is tried again",
-                );
-            })
-            .await
-            .map_err(|failed| failed.error)
+            };
+            let planned = waits.next().filter(|_| may_repeat);
+            let wait = planned.and_then(|wait| self.retries.wait(&failed, wait, self.profile.rate_pause));
+            let Some(wait) = wait else {
+                return Err(failed.error);
+            };
+            tracing::warn!(
+                target: "tower_webhook_reconcile",
+                api = self.profile.name,
+                error = %failed.error,
+                wait_ms = wait.as_millis(),
+                "an API call failed and is tried again",
+            );
+            self.timer.sleep(wait).await;
+        }
     }
 
-    async fn bounded(
-        &self,
-        attempt: impl Future<Output = Result<Response, Failed>>,
-    ) -> Result<Response, Failed> {
-        match select(pin!(attempt), self.timer.timeout(self.timeout)).await {
+    async fn bounded(&self, call: &Call, authorization: &Authorization) -> Result<Response, Failed> {
+        match select(pin!(self.attempt(call, authorization)), self.timer.timeout(self.timeout)).await {
             Either::Left((done, _)) => done,
             Either::Right(_) => Err(Failed {
                 error: Error::new(
@@ -325,9 +339,12 @@ impl Transport {
             .client
             .request(call.method.clone(), url.clone())
             .header(AUTHORIZATION, authorization.value.clone())
-            .header(ACCEPT, self.profile.accept)
+            .header(ACCEPT, call.accept.unwrap_or(self.profile.accept))
             .header(USER_AGENT, concat!("tower-webhook-reconcile/", env!("CARGO_PKG_VERSION")));
         if let Some((name, value)) = &self.profile.version {
+            request = request.header(name, value);
+        }
+        if let Some((name, value)) = &call.header {
             request = request.header(name, value);
         }
         if let Some(key) = &call.idempotency_key {
