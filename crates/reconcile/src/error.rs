@@ -49,6 +49,8 @@ pub enum ErrorKind {
     ForeignHost,
     /// A list that does not end: its pages repeat, bring nothing new, or are more than the limit.
     Endless,
+    /// An error from outside of this crate: of a function that fetches tokens, or of a source.
+    Other,
 }
 
 impl Error {
@@ -98,6 +100,13 @@ impl Error {
             retry_after: None,
             source: Some(source.into()),
         }))
+    }
+
+    /// An error of your own, for a function that fetches tokens or for a source of events. Its text
+    /// must hold no secret.
+    pub fn other(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let error = error.into();
+        Self::caused_by(ErrorKind::Other, error.to_string(), error)
     }
 
     /// What went wrong.

@@ -14,7 +14,9 @@ impl RecordedHeaders {
     /// The first value of a header, whatever the case of its name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// The headers in the order in which the API lists them.
@@ -25,9 +27,8 @@ impl RecordedHeaders {
     /// The headers for the `http` crate, without those that no HTTP message can have.
     #[must_use]
     pub fn to_header_map(&self) -> HeaderMap {
-        let parse = |(name, value): (&str, &str)| {
-            Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?))
-        };
+        let parse =
+            |(name, value): (&str, &str)| Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?));
         let mut headers = HeaderMap::new();
         for (name, value) in self.iter().filter_map(parse) {
             headers.append(name, value);

@@ -104,7 +104,10 @@ impl Fields {
         let Some(Value::Array(elements)) = self.0.remove(name) else {
             return Vec::new();
         };
-        elements.into_iter().filter_map(|element| T::deserialize(element).ok()).collect()
+        elements
+            .into_iter()
+            .filter_map(|element| T::deserialize(element).ok())
+            .collect()
     }
 
     /// The elements, all of which must be readable; none where there is no list.
@@ -123,7 +126,10 @@ impl Fields {
 /// The id at the end of a URL or path.
 pub(crate) fn last_segment(link: &str) -> Option<&str> {
     let path = link.split(['?', '#']).next()?;
-    path.trim_end_matches('/').rsplit('/').next().filter(|segment| !segment.is_empty())
+    path.trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .filter(|segment| !segment.is_empty())
 }
 
 /// The text of a JSON value as it was received.

@@ -93,7 +93,9 @@ impl DwollaApi {
     /// The application's webhook subscriptions.
     pub fn subscriptions(&self) -> Pages<Subscription> {
         let url = self.0.base().at(&["webhook-subscriptions"]);
-        self.list(url, "webhook-subscriptions", |subscription: &Subscription| &subscription.id)
+        self.list(url, "webhook-subscriptions", |subscription: &Subscription| {
+            &subscription.id
+        })
     }
 
     /// Creates a subscription and returns its id. Dwolla never shows the secret again.
@@ -104,7 +106,10 @@ impl DwollaApi {
     pub async fn create_subscription(&self, url: &str, secret: &str) -> Result<String, Error> {
         let endpoint = self.0.base().at(&["webhook-subscriptions"])?;
         let body = json!({ "url": url, "secret": secret }).to_string();
-        let call = Call::post(endpoint).content(HAL, body).once().private(Secret::new(secret));
+        let call = Call::post(endpoint)
+            .content(HAL, body)
+            .once()
+            .private(Secret::new(secret));
         created_id(&self.0.send(call).await?)
     }
 
@@ -198,7 +203,10 @@ impl DwollaApi {
     async fn set_paused(&self, id: &str, paused: bool) -> Result<Subscription, Error> {
         let url = self.0.base().at(&["webhook-subscriptions", id])?;
         let body = json!({ "paused": paused }).to_string();
-        self.0.send(Call::post(url).content(HAL, body).repeatable()).await?.json()
+        self.0
+            .send(Call::post(url).content(HAL, body).repeatable())
+            .await?
+            .json()
     }
 
     async fn get<T: DeserializeOwned>(&self, segments: &[&str]) -> Result<T, Error> {
@@ -219,7 +227,9 @@ impl DwollaApi {
                 let total = page.number("total");
                 let link = page.link("next").map(str::to_owned);
                 let mut embedded: Fields = page.object("_embedded").unwrap_or_default();
-                let entries = embedded.entries(name).map_err(|error| unreadable(&response.url, &error))?;
+                let entries = embedded
+                    .entries(name)
+                    .map_err(|error| unreadable(&response.url, &error))?;
                 let next = match link {
                     Some(link) => Some(api.base().follow(&response.url, &link)?),
                     None => next_offset(&response.url, entries.len(), total),
@@ -232,7 +242,9 @@ impl DwollaApi {
 
 impl fmt::Debug for DwollaApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DwollaApi").field("base", &self.0.base().url().as_str()).finish_non_exhaustive()
+        f.debug_struct("DwollaApi")
+            .field("base", &self.0.base().url().as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -369,7 +381,11 @@ fn read_error(body: &[u8]) -> Said {
         .unwrap_or_default();
     let details = errors.into_iter().filter_map(|mut error| {
         let message = error.text("message")?;
-        Some(error.text("path").map_or_else(|| message.clone(), |path| format!("{path}: {message}")))
+        Some(
+            error
+                .text("path")
+                .map_or_else(|| message.clone(), |path| format!("{path}: {message}")),
+        )
     });
     let message: Vec<String> = message.into_iter().chain(details).collect();
     Said {
@@ -384,7 +400,9 @@ async fn fetch_token(transport: Arc<Transport>, credentials: Arc<(String, Secret
         .content("application/x-www-form-urlencoded", "grant_type=client_credentials")
         .accept("application/json")
         .repeatable();
-    let response = transport.send(&call, &Authorization::basic(client_id, client_secret)?).await?;
+    let response = transport
+        .send(&call, &Authorization::basic(client_id, client_secret)?)
+        .await?;
     let mut fields: Fields = response.json()?;
     let token = fields.text("access_token").ok_or_else(|| {
         Error::new(
@@ -410,7 +428,11 @@ fn created_id(response: &Response) -> Result<String, Error> {
 
 /// The next page of a list that says how long it is but links to no next page.
 fn next_offset(url: &Url, entries: usize, total: Option<usize>) -> Option<Url> {
-    let value = |name: &str| url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value);
+    let value = |name: &str| {
+        url.query_pairs()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value)
+    };
     if value("cursor").is_some() {
         return None;
     }

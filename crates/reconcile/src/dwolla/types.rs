@@ -59,7 +59,10 @@ impl Webhook {
     #[must_use]
     pub fn is_delivered(&self) -> bool {
         let status = |attempt: &Attempt| attempt.response.as_ref()?.status_code;
-        self.attempts.iter().filter_map(status).any(|status| (200..300).contains(&status))
+        self.attempts
+            .iter()
+            .filter_map(status)
+            .any(|status| (200..300).contains(&status))
     }
 }
 
@@ -67,7 +70,9 @@ impl<'de> Deserialize<'de> for Webhook {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Fields::deserialize(deserializer)?;
         let event_id = fields.text("eventId").or_else(|| fields.id_of_link("event"));
-        let subscription_id = fields.text("subscriptionId").or_else(|| fields.id_of_link("subscription"));
+        let subscription_id = fields
+            .text("subscriptionId")
+            .or_else(|| fields.id_of_link("subscription"));
         Ok(Self {
             id: fields.id()?,
             topic: fields.text("topic"),

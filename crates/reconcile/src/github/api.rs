@@ -85,7 +85,9 @@ impl GitHubApi {
 
 impl fmt::Debug for GitHubApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GitHubApi").field("base", &self.0.base().url().as_str()).finish_non_exhaustive()
+        f.debug_struct("GitHubApi")
+            .field("base", &self.0.base().url().as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -109,7 +111,12 @@ impl Hook {
     /// A hook of an organisation.
     #[must_use]
     pub fn organization(organization: &str, hook_id: u64) -> Self {
-        Self(vec!["orgs".into(), organization.into(), "hooks".into(), hook_id.to_string()])
+        Self(vec![
+            "orgs".into(),
+            organization.into(),
+            "hooks".into(),
+            hook_id.to_string(),
+        ])
     }
 
     /// The hook of the App that signed the token.
@@ -160,20 +167,25 @@ impl Deliveries {
             url
         });
         let api = Arc::clone(&self.api.0);
-        pages(first, api.max_pages(), |delivery: &Delivery| &delivery.id, move |url| {
-            let api = Arc::clone(&api);
-            async move {
-                let response = api.send(Call::get(url)).await?;
-                let next = match next_link(&response) {
-                    Some(link) => Some(api.base().follow(&response.url, link)?),
-                    None => None,
-                };
-                Ok(Page {
-                    entries: response.json()?,
-                    next,
-                })
-            }
-        })
+        pages(
+            first,
+            api.max_pages(),
+            |delivery: &Delivery| &delivery.id,
+            move |url| {
+                let api = Arc::clone(&api);
+                async move {
+                    let response = api.send(Call::get(url)).await?;
+                    let next = match next_link(&response) {
+                        Some(link) => Some(api.base().follow(&response.url, link)?),
+                        None => None,
+                    };
+                    Ok(Page {
+                        entries: response.json()?,
+                        next,
+                    })
+                }
+            },
+        )
     }
 
     /// A delivery with its request and response.

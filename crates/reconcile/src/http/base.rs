@@ -27,7 +27,8 @@ impl Base {
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(config(
-                "the base URL holds a user name or a password; expected neither: pass the credentials by themselves".into(),
+                "the base URL holds a user name or a password; expected neither: pass the credentials by themselves"
+                    .into(),
             ));
         }
         url.set_query(None);

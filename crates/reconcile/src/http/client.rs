@@ -29,7 +29,11 @@ pub(super) fn build(configure: Option<Box<Configure>>, base: &Base) -> Result<re
     };
     // Followed by hand, within the host only: reqwest would send the request on to any host.
     let builder = builder.redirect(reqwest::redirect::Policy::none());
-    let builder = if base.is_this_machine() { builder.no_proxy() } else { builder };
+    let builder = if base.is_this_machine() {
+        builder.no_proxy()
+    } else {
+        builder
+    };
     builder
         .build()
         .map_err(|error| Error::caused_by(ErrorKind::Config, "the HTTP client cannot be built", error))

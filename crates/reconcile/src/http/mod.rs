@@ -165,11 +165,17 @@ impl Api {
             Auth::Renewed(source) => source,
         };
         let token = source.get().await?;
-        match self.transport.send(&call, &Authorization::bearer(token.secret())?).await {
+        match self
+            .transport
+            .send(&call, &Authorization::bearer(token.secret())?)
+            .await
+        {
             Err(error) if error.kind() == ErrorKind::Unauthorized => {
                 source.refuse(&token).await;
                 let token = source.get().await?;
-                self.transport.send(&call, &Authorization::bearer(token.secret())?).await
+                self.transport
+                    .send(&call, &Authorization::bearer(token.secret())?)
+                    .await
             }
             done => done,
         }
@@ -273,12 +279,20 @@ impl Transport {
     }
 
     async fn bounded(&self, call: &Call, authorization: &Authorization) -> Result<Response, Failed> {
-        match select(pin!(self.attempt(call, authorization)), self.timer.timeout(self.timeout)).await {
+        match select(
+            pin!(self.attempt(call, authorization)),
+            self.timer.timeout(self.timeout),
+        )
+        .await
+        {
             Either::Left((done, _)) => done,
             Either::Right(_) => Err(Failed {
                 error: Error::new(
                     ErrorKind::Timeout,
-                    format!("{} did not respond in {:?}; expected a response", self.profile.name, self.timeout),
+                    format!(
+                        "{} did not respond in {:?}; expected a response",
+                        self.profile.name, self.timeout
+                    ),
                 ),
                 again: Again::IfSafe,
             }),
@@ -308,7 +322,9 @@ impl Transport {
                 continue;
             }
             // The status says enough where the body cannot be read.
-            let body = read_body(&mut response, self.max_response_bytes).await.unwrap_or_default();
+            let body = read_body(&mut response, self.max_response_bytes)
+                .await
+                .unwrap_or_default();
             let private = [
                 authorization.private.expose(),
                 call.private.as_ref().map_or("", Secret::expose),
@@ -321,6 +337,7 @@ impl Transport {
                 headers: &headers,
                 body: &body,
                 private: &private,
+                has_key: call.idempotency_key.is_some(),
                 now: self.timer.now(),
             };
             return Err(refusal.failed());
@@ -328,7 +345,10 @@ impl Transport {
         Err(Failed {
             error: Error::new(
                 ErrorKind::Unreadable,
-                format!("{} redirected more than {MAX_REDIRECTS} times; expected a response", self.profile.name),
+                format!(
+                    "{} redirected more than {MAX_REDIRECTS} times; expected a response",
+                    self.profile.name
+                ),
             ),
             again: Again::Never,
         })
@@ -340,7 +360,10 @@ impl Transport {
             .request(call.method.clone(), url.clone())
             .header(AUTHORIZATION, authorization.value.clone())
             .header(ACCEPT, call.accept.unwrap_or(self.profile.accept))
-            .header(USER_AGENT, concat!("tower-webhook-reconcile/", env!("CARGO_PKG_VERSION")));
+            .header(
+                USER_AGENT,
+                concat!("tower-webhook-reconcile/", env!("CARGO_PKG_VERSION")),
+            );
         if let Some((name, value)) = &self.profile.version {
             request = request.header(name, value);
         }
@@ -359,9 +382,15 @@ impl Transport {
     fn unsent(&self, error: reqwest::Error) -> Failed {
         let name = self.profile.name;
         let (again, what) = if error.is_connect() {
-            (Again::Always, "cannot be connected to; expected its host to accept: check the base URL")
+            (
+                Again::Always,
+                "cannot be connected to; expected its host to accept: check the base URL",
+            )
         } else {
-            (Again::IfSafe, "ended the connection without a response; expected a response")
+            (
+                Again::IfSafe,
+                "ended the connection without a response; expected a response",
+            )
         };
         Failed {
             error: Error::caused_by(ErrorKind::Connect, format!("{name} {what}"), error.without_url()),
@@ -372,12 +401,13 @@ impl Transport {
 
 /// Where a response sends the request, if it may go there with its method and body.
 fn redirect<'a>(method: &Method, status: StatusCode, headers: &'a HeaderMap) -> Option<&'a str> {
-    let keeps_method = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
-    let is_redirect = matches!(
-        status,
-        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER
-    );
-    if !keeps_method && !(is_redirect && method == Method::GET) {
+    let may_follow = match status {
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,
+        // Clients disagree about the method of these, unless it is GET.
+        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER => method == Method::GET,
+        _ => false,
+    };
+    if !may_follow {
         return None;
     }
     headers.get(LOCATION)?.to_str().ok()

@@ -119,7 +119,8 @@ impl fmt::Debug for Options {
 ///
 /// What is tried again: a connection that failed, no response in time, half a body, 408, 429 and
 /// 5xx. A request that the provider may carry out twice is tried again only where it cannot have
-/// been carried out: after a failed connection and after a 429.
+/// been carried out: after a failed connection and after a 429. Dwolla's requests that create
+/// something carry an idempotency key, so they are repeated like any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Retries {

@@ -93,6 +93,8 @@ pub(super) struct Refusal<'a> {
     pub(super) body: &'a [u8],
     /// Texts that the error must not repeat.
     pub(super) private: &'a [&'a str],
+    /// The request has an idempotency key.
+    pub(super) has_key: bool,
     pub(super) now: SystemTime,
 }
 
@@ -111,6 +113,8 @@ impl Refusal<'_> {
             _ if headers.get("stripe-should-retry").is_some_and(|value| value == "false") => Again::Never,
             ErrorKind::RateLimited => Again::Always,
             ErrorKind::Server if status != StatusCode::NOT_IMPLEMENTED => Again::IfSafe,
+            // An earlier attempt under the same key is still being carried out.
+            _ if status == StatusCode::CONFLICT && self.has_key => Again::IfSafe,
             _ if status == StatusCode::REQUEST_TIMEOUT => Again::IfSafe,
             _ => Again::Never,
         };
@@ -133,7 +137,13 @@ impl Refusal<'_> {
         said: Option<&str>,
         retry_after: Option<Duration>,
     ) -> String {
-        let Self { profile, method, url, status, .. } = self;
+        let Self {
+            profile,
+            method,
+            url,
+            status,
+            ..
+        } = self;
         let mut message = format!("{} responded {status} to {method} {}", profile.name, url.path());
         if let Some(code) = code {
             message.push_str(&format!(" (code {code})"));
@@ -143,9 +153,9 @@ impl Refusal<'_> {
         }
         message.push_str("; expected a success");
         match kind {
-            ErrorKind::Unauthorized => message.push_str(
-                ": check the credentials, and that the base URL is of the environment they belong to",
-            ),
+            ErrorKind::Unauthorized => {
+                message.push_str(": check the credentials, and that the base URL is of the environment they belong to")
+            }
             ErrorKind::Forbidden => message.push_str(": check what the credentials may do"),
             ErrorKind::NotFound => message.push_str(": check the id, and that the credentials show it"),
             ErrorKind::RateLimited => match retry_after {

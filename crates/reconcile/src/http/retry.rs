@@ -69,5 +69,10 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     }
     let reset = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(text("x-ratelimit-reset")?.parse().ok()?))?;
     // A second more: the header is in whole seconds.
-    Some(reset.duration_since(now).unwrap_or_default().saturating_add(Duration::from_secs(1)))
+    Some(
+        reset
+            .duration_since(now)
+            .unwrap_or_default()
+            .saturating_add(Duration::from_secs(1)),
+    )
 }

@@ -152,10 +152,15 @@ impl Events {
     /// The events, page after page, newest first.
     pub fn list(&self) -> Pages<Event> {
         let client = self.api.clone();
-        pages(self.url(), client.api.max_pages(), |event: &Event| &event.id, move |url| {
-            let client = client.clone();
-            async move { client.page(url).await }
-        })
+        pages(
+            self.url(),
+            client.api.max_pages(),
+            |event: &Event| &event.id,
+            move |url| {
+                let client = client.clone();
+                async move { client.page(url).await }
+            },
+        )
     }
 
     fn url(&self) -> Result<Url, Error> {
@@ -214,7 +219,10 @@ fn after(url: &Url, id: &str) -> Url {
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect();
     let mut next = url.clone();
-    next.query_pairs_mut().clear().extend_pairs(kept).append_pair("starting_after", id);
+    next.query_pairs_mut()
+        .clear()
+        .extend_pairs(kept)
+        .append_pair("starting_after", id);
     next
 }
 
