@@ -19,7 +19,7 @@
 //! compiler says of this path that it is gated behind the feature. Of a handler that takes the
 //! `Delivery` of the crate's root, axum then only says that it is no `Handler`.
 
-pub use crate::event::Delivery;
+pub use crate::delivery::Delivery;
 
 use std::{any::type_name, fmt, marker::PhantomData};
 

@@ -61,7 +61,7 @@
 //! - No secret, tag or body in a log, an error or a `Debug` output; a provider never sees a handler's error.
 //!
 //! A handler may run twice for one event in three cases only: its process died after the effect and before the record, the store lost the
-//! record, or the lease was lost while it ran. [`event::Claim::generation`] is a fencing token for the last.
+//! record, or the lease was lost while it ran. [`delivery::Claim::generation`] is a fencing token for the last.
 //!
 //! # Features
 //! | feature | default | what it adds | pulls in |
@@ -87,6 +87,8 @@ pub mod layer;
 mod receive;
 #[cfg(feature = "service")]
 pub mod handler;
+#[cfg(feature = "service")]
+pub mod delivery;
 pub mod provider;
 pub mod store;
 pub mod event;
@@ -103,9 +105,9 @@ pub mod testing;
 mod trace;
 
 #[cfg(feature = "service")]
-pub use error::{BuildError, Refusal, RefusalKind};
+pub use delivery::Delivery;
 #[cfg(feature = "service")]
-pub use event::Delivery;
+pub use error::{BuildError, Refusal, RefusalKind};
 #[cfg(feature = "service")]
 pub use handler::{HandlerError, Payload, ResultExt, TopicRouter};
 #[cfg(feature = "service")]

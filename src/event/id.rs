@@ -1,10 +1,11 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::de;
+use serde::{Serialize, Serializer, de};
 
 use super::string_field;
 
-/// The longest id, in bytes. Providers' ids are UUIDs and short prefixed strings; the bound keeps a store's keys small.
+/// The longest id, in bytes. Providers' ids are UUIDs and short prefixed strings; the limit keeps a
+/// store's keys small.
 const MAX_BYTES: usize = 255;
 
 /// An event's id: 1 to 255 bytes without control characters.
@@ -17,7 +18,11 @@ const MAX_BYTES: usize = 255;
 ///
 /// let refused = EventId::new("").unwrap_err();
 /// assert_eq!(refused.to_string(), "the event's id is empty; expected 1 to 255 bytes");
-/// # Ok::<(), tower_webhook::event::EventIdError>(())
+///
+/// let id: EventId = "evt_1".parse()?;
+/// assert_eq!(id, EventId::try_from(String::from("evt_1"))?);
+/// assert_eq!(serde_json::to_string(&id)?, "\"evt_1\"");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(Arc<str>);
@@ -34,12 +39,19 @@ impl EventId {
         if id.len() > MAX_BYTES {
             return Err(EventIdError(Wrong::TooLong(id.len())));
         }
-        // Nearly every id is printable ASCII, which is seen faster than the absence of control characters.
+        // Nearly every id is printable ASCII, which is seen faster than the absence of control
+        // characters.
         let is_plain = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         if !is_plain && let Some(position) = id.chars().position(char::is_control) {
             return Err(EventIdError(Wrong::Control(position)));
         }
         Ok(Self(id.into()))
+    }
+
+    /// The digest of a body, for an event without an id.
+    pub(crate) fn digest_of(body: &[u8]) -> Self {
+        use sha2::Digest as _;
+        Self(format!("sha256:{}", hex::encode(sha2::Sha256::digest(body))).into())
     }
 
     /// The id as the provider wrote it.
@@ -67,6 +79,36 @@ impl AsRef<str> for EventId {
     }
 }
 
+impl FromStr for EventId {
+    type Err = EventIdError;
+
+    fn from_str(id: &str) -> Result<Self, EventIdError> {
+        Self::new(id)
+    }
+}
+
+impl TryFrom<&str> for EventId {
+    type Error = EventIdError;
+
+    fn try_from(id: &str) -> Result<Self, EventIdError> {
+        Self::new(id)
+    }
+}
+
+impl TryFrom<String> for EventId {
+    type Error = EventIdError;
+
+    fn try_from(id: String) -> Result<Self, EventIdError> {
+        Self::new(&id)
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
 /// Why a text is no [`EventId`]. It does not repeat the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventIdError(Wrong);
@@ -79,7 +121,8 @@ enum Wrong {
 }
 
 impl EventIdError {
-    /// What is wrong, without a subject: for a topic, or for an id that the provider calls `event_id`.
+    /// What is wrong, without a subject: for a topic, or for an id that the provider calls
+    /// `event_id`.
     pub(crate) fn wrong(&self) -> String {
         self.0.to_string()
     }

@@ -89,8 +89,7 @@ impl Identity {
     /// None for ids that this crate checked; a longer one than a key holds is replaced by its
     /// digest.
     pub fn key(&self, body: &[u8], strict: bool) -> Result<EventId, super::EventIdError> {
-        let of_body = || EventId::new(&format!("sha256:{}", hex::encode(Sha256::digest(body))));
-        let signed = self.signed.clone().map_or_else(of_body, Ok)?;
+        let signed = self.signed.clone().unwrap_or_else(|| EventId::digest_of(body));
         let Some(Unsigned { id, scope }) = self.unsigned.as_ref().filter(|_| !strict) else {
             return Ok(signed);
         };

@@ -1,4 +1,4 @@
-//! What a provider tells: an [`Event`], and the [`Delivery`] that brought it.
+//! What a provider tells: an [`Event`].
 //!
 //! An event's [`id`](Event::id) is what deduplication goes by, its [`topic`](Event::topic) what handlers are chosen by, its
 //! [`fingerprint`](Event::fingerprint) what tells a second delivery of one event from two events that share an id by mistake.
@@ -11,15 +11,10 @@ mod text_of_json;
 mod pattern;
 mod text;
 mod payload;
+mod self_identified;
 mod unsigned;
 mod error;
-#[cfg(feature = "service")]
-mod delivery;
 
-#[cfg(feature = "service")]
-pub(crate) use delivery::LeaseHandle;
-#[cfg(feature = "service")]
-pub use delivery::{Claim, Delivery};
 pub use error::{EventError, EventErrorKind};
 pub use fingerprint::Fingerprint;
 pub use id::{EventId, EventIdError};
@@ -30,6 +25,7 @@ pub use pattern::TopicPattern;
 pub(crate) use payload::Position;
 pub(crate) use payload::read_first_payload;
 pub use payload::{PayloadError, WithPayload, read_payload};
+pub use self_identified::SelfIdentified;
 pub use text::string_field;
 pub use unsigned::Unsigned;
 

@@ -43,7 +43,7 @@ pub use router::{HandlerFuture, TopicRouter};
 
 use std::future::Future;
 
-use crate::event::{Delivery, Event};
+use crate::{delivery::Delivery, event::Event};
 
 /// What a handler can take: the event, the whole [`Delivery`], or the event's [`Payload`].
 ///

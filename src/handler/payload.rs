@@ -1,7 +1,7 @@
 use serde::de::DeserializeOwned;
 
 use super::{FromDelivery, HandlerError};
-use crate::event::{Delivery, WithPayload};
+use crate::{delivery::Delivery, event::WithPayload};
 
 /// An event's payload as a type of yours, taken by a handler.
 ///

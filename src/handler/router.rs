@@ -11,7 +11,10 @@ use std::{
 use tower::Service;
 
 use super::{Handler, HandlerError};
-use crate::event::{Delivery, Event, TopicPattern};
+use crate::{
+    delivery::Delivery,
+    event::{Event, TopicPattern},
+};
 
 /// The longest topic whose beginnings are looked up, in bytes. Providers' topics are names of a few words.
 const LONGEST_TOPIC: usize = 255;

@@ -50,7 +50,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
             lease: Duration::from_secs(60),
             renew_every: Duration::from_secs(20),
             handler_timeout,
-            body_limit: policy.largest_body(),
+            body_limit: policy.body_limit(),
             body_timeout: Duration::from_secs(5),
             max_in_flight: 1024,
             max_unauthenticated_bytes: 64 * 1024 * 1024,

@@ -1,4 +1,5 @@
-//! Webhooks from [GitHub](https://docs.github.com/webhooks): [`GitHub`] receives them, [`Event`] is what they tell.
+//! Webhooks from [GitHub](https://docs.github.com/webhooks): [`GitHub`] receives them, [`Event`] is
+//! what they say.
 //!
 //! ```
 //! # #[cfg(feature = "service")] {
@@ -35,60 +36,69 @@
 //!
 //! # GitHub does not retry
 //! A delivery that fails is lost unless somebody redelivers it, by hand or through the API, within
-//! 3 days: a handler that returns an error, a store that is down, a deploy at the wrong moment.
-//! List the failed deliveries through the API from time to time, and redeliver them. After a
-//! failure the event is free, so a redelivery runs the handler. After a success it is a duplicate
-//! and runs nothing; to have it run again, [`forget`](crate::store::IdempotencyStore::forget) it
-//! first: its key begins with the delivery's id, as the log shows it.
+//! 3 days. It fails when a handler returns an error, when the store is down, or when a deploy comes
+//! at the wrong moment. List the failed deliveries through the API from time to time, and redeliver
+//! them. After a failure the event is free, so a redelivery runs the handler. After a success a
+//! redelivery is a duplicate and runs nothing. To run it again,
+//! [`forget`](crate::store::IdempotencyStore::forget) the event first: its key begins with the
+//! delivery's id, as the log shows it.
 //!
 //! # The secret and the signature
-//! The secret is the text that you gave the webhook, or the App, in its settings. There is one;
-//! when it is changed, it is at once. Exchange the old one for both before, and both for the new
-//! one after ([`SecretsHandle`](crate::signature::SecretsHandle)). The webhook's content type may
-//! be either: in a form (`application/x-www-form-urlencoded`, GitHub's default) the field `payload`
-//! holds the event.
+//! The secret is the text that you gave the webhook, or the App, in its settings. There is only
+//! one, and changing it takes effect at once. To change it without a gap, first accept the old and
+//! the new secret together ([`SecretsHandle`](crate::signature::SecretsHandle)), then change it at
+//! GitHub, then drop the old one. The webhook's content type may be either: in a form
+//! (`application/x-www-form-urlencoded`, GitHub's default) the field `payload` holds the event.
 //!
-//! HMAC-SHA256 over the body alone, in `X-Hub-Signature-256`. The SHA-1 in `X-Hub-Signature` is not looked at. No time is signed.
+//! The signature is HMAC-SHA256 over the body alone, in `X-Hub-Signature-256`. The SHA-1 tag in
+//! `X-Hub-Signature` is ignored. No time is signed.
 //!
 //! # What is not signed
 //! The headers: the event's name (`X-GitHub-Event`) and the delivery's id (`X-GitHub-Delivery`).
-//! The deduplication key is both, with the digest of the body: two events with one body both run, a
-//! redelivery, which keeps its id, is a duplicate, and one id that two Apps share is two events.
+//! The deduplication key is both of them with the digest of the body. Two events with one body both
+//! run. A redelivery keeps its id and is a duplicate. One id that two Apps share is two events.
 //! Whoever captured a request can send its body again under another id or name, and it runs again:
 //! a handler should look at the payload, which is signed, before it acts.
 //!
-//! Who fears that more than a lost repetition builds the layer with
-//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): the digest of the body
-//! is the key then. It costs the second of two events with one body. Under the same name (a member
-//! who is added, removed and added again within 8 days) it is answered 200 and never handled; under
-//! another name it is a conflict, answered 500.
+//! Whoever fears such a replay more than a lost repetition builds the layer with
+//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): then the digest of the
+//! body is the key. It costs the second of two events with one body. Under the same name (a member
+//! who is added, removed and added again within 8 days) the second gets 200 and is never handled;
+//! under another name it is a conflict and gets 500.
 //!
-//! # What GitHub does with your answer
-//! | answer | what GitHub does |
+//! # What GitHub does with each response
+//! | response | what GitHub does |
 //! | --- | --- |
 //! | 2xx within 10 seconds | done |
 //! | anything else, or later | shows the delivery as failed, and never sends it again by itself |
 //!
-//! A `ping` comes when a webhook is made. The layer answers it, unless a handler is registered for `ping`.
+//! # The handshake
+//! GitHub sends a `ping` when a webhook is made. The layer responds 200 to it, unless a handler is
+//! registered for `ping`.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
 
 use super::{
     DeliveryPolicy, Handshake, JsonEvent, KnownTopics, Provider, form,
-    json::{Configured, Reader, Role, topics},
+    json_event::{Fields, Payloads, with_action},
+    keyed,
+    lenient::{Field, Object},
+    topics::topics,
+    unsigned_headers,
 };
 use crate::{
-    event::{EventError, EventErrorKind, Identity, Unsigned},
+    event::{EventError, EventErrorKind, Fingerprint, Identity, Shape, Unsigned, read_json},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verified, Verifier},
 };
 
 const EVENT: HeaderName = HeaderName::from_static("x-github-event");
 const DELIVERY: HeaderName = HeaderName::from_static("x-github-delivery");
 
-/// GitHub sends nothing larger than this.
+/// GitHub sends nothing larger.
 const BODY_LIMIT: usize = 25 * 1024 * 1024;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -136,22 +146,37 @@ topics! {
     WORKFLOW_RUN = "workflow_run",
 }
 
-/// Receives from GitHub. See the [module](self) for what GitHub expects of a receiver.
-#[derive(Debug)]
-pub struct GitHub(Configured);
+/// Receives from GitHub. The [module](self) says what GitHub expects of a receiver.
+#[derive(Clone, Debug)]
+pub struct GitHub {
+    verifier: Verifier,
+}
 
 impl GitHub {
-    /// Takes the webhook's secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
+    /// Takes the webhook's secret, or several while one replaces another: a text, a list of texts
+    /// or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
-    /// say.
+    /// There is no secret, or [`Secrets::new`] refuses one: it is empty or in quotes, say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
-        let reader = Reader::of(&[(Role::Action, &["action"])])
-            .topic_header(EVENT)
-            .unsigned([EVENT, DELIVERY]);
-        Configured::new(&scheme(), secrets, reader).map(Self)
+        keyed(&scheme(), secrets).map(|verifier| Self { verifier })
     }
+
+    /// Reads deliveries that were verified and stored earlier. It has no secret and
+    /// [refuses](Verifier::refusing) every request.
+    #[must_use]
+    pub fn reader() -> Self {
+        Self {
+            verifier: Verifier::refusing(&scheme()),
+        }
+    }
+}
+
+/// What is read from a body, apart from the payload.
+#[derive(Default, Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    action: Field<'a>,
 }
 
 impl Provider for GitHub {
@@ -162,7 +187,7 @@ impl Provider for GitHub {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.0.verifier
+        &self.verifier
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
@@ -176,10 +201,17 @@ impl Provider for GitHub {
         } else {
             body
         };
-        let event: Event = self.0.reader.read_within(headers, body, json, None)?;
-        let identity =
-            Identity::of_body().with_unsigned(event.unsigned_text(&DELIVERY), &[event.unsigned_text(&EVENT)]);
-        Ok(event.with_identity(identity))
+        let action = read_json(json, Shape::Any, |json| {
+            Ok(Object::<Body<'_>>::deserialize(json)?.or_empty().action.optional())
+        })?;
+        let topic = with_action(unsigned_headers::required(headers, &EVENT)?, action.as_ref());
+        let mut fields = Fields::within(body, json, Payloads::WHOLE_BODY);
+        fields.unsigned = unsigned_headers::present(headers, [EVENT, DELIVERY]);
+        fields.fingerprint = Some(Fingerprint::of([topic.as_str().as_bytes(), body]));
+        let [delivery, event] = [&DELIVERY, &EVENT].map(|name| fields.unsigned(name).unwrap_or_default());
+        fields.identity = Some(Identity::of_body().with_unsigned(delivery, &[event]));
+        fields.topic = Some(topic);
+        Ok(JsonEvent::new(fields))
     }
 
     fn handshake(&self, event: &Event, _: Verified) -> Result<Option<Handshake>, EventError> {
@@ -190,10 +222,11 @@ impl Provider for GitHub {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 10 seconds for an answer, no retries, redeliveries on request for 3 days, bodies up to 25 MiB.
+    /// 10 seconds for a response, no retries, redeliveries on request for 3 days, bodies up to
+    /// 25 MiB.
     fn policy(&self) -> DeliveryPolicy {
         DeliveryPolicy::new(Duration::from_secs(10), Duration::ZERO)
             .with_redelivery_window(DAY.saturating_mul(3))
-            .body_limit(BODY_LIMIT)
+            .with_body_limit(BODY_LIMIT)
     }
 }

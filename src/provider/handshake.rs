@@ -1,24 +1,25 @@
 use bytes::Bytes;
 
-/// What is answered to a provider's question whether somebody is there.
+/// The response to a handshake: the request by which a provider checks that the endpoint belongs to
+/// its customer.
 ///
 /// ```
 /// use tower_webhook::provider::Handshake;
 ///
-/// let answer = Handshake::answer("application/json", r#"{"challenge":"3eZbrw1aB10FEMAGAZd4FyFQ"}"#);
-/// assert_eq!(answer.content_type(), Some("application/json"));
+/// let response = Handshake::respond("application/json", r#"{"challenge":"3eZbrw1aB10F"}"#);
+/// assert_eq!(response.content_type(), Some("application/json"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake(Option<(&'static str, Bytes)>);
 
 impl Handshake {
     /// 200 with a body that the provider reads. No handler gets the request.
-    pub fn answer(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+    pub fn respond(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self(Some((content_type, body.into())))
     }
 
-    /// 200 without a body, unless a handler is registered for the request's topic by its name: then it is an event like any other. No
-    /// fallback gets it.
+    /// 200 without a body. A handler that is registered for exactly the request's topic gets the
+    /// request as an event instead. No fallback gets it.
     #[must_use]
     pub const fn acknowledge() -> Self {
         Self(None)
@@ -34,5 +35,11 @@ impl Handshake {
     #[must_use]
     pub fn body(&self) -> Option<&Bytes> {
         self.0.as_ref().map(|(_, body)| body)
+    }
+
+    /// Whether a challenge may be echoed: a browser can take it for nothing but text.
+    pub(super) fn is_plain(challenge: &str, longest: usize) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+/=".contains(&byte);
+        (1..=longest).contains(&challenge.len()) && challenge.bytes().all(is_plain)
     }
 }

@@ -1,4 +1,5 @@
-//! Webhooks from [Linear](https://linear.app/developers/webhooks): [`Linear`] receives them, [`Event`] is what they tell.
+//! Webhooks from [Linear](https://linear.app/developers/webhooks): [`Linear`] receives them,
+//! [`Event`] is what they say.
 //!
 //! ```
 //! # #[cfg(feature = "service")] {
@@ -21,36 +22,39 @@
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
-//! A topic is the body's `type` and `action`: `Issue.create`. A handler for `Issue` gets all its actions.
-//! The payload of an entity is `data`, of `AppUserNotification` `notification`, of
+//! A topic is the body's `type` and `action`: `Issue.create`. A handler for `Issue` gets all its
+//! actions. The payload of an entity is `data`, of `AppUserNotification` `notification`, of
 //! `AgentSessionEvent` `agentSession`, of `IssueSLA` `issueData`; of any other the whole body.
 //!
 //! # The secret and the signature
-//! The secret is the webhook's *signing secret* (Settings, API, Webhooks), as it stands there. Rotating it takes effect at once: exchange the old for both before, and both for the
-//! new one after ([`SecretsHandle`](crate::signature::SecretsHandle)). HMAC-SHA256 over the body alone, in hex, in `Linear-Signature`.
+//! The secret is the webhook's *signing secret* (Settings, API, Webhooks), as shown there. Rotating
+//! it takes effect at once. To rotate it without a gap, first accept the old and the new secret
+//! together ([`SecretsHandle`](crate::signature::SecretsHandle)). The signature is HMAC-SHA256 over
+//! the body alone, in hex, in `Linear-Signature`.
 //!
-//! The body says when it was signed: a `webhookTimestamp` that is missing, or more than 8 hours
-//! from now, is answered like any other wrong signature. Linear resends the first bytes, with the
-//! first time, a minute, an hour and six hours later, so a shorter window would refuse its retries.
-//! [`Linear::tolerance`] sets another. What stops a replay is the record of the event.
+//! The body says when it was signed. A request whose `webhookTimestamp` is missing, or more than 8
+//! hours from now, is refused like one with a wrong signature. Linear resends the first bytes, with
+//! the first time, a minute, an hour and six hours later, so a shorter window would refuse its
+//! retries. [`Linear::with_tolerance`] sets another. What stops a replay is the record of the
+//! event.
 //!
 //! # What is not signed
 //! The headers. The deduplication key is `Linear-Delivery`, which a retry keeps, with the digest of
-//! the body (but for the digits of `webhookTimestamp`). Whoever captured a request can send it
-//! again under a new `Linear-Delivery` within the window, and it runs again: a layer with
+//! the body without the digits of `webhookTimestamp`. Whoever captured a request can send it again
+//! under a new `Linear-Delivery` within the window, and it runs again. A layer with
 //! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity) goes by the digest
 //! alone. It takes two events whose bodies differ in `webhookTimestamp` alone for one, and the
 //! second is lost.
 //!
-//! `Linear-Event` repeats the body's `type`; where the two do not agree the
-//! request is refused. `Linear-Timestamp` is not looked at.
+//! `Linear-Event` repeats the body's `type`; a request on which the two disagree is refused.
+//! `Linear-Timestamp` is ignored.
 //!
-//! # What Linear does with your answer
-//! | answer | what Linear does |
+//! # What Linear does with each response
+//! | response | what Linear does |
 //! | --- | --- |
 //! | 200 within 5 seconds | done |
 //! | anything else, or later | sends it again after 1 minute, 1 hour and 6 hours |
-//! | failures on end | may disable the webhook |
+//! | repeated failures | may disable the webhook |
 
 use std::time::{Duration, SystemTime};
 
@@ -61,26 +65,31 @@ use serde_json::value::RawValue;
 
 use super::{
     DeliveryPolicy, JsonEvent, KnownTopics, Provider,
-    json::{Configured, Facts, Path, Reader, Role, id_without, topics},
+    json_event::{Fields, Payloads, with_action},
+    keyed,
+    lenient::Field,
+    signing_time::id_without,
+    topics::topics,
+    unsigned_headers,
 };
 use crate::{
-    event::{EventError, EventId, Identity, Unsigned, from_json},
+    event::{EventError, Identity, Shape, Unsigned, read_json},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, SignatureError, Verifier, check_time},
 };
 
 const EVENT: HeaderName = HeaderName::from_static("linear-event");
 const DELIVERY: HeaderName = HeaderName::from_static("linear-delivery");
-/// Of entities, notifications, agents' sessions and SLAs; the others have the whole body.
-const PAYLOADS: &[Path] = &[&["data"], &["notification"], &["agentSession"], &["issueData"], &[]];
-/// What Linear's SDK takes by default.
+/// Those of entities, notifications, agents' sessions and SLAs; other events are their payload.
+const PAYLOADS: Payloads = Payloads::Fixed(&[&["data"], &["notification"], &["agentSession"], &["issueData"], &[]]);
+/// What Linear's SDK accepts by default.
 const BODY_LIMIT: usize = 5 * 1024 * 1024;
 const HOUR: Duration = Duration::from_secs(3600);
 /// The last retry comes 7 hours and a minute after the event, with the first time; an hour to
 /// spare.
 const TOLERANCE: Duration = HOUR.saturating_mul(8);
 
-/// How Linear signs: HMAC-SHA256 over the body, in hex, in `Linear-Signature`. The time that it signs stands in the body, where a scheme does not look:
-/// [`Linear`] does.
+/// How Linear signs: HMAC-SHA256 over the body, in hex, in `Linear-Signature`. The time that Linear
+/// signs is in the body, where a scheme does not look; [`Linear`] does.
 #[must_use]
 pub fn scheme() -> Scheme {
     let header = HeaderName::from_static("linear-signature");
@@ -89,7 +98,7 @@ pub fn scheme() -> Scheme {
 
 /// An event of Linear. Its payload is the first of `data`, `notification`, `agentSession` and
 /// `issueData` that is there, or else the whole body. Its id is the digest of the body without the
-/// time of sending.
+/// signing time.
 pub type Event = JsonEvent<Linear>;
 
 impl Event {
@@ -102,7 +111,7 @@ impl Event {
     /// When the request was signed: `webhookTimestamp`.
     #[must_use]
     pub fn sent_at(&self) -> Option<SystemTime> {
-        self.sent()
+        self.signed_at()
     }
 }
 
@@ -121,41 +130,56 @@ topics! {
     REACTION = "Reaction",
 }
 
-/// Receives from Linear. See the [module](self) for what Linear expects of a receiver.
-#[derive(Debug)]
+/// Receives from Linear. The [module](self) says what Linear expects of a receiver.
+#[derive(Clone, Debug)]
 pub struct Linear {
-    configured: Configured,
+    verifier: Verifier,
     tolerance: Duration,
 }
 
 impl Linear {
-    /// Takes the webhook's signing secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
+    /// Takes the webhook's signing secret, or several while one replaces another: a text, a list of
+    /// texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
-    /// say.
+    /// There is no secret, or [`Secrets::new`] refuses one: it is empty or in quotes, say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
-        let reader = Reader::of(&[
-            (Role::Topic, &["type"]),
-            (Role::Action, &["action"]),
-            (Role::Time, &["createdAt"]),
-            (Role::Sent, &["webhookTimestamp"]),
-        ])
-        .repeats_topic(EVENT)
-        .unsigned([EVENT, DELIVERY])
-        .facts(Facts::TopicAndTime)
-        .payload_at(PAYLOADS);
-        Ok(Self {
-            configured: Configured::new(&scheme(), secrets, reader)?,
+        keyed(&scheme(), secrets).map(Self::with)
+    }
+
+    /// Reads deliveries that were verified and stored earlier. It has no secret and
+    /// [refuses](Verifier::refusing) every request.
+    #[must_use]
+    pub fn reader() -> Self {
+        Self::with(Verifier::refusing(&scheme()))
+    }
+
+    fn with(verifier: Verifier) -> Self {
+        Self {
+            verifier,
             tolerance: TOLERANCE,
-        })
+        }
     }
 
     /// How far from now a request may have been signed, instead of 8 hours.
     #[must_use]
-    pub fn tolerance(self, tolerance: Duration) -> Self {
+    pub fn with_tolerance(self, tolerance: Duration) -> Self {
         Self { tolerance, ..self }
     }
+}
+
+/// What is read from a body, apart from the payload.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default, rename = "type")]
+    topic: Field<'a>,
+    #[serde(borrow, default)]
+    action: Field<'a>,
+    #[serde(borrow, default, rename = "createdAt")]
+    created_at: Field<'a>,
+    /// As it is written: the id is the digest of the body without these bytes.
+    #[serde(borrow, default, rename = "webhookTimestamp")]
+    signed_at: Option<&'a RawValue>,
 }
 
 impl Provider for Linear {
@@ -166,18 +190,32 @@ impl Provider for Linear {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.configured.verifier
+        &self.verifier
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        let event: Event = self.configured.reader.read(headers, body, None)?;
-        let id = id_of(body)?;
-        let identity = Identity::signed(id.clone()).with_unsigned(event.unsigned_text(&DELIVERY), &[]);
-        Ok(event.with_id(id).with_identity(identity))
+        let (topic, action, time, signed_at) = read_json(body, Shape::Object, |json| {
+            let body = Body::deserialize(json)?;
+            let signed_at = body.signed_at.map(|raw| raw.get().to_owned());
+            let topic = body.topic.required("type")?;
+            Ok((topic, body.action.optional(), body.created_at.time(), signed_at))
+        })?;
+        unsigned_headers::must_repeat(headers, &EVENT, Some(&topic))?;
+        let topic = with_action(topic, action.as_ref());
+        // A retry is the same event even if Linear comes to sign each attempt anew.
+        let id = id_without(body, "webhookTimestamp", signed_at.as_deref())?;
+
+        let mut fields = Fields::of(body, PAYLOADS).topic_and_time(Some(topic), &time);
+        fields.unsigned = unsigned_headers::present(headers, [EVENT, DELIVERY]);
+        let delivery = fields.unsigned(&DELIVERY).unwrap_or_default();
+        fields.identity = Some(Identity::signed(id.clone()).with_unsigned(delivery, &[]));
+        fields.id = Some(id);
+        fields.signed_at = signed_at.and_then(|number| serde_json::from_str::<Field<'_>>(&number).ok()?.milliseconds());
+        Ok(JsonEvent::new(fields))
     }
 
     fn check_time(&self, event: &Event, now: SystemTime) -> Result<(), SignatureError> {
-        check_time(event.sent(), now, self.tolerance)
+        check_time(event.signed_at(), now, self.tolerance)
     }
 
     fn signature_window(&self) -> Option<Duration> {
@@ -188,20 +226,8 @@ impl Provider for Linear {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 5 seconds for an answer, retries for 8 hours, bodies up to 5 MiB, as its SDK takes.
+    /// 5 seconds for a response, retries for 8 hours, bodies up to 5 MiB, as Linear's SDK accepts.
     fn policy(&self) -> DeliveryPolicy {
-        DeliveryPolicy::new(Duration::from_secs(5), HOUR.saturating_mul(8)).body_limit(BODY_LIMIT)
+        DeliveryPolicy::new(Duration::from_secs(5), HOUR.saturating_mul(8)).with_body_limit(BODY_LIMIT)
     }
-}
-
-/// The digest of the signed bytes without those that say when they were sent: a retry is the same
-/// event even if Linear comes to sign each attempt anew.
-fn id_of(body: &Bytes) -> Result<EventId, EventError> {
-    #[derive(Deserialize)]
-    struct Sent {
-        #[serde(rename = "webhookTimestamp")]
-        at: Option<Box<RawValue>>,
-    }
-    let sent: Sent = from_json(body)?;
-    id_without(body, "webhookTimestamp", sent.at.as_deref().map(RawValue::get))
 }

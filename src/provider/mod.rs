@@ -1,13 +1,35 @@
-//! Who sends: a [`Provider`] says how a provider signs, what its events are and how it delivers.
+//! A [`Provider`] says how a provider signs, what its events are and how it delivers them.
 //!
-//! To receive from a provider that is not here, describe it: [`custom`] takes how it signs and where id and topic are. Where that is
-//! not enough, implement [`Provider`]: a keyed [`Verifier`], a function from a body to your [`Event`], and the provider's
-//! [`DeliveryPolicy`].
+//! To receive from a provider that is not listed here, describe it: [`custom`] takes how it signs
+//! and where id and topic are. Where a description is not enough, implement [`Provider`]: a keyed
+//! [`Verifier`], a function from a body to your [`Event`], and the provider's [`DeliveryPolicy`].
+//!
+//! # Reading without a secret
+//! An inbox worker handles deliveries that another process has verified and stored. It needs the
+//! provider to read them, not its secrets: each built-in provider has a `reader()` that holds none,
+//! such as [`Dwolla::reader`](dwolla::Dwolla::reader), and [`custom`] has
+//! [`build_reader`](custom::CustomBuilder::build_reader). In front of requests a reader refuses
+//! everything.
+//!
+//! ```
+//! use http::HeaderMap;
+//! use tower_webhook::{provider::Provider as _, stripe::Stripe};
+//!
+//! let stored = br#"{"id":"evt_1","type":"invoice.paid","created":1782907200}"#;
+//! let reader = Stripe::reader();
+//! assert_eq!(reader.event(&HeaderMap::new(), &stored[..].into())?.topic(), "invoice.paid");
+//! assert!(reader.verifier().verify(&HeaderMap::new(), stored).is_err());
+//! # Ok::<(), tower_webhook::event::EventError>(())
+//! ```
 
 mod policy;
 mod topics;
 mod handshake;
-mod json;
+mod json_event;
+mod lenient;
+mod times;
+mod signing_time;
+mod unsigned_headers;
 mod form;
 pub mod dwolla;
 pub mod standard_webhooks;
@@ -23,7 +45,7 @@ pub mod zoom;
 pub mod custom;
 
 pub use handshake::Handshake;
-pub use json::JsonEvent;
+pub use json_event::JsonEvent;
 pub use policy::DeliveryPolicy;
 pub use topics::KnownTopics;
 
@@ -34,7 +56,7 @@ use http::HeaderMap;
 
 use crate::{
     event::{Event, EventError},
-    signature::{SignatureError, Verified, Verifier},
+    signature::{Scheme, SecretError, Secrets, SignatureError, Verified, Verifier},
 };
 
 /// One provider, configured with the secrets shared with it.
@@ -68,7 +90,8 @@ use crate::{
 /// impl BuildServer {
 ///     fn new(secrets: &Secrets) -> Result<Self, SecretError> {
 ///         let header = HeaderName::from_static("x-build-signature");
-///         Ok(Self(Verifier::new(&Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex), secrets)?))
+///         let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex);
+///         Ok(Self(Verifier::new(&scheme, secrets)?))
 ///     }
 /// }
 ///
@@ -90,62 +113,67 @@ use crate::{
 /// }
 ///
 /// let provider = BuildServer::new(&Secrets::new("8f742231b10e8888abcd99yyyzzz85a5")?)?;
-/// let event = provider.event(&HeaderMap::new(), &bytes::Bytes::from_static(br#"{"id":"7","status":"passed"}"#))?;
+/// let body = bytes::Bytes::from_static(br#"{"id":"7","status":"passed"}"#);
+/// let event = provider.event(&HeaderMap::new(), &body)?;
 /// assert_eq!(event.topic(), "passed");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Provider: Send + Sync + 'static {
-    /// What this provider's bodies are.
+    /// What this provider's bodies are read as.
     type Event: Event;
 
-    /// The provider's name: the default namespace of its ids, and what logs call it.
+    /// The provider's name: logs use it, and it is the default namespace of the provider's ids.
     fn name(&self) -> &str;
 
-    /// How the provider signs, keyed with its secrets. Where it signs by no HMAC, a function of
-    /// yours: [`Verifier::from_fn`].
+    /// How the provider signs, keyed with its secrets. For a signature that is no HMAC, a function
+    /// of yours: [`Verifier::from_fn`].
     fn verifier(&self) -> &Verifier;
 
-    /// Reads an event. Called with authentic bodies only; the headers are *not* covered by the signature unless the scheme says so.
+    /// Reads an event. Called with authentic bodies only. The signature does *not* cover the
+    /// headers unless the scheme says so.
     ///
     /// # Errors
-    /// The body is not an event. The provider is answered 400 and nothing is marked as seen, so a parser that was mended gets the
-    /// event with the provider's next attempt.
+    /// The body is not an event. The provider gets 400 and nothing is marked as seen, so a fixed
+    /// parser gets the event with the provider's next attempt.
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Self::Event, EventError>;
 
-    /// Whether the event was signed at a time near enough to now, where the provider says when in the body. Where it says so beside the body,
-    /// the [`Scheme`](crate::signature::Scheme) knows, and this says nothing, as it does by default.
+    /// Whether the event was signed at a time near enough to now, where the body says when it was
+    /// signed. Where a header says so, the [`Scheme`] checks it, and this method checks nothing,
+    /// which is the default.
     ///
     /// # Errors
-    /// It was not: [`check_time`](crate::signature::check_time) makes the error. The provider is answered as to any other wrong signature.
+    /// It was not: return the error of [`check_time`](crate::signature::check_time). The provider
+    /// gets the same response as for any other wrong signature.
     fn check_time(&self, event: &Self::Event, now: SystemTime) -> Result<(), SignatureError> {
         let _ = (event, now);
         Ok(())
     }
 
-    /// What is answered to an event that is no event: the request by which a provider sees whether this is an endpoint of its customer's. By
-    /// default there is none.
+    /// Responds to the provider's handshake, the request that verifies the endpoint (Slack
+    /// `url_verification`, Zoom `endpoint.url_validation`). Default: `None`, the request is an
+    /// event.
     ///
     /// # Security
-    /// The request is authentic; but whoever answers with something made of the secret signs what the request says. Make sure that it can be
-    /// no signed content.
+    /// The request is authentic. But a response made with the secret signs whatever the request
+    /// says: make sure that this can never be the signed content of another request.
     ///
     /// # Errors
-    /// The request is not what it says. The provider is answered 400.
+    /// The handshake is malformed. The provider gets 400.
     fn handshake(&self, event: &Self::Event, verified: Verified) -> Result<Option<Handshake>, EventError> {
         let _ = (event, verified);
         Ok(None)
     }
 
-    /// Whether the provider documents that an id names one event. Then a delivery that says
-    /// something else under the id of a finished event is its duplicate: the provider words a retry
-    /// anew. By default not: the id may be read from a field that is no event's, so such a delivery
-    /// is refused as a conflict, and nothing is lost unseen.
+    /// Whether the provider documents that an id names one event. Then a delivery with other facts
+    /// under the id of a finished event is a duplicate, because the provider rewords its retries.
+    /// Default: `false`. The id may have been read from a field that is not the event's, so such a
+    /// delivery is refused as a conflict, and nothing is lost unseen.
     fn ids_are_unique(&self) -> bool {
         false
     }
 
-    /// How far from now a request may have been signed, where the provider signs a time: the record
-    /// of an event must live at least as long. By default what the scheme says.
+    /// How far from now a request may have been signed, where the provider signs a time. The record
+    /// of an event must live at least as long. Default: what the scheme says.
     fn signature_window(&self) -> Option<Duration> {
         self.verifier().scheme()?.time_tolerance()
     }
@@ -153,9 +181,14 @@ pub trait Provider: Send + Sync + 'static {
     /// How the provider delivers.
     fn policy(&self) -> DeliveryPolicy;
 
-    /// The topics that this provider is known to send, so that a misspelt one is warned of when a
-    /// router with it meets the layer. Default: none, and nothing is warned of.
+    /// The topics that this provider is known to send. The layer warns of a router with a misspelt
+    /// one. Default: none, so it warns of nothing.
     fn known_topics(&self) -> KnownTopics {
         KnownTopics::default()
     }
+}
+
+/// What a built-in provider's `new` does with its secrets.
+fn keyed(scheme: &Scheme, secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Verifier, SecretError> {
+    Verifier::new(scheme, &secrets.try_into().map_err(Into::into)?)
 }

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-/// No provider waits for less; a limit of zero would have every delivery answered before it is read.
-const LEAST_ANSWER_LIMIT: Duration = Duration::from_millis(100);
+/// No provider waits for less. A timeout of zero would end every delivery before it is read.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How a provider delivers: what the layer's defaults are made of.
+/// How a provider delivers. The layer takes its defaults from it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -13,8 +13,9 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// let hour = Duration::from_secs(3600);
 /// let policy = DeliveryPolicy::new(Duration::from_secs(10), 72 * hour)
 ///     .with_redelivery_window(30 * 24 * hour)
-///     .body_limit(256 * 1024);
-/// assert_eq!(policy.retention(), 35 * 24 * hour); // what can come again is remembered, and five days more
+///     .with_body_limit(256 * 1024);
+/// assert_eq!(policy.body_limit(), 256 * 1024);
+/// assert_eq!(policy.retention(), 35 * 24 * hour); // five days longer than it can be sent again
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryPolicy {
@@ -26,12 +27,13 @@ pub struct DeliveryPolicy {
 }
 
 impl DeliveryPolicy {
-    /// A provider that waits `response_timeout` for an answer and retries by itself for `retry_window` after the event
-    /// (zero: it never retries). Bodies up to 1 MiB; ids kept five days longer than they can come.
+    /// A provider that waits `response_timeout` for a response and retries by itself for
+    /// `retry_window` after the event (zero: it never retries). Bodies may have up to 1 MiB, and
+    /// ids are kept five days longer than events can be sent again.
     #[must_use]
     pub fn new(response_timeout: Duration, retry_window: Duration) -> Self {
         Self {
-            response_timeout: response_timeout.max(LEAST_ANSWER_LIMIT),
+            response_timeout: response_timeout.max(SHORTEST_TIMEOUT),
             retry_window,
             redelivery_window: retry_window,
             retention: retry_window.saturating_add(5 * DAY),
@@ -39,23 +41,24 @@ impl DeliveryPolicy {
         }
     }
 
-    /// How long after the event the provider can be asked to send it again, by hand or through its API, where that is longer than
-    /// it retries by itself. Ids are kept five days longer than that.
+    /// How long after the event the provider can be asked to send it again, by hand or through its
+    /// API, where that is longer than it retries by itself. Ids are kept five days longer than
+    /// that.
     #[must_use]
-    pub fn with_redelivery_window(mut self, horizon: Duration) -> Self {
-        self.redelivery_window = horizon.max(self.retry_window);
+    pub fn with_redelivery_window(mut self, window: Duration) -> Self {
+        self.redelivery_window = window.max(self.retry_window);
         self.retention = self.redelivery_window.saturating_add(5 * DAY);
         self
     }
 
     /// The largest body, in bytes, at least one.
     #[must_use]
-    pub fn body_limit(mut self, bytes: usize) -> Self {
+    pub fn with_body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes.max(1);
         self
     }
 
-    /// How long the provider waits for an answer.
+    /// How long the provider waits for a response.
     #[must_use]
     pub fn response_timeout(&self) -> Duration {
         self.response_timeout
@@ -67,7 +70,7 @@ impl DeliveryPolicy {
         self.retry_window
     }
 
-    /// How long after the event it can still come at all.
+    /// How long after the event the provider can send it at all.
     #[must_use]
     pub fn redelivery_window(&self) -> Duration {
         self.redelivery_window
@@ -81,7 +84,7 @@ impl DeliveryPolicy {
 
     /// The largest body accepted by default, in bytes.
     #[must_use]
-    pub fn largest_body(&self) -> usize {
+    pub fn body_limit(&self) -> usize {
         self.body_limit
     }
 }

@@ -1,4 +1,5 @@
-//! Webhooks from [Shopify](https://shopify.dev/docs/apps/build/webhooks): [`Shopify`] receives them, [`Event`] is what they tell.
+//! Webhooks from [Shopify](https://shopify.dev/docs/apps/build/webhooks): [`Shopify`] receives
+//! them, [`Event`] is what they say.
 //!
 //! ```
 //! # #[cfg(feature = "service")] {
@@ -25,15 +26,17 @@
 //! ```
 //!
 //! # The secret and the signature
-//! The secret is the app's *client secret*, as it stands in its settings; webhooks made in a shop's admin are signed with a key of that shop, shown beside
-//! them. HMAC-SHA256 over the body alone, in base64, in `X-Shopify-Hmac-Sha256`. No time is signed.
+//! The secret is the app's *client secret*, as its settings show it. Webhooks made in a shop's
+//! admin are signed with a key of that shop, shown beside them. The signature is HMAC-SHA256 over
+//! the body alone, in base64, in `X-Shopify-Hmac-Sha256`. No time is signed.
 //!
-//! When the client secret is rotated, Shopify signs with the *oldest* one that is not revoked, so the new one alone is not enough: see
+//! While the client secret is being rotated, Shopify signs with the *oldest* one that is not
+//! revoked, so the new one alone is not enough: see
 //! [`SecretsHandle`](crate::signature::SecretsHandle).
 //!
 //! # Two families of headers
 //! Deliveries of the newer *Events* carry `Shopify-Hmac-Sha256`, `Shopify-Topic` and so on, with or
-//! without the `X-Shopify-` ones beside them. Their topic and action stand in the signed body:
+//! without the `X-Shopify-` headers beside them. Their topic and action are in the signed body:
 //! `Product.update`.
 //!
 //! # What is not signed
@@ -45,34 +48,39 @@
 //! duplicate. Whoever captured a request can send its body again under another id or topic, and it
 //! runs again.
 //!
-//! Who fears that more than a lost repetition builds the layer with
-//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): the digest of the body
-//! is the key then. It costs the second of two events with one body. Under the same topic
-//! (`shop/redact` twice within the five days for which a body is remembered) it is answered 200 and
-//! never handled. Under another topic (`orders/create` and `orders/paid` of one checkout) it is a
-//! conflict, answered 500 until Shopify gives up, and eight such failures on end may cost the
+//! Whoever fears such a replay more than a lost repetition builds the layer with
+//! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): then the digest of the
+//! body is the key. It costs the second of two events with one body. Under the same topic
+//! (`shop/redact` twice within the five days for which a body is remembered) the second gets 200
+//! and is never handled. Under another topic (`orders/create` and `orders/paid` of one checkout) it
+//! is a conflict and gets 500 until Shopify gives up, and eight such failures in a row may cost the
 //! subscription.
 //!
-//! # What Shopify does with your answer
-//! | answer | what Shopify does |
+//! # What Shopify does with each response
+//! | response | what Shopify does |
 //! | --- | --- |
 //! | 2xx within 5 seconds | done |
 //! | anything else, or later | sends the same body again, 8 times in 4 hours |
-//! | 8 failures on end | may delete the subscription |
+//! | 8 failures in a row | may delete the subscription |
 //!
-//! There is no redelivery by hand: what was missed is fetched through the API.
+//! There is no redelivery by hand. Fetch what was missed through the API.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     DeliveryPolicy, JsonEvent, KnownTopics, Provider,
-    json::{Configured, Reader, Role, topics},
+    json_event::{Fields, Payloads, with_action},
+    keyed,
+    lenient::{Field, Object},
+    topics::topics,
+    unsigned_headers,
 };
 use crate::{
-    event::{EventError, Identity, Unsigned},
+    event::{EventError, Fingerprint, Identity, Shape, Unsigned, read_json},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
 };
 
@@ -95,7 +103,23 @@ mod events {
     pub(super) const TRIGGERED_AT: HeaderName = HeaderName::from_static("shopify-triggered-at");
 }
 
-/// Ours: Shopify states no limit, and its bodies were seen to exceed a megabyte.
+/// The headers that an event keeps. Either family may come beside the other, so both are kept and
+/// no id is missed.
+const KEPT: [HeaderName; 11] = [
+    TOPIC,
+    SHOP_DOMAIN,
+    EVENT_ID,
+    WEBHOOK_ID,
+    TRIGGERED_AT,
+    events::TOPIC,
+    events::ACTION,
+    events::SHOP_DOMAIN,
+    events::EVENT_ID,
+    events::WEBHOOK_ID,
+    events::TRIGGERED_AT,
+];
+
+/// Our own choice: Shopify states no limit, and its bodies were seen to exceed a megabyte.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// How Shopify signs: HMAC-SHA256 over the body, in base64, in `X-Shopify-Hmac-Sha256`, or where
@@ -106,8 +130,8 @@ pub fn scheme() -> Scheme {
     Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64).or_header(events::TAG)
 }
 
-/// An event of Shopify. Its payload is the whole body, which is signed. Its topic is not, but where
-/// the body says it (the newer family of headers).
+/// An event of Shopify. Its payload is the whole body, which is signed. Its topic is signed only
+/// where the body says it, in the newer family of headers.
 pub type Event = JsonEvent<Shopify>;
 
 impl Event {
@@ -153,41 +177,39 @@ topics! {
     SHOP_REDACT = "shop/redact",
 }
 
-/// Receives from Shopify. See the [module](self) for what Shopify expects of a receiver.
-#[derive(Debug)]
+/// Receives from Shopify. The [module](self) says what Shopify expects of a receiver.
+#[derive(Clone, Debug)]
 pub struct Shopify {
-    configured: Configured,
-    /// Of Events, whose topic is in the body.
-    events: Reader,
+    verifier: Verifier,
 }
 
 impl Shopify {
-    /// Takes the app's client secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
+    /// Takes the app's client secret, or several while one replaces another: a text, a list of
+    /// texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
-    /// say.
+    /// There is no secret, or [`Secrets::new`] refuses one: it is empty or in quotes, say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
-        // Either family may stand beside the other: both are kept, so that no id is missed.
-        let kept = || {
-            let classic = [TOPIC, SHOP_DOMAIN, EVENT_ID, WEBHOOK_ID, TRIGGERED_AT];
-            let newer = [
-                events::TOPIC,
-                events::ACTION,
-                events::SHOP_DOMAIN,
-                events::EVENT_ID,
-                events::WEBHOOK_ID,
-                events::TRIGGERED_AT,
-            ];
-            classic.into_iter().chain(newer)
-        };
-        let classic = Reader::of(&[]).topic_header(TOPIC).unsigned(kept());
-        let events = Reader::of(&[(Role::MaybeTopic, &["topic"]), (Role::Action, &["action"])]).unsigned(kept());
-        Ok(Self {
-            configured: Configured::new(&scheme(), secrets, classic)?,
-            events,
-        })
+        keyed(&scheme(), secrets).map(|verifier| Self { verifier })
     }
+
+    /// Reads deliveries that were verified and stored earlier. It has no secret and
+    /// [refuses](Verifier::refusing) every request.
+    #[must_use]
+    pub fn reader() -> Self {
+        Self {
+            verifier: Verifier::refusing(&scheme()),
+        }
+    }
+}
+
+/// What is read from a body of Events, apart from the payload.
+#[derive(Default, Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    topic: Field<'a>,
+    #[serde(borrow, default)]
+    action: Field<'a>,
 }
 
 impl Provider for Shopify {
@@ -198,37 +220,41 @@ impl Provider for Shopify {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.configured.verifier
+        &self.verifier
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        // Events carry the older headers too, which say nothing of their own.
+        let mut fields = Fields::of(body, Payloads::WHOLE_BODY);
         let is_of_events = headers.contains_key(events::TAG);
-        let reader = if is_of_events {
-            &self.events
+        if is_of_events {
+            fields.topic = read_json(body, Shape::Any, |json| {
+                let body = Object::<Body<'_>>::deserialize(json)?.or_empty();
+                let action = body.action.optional();
+                Ok(body.topic.optional().map(|topic| with_action(topic, action.as_ref())))
+            })?;
         } else {
-            &self.configured.reader
-        };
-        let mut event: Event = reader.read(headers, body, None)?;
-        // A body without a topic is none of Events': the newer headers stand beside the older ones.
-        if event.topic().is_empty() && headers.contains_key(TOPIC) {
-            event = self.configured.reader.read(headers, body, None)?;
+            read_json(body, Shape::Any, |json| IgnoredAny::deserialize(json).map(drop))?;
         }
-        let text =
-            |header: Option<Unsigned<&str>>| header.map_or_else(String::new, |text| text.into_unsigned().to_owned());
-        let id = text(event.event_id().or_else(|| event.webhook_id()));
-        let shop = text(event.shop_domain());
-        let topic = event.topic().to_owned();
-        let identity = Identity::of_body().with_unsigned(&id, &[&topic, &shop]);
-        Ok(event.with_identity(identity))
+        // Without a topic in the body, the newer headers merely accompany the classic ones.
+        if fields.topic.is_none() && (!is_of_events || headers.contains_key(TOPIC)) {
+            let topic = unsigned_headers::required(headers, &TOPIC)?;
+            fields.fingerprint = Some(Fingerprint::of([topic.as_str().as_bytes(), body]));
+            fields.topic = Some(topic);
+        }
+        fields.unsigned = unsigned_headers::present(headers, KEPT);
+        let first = |names: &[HeaderName]| names.iter().find_map(|name| fields.unsigned(name)).unwrap_or_default();
+        let id = first(&[EVENT_ID, events::EVENT_ID, WEBHOOK_ID, events::WEBHOOK_ID]);
+        let shop = first(&[SHOP_DOMAIN, events::SHOP_DOMAIN]);
+        fields.identity = Some(Identity::of_body().with_unsigned(id, &[fields.topic(), shop]));
+        Ok(JsonEvent::new(fields))
     }
 
     fn known_topics(&self) -> KnownTopics {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 5 seconds for an answer, retries for 4 hours, bodies up to 4 MiB.
+    /// 5 seconds for a response, retries for 4 hours, bodies up to 4 MiB.
     fn policy(&self) -> DeliveryPolicy {
-        DeliveryPolicy::new(Duration::from_secs(5), Duration::from_secs(4 * 3600)).body_limit(BODY_LIMIT)
+        DeliveryPolicy::new(Duration::from_secs(5), Duration::from_secs(4 * 3600)).with_body_limit(BODY_LIMIT)
     }
 }

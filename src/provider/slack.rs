@@ -1,4 +1,5 @@
-//! Events from [Slack's Events API](https://docs.slack.dev/apis/events-api): [`Slack`] receives them, [`Event`] is what they tell.
+//! Events from [Slack's Events API](https://docs.slack.dev/apis/events-api): [`Slack`] receives
+//! them, [`Event`] is what they say.
 //!
 //! ```
 //! # #[cfg(feature = "service")] {
@@ -21,67 +22,75 @@
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
-//! A topic is the inner `event.type`; where there is no inner event (`app_rate_limited`), the outer
-//! `type`.
+//! A topic is the inner `event.type`, or the outer `type` where there is no inner event
+//! (`app_rate_limited`).
 //!
 //! # Interactions and slash commands
 //! They come as forms, and are events too. An interaction (`payload=…`) has the topic
 //! `interactive.block_actions`, by its `type`, and the JSON in the field as its payload. A slash
-//! command has the topic `command./deploy`, and its fields as the payload: an object of texts. A
+//! command has the topic `command./deploy`, and its fields as the payload: an object of strings. A
 //! handler for `interactive` or for `command` gets all of them. Neither has an `event_id`: the
 //! digest of the body is the deduplication key. Slack does not send them again.
 //!
-//! What Slack shows a user at once is the body of an HTTP answer: for that, put the
-//! [layer](crate::layer) before a service of yours. The layer answers the `ssl_check` of a
-//! command's address with 200 and hands it to no handler.
+//! Slack shows the user the body of the HTTP response at once. To write such a body, put the
+//! [layer](crate::layer) in front of a service of yours. The layer responds 200 to the `ssl_check`
+//! of a command's address and hands it to no handler.
 //!
 //! # The secret and the signature
-//! The secret is the app's *signing secret* (Basic Information, App Credentials), as it stands there. The `token` in bodies is an older means and
-//! is not looked at. When the secret is regenerated, be ready for both: see [`SecretsHandle`](crate::signature::SecretsHandle).
+//! The secret is the app's *signing secret* (Basic Information, App Credentials), as shown there.
+//! The `token` in bodies is an older means and is ignored. Before the secret is regenerated, be
+//! ready to accept both: see [`SecretsHandle`](crate::signature::SecretsHandle).
 //!
-//! Signed are `X-Slack-Request-Timestamp` and the body. A request that was signed more than 300 seconds from now is refused
-//! ([`Slack::tolerance`] sets another limit). `X-Slack-Retry-Num` is not signed and decides nothing.
+//! The signature covers `X-Slack-Request-Timestamp` and the body. A request that was signed more
+//! than 300 seconds from now is refused ([`Slack::with_tolerance`] sets another limit).
+//! `X-Slack-Retry-Num` is not signed and decides nothing.
 //!
 //! # The handshake
-//! When the address is entered, Slack sends `url_verification` with a challenge. The layer answers it, once its signature is verified, and hands it
-//! to no handler.
+//! When the address is entered, Slack sends `url_verification` with a challenge. The layer echoes
+//! the challenge once the request's signature is verified, and hands the request to no handler.
 //!
-//! # What Slack does with your answer
-//! | answer | what Slack does |
+//! # What Slack does with each response
+//! | response | what Slack does |
 //! | --- | --- |
 //! | 2xx within 3 seconds | done |
-//! | 3xx | followed, twice at most |
-//! | anything else, or later | sends it again at once, after 1 min and after 5 min; with *delayed events*, hourly for 24 hours |
+//! | 3xx | follows it, twice at most |
+//! | anything else, or later | sends it again at once, after 1 min and after 5 min |
+//! | the same with *delayed events* | also hourly for 24 hours |
 //! | more than 95 % failures in an hour | disables the subscription |
 //!
-//! The layer answers after 1.5 seconds by default, by 503 if the handler still runs: the retry then
-//! finds the event handled. Hand what takes longer to a queue. An event has the same `event_id`
-//! each time, and two apps of yours may get one `event_id`: the deduplication key is `api_app_id`
-//! and `event_id`.
+//! The layer responds after 1.5 seconds by default, with 503 if the handler is still running: the
+//! retry then finds the event handled. Hand longer work to a queue. An event keeps its `event_id`,
+//! and two apps of yours may get one `event_id`: the deduplication key is `api_app_id` and
+//! `event_id`.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
 
 use super::{
     DeliveryPolicy, Handshake, JsonEvent, KnownTopics, Provider, form,
-    json::{Configured, Facts, Reader, Role, topics},
+    json_event::{Fields, Payloads, scoped},
+    keyed,
+    lenient::{Field, Object},
+    topics::topics,
 };
 use crate::{
-    event::{EventError, EventErrorKind, read_payload},
+    event::{EventError, EventErrorKind, EventId, Identity, Shape, read_json, read_payload},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verified, Verifier},
 };
 
 const TOLERANCE: Duration = Duration::from_secs(300);
-/// What Slack's Bolt takes by default.
+/// What Slack's Bolt accepts by default.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// A challenge is echoed: no more of it than Slack sends.
+/// Longer than any challenge that Slack sends. It is echoed, so there is a limit.
 const LONGEST_CHALLENGE: usize = 256;
+const PAYLOADS: Payloads = Payloads::Fixed(&[&["event"], &[]]);
 
-/// How Slack signs: HMAC-SHA256 over `v0:{timestamp}:{body}`, in hex after `v0=`, in `X-Slack-Signature`.
+/// How Slack signs: HMAC-SHA256 over `v0:{timestamp}:{body}`, in hex after `v0=`, in
+/// `X-Slack-Signature`.
 #[must_use]
 pub fn scheme() -> Scheme {
     Scheme::new(
@@ -94,8 +103,8 @@ pub fn scheme() -> Scheme {
     .content_of("v0:{timestamp}:{body}")
 }
 
-/// An event of Slack. Its payload is the inner `event`, or the whole body where there is none; of a
-/// form, its JSON or its fields. All of it is signed.
+/// An event of Slack. Its payload is the inner `event`, or the whole body where there is none. The
+/// payload of a form is its JSON or its fields. All of it is signed.
 pub type Event = JsonEvent<Slack>;
 
 topics! {
@@ -114,48 +123,121 @@ topics! {
     TOKENS_REVOKED = "tokens_revoked",
 }
 
-/// Receives from Slack. See the [module](self) for what Slack expects of a receiver.
-#[derive(Debug)]
+/// Receives from Slack. The [module](self) says what Slack expects of a receiver.
+#[derive(Clone, Debug)]
 pub struct Slack {
-    configured: Configured,
-    interactive: Reader,
-    command: Reader,
-    ssl_check: Reader,
+    verifier: Verifier,
 }
 
 impl Slack {
-    /// Takes the app's signing secret, or several while one replaces another: a text, a list of texts or [`Secrets`].
+    /// Takes the app's signing secret, or several while one replaces another: a text, a list of
+    /// texts or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
-    /// say.
+    /// There is no secret, or [`Secrets::new`] refuses one: it is empty or in quotes, say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
-        let reader = Reader::of(&[
-            (Role::MaybeId, &["event_id"]),
-            (Role::Scope, &["api_app_id"]),
-            (Role::Topic, &["event", "type"]),
-            (Role::OtherTopic, &["type"]),
-            (Role::Time, &["event_time"]),
-        ])
-        .facts(Facts::TopicAndTime)
-        .payload_at(&[&["event"], &[]]);
-        Ok(Self {
-            configured: Configured::new(&scheme(), secrets, reader)?,
-            // What asks for the options of a legacy menu may say no type.
-            interactive: Reader::of(&[(Role::MaybeTopic, &["type"])]).topic_prefix("interactive."),
-            command: Reader::of(&[(Role::Topic, &["command"])]).topic_prefix("command."),
-            ssl_check: Reader::of(&[(Role::MaybeTopic, &["ssl_check"])]).topic_prefix("ssl_check."),
-        })
+        keyed(&scheme(), secrets).map(|verifier| Self { verifier })
+    }
+
+    /// Reads deliveries that were verified and stored earlier. It has no secret and
+    /// [refuses](Verifier::refusing) every request.
+    #[must_use]
+    pub fn reader() -> Self {
+        Self {
+            verifier: Verifier::refusing(&scheme()),
+        }
     }
 
     /// How far from now a request may have been signed, instead of 300 seconds.
     #[must_use]
-    pub fn tolerance(self, tolerance: Duration) -> Self {
+    pub fn with_tolerance(self, tolerance: Duration) -> Self {
         Self {
-            configured: self.configured.tolerance(tolerance),
-            ..self
+            verifier: self.verifier.with_tolerance(tolerance),
         }
     }
+}
+
+/// What is read from a body that is JSON, apart from the payload.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    event_id: Field<'a>,
+    #[serde(borrow, default)]
+    api_app_id: Field<'a>,
+    #[serde(borrow, default)]
+    event: Object<Typed<'a>>,
+    #[serde(borrow, default, rename = "type")]
+    topic: Field<'a>,
+    #[serde(borrow, default)]
+    event_time: Field<'a>,
+}
+
+/// An inner event, or an interaction.
+#[derive(Default, Deserialize)]
+struct Typed<'a> {
+    #[serde(borrow, default, rename = "type")]
+    topic: Field<'a>,
+}
+
+impl Body<'_> {
+    /// The type of the inner event, or the body's own.
+    fn topic<E: serde::de::Error>(&self) -> Result<EventId, E> {
+        let outer = match &self.topic {
+            Field::Absent => None,
+            topic => Some(topic.required("type")?),
+        };
+        let inner = match &self.event {
+            Object::Is(inner) if !inner.topic.is_absent() => Some(inner.topic.required("event.type")?),
+            Object::Is(_) | Object::Absent => None,
+            Object::Other(kind) => {
+                return Err(E::custom(format_args!(
+                    "the event's event is {kind}; expected an object"
+                )));
+            }
+        };
+        inner.or(outer).map_or_else(|| Field::Absent.required("event.type"), Ok)
+    }
+}
+
+/// The topic of a form: its kind, and what tells it from others of its kind.
+fn topic_of_form(kind: &str, what: Option<EventId>) -> Result<EventId, EventError> {
+    let topic = what.map_or_else(|| kind.to_owned(), |what| format!("{kind}.{what}"));
+    EventId::new(&topic).map_err(|error| field_error(format!("the event's topic {}", error.wrong())))
+}
+
+fn field_error(message: impl Into<Cow<'static, str>>) -> EventError {
+    EventError::new(EventErrorKind::Field, message)
+}
+
+fn read_form(body: &Bytes) -> Result<Event, EventError> {
+    let (topic, json) = if let Some(payload) = form::field(body, "payload") {
+        // The request for the options of a legacy menu may have no type.
+        let kind = read_json(&payload, Shape::Any, |json| {
+            Ok(Object::<Typed<'_>>::deserialize(json)?.or_empty().topic.optional())
+        })?;
+        (topic_of_form("interactive", kind)?, payload)
+    } else {
+        let text = |name: &str| form::field(body, name).and_then(|text| String::from_utf8(text.into()).ok());
+        let command = text("command");
+        // A form that names a command is one, whatever else it says; a check names none.
+        let topic = match text("ssl_check") {
+            Some(check) if command.as_ref().is_none_or(String::is_empty) => {
+                topic_of_form("ssl_check", EventId::new(&check).ok())?
+            }
+            _ => {
+                let command = command.map_or(Field::Absent, |command| Field::Text(command.into()));
+                let command = command.required::<serde_json::Error>("command");
+                topic_of_form(
+                    "command",
+                    Some(command.map_err(|error| field_error(error.to_string()))?),
+                )?
+            }
+        };
+        (topic, form::to_json(body))
+    };
+    let mut fields = Fields::within(body, &json, Payloads::WHOLE_BODY);
+    fields.topic = Some(topic);
+    Ok(JsonEvent::new(fields))
 }
 
 impl Provider for Slack {
@@ -170,21 +252,28 @@ impl Provider for Slack {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.configured.verifier
+        &self.verifier
     }
 
-    fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        if !form::is_form(body) {
-            return self.configured.reader.read(headers, body, None);
+    fn event(&self, _: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
+        if form::is_form(body) {
+            return read_form(body);
         }
-        if let Some(payload) = form::field(body, "payload") {
-            return self.interactive.read_within(headers, body, &payload, None);
-        }
-        // What names a command is one, whatever else it says: a check names none.
-        let is_check =
-            form::field(body, "ssl_check").is_some() && form::field(body, "command").is_none_or(|name| name.is_empty());
-        let reader = if is_check { &self.ssl_check } else { &self.command };
-        reader.read_within(headers, body, &form::to_json(body), None)
+        let (id, app, topic, time) = read_json(body, Shape::Object, |json| {
+            let body = Body::deserialize(json)?;
+            let topic = body.topic()?;
+            Ok((
+                body.event_id.optional(),
+                body.api_app_id.optional(),
+                topic,
+                body.event_time.time(),
+            ))
+        })?;
+        let mut fields = Fields::of(body, PAYLOADS).topic_and_time(Some(topic), &time);
+        let key = id.as_ref().zip(app.as_ref()).and_then(|(id, app)| scoped(app, id));
+        fields.identity = key.map(Identity::signed);
+        fields.id = id;
+        Ok(JsonEvent::new(fields))
     }
 
     fn handshake(&self, event: &Event, _: Verified) -> Result<Option<Handshake>, EventError> {
@@ -194,19 +283,10 @@ impl Provider for Slack {
         if event.topic() != "url_verification" || event.id().is_some() {
             return Ok(None);
         }
-        let challenge = read_payload::<String>(event.json(), &["challenge"])
-            .ok()
-            .filter(|text| {
-                // It is echoed: nothing that a browser could take for more than text.
-                let plain = text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.+/=".contains(&byte));
-                plain && (1..=LONGEST_CHALLENGE).contains(&text.len())
-            });
-        match challenge {
-            Some(challenge) => Ok(Some(Handshake::answer("text/plain", challenge))),
-            None => Err(EventError::new(
-                EventErrorKind::Field,
+        let challenge = read_payload::<String>(event.json(), &["challenge"]).ok();
+        match challenge.filter(|text| Handshake::is_plain(text, LONGEST_CHALLENGE)) {
+            Some(challenge) => Ok(Some(Handshake::respond("text/plain", challenge))),
+            None => Err(field_error(
                 "the event's challenge is no string of 1 to 256 letters, digits and -_.+/=; expected one in a url_verification",
             )),
         }
@@ -216,9 +296,9 @@ impl Provider for Slack {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 3 seconds for an answer, retries for 6 minutes and, with *delayed events*, for 24 hours,
-    /// bodies up to 4 MiB, as Bolt takes.
+    /// 3 seconds for a response, retries for 6 minutes and, with *delayed events*, for 24 hours,
+    /// bodies up to 4 MiB, as Bolt accepts.
     fn policy(&self) -> DeliveryPolicy {
-        DeliveryPolicy::new(Duration::from_secs(3), HOUR.saturating_mul(24)).body_limit(BODY_LIMIT)
+        DeliveryPolicy::new(Duration::from_secs(3), HOUR.saturating_mul(24)).with_body_limit(BODY_LIMIT)
     }
 }

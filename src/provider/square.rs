@@ -1,4 +1,5 @@
-//! Webhooks from [Square](https://developer.squareup.com/docs/webhooks/overview): [`Square`] receives them, [`Event`] is what they tell.
+//! Webhooks from [Square](https://developer.squareup.com/docs/webhooks/overview): [`Square`]
+//! receives them, [`Event`] is what they say.
 //!
 //! ```
 //! # #[cfg(feature = "service")] {
@@ -27,46 +28,97 @@
 //! ```
 //!
 //! # The secret and the signature
-//! The secret is the subscription's *signature key* (Developer Console, Webhooks, Subscriptions), as it stands there. Replacing it takes effect at once: exchange the old
-//! for both before, and both for the new one after ([`SecretsHandle`](crate::signature::SecretsHandle)).
+//! The secret is the subscription's *signature key* (Developer Console, Webhooks, Subscriptions),
+//! as shown there. Replacing it takes effect at once. To replace it without a gap, first accept the
+//! old and the new key together ([`SecretsHandle`](crate::signature::SecretsHandle)).
 //!
-//! Square signs the address that it posts to, then the body. The address is what you give to [`Square::new`], letter for letter as it stands in the
-//! subscription (scheme, port, slash at the end, query): it is never taken from a request, of which a proxy changes it and a stranger chooses it. No time is
-//! signed. The SHA-1 in `x-square-signature` is not looked at.
+//! Square signs the URL that it posts to, then the body. Give that URL to [`Square::new`] letter
+//! for letter as the subscription has it (scheme, port, trailing slash, query). It is never taken
+//! from a request, where a proxy changes it and an attacker chooses it. No time is signed. The
+//! SHA-1 tag in `x-square-signature` is ignored.
 //!
-//! # What Square does with your answer
-//! | answer | what Square does |
+//! # What Square does with each response
+//! | response | what Square does |
 //! | --- | --- |
 //! | 2xx within 10 seconds | done |
-//! | 3xx, 4xx, 5xx, none in time | sends it again after 1, 2, 4, 8, 16, 32 and 60 min, 2, 4, 8 and 8 h |
+//! | 3xx, 4xx, 5xx, or none in time | sends it again 11 times within 24 hours |
 //! | no success in three weeks | disables the subscription |
 //!
-//! An event has the same `event_id` each time: that is the deduplication key.
+//! The retries come after 1, 2, 4, 8, 16, 32 and 60 minutes, then after 2, 4, 8 and 8 hours. An
+//! event keeps its `event_id`, which is the deduplication key.
+//!
+//! What was missed can be fetched from the API and read with [`Event::from_json`].
 
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
+use serde::Deserialize;
 
 use super::{
     DeliveryPolicy, JsonEvent, KnownTopics, Provider,
-    json::{Configured, Facts, Reader, Role, topics},
+    json_event::{Fields, Payloads},
+    keyed,
+    lenient::Field,
+    topics::topics,
 };
 use crate::{
-    event::EventError,
+    event::{EventError, SelfIdentified, Shape, read_json},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
 };
 
-/// How Square signs: HMAC-SHA256 over the notification URL and the body, in base64, in `x-square-hmacsha256-signature`.
+const PAYLOADS: Payloads = Payloads::Fixed(&[&["data", "object"], &["data"]]);
+
+/// How Square signs: HMAC-SHA256 over the notification URL and the body, in base64, in
+/// `x-square-hmacsha256-signature`.
 #[must_use]
 pub fn scheme(notification_url: &str) -> Scheme {
     let header = HeaderName::from_static("x-square-hmacsha256-signature");
     Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64).text_before_body(notification_url.to_owned())
 }
 
-/// An event of Square. Its payload is `data.object`, or `data` where that is absent (what was
-/// deleted has no object); all of it is signed.
+/// An event of Square. Its payload is `data.object`, or `data` where that is absent (deleted things
+/// have no object). All of it is signed.
 pub type Event = JsonEvent<Square>;
+
+impl SelfIdentified for Event {}
+
+/// What is read from a body, apart from the payload.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default, rename = "event_id")]
+    id: Field<'a>,
+    #[serde(borrow, default, rename = "type")]
+    topic: Field<'a>,
+    #[serde(borrow, default, rename = "created_at")]
+    time: Field<'a>,
+}
+
+impl Event {
+    /// Reads an event from its JSON. [`Square`] does this for deliveries; use it for events that
+    /// you fetched from Square's API (`POST /v2/events`). Such an event has the same key as its
+    /// delivery.
+    ///
+    /// # Errors
+    /// The JSON is not an object with the strings `event_id` and `type`, or it has a field twice.
+    pub fn from_json(json: &[u8]) -> Result<Self, EventError> {
+        Self::of(&Bytes::copy_from_slice(json))
+    }
+
+    fn of(body: &Bytes) -> Result<Self, EventError> {
+        let (id, topic, time) = read_json(body, Shape::Object, |json| {
+            let body = Body::deserialize(json)?;
+            Ok((
+                body.id.required("event_id")?,
+                body.topic.required("type")?,
+                body.time.time(),
+            ))
+        })?;
+        let mut fields = Fields::of(body, PAYLOADS).topic_and_time(Some(topic), &time);
+        fields.id = Some(id);
+        Ok(Self::new(fields))
+    }
+}
 
 topics! {
     CATALOG_VERSION_UPDATED = "catalog.version.updated",
@@ -84,16 +136,19 @@ topics! {
     SUBSCRIPTION_UPDATED = "subscription.updated",
 }
 
-/// Receives from Square. See the [module](self) for what Square expects of a receiver.
-#[derive(Debug)]
-pub struct Square(Configured);
+/// Receives from Square. The [module](self) says what Square expects of a receiver.
+#[derive(Clone, Debug)]
+pub struct Square {
+    verifier: Verifier,
+}
 
 impl Square {
-    /// Takes the address of the subscription, as it stands there, and its signature key, or several while one replaces another.
+    /// Takes the subscription's notification URL, exactly as Square shows it, and its signature
+    /// key, or several while one replaces another.
     ///
     /// # Errors
-    /// The address is no absolute URL. There is no secret, or one that [`Secrets::new`] refuses: an
-    /// empty one, or one in quotes, say.
+    /// The notification URL is not absolute. There is no secret, or [`Secrets::new`] refuses one:
+    /// it is empty or in quotes, say.
     pub fn new(
         notification_url: &str,
         secrets: impl TryInto<Secrets, Error: Into<SecretError>>,
@@ -106,19 +161,18 @@ impl Square {
         if !is_url || notification_url.trim() != notification_url {
             return Err(SquareError(Wrong::Url));
         }
-        let reader = Reader::of(&[
-            (Role::Id, &["event_id"]),
-            (Role::Topic, &["type"]),
-            (Role::Time, &["created_at"]),
-        ]);
-        let configured = Configured::new(
-            &scheme(notification_url),
-            secrets,
-            reader
-                .facts(Facts::TopicAndTime)
-                .payload_at(&[&["data", "object"], &["data"]]),
-        );
-        configured.map(Self).map_err(|error| SquareError(Wrong::Secret(error)))
+        keyed(&scheme(notification_url), secrets)
+            .map(|verifier| Self { verifier })
+            .map_err(|error| SquareError(Wrong::Secret(error)))
+    }
+
+    /// Reads deliveries that were verified and stored earlier. It has neither URL nor secret and
+    /// [refuses](Verifier::refusing) every request.
+    #[must_use]
+    pub fn reader() -> Self {
+        Self {
+            verifier: Verifier::refusing(&scheme("")),
+        }
     }
 }
 
@@ -134,25 +188,25 @@ impl Provider for Square {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.0.verifier
+        &self.verifier
     }
 
-    fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        self.0.reader.read(headers, body, None)
+    fn event(&self, _: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
+        Event::of(body)
     }
 
     fn known_topics(&self) -> KnownTopics {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 10 seconds for an answer, retries for 72 hours (what older pages of Square's say; the table
-    /// above makes 24), bodies up to 1 MiB.
+    /// 10 seconds for a response, retries for 72 hours (as Square's older pages say; the schedule
+    /// in the [module](self) takes 24), bodies up to 1 MiB.
     fn policy(&self) -> DeliveryPolicy {
         DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(72 * 3600))
     }
 }
 
-/// Why a [`Square`] cannot be. Its text repeats no secret.
+/// Why a [`Square`] cannot be built. Its text repeats no secret.
 ///
 /// ```
 /// use tower_webhook::square::Square;
@@ -160,7 +214,8 @@ impl Provider for Square {
 /// let error = Square::new("example.com/webhooks", "Ibxx_5AKakO-3qeNVR61Dw").unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "the notification URL is not absolute, or has whitespace around it; expected it as it stands in the subscription: https://…",
+///     "the notification URL is not absolute, or has whitespace around it; \
+///      expected it as it stands in the subscription: https://…",
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

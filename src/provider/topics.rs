@@ -1,11 +1,27 @@
-//! Which topics a provider is known to send: to find a misspelt one when the program starts.
+//! Which topics a provider is known to send, to find a misspelt one when the program starts.
+
+/// Names for a provider's usual topics: `NAME = "as.the.provider.writes.it"`.
+macro_rules! topics {
+    ($($name:ident = $text:literal),* $(,)?) => {
+        /// Names of common topics. Every other topic works as its text.
+        pub mod topic {
+            $(
+                #[doc = concat!("`", $text, "`")]
+                pub const $name: &str = $text;
+            )*
+        }
+
+        const COMMON_TOPICS: &[&str] = &[$($text),*];
+    };
+}
+pub(super) use topics;
 
 /// The topics that a provider is known to send: all of them, or the common ones.
 ///
 /// ```
 /// use tower_webhook::provider::KnownTopics;
 ///
-/// // of a complete list whatever is not in it is doubted
+/// // a complete list: every other topic is doubtful
 /// let all = KnownTopics::all(["customer_created", "customer_verified"]);
 /// assert_eq!(all.doubt("customer_verified"), None);
 /// assert_eq!(
@@ -13,7 +29,7 @@
 ///     Some("it is not among the 2 topics known here; did you mean `customer_verified`?")
 /// );
 ///
-/// // of an incomplete list only what is one letter away from a name in it
+/// // an incomplete list: only a topic one letter away from a known one is doubtful
 /// let common = KnownTopics::common(["invoice.paid"]);
 /// assert_eq!(common.doubt("invoice.piad").as_deref(), Some("did you mean `invoice.paid`?"));
 /// assert_eq!(common.doubt("invoice.sent"), None);
@@ -26,13 +42,13 @@ pub struct KnownTopics {
 
 /// Below this length, names that are one letter apart are often two topics.
 const SHORTEST: usize = 5;
-/// How far a name may be from a topic to be suggested for it, where the topic is known to be wrong.
+/// How far a suggested name may be from a topic that is known to be wrong.
 const FAR: usize = 3;
 /// The longest topic that is compared with names, in bytes.
 const LONGEST: usize = 255;
 
 impl KnownTopics {
-    /// Every topic there is, as the provider writes it.
+    /// All topics that exist, as the provider writes them.
     #[must_use]
     pub fn all(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
@@ -41,7 +57,7 @@ impl KnownTopics {
         }
     }
 
-    /// Some topics; there are others.
+    /// Some topics; others exist.
     #[must_use]
     pub fn common(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
@@ -50,11 +66,11 @@ impl KnownTopics {
         }
     }
 
-    /// Why this is probably no topic of the provider's, and which one may be meant. `None` where
-    /// nothing speaks against it.
+    /// Why the provider probably has no such topic, and which one may be meant. `None` if the topic
+    /// is plausible.
     ///
-    /// The beginning of a known topic up to a dot is known, too: a handler can be registered for
-    /// it.
+    /// The beginning of a known topic up to a dot is known as well, because a handler can be
+    /// registered for it.
     #[must_use]
     pub fn doubt(&self, topic: &str) -> Option<String> {
         let begins = |name: &String| {
@@ -89,8 +105,8 @@ impl KnownTopics {
     }
 }
 
-/// How many letters one has to insert, remove, replace or exchange with their neighbour to make one
-/// text of the other.
+/// How many letters must be inserted, removed, replaced or swapped with their neighbour to turn one
+/// text into the other.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut before_last: Vec<usize> = Vec::new();

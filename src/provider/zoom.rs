@@ -1,4 +1,5 @@
-//! Webhooks from [Zoom](https://developers.zoom.us/docs/api/webhooks/): [`Zoom`] receives them, [`Event`] is what they tell.
+//! Webhooks from [Zoom](https://developers.zoom.us/docs/api/webhooks/): [`Zoom`] receives them,
+//! [`Event`] is what they say.
 //!
 //! ```
 //! # #[cfg(feature = "service")] {
@@ -22,52 +23,63 @@
 //! ```
 //!
 //! # The secret and the signature
-//! The secret is the app's *secret token* (Marketplace, the app, Features, Access), as it stands there; the *verification token* beside it is an older means. When it is
-//! regenerated, be ready for both: see [`SecretsHandle`](crate::signature::SecretsHandle).
+//! The secret is the app's *secret token* (Marketplace, the app, Features, Access), as shown there.
+//! The *verification token* beside it is an older means. Before the secret token is regenerated, be
+//! ready to accept both: see [`SecretsHandle`](crate::signature::SecretsHandle).
 //!
-//! Signed are `x-zm-request-timestamp` and the body. A request that was signed more than 2 hours
-//! from now is refused ([`Zoom::tolerance`] sets another limit): Zoom does not say whether a retry,
-//! the last of which comes 85 minutes after the event, is signed anew.
+//! The signature covers `x-zm-request-timestamp` and the body. A request that was signed more than
+//! 2 hours from now is refused ([`Zoom::with_tolerance`] sets another limit): Zoom does not say
+//! whether a retry, the last of which comes 85 minutes after the event, is signed anew.
 //!
-//! Zoom gives its events no id: the digest of the body is the deduplication key. Events have a time in milliseconds, so two of them differ; one event that Zoom sends with
-//! another body (a recording's fresh download token) is two.
+//! Zoom gives its events no id: the digest of the body is the deduplication key. Events have a time
+//! in milliseconds, so two of them differ. One event that Zoom sends with another body (a
+//! recording's fresh download token) is two.
 //!
 //! # The handshake
-//! When the address is entered, and every 72 hours, Zoom sends `endpoint.url_validation` with a token that is to be signed with the secret. The layer does it, once the request's own
-//! signature is verified, and hands it to no handler. A token is refused that is anything but letters, digits and `-_+/=`: what this signs can never be what signs a
-//! request, which begins with `v0:`.
+//! When the address is entered, and every 72 hours, Zoom sends `endpoint.url_validation` with a
+//! token to be signed with the secret. The layer signs it once the request's own signature is
+//! verified, and hands the request to no handler. It refuses a token with anything but letters,
+//! digits and `-_+/=`: such a token can never be the signed content of a request, which begins with
+//! `v0:`.
 //!
-//! # What Zoom does with your answer
-//! | answer | what Zoom does |
+//! # What Zoom does with each response
+//! | response | what Zoom does |
 //! | --- | --- |
 //! | 200 or 204 within 3 seconds | done |
 //! | anything else, or later | sends it again after 5, 25 and 85 minutes |
 //! | the handshake fails again and again | disables the subscription |
 //!
-//! The layer answers after 1.5 seconds by default, by 503 if the handler still runs. Hand what
-//! takes longer to a queue.
+//! The layer responds after 1.5 seconds by default, with 503 if the handler is still running. Hand
+//! longer work to a queue.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
 
 use super::{
     DeliveryPolicy, Handshake, JsonEvent, KnownTopics, Provider,
-    json::{Configured, Reader, Role, topics},
+    json_event::{Fields, Payloads},
+    keyed,
+    lenient::Field,
+    topics::topics,
 };
 use crate::{
-    event::{EventError, EventErrorKind, read_payload},
+    event::{EventError, EventErrorKind, Shape, read_json, read_payload},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verified, Verifier},
 };
 
 /// Zoom does not say whether a retry, the last 85 minutes after the event, is signed anew.
 const TOLERANCE: Duration = Duration::from_secs(2 * 3600);
 
-/// Zoom's tokens have 22.
+/// Zoom's tokens have 22 characters.
 const LONGEST_TOKEN: usize = 128;
 
-/// How Zoom signs: HMAC-SHA256 over `v0:{timestamp}:{body}`, in hex after `v0=`, in `x-zm-signature`.
+const PAYLOADS: Payloads = Payloads::Fixed(&[&["payload", "object"], &["payload"]]);
+
+/// How Zoom signs: HMAC-SHA256 over `v0:{timestamp}:{body}`, in hex after `v0=`, in
+/// `x-zm-signature`.
 #[must_use]
 pub fn scheme() -> Scheme {
     Scheme::new(
@@ -81,7 +93,7 @@ pub fn scheme() -> Scheme {
 }
 
 /// An event of Zoom. Its payload is `payload.object`, or `payload` where that is absent
-/// (`app_deauthorized`); all of it is signed, and it has no id.
+/// (`app_deauthorized`). All of it is signed, and it has no id.
 pub type Event = JsonEvent<Zoom>;
 
 topics! {
@@ -99,27 +111,47 @@ topics! {
     WEBINAR_STARTED = "webinar.started",
 }
 
-/// Receives from Zoom. See the [module](self) for what Zoom expects of a receiver.
-#[derive(Debug)]
-pub struct Zoom(Configured);
+/// Receives from Zoom. The [module](self) says what Zoom expects of a receiver.
+#[derive(Clone, Debug)]
+pub struct Zoom {
+    verifier: Verifier,
+}
 
 impl Zoom {
-    /// Takes the app's secret token, or several while one replaces another: a text, a list of texts or [`Secrets`].
+    /// Takes the app's secret token, or several while one replaces another: a text, a list of texts
+    /// or [`Secrets`].
     ///
     /// # Errors
-    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
-    /// say.
+    /// There is no secret, or [`Secrets::new`] refuses one: it is empty or in quotes, say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
-        let reader = Reader::of(&[(Role::Topic, &["event"]), (Role::Milliseconds, &["event_ts"])])
-            .payload_at(&[&["payload", "object"], &["payload"]]);
-        Configured::new(&scheme(), secrets, reader).map(Self)
+        keyed(&scheme(), secrets).map(|verifier| Self { verifier })
+    }
+
+    /// Reads deliveries that were verified and stored earlier. It has no secret and
+    /// [refuses](Verifier::refusing) every request.
+    #[must_use]
+    pub fn reader() -> Self {
+        Self {
+            verifier: Verifier::refusing(&scheme()),
+        }
     }
 
     /// How far from now a request may have been signed, instead of 2 hours.
     #[must_use]
-    pub fn tolerance(self, tolerance: Duration) -> Self {
-        Self(self.0.tolerance(tolerance))
+    pub fn with_tolerance(self, tolerance: Duration) -> Self {
+        Self {
+            verifier: self.verifier.with_tolerance(tolerance),
+        }
     }
+}
+
+/// What is read from a body, apart from the payload.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    event: Field<'a>,
+    #[serde(borrow, default)]
+    event_ts: Field<'a>,
 }
 
 impl Provider for Zoom {
@@ -130,44 +162,43 @@ impl Provider for Zoom {
     }
 
     fn verifier(&self) -> &Verifier {
-        &self.0.verifier
+        &self.verifier
     }
 
-    fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        self.0.reader.read(headers, body, None)
+    fn event(&self, _: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
+        let mut fields = Fields::of(body, PAYLOADS);
+        (fields.topic, fields.time) = read_json(body, Shape::Object, |json| {
+            let body = Body::deserialize(json)?;
+            Ok((Some(body.event.required("event")?), body.event_ts.milliseconds()))
+        })?;
+        Ok(JsonEvent::new(fields))
     }
 
     fn handshake(&self, event: &Event, verified: Verified) -> Result<Option<Handshake>, EventError> {
         if event.topic() != "endpoint.url_validation" {
             return Ok(None);
         }
-        let is_token = |text: &String| {
-            let plain = text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_+/=".contains(&byte));
-            plain && (1..=LONGEST_TOKEN).contains(&text.len())
-        };
         let refused = |message: &'static str| EventError::new(EventErrorKind::Field, message);
-        let plain = read_payload::<String>(event.json(), &["payload", "plainToken"])
+        let token = read_payload::<String>(event.json(), &["payload", "plainToken"])
             .ok()
-            .filter(is_token)
+            .filter(|text| Handshake::is_plain(text, LONGEST_TOKEN) && !text.contains('.'))
             .ok_or_else(|| {
                 refused(
                     "the event's payload.plainToken is no token; expected 1 to 128 letters, digits and -_+/= in an endpoint.url_validation",
                 )
             })?;
-        let tag = self.0.verifier.hex_tag_of(verified, plain.as_bytes());
+        let tag = self.verifier.hex_tag_of(verified, token.as_bytes());
         let tag =
             tag.ok_or_else(|| refused("the secrets were rotated while the request came in; expected it once more"))?;
-        let answer = format!(r#"{{"plainToken":"{plain}","encryptedToken":"{tag}"}}"#);
-        Ok(Some(Handshake::answer("application/json", answer)))
+        let body = format!(r#"{{"plainToken":"{token}","encryptedToken":"{tag}"}}"#);
+        Ok(Some(Handshake::respond("application/json", body)))
     }
 
     fn known_topics(&self) -> KnownTopics {
         KnownTopics::common(COMMON_TOPICS.iter().copied())
     }
 
-    /// 3 seconds for an answer, retries for 90 minutes, bodies up to 1 MiB.
+    /// 3 seconds for a response, retries for 90 minutes, bodies up to 1 MiB.
     fn policy(&self) -> DeliveryPolicy {
         DeliveryPolicy::new(Duration::from_secs(3), Duration::from_secs(90 * 60))
     }

@@ -1,11 +1,14 @@
 //! Step 4. No handler runs without what this file makes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{Outcome, Receiver, catch_panic::store_operation, lease::Lease, parse::Parsed};
+use tokio::time::Instant;
+
+use super::{Outcome, Receiver, catch_panic::store_operation, parse::Parsed};
 use crate::{
+    delivery::{Claim, Delivery, LeaseHandle},
     error::{Refusal, RefusalKind},
-    event::{Claim, Delivery, Event},
+    event::Event,
     provider::Provider,
     store::{ClaimRequest, Claimed as Answer, IdempotencyStore, StoreErrorKind},
 };
@@ -19,7 +22,7 @@ pub(super) struct Claimed<E> {
     pub(super) parts: Box<Parts>,
     pub(super) delivery: Delivery<E>,
     pub(super) claim_request: ClaimRequest,
-    pub(super) lease: Lease,
+    pub(super) lease: Arc<LeaseHandle>,
 }
 
 /// An event that this run may not handle.
@@ -49,13 +52,13 @@ impl<E: Event> Parsed<E> {
             claim_request,
             verified,
         } = self;
-        let lease = Lease::asked_now(receiver.settings.lease, &claim_request);
+        let lease = Arc::new(LeaseHandle::new(claim_request.clone(), Instant::now()));
         let answer = store_operation(receiver, "claim", receiver.store.claim(&claim_request)).await;
         let refused =
             |kind, reason: &str, after| Outcome::Refused(Refusal::new(kind, reason.to_owned()).retry_after(after));
         match answer {
             Ok(Answer::Acquired { generation, attempts }) => {
-                let claim = Claim::new(generation, attempts, lease.handle());
+                let claim = Claim::new(generation, attempts, Arc::clone(&lease));
                 let headers = if keep_headers {
                     parts.headers.clone()
                 } else {

@@ -4,6 +4,7 @@ use std::{
     error::Error as StdError,
     future::{Future, poll_fn},
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -22,12 +23,12 @@ use super::{
     Outcome, Receiver, ResponseBody,
     catch_panic::{Panicked, catch, discard},
     claim::Claimed,
-    deadline_after,
-    lease::Lease,
+    deadline_after, lease,
 };
 use crate::{
+    delivery::{Delivery, LeaseHandle},
     error::{Refusal, RefusalKind},
-    event::{Delivery, Event},
+    event::Event,
     handler::{HandlerError, HandlerFuture, TopicRouter},
     provider::Provider,
     store::{ClaimRequest, IdempotencyStore},
@@ -187,12 +188,9 @@ impl<E: Event> Claimed<E> {
             claim_request,
             lease,
         } = self;
-        let end = supervise(receiver, &claim_request, &lease, move || {
-            handler.handle(parts, delivery)
-        })
-        .await;
+        let end = supervise(receiver, &lease, move || handler.handle(parts, delivery)).await;
         Handled {
-            in_transaction: lease.is_in_transaction(),
+            in_transaction: lease.is_completion_handed_over(),
             ..Handled::from_end(claim_request, end)
         }
     }
@@ -209,8 +207,7 @@ enum End {
 /// is dropped: nothing of it runs beside whatever the store is told next.
 async fn supervise<P: Provider, S: IdempotencyStore, W: Future<Output = Verdict> + Unpin>(
     receiver: &Receiver<P, S>,
-    claim_request: &ClaimRequest,
-    lease: &Lease,
+    lease: &Arc<LeaseHandle>,
     work: impl FnOnce() -> W,
 ) -> End {
     if receiver.flights.is_cancelled() {
@@ -233,7 +230,7 @@ async fn supervise<P: Provider, S: IdempotencyStore, W: Future<Output = Verdict>
         // Unconstrained: a handler that is always ready uses up the task's budget, and whatever shares it would then never look at
         // the clock.
         watch
-            .get_or_insert_with(|| Box::pin(unconstrained(watch_over(receiver, claim_request, lease, began))))
+            .get_or_insert_with(|| Box::pin(unconstrained(watch_over(receiver, lease, began))))
             .as_mut()
             .poll(cx)
     })
@@ -251,14 +248,13 @@ async fn supervise<P: Provider, S: IdempotencyStore, W: Future<Output = Verdict>
 /// Renews the lease until a drain or the cap, counted from when the work began, ends the work.
 async fn watch_over<P: Provider, S: IdempotencyStore>(
     receiver: &Receiver<P, S>,
-    claim_request: &ClaimRequest,
-    lease: &Lease,
+    lease: &Arc<LeaseHandle>,
     began: Instant,
 ) -> End {
     let cap = receiver.settings.handler_timeout;
     let mut capped = pin!(sleep_until(deadline_after(began, cap)));
     let mut drained = pin!(receiver.flights.cancelled());
-    let mut renewing = pin!(lease.renew(receiver, claim_request));
+    let mut renewing = pin!(lease::renew(lease, receiver));
     poll_fn(|cx| {
         if drained.as_mut().poll(cx).is_ready() {
             return Poll::Ready(End::Drained);

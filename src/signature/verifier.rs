@@ -123,7 +123,10 @@ impl Verifier {
     /// The scheme it was keyed for; `None` for a [function](Self::from_fn).
     #[must_use]
     pub fn scheme(&self) -> Option<&Scheme> {
-        self.keyed().map(|keyed| &*keyed.scheme)
+        match &self.0 {
+            How::Keyed(keyed) => Some(&keyed.scheme),
+            How::Own(own) => own.scheme(),
+        }
     }
 
     /// The same with another tolerance for the time that the scheme signs; see [`Scheme::tolerance`].

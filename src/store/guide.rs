@@ -12,7 +12,7 @@
 //! Where handler and store share a database, SQLite or Postgres, take that one: `complete_in` commits the effect and the record in one
 //! transaction, and the event is handled exactly once in that database. With any other pair, a crash between the effect and the record runs
 //! the event again, as every receiver must: make the effect idempotent, or fence it with the
-//! [generation](crate::event::Claim::generation).
+//! [generation](crate::delivery::Claim::generation).
 //!
 //! By URL, from a setting: [`connect`](super::connect).
 //!
@@ -35,7 +35,7 @@
 //! store does not answer, deliveries are answered 503, and their providers come again.
 //!
 //! A clock that is set *forward* by more than a lease ends leases early, so that a second run may begin beside the first (which can
-//! [see it](crate::event::Claim::is_lost)); one that is set *back* lets the claims of dead processes rest longer by as much. A clock that is
+//! [see it](crate::delivery::Claim::is_lost)); one that is set *back* lets the claims of dead processes rest longer by as much. A clock that is
 //! slewed, as time daemons do it on running machines, changes nothing.
 //!
 //! # In memory

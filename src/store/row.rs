@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{ClaimRequest, Completion, Record, State, StoreError};
-use crate::event::{Claim, Fingerprint};
+use crate::event::Fingerprint;
 
 /// The columns of a row, as both databases give them; times in microseconds since 1970.
 #[derive(Debug)]
@@ -85,16 +85,6 @@ pub(super) fn time(micros: i64) -> SystemTime {
 pub(super) fn millis(duration: Duration) -> i64 {
     const LONGEST: i64 = 1000 * 365 * 24 * 3600 * 1000;
     i64::try_from(duration.as_nanos().div_ceil(1_000_000)).map_or(LONGEST, |millis| millis.min(LONGEST))
-}
-
-/// What the claim's run claimed with. From here on the layer leaves it to the transaction.
-pub(super) fn claim_request_of(claim: &Claim) -> Result<&ClaimRequest, StoreError> {
-    claim
-        .complete_in_transaction()
-        .and_then(|claim_request| claim_request.downcast_ref())
-        .ok_or_else(|| {
-            StoreError::not_held("no store granted it; expected the claim of a delivery that a layer hands over")
-        })
 }
 
 /// A claim that somebody else has by now, or nobody.

@@ -1,5 +1,4 @@
 use std::{
-    any::Any,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -7,11 +6,11 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     clock::{Clock as _, SystemClock},
-    event::{Claim, Delivery, Event, EventId, Fingerprint, LeaseHandle},
+    delivery::{Claim, Delivery, LeaseHandle},
+    event::{Event, EventId, Fingerprint},
     provider::Provider,
     signature::{Scheme, SecretError, Secrets, SignError, Verifier},
     store::{ClaimRequest, Claimed, IdempotencyStore, Key, StoreError, Token},
@@ -257,8 +256,10 @@ pub fn signed_request(
 /// # Ok::<(), tower_webhook::event::EventError>(())
 /// ```
 pub fn delivery<E: Event>(event: E, body: impl Into<Bytes>) -> Delivery<E> {
-    let claim = Claim::new(1, 1, Arc::new(Held(None)));
-    Delivery::new(event, body.into(), HeaderMap::new(), claim, 0)
+    let body = body.into();
+    let request = claim_request("no store", &event, &body);
+    let claim = Claim::new(1, 1, Arc::new(LeaseHandle::endless(request)));
+    Delivery::new(event, body, HeaderMap::new(), claim, 0)
 }
 
 /// As [`delivery`], and claimed in this store under this namespace, as the layer does it: for a
@@ -308,25 +309,11 @@ pub async fn claimed_delivery<E: Event, S: IdempotencyStore>(
     event: E,
     body: impl Into<Bytes>,
 ) -> Result<Delivery<E>, StoreError> {
-    const MINUTE: Duration = Duration::from_secs(60);
     let body = body.into();
-    let id = match event.id() {
-        Some(id) => id.clone(),
-        None => {
-            EventId::new(&format!("sha256:{}", hex::encode(Sha256::digest(&body)))).map_err(StoreError::unavailable)?
-        }
-    };
-    let claim_request = ClaimRequest {
-        key: Key::new(namespace, id),
-        token: Token::random(),
-        fingerprint: event.fingerprint().unwrap_or_else(|| Fingerprint::of([&body])),
-        lease: MINUTE,
-        retention: LONG_AGO,
-        retry_window: LONG_AGO,
-    };
+    let claim_request = claim_request(namespace, &event, &body);
     match store.claim(&claim_request).await? {
         Claimed::Acquired { generation, attempts } => {
-            let claim = Claim::new(generation, attempts, Arc::new(Held(Some(claim_request))));
+            let claim = Claim::new(generation, attempts, Arc::new(LeaseHandle::endless(claim_request)));
             Ok(Delivery::new(event, body, HeaderMap::new(), claim, 0))
         }
         refused => Err(StoreError::not_held(format!(
@@ -336,15 +323,16 @@ pub async fn claimed_delivery<E: Event, S: IdempotencyStore>(
     }
 }
 
-/// What holds a test's claim: the claim request, if a store has granted it.
-struct Held(Option<ClaimRequest>);
-
-impl LeaseHandle for Held {
-    fn is_lost(&self) -> bool {
-        false
-    }
-
-    fn complete_in_transaction(&self) -> Option<&dyn Any> {
-        self.0.as_ref().map(|claim_request| claim_request as &dyn Any)
+/// What a layer would claim this event with.
+fn claim_request<E: Event>(namespace: &str, event: &E, body: &Bytes) -> ClaimRequest {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let id = event.id().cloned();
+    ClaimRequest {
+        key: Key::new(namespace, id.unwrap_or_else(|| EventId::digest_of(body))),
+        token: Token::random(),
+        fingerprint: event.fingerprint().unwrap_or_else(|| Fingerprint::of([body])),
+        lease: MINUTE,
+        retention: LONG_AGO,
+        retry_window: LONG_AGO,
     }
 }

@@ -7,12 +7,13 @@ use std::{
 };
 
 /// Each room, and the rooms it may import. `trace` and `error` are open to all but the pure ones.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     (
         "layer",
         &[
             "receive",
             "handler",
+            "delivery",
             "provider",
             "store",
             "event",
@@ -26,6 +27,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
         "receive",
         &[
             "handler",
+            "delivery",
             "provider",
             "store",
             "event",
@@ -36,17 +38,22 @@ const ROOMS: [(&str, &[&str]); 13] = [
             "metrics",
         ],
     ),
-    ("handler", &["event"]),
+    ("handler", &["delivery", "event"]),
+    ("delivery", &["store", "event"]),
     ("provider", &["event", "signature"]),
-    ("store", &["event", "clock", "trace"]),
+    // `delivery` for the stores with transactions alone.
+    ("store", &["delivery", "event", "clock", "trace"]),
     ("event", &[]),
     ("signature", &["clock"]),
     ("clock", &[]),
     ("error", &[]),
     ("trace", &[]),
     ("metrics", &[]),
-    ("axum", &["receive", "event", "trace"]),
-    ("testing", &["provider", "store", "event", "signature", "clock"]),
+    ("axum", &["receive", "delivery", "event", "trace"]),
+    (
+        "testing",
+        &["delivery", "provider", "store", "event", "signature", "clock"],
+    ),
 ];
 
 /// A word, and the only file that may hold it.

@@ -15,8 +15,8 @@ use tower_webhook::RefusalKind;
 
 use crate::{
     body::{Script, Step, one_by_one},
-    cases::succeed,
     endpoint::{Endpoint, event, signature, signed, with_body},
+    fixtures::succeed,
 };
 
 const NAME: &str = "x-request-signature-sha-256";

@@ -513,7 +513,7 @@ async fn every_end_of_an_event_is_one_line_that_says_all_of_it() {
     );
     endpoint
         .store
-        .claim(&crate::cases::claim_request_of_another_process("1"))
+        .claim(&crate::fixtures::claim_request_of_another_process("1"))
         .await
         .unwrap();
     endpoint.deliver("1").await;

@@ -9,7 +9,7 @@ mod body;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod wire;
 #[cfg(all(feature = "memory", feature = "test-util"))]
-mod cases;
+mod fixtures;
 
 mod architecture;
 mod signature;
@@ -17,11 +17,39 @@ mod explain;
 mod schemes;
 mod dwolla;
 #[cfg(all(feature = "memory", feature = "test-util"))]
-mod promises;
+mod verification;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod request_limits;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod hang_up;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod parsing;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod dedup;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod conflict;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod waiting;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod handler_outcomes;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod inner_service;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod deadline;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod lease;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod store_failures;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod drain;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod transports;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod hostile;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod concurrency;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod completion;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod faults;
 #[cfg(all(feature = "memory", feature = "test-util"))]

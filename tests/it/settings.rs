@@ -165,7 +165,7 @@ fn a_retention_that_ends_before_a_signature_does_is_refused() {
     // Linear's time is in the body.
     let linear = |retention| {
         let linear = tower_webhook::linear::Linear::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
-        let layer = WebhookLayer::builder(linear.tolerance(9 * 3600 * SECOND / 2), MemoryStore::new());
+        let layer = WebhookLayer::builder(linear.with_tolerance(9 * 3600 * SECOND / 2), MemoryStore::new());
         layer.retention(retention).build().is_ok()
     };
     assert!(!linear(9 * 3600 * SECOND - SECOND));

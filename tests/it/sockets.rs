@@ -1,4 +1,4 @@
-//! The cases once more over real sockets: through hyper and through axum, as a provider sees them.
+//! What a client sees of a refusal over a real socket, while it is still sending.
 
 use std::time::Duration;
 
@@ -8,31 +8,10 @@ use tokio::{
 };
 
 use crate::{
-    cases::{for_every_case, succeed},
     endpoint::{Endpoint, signature},
+    fixtures::succeed,
     wire::Via,
 };
-
-mod hyper_http1 {
-    super::for_every_case!(
-        #[tokio::test]
-        super::Via::Hyper1
-    );
-}
-
-mod hyper_http2 {
-    super::for_every_case!(
-        #[tokio::test]
-        super::Via::Hyper2
-    );
-}
-
-mod axum {
-    super::for_every_case!(
-        #[tokio::test]
-        super::Via::Axum
-    );
-}
 
 /// A client that reads nothing before it has sent all, as many do, and is still sending when its
 /// call has ended. The status that it sees, or what it dies of.

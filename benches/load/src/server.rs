@@ -239,7 +239,7 @@ impl Provider for Brief {
         self.0.event(headers, body)
     }
     fn policy(&self) -> DeliveryPolicy {
-        DeliveryPolicy::new(Duration::from_secs(10), Duration::ZERO).body_limit(self.0.policy().largest_body())
+        DeliveryPolicy::new(Duration::from_secs(10), Duration::ZERO).with_body_limit(self.0.policy().body_limit())
     }
 }
 

@@ -4,14 +4,16 @@ use http::HeaderName;
 
 use super::{
     Custom, CustomBuilder, CustomError, FieldPath,
-    builder::{IdPlace, TopicPlace},
+    builder::{IdSource, TopicSource},
+    envelope::{Envelope, Role},
     field_path::Where,
-    reply::Answer,
+    handshake::DescribedHandshake,
+    reader::Reader,
 };
 use crate::{
     event::EventId,
-    provider::json::{Envelope, Facts, Reader, Role},
-    signature::Verifier,
+    provider::json_event::Payloads,
+    signature::{Scheme, Verifier},
 };
 
 impl CustomBuilder {
@@ -19,9 +21,29 @@ impl CustomBuilder {
     ///
     /// # Errors
     /// Something is missing, a secret is empty, blank or has whitespace at an end, a path is empty,
-    /// two paths get in each other's way, what must be signed is in a header, or two settings
-    /// contradict each other. The text says which, and what was expected.
+    /// two paths conflict, a header holds what must be signed, or two settings contradict each
+    /// other. The text says which, and what was expected.
     pub fn build(mut self) -> Result<Custom, CustomError> {
+        let secrets = self.secrets.take();
+        self.describe(|scheme| {
+            let secrets = secrets.ok_or_else(|| CustomError::new("the secrets are missing; expected `secrets`"))?;
+            Ok(Verifier::new(scheme, &secrets?)?)
+        })
+    }
+
+    /// The same provider without its secrets, to read deliveries that were verified and stored
+    /// earlier. It [refuses](Verifier::refusing) every request.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build), apart from the secrets.
+    pub fn build_reader(self) -> Result<Custom, CustomError> {
+        self.describe(|scheme| Ok(Verifier::refusing(scheme)))
+    }
+
+    fn describe(
+        mut self,
+        verifier: impl FnOnce(&Scheme) -> Result<Verifier, CustomError>,
+    ) -> Result<Custom, CustomError> {
         // What the layer asks of a namespace, so that a layer can always be made of this provider.
         if EventId::new(&self.name).is_err() {
             return Err(CustomError::new(
@@ -29,29 +51,22 @@ impl CustomBuilder {
             ));
         }
         let mut envelope = Envelope::default();
-        envelope.take_numbers();
         let id = self.insert_id(&mut envelope)?;
         let (topic_header, topic_is_optional) = self.insert_topic(&mut envelope)?;
         let policy = self.policy.take().ok_or_else(|| {
-            CustomError::new("the policy are missing; expected `policy`, with what the provider's documents say")
+            CustomError::new("the policy is missing; expected `policy`, with what the provider's documents say")
         })?;
-        let secrets = self
-            .secrets
-            .take()
-            .ok_or_else(|| CustomError::new("the secrets are missing; expected `secrets`"))?
-            .map_err(CustomError::from)?;
+        let verifier = verifier(&self.scheme)?;
         let has_time = self.time.is_some();
-        if let Some(place) = self.time.take() {
-            envelope.insert(Role::Time, &place.path("time")?)?;
+        if let Some(path) = self.time.take() {
+            envelope.insert(Role::Time, &path.in_body("time")?)?;
         }
-        let signed_at = match self.signed_at.take() {
-            Some((place, tolerance)) => {
-                let path = place.path("signing time")?;
-                envelope.insert(Role::SentAnyhow, &path)?;
-                Some((path.last().cloned().unwrap_or_default(), tolerance))
-            }
-            None => None,
-        };
+        let (mut signing_time, mut tolerance) = (None, None);
+        if let Some((path, within)) = self.signed_at.take() {
+            let path = path.in_body("signing time")?;
+            envelope.insert(Role::SigningTime, &path)?;
+            (signing_time, tolerance) = (path.last().cloned(), Some(within));
+        }
         let payloads = self.insert_payloads(&mut envelope)?;
         if id.header.is_some() && id.header == topic_header {
             return Err(CustomError::new(
@@ -67,33 +82,24 @@ impl CustomBuilder {
         if self.form_field.as_deref() == Some("") {
             return Err(CustomError::new("the form's field has no name; expected one"));
         }
-        let handshakes = self.answers(topic_is_optional)?;
-
-        let mut reader = Reader::new(envelope)
-            .unsigned(id.header.iter().chain(&scope_header).cloned())
-            .payloads(payloads);
-        if has_time && id.is_signed {
-            reader = reader.facts(Facts::TopicAndTime);
-        }
-        if let Some(name) = topic_header {
-            reader = reader.topic_header(name);
-        }
-        if topic_is_optional {
-            reader = reader.optional_topic();
-        }
-        if let Some(name) = self.repeats_topic {
-            reader = reader.repeats_topic(name);
-        }
         Ok(Custom {
-            verifier: Verifier::new(&self.scheme, &secrets)?,
+            handshakes: self.describe_handshakes(topic_is_optional)?,
+            verifier,
             name: self.name,
-            reader,
-            id,
-            scope_header,
-            signed_at,
+            reader: Reader {
+                envelope,
+                goes_by_time: has_time && id.is_signed,
+                id,
+                scope_header,
+                topic_header,
+                topic_is_optional,
+                repeats_topic: self.repeats_topic,
+                signing_time,
+                payloads: Payloads::Described(payloads.into()),
+            },
+            tolerance,
             form_field: self.form_field,
             form_fields: self.form_fields,
-            handshakes,
             unique_ids: self.unique_ids,
             policy,
         })
@@ -102,51 +108,51 @@ impl CustomBuilder {
     fn insert_id(&mut self, envelope: &mut Envelope) -> Result<Id, CustomError> {
         let id = self.id.take().ok_or_else(|| {
             CustomError::new(
-                "the id has no place; expected `id`, `signed_id`, or `without_id` for a provider that gives none",
+                "the id has no path; expected `id`, `signed_id`, or `without_id` for a provider that gives none",
             )
         })?;
         let mut found = Id::default();
-        let (place, role) = match id {
-            IdPlace::At(place) => (place, Role::Id),
-            IdPlace::Optional(place) => {
+        let (path, role) = match id {
+            IdSource::At(path) => (path, Role::Id),
+            IdSource::Optional(path) => {
                 found.is_optional = true;
-                (place, Role::MaybeId)
+                (path, Role::MaybeId)
             }
-            IdPlace::Signed if !self.scheme.signs_id() => {
+            IdSource::Signed if !self.scheme.signs_id() => {
                 return Err(CustomError::new(
                     "the id is to be the one that the scheme signs, but it signs none; expected `Scheme::id_header`, or `id`",
                 ));
             }
-            IdPlace::Signed => {
+            IdSource::Signed => {
                 (found.is_beside, found.is_signed) = (true, true);
                 return Ok(found);
             }
-            IdPlace::Nowhere => return Ok(found),
+            IdSource::Nowhere => return Ok(found),
         };
-        match place.0 {
+        match path.0 {
             Where::UnsignedHeader(name) => found.header = Some(name),
             _ => {
-                envelope.insert(role, &place.path("id")?)?;
+                envelope.insert(role, &path.in_body("id")?)?;
                 found.is_signed = true;
             }
         }
         Ok(found)
     }
 
-    /// The header that the topic may be in, and whether an event may be without a topic.
+    /// The header that may hold the topic, and whether an event may be without a topic.
     fn insert_topic(&mut self, envelope: &mut Envelope) -> Result<(Option<HeaderName>, bool), CustomError> {
         let topic = self.topic.take().ok_or_else(|| {
             CustomError::new(
-                "the topic has no place; expected `topic`, or `without_topic` for a provider that gives none",
+                "the topic has no path; expected `topic`, or `without_topic` for a provider that gives none",
             )
         })?;
         let (first, is_optional) = match topic {
-            TopicPlace::At(place) => (Some(place), false),
-            TopicPlace::Optional(place) => (Some(place), true),
-            TopicPlace::Nowhere => (None, true),
+            TopicSource::At(path) => (Some(path), false),
+            TopicSource::Optional(path) => (Some(path), true),
+            TopicSource::Nowhere => (None, true),
         };
         let depends = [
-            ("another place of the topic", !self.other_topics.is_empty()),
+            ("another path of the topic", !self.other_topics.is_empty()),
             ("the topic's action", self.action.is_some()),
             ("a header that repeats the topic", self.repeats_topic.is_some()),
         ];
@@ -157,23 +163,23 @@ impl CustomBuilder {
                 "{what} is named, but the events are without a topic; expected `topic`, or `optional_topic`"
             )));
         }
-        let places: Vec<_> = first.into_iter().chain(self.other_topics.drain(..)).collect();
-        let is_only = places.len() == 1;
+        let paths: Vec<_> = first.into_iter().chain(self.other_topics.drain(..)).collect();
+        let is_only = paths.len() == 1;
         let mut header = None;
-        for (at, place) in places.into_iter().enumerate() {
+        for (at, path) in paths.into_iter().enumerate() {
             if let Some(name) = &header {
                 return Err(CustomError::new(format!(
-                    "the topic's place {place} comes after the header `{name}`; expected one header, and it last: what is signed goes first"
+                    "the topic's path {path} comes after the header `{name}`; expected one header, and it last: what is signed goes first"
                 )));
             }
-            match place.0 {
+            match path.0 {
                 Where::UnsignedHeader(name) => header = Some(name),
                 _ => {
                     let role = match (is_only, is_optional) {
                         (true, false) => Role::Topic,
                         _ => Role::TopicAt(at),
                     };
-                    envelope.insert(role, &place.path("topic")?)?;
+                    envelope.insert(role, &path.in_body("topic")?)?;
                 }
             }
         }
@@ -185,25 +191,25 @@ impl CustomBuilder {
         if !is_only && !is_optional && header.is_none() {
             envelope.need_topic();
         }
-        if let Some(place) = self.action.take() {
-            envelope.insert(Role::Action, &place.path("action")?)?;
+        if let Some(path) = self.action.take() {
+            envelope.insert(Role::Action, &path.in_body("action")?)?;
         }
         Ok((header, is_optional))
     }
 
     fn insert_payloads(&mut self, envelope: &mut Envelope) -> Result<Vec<Vec<String>>, CustomError> {
         let mut payloads: Vec<Vec<String>> = Vec::new();
-        for place in self.payloads.drain(..) {
+        for path in self.payloads.drain(..) {
             if payloads.last().is_some_and(Vec::is_empty) {
                 return Err(CustomError::new(format!(
-                    "the payload's place {place} comes after the whole body; expected the whole body last: it is always there"
+                    "the payload's path {path} comes after the whole body; expected the whole body last: it is always there"
                 )));
             }
-            if place.0 == Where::WholeBody {
+            if path.0 == Where::WholeBody {
                 payloads.push(Vec::new());
                 continue;
             }
-            let path = place.path("payload")?;
+            let path = path.in_body("payload")?;
             envelope.insert(Role::Payload, &path)?;
             payloads.push(path);
         }
@@ -217,7 +223,7 @@ impl CustomBuilder {
         id: &Id,
         topic: Option<&HeaderName>,
     ) -> Result<Option<HeaderName>, CustomError> {
-        let Some(place) = self.scope.take() else {
+        let Some(path) = self.scope.take() else {
             return Ok(None);
         };
         if !id.is_signed && id.header.is_none() {
@@ -225,7 +231,7 @@ impl CustomBuilder {
                 "the id has a scope, but the events are without an id; expected `id`, `optional_id` or `signed_id`",
             ));
         }
-        if let Where::UnsignedHeader(name) = place.0 {
+        if let Where::UnsignedHeader(name) = path.0 {
             if id.header.as_ref() == Some(&name) || topic == Some(&name) {
                 return Err(CustomError::new(format!(
                     "the id's scope is in the header `{name}`, where the id or the topic is; expected a header of its own"
@@ -235,20 +241,20 @@ impl CustomBuilder {
         }
         if !id.is_signed {
             return Err(CustomError::new(format!(
-                "the id's scope is at {place} in the body, whose digest scopes the unsigned id already; expected none, or a header"
+                "the id's scope is at {path} in the body, whose digest scopes the unsigned id already; expected none, or a header"
             )));
         }
-        envelope.insert(Role::Scope, &place.path("id's scope")?)?;
+        envelope.insert(Role::Scope, &path.in_body("id's scope")?)?;
         Ok(None)
     }
 
-    fn answers(&mut self, topic_is_optional: bool) -> Result<Vec<Answer>, CustomError> {
+    fn describe_handshakes(&mut self, topic_is_optional: bool) -> Result<Vec<DescribedHandshake>, CustomError> {
         let mut topics: Vec<String> = Vec::new();
-        let mut answers = Vec::new();
-        for (topic, reply) in self.handshakes.drain(..) {
+        let mut handshakes = Vec::new();
+        for (topic, response) in self.handshakes.drain(..) {
             if topics.contains(&topic) {
                 return Err(CustomError::new(format!(
-                    "the handshake `{topic}` is there twice; expected one reply to it"
+                    "the handshake `{topic}` is there twice; expected one response to it"
                 )));
             }
             if topic.is_empty() && !topic_is_optional {
@@ -257,14 +263,14 @@ impl CustomBuilder {
                 ));
             }
             topics.push(topic.clone());
-            answers.push(Answer::new(topic, reply)?);
+            handshakes.push(DescribedHandshake::new(topic, response)?);
         }
-        Ok(answers)
+        Ok(handshakes)
     }
 }
 
 /// Where the id is.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Id {
     /// In this header, which nobody signs.
     pub(super) header: Option<HeaderName>,
@@ -276,7 +282,7 @@ pub(super) struct Id {
 
 impl FieldPath {
     /// The path into the body, for what must be signed.
-    pub(super) fn path(self, what: &str) -> Result<Vec<String>, CustomError> {
+    pub(super) fn in_body(self, what: &str) -> Result<Vec<String>, CustomError> {
         match self.0 {
             Where::Body(path) => Ok(path),
             Where::WholeBody => Err(CustomError::new(format!(

@@ -2,15 +2,20 @@ use std::{borrow::Cow, fmt};
 
 use crate::signature::SecretError;
 
-/// Why a [`Custom`](super::Custom) provider cannot be. Its text repeats no secret.
+/// Why a [`Custom`](super::Custom) provider cannot be built. Its text repeats no secret.
 ///
 /// ```
 /// use http::HeaderName;
 /// use tower_webhook::{custom::Custom, signature::{Algorithm, Encoding, Scheme}};
 ///
-/// let scheme = Scheme::new(HeaderName::from_static("x-signature"), Algorithm::HmacSha256, Encoding::Hex);
+/// let header = HeaderName::from_static("x-signature");
+/// let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex);
 /// let error = Custom::builder("example", scheme).build().unwrap_err();
-/// assert_eq!(error.to_string(), "the id has no place; expected `id`, `signed_id`, or `without_id` for a provider that gives none");
+/// assert_eq!(
+///     error.to_string(),
+///     "the id has no path; \
+///      expected `id`, `signed_id`, or `without_id` for a provider that gives none",
+/// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomError(Cow<'static, str>);

@@ -2,16 +2,19 @@ use std::fmt;
 
 use http::HeaderName;
 
-/// Where in a request something stands: at a path into the body, in a header that the signature
-/// does not cover, or, for a payload, everywhere.
+/// Where in a request something is: at a path into the body, in a header that the signature does
+/// not cover, or, for a payload, in the whole body.
 ///
 /// ```
 /// use http::HeaderName;
 /// use tower_webhook::custom::FieldPath;
 ///
 /// assert_eq!(FieldPath::body("id").to_string(), "`id`");
-/// assert_eq!(FieldPath::body("event.type").to_string(), "`event.type`"); // {"event":{"type":…}}
-/// assert_eq!(FieldPath::keys(["acme.example", "type"]).to_string(), "`acme.example.type`"); // {"acme.example":{"type":…}}
+/// // {"event":{"type":…}}
+/// assert_eq!(FieldPath::body("event.type").to_string(), "`event.type`");
+/// // {"acme.example":{"type":…}}
+/// let dotted = FieldPath::keys(["acme.example", "type"]);
+/// assert_eq!(dotted.to_string(), "`acme.example.type`");
 ///
 /// let header = FieldPath::unsigned_header(HeaderName::from_static("x-webhook-event"));
 /// assert_eq!(header.to_string(), "the header `x-webhook-event`");
@@ -27,8 +30,8 @@ pub(super) enum Where {
 }
 
 impl FieldPath {
-    /// A field of the body: its key, or the keys that lead to it with dots between them. They lead into objects; an array has no
-    /// keys.
+    /// A field of the body: its key, or the keys that lead to it with dots between them. They lead
+    /// into objects; an array has no keys.
     #[must_use]
     pub fn body(path: &str) -> Self {
         if path.is_empty() {
@@ -37,23 +40,24 @@ impl FieldPath {
         Self::keys(path.split('.'))
     }
 
-    /// The same key by key, for a key that has a dot in it.
+    /// The same key by key, for keys that contain a dot.
     #[must_use]
     pub fn keys<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
         Self(Where::Body(keys.into_iter().map(Into::into).collect()))
     }
 
-    /// The whole body: a place for the payload alone, the last that is tried.
+    /// The whole body. Only a payload can be there, and it is tried last.
     #[must_use]
     pub fn whole_body() -> Self {
         Self(Where::WholeBody)
     }
 
-    /// A header, which is not part of what is signed.
+    /// A header, which the signature does not cover.
     ///
     /// # Security
-    /// Whoever captured one request can send it again with any value here, and the signature still holds.
-    /// [`CustomBuilder`](super::CustomBuilder) says what that means for an id and for a topic.
+    /// Whoever captured one request can send it again with any value here, and the signature still
+    /// holds. [`CustomBuilder`](super::CustomBuilder) says what that means for an id and for a
+    /// topic.
     #[must_use]
     pub fn unsigned_header(name: HeaderName) -> Self {
         Self(Where::UnsignedHeader(name))

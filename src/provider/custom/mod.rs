@@ -1,15 +1,18 @@
-//! A provider without code: [`Custom`] is made of a [`Scheme`], secrets, and the [`FieldPath`]s of id, topic, time and payload.
+//! A provider without code: [`Custom`] is made of a [`Scheme`], secrets, and the [`FieldPath`]s of
+//! id, topic, time and payload.
 //!
-//! A provider that one of the crate's own modules knows is better taken from there. One that needs
-//! more (an id made of several fields, a fingerprint of its own) implements [`Provider`]: about as
-//! many lines.
+//! If this crate has a module for a provider, use that module. A provider that needs more (an id
+//! made of several fields, a fingerprint of its own) implements [`Provider`], in about as many
+//! lines.
 //!
 //! # A whole receiver
-//! The provider of this example has the form that many have. It puts `sha256=` and the hex of HMAC-SHA256 over the body into
-//! `X-Webhook-Signature`, and posts `{"id":…,"type":…,"created_at":…,"data":{…}}`, with dots in its topics.
+//! The provider of this example works like many others. It puts `sha256=` and the hex of
+//! HMAC-SHA256 over the body into `X-Webhook-Signature`, and posts
+//! `{"id":…,"type":…,"created_at":…,"data":{…}}`, with dots in its topics.
 //!
-//! Its other headers are signed by nobody. `X-Webhook-Event` repeats the topic: where it does not agree with the body, the request is
-//! refused. `X-Webhook-Id` is the id of the *webhook*, the same for all events: taken for the event's, it would make of all events one.
+//! Its other headers are not signed. `X-Webhook-Event` repeats the topic: a request on which header
+//! and body disagree is refused. `X-Webhook-Id` is the id of the *webhook*, the same for all
+//! events. Taken for the event's id, it would make one event of them all.
 //!
 //! ```
 //! # #[cfg(all(feature = "service", feature = "memory"))] {
@@ -40,7 +43,8 @@
 //!
 //! let hour = Duration::from_secs(3600);
 //! let secrets = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
-//! let scheme = Scheme::new(HeaderName::from_static("x-webhook-signature"), Algorithm::HmacSha256, Encoding::Hex)
+//! let header = HeaderName::from_static("x-webhook-signature");
+//! let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex)
 //!     .prefix(HeaderValue::from_static("sha256="));
 //! let provider = Custom::builder("example", scheme.clone())
 //!     .secrets(secrets.clone())
@@ -49,7 +53,8 @@
 //!     .topic_repeated_in(HeaderName::from_static("x-webhook-event"))
 //!     .time(FieldPath::body("created_at"))
 //!     .payload(FieldPath::body("data"))
-//!     .policy(DeliveryPolicy::new(Duration::from_secs(10), 8 * hour)) // at once, then 1 min, 5 min, 30 min, 1 h and 6 h later
+//!     // sent at once, then 1 min, 5 min, 30 min, 1 h and 6 h later
+//!     .policy(DeliveryPolicy::new(Duration::from_secs(10), 8 * hour))
 //!     .build()
 //!     .unwrap();
 //!
@@ -58,7 +63,10 @@
 //!     .on("team", team); // and team.member.role_changed, and all else that begins with `team.`
 //! let service = WebhookLayer::new(provider, MemoryStore::new()).topics(topics);
 //!
-//! let body = r#"{"id":"evt_1","type":"user.created","created_at":"2026-07-01T12:00:00Z","data":{"name":"Ada"}}"#;
+//! let body = r#"{
+//!     "id": "evt_1", "type": "user.created", "created_at": "2026-07-01T12:00:00Z",
+//!     "data": {"name": "Ada"}
+//! }"#;
 //! let mut request = Request::post("/").body(Full::<bytes::Bytes>::from(body)).unwrap();
 //! request.headers_mut().extend(scheme.sign(&secrets, body.as_bytes()).unwrap());
 //! assert_eq!(service.clone().oneshot(request.clone()).await.unwrap().status(), 200);
@@ -70,41 +78,60 @@
 //! ```
 //!
 //! # What an event is
-//! A body in UTF-8 that is JSON, at most 64 levels deep: an object, or anything where nothing in it
-//! is required. Id and topic stand at their places, strings of 1 to 255 bytes without control
-//! characters; an id may be a whole number. On the paths to the places each key is there once;
-//! other fields may be anything. What is authentic but no event is answered 400, with a reason that
-//! names the field and repeats nothing of the body.
+//! A body in UTF-8 that is JSON, at most 64 levels deep: an object, or anything if none of its
+//! fields is required. Id and topic are strings of 1 to 255 bytes without control characters; an id
+//! may be a whole number. A key on the path to one of them must not be there twice. Other fields
+//! may be anything. An authentic request that is no event gets 400, with a reason that names the
+//! field and repeats nothing of the body.
 //!
-//! | the provider | say |
+//! | the provider | use |
 //! | --- | --- |
-//! | has one id for several accounts | [`scope`](CustomBuilder::scope) |
-//! | has no id or topic in some bodies, or in none | [`optional_id`](CustomBuilder::optional_id), [`without_id`](CustomBuilder::without_id), [`optional_topic`](CustomBuilder::optional_topic), [`without_topic`](CustomBuilder::without_topic) |
-//! | has families of events that differ | [`or_topic`](CustomBuilder::or_topic), [`or_payload`](CustomBuilder::or_payload) |
-//! | tells an action apart from what it happened to | [`action`](CustomBuilder::action) |
-//! | signs a time in the body | [`signed_at`](CustomBuilder::signed_at) |
-//! | sends forms | [`form_field`](CustomBuilder::form_field), [`form_fields`](CustomBuilder::form_fields) |
-//! | asks whether somebody is there | [`handshake`](CustomBuilder::handshake) |
-//! | documents its ids as unique | [`unique_ids`](CustomBuilder::unique_ids) |
+//! | reuses an id in several accounts | [`scope`] |
+//! | leaves the id out, sometimes or always | [`optional_id`], [`without_id`] |
+//! | leaves the topic out, sometimes or always | [`optional_topic`], [`without_topic`] |
+//! | has families of events that differ | [`or_topic`], [`or_payload`] |
+//! | tells an action apart from what it happened to | [`action`] |
+//! | signs a time in the body | [`signed_at`] |
+//! | sends forms | [`form_field`], [`form_fields`] |
+//! | checks the endpoint with a handshake | [`handshake`] |
+//! | documents its ids as unique | [`unique_ids`] |
 //!
-//! What it takes a provider of your own for: an id made of several fields, a handshake that signs
-//! something, a signature that is no HMAC ([`Verifier::from_fn`]).
+//! Write a provider of your own for an id made of several fields, a handshake that signs something,
+//! or a signature that is no HMAC ([`Verifier::from_fn`]).
+//!
+//! [`scope`]: CustomBuilder::scope
+//! [`optional_id`]: CustomBuilder::optional_id
+//! [`without_id`]: CustomBuilder::without_id
+//! [`optional_topic`]: CustomBuilder::optional_topic
+//! [`without_topic`]: CustomBuilder::without_topic
+//! [`or_topic`]: CustomBuilder::or_topic
+//! [`or_payload`]: CustomBuilder::or_payload
+//! [`action`]: CustomBuilder::action
+//! [`signed_at`]: CustomBuilder::signed_at
+//! [`form_field`]: CustomBuilder::form_field
+//! [`form_fields`]: CustomBuilder::form_fields
+//! [`handshake`]: CustomBuilder::handshake
+//! [`unique_ids`]: CustomBuilder::unique_ids
 //!
 //! # Security
-//! Headers are not signed, but for those that the scheme names; [`CustomBuilder::id`] and [`CustomBuilder::topic`] say what follows from it. Where
-//! the scheme signs no time either, a captured request is valid for as long as the secret is. What stops a replay is the record of the id,
-//! kept for the policy' retention, and after that a `max_event_age`, where the body has a time.
+//! Headers are not signed, except those that the scheme names; [`CustomBuilder::id`] and
+//! [`CustomBuilder::topic`] say what follows from that. Where the scheme signs no time either, a
+//! captured request is valid for as long as the secret is. What stops a replay is the record of the
+//! id, kept for the policy's retention, and after that a `max_event_age`, where the body has a
+//! time.
 
 mod field_path;
 mod builder;
 mod build;
-mod reply;
+mod envelope;
+mod reader;
+mod handshake;
 mod error;
 
 pub use builder::CustomBuilder;
 pub use error::CustomError;
 pub use field_path::FieldPath;
-pub use reply::Reply;
+pub use handshake::HandshakeResponse;
 
 use std::{
     borrow::Cow,
@@ -112,25 +139,23 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
-use super::{
-    DeliveryPolicy, Handshake, Provider, form,
-    json::{JsonEvent, Reader, id_without, signed_id},
-};
+use super::{DeliveryPolicy, Handshake, JsonEvent, Provider, form, json_event::Fields, standard_webhooks::signed_id};
 use crate::{
-    event::{EventError, Fingerprint, Identity, Unsigned},
+    event::{EventError, Unsigned},
     signature::{Scheme, SignatureError, Verified, Verifier, check_time},
 };
-use build::Id;
-use reply::Answer;
+use handshake::DescribedHandshake;
+use reader::Reader;
 
 /// An event of a [`Custom`] provider.
 pub type Event = JsonEvent<Custom>;
 
 impl Event {
-    /// The id that a header gave, where that is the id's place; `None` if the header was missing, doubled or no id (1 to 255
-    /// characters of printable ASCII). A replay can bear any id here.
+    /// The id from an unsigned header, where the description names one. `None` if the header was
+    /// missing, doubled or no id (1 to 255 characters of printable ASCII). A replay can carry any
+    /// id here.
     #[must_use]
     pub fn unsigned_id(&self) -> Option<Unsigned<&str>> {
         self.first_unsigned()
@@ -151,7 +176,8 @@ impl Event {
 /// };
 ///
 /// // id and topic in headers, as some providers have them
-/// let scheme = Scheme::new(HeaderName::from_static("x-shop-signature"), Algorithm::HmacSha256, Encoding::Base64);
+/// let header = HeaderName::from_static("x-shop-signature");
+/// let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64);
 /// let shop = Custom::builder("shop", scheme)
 ///     .secrets(["the new secret", "the old secret"])
 ///     .id(FieldPath::unsigned_header(HeaderName::from_static("x-shop-event-id")))
@@ -168,26 +194,23 @@ impl Event {
 /// assert_eq!(event.unsigned_id().unwrap().into_unsigned(), "b54557e4");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Custom {
     name: Cow<'static, str>,
     verifier: Verifier,
     reader: Reader,
-    id: Id,
-    /// What scopes the id, where nobody signs it.
-    scope_header: Option<HeaderName>,
-    /// The key of the time in the body at which a request was signed, and how far from now it may
-    /// be.
-    signed_at: Option<(String, Duration)>,
+    /// How far from now the time in the body at which a request was signed may be.
+    tolerance: Option<Duration>,
     form_field: Option<String>,
     form_fields: bool,
-    handshakes: Vec<Answer>,
+    handshakes: Vec<DescribedHandshake>,
     unique_ids: bool,
     policy: DeliveryPolicy,
 }
 
 impl Custom {
-    /// A provider that signs by this scheme. Its name is what logs call it and the default namespace of its ids.
+    /// A provider that signs by this scheme. Logs call it by its name, which is also the default
+    /// namespace of its ids.
     pub fn builder(name: impl Into<Cow<'static, str>>, scheme: Scheme) -> CustomBuilder {
         CustomBuilder::new(name.into(), scheme)
     }
@@ -206,42 +229,6 @@ impl Custom {
             }
         })
     }
-
-    /// The same event under the identity that is not the signed id's alone.
-    fn identified(&self, event: Event, body: &Bytes) -> Result<Event, EventError> {
-        let scope = self
-            .scope_header
-            .as_ref()
-            .map(|name| event.unsigned_text(name).to_owned());
-        let unsigned = self.id.header.as_ref().map(|name| event.unsigned_text(name).to_owned());
-        let unsigned = unsigned.filter(|id| !id.is_empty());
-        let (event, signed) = match (&self.signed_at, event.id().cloned()) {
-            (_, Some(id)) if scope.is_some() => (event, Identity::signed(id)),
-            // As it was read, within a scope of the body's.
-            (_, Some(_)) => return Ok(event),
-            (Some((key, _)), None) => {
-                let id = id_without(body, key, event.sent_as())?;
-                let facts = Fingerprint::of([event.topic().as_bytes(), id.as_str().as_bytes()]);
-                (event.with_fingerprint(facts), Identity::signed(id))
-            }
-            (None, None) => (event, Identity::of_body()),
-        };
-        let topic = event.topic().to_owned();
-        let identity = match (unsigned, scope) {
-            (Some(id), Some(scope)) => signed.with_unsigned(&id, &[&topic, &scope]),
-            (Some(id), None) => signed.with_unsigned(&id, &[&topic]),
-            // A signed id within an unsigned scope.
-            (None, Some(scope)) => {
-                let id = event.id().map_or_else(String::new, |id| id.as_str().to_owned());
-                signed.with_unsigned(&id, &[&scope])
-            }
-            // As it was read: a topic in a header completes the digest of the body.
-            (None, None) if self.signed_at.is_none() => return Ok(event),
-            (None, None) if self.reader.has_topic_header() => signed.with_unsigned("", &[&topic]),
-            (None, None) => signed,
-        };
-        Ok(event.with_identity(identity))
-    }
 }
 
 impl Provider for Custom {
@@ -256,27 +243,25 @@ impl Provider for Custom {
     }
 
     fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Event, EventError> {
-        let id = match self.id.is_beside {
+        let id = match self.reader.id.is_beside {
             true => Some(signed_id(&self.verifier, headers)?),
             false => None,
         };
-        let event = self.reader.read_within(headers, body, &self.json(body), id)?;
-        self.identified(event, body)
+        let fields = Fields::within(body, &self.json(body), self.reader.payloads.clone());
+        self.reader.read(headers, fields, id)
     }
 
     fn check_time(&self, event: &Event, now: SystemTime) -> Result<(), SignatureError> {
-        match &self.signed_at {
-            Some((_, tolerance)) => check_time(event.sent(), now, *tolerance),
+        match self.tolerance {
+            Some(tolerance) => check_time(event.signed_at(), now, tolerance),
             None => Ok(()),
         }
     }
 
-    /// Of two times that are signed both must be near enough to now: the shorter window is the
-    /// window.
+    /// Where two times are signed, both must be near enough to now, so the shorter window counts.
     fn signature_window(&self) -> Option<Duration> {
-        let in_body = self.signed_at.as_ref().map(|(_, tolerance)| *tolerance);
         let beside = self.verifier.scheme().and_then(Scheme::time_tolerance);
-        in_body.into_iter().chain(beside).min()
+        self.tolerance.into_iter().chain(beside).min()
     }
 
     fn ids_are_unique(&self) -> bool {
@@ -284,14 +269,12 @@ impl Provider for Custom {
     }
 
     fn handshake(&self, event: &Event, _: Verified) -> Result<Option<Handshake>, EventError> {
-        if self.id.is_optional && event.id().is_some() {
+        if self.reader.id.is_optional && event.id().is_some() {
             return Ok(None);
         }
-        let answer = self
-            .handshakes
-            .iter()
-            .find(|answer| answer.is_of(event.topic(), event.json()));
-        answer.map(|answer| answer.to(event.json())).transpose()
+        let mut handshakes = self.handshakes.iter();
+        let handshake = handshakes.find(|handshake| handshake.is_of(event.topic(), event.json()));
+        handshake.map(|handshake| handshake.respond(event.json())).transpose()
     }
 
     fn policy(&self) -> DeliveryPolicy {

@@ -1,4 +1,5 @@
-/// What a [`Topic`](super::Topic) is about: one category for the account's own, its customers' and Connect's topics.
+/// What a [`Topic`](super::Topic) is about: one category for the account's own topics, its
+/// customers' and Connect's.
 ///
 /// ```
 /// use tower_webhook::dwolla::{Category, Topic};
@@ -14,7 +15,7 @@ pub enum Category {
     Account,
     /// A customer's standing.
     Customer,
-    /// A customer's knowledge-based authentication: questions only that person can answer.
+    /// A customer's knowledge-based authentication: questions that only this person can answer.
     Kba,
     /// A customer's identity documents.
     Document,

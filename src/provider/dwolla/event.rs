@@ -4,20 +4,23 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::{
     Topic,
-    lenient::Text,
     links::Links,
-    texts::{Place, Texts},
+    texts::{Span, Texts},
 };
-use crate::event::{self, EventError, EventId, Fingerprint};
+use crate::{
+    event::{self, EventError, EventId, Fingerprint},
+    provider::lenient::Field,
+};
 
 /// An event, as a webhook delivers it or as the Events API lists it.
 ///
-/// It needs an `id`, a `topic`, and `created` or `timestamp`. Everything else may be missing, and a field of an
-/// unexpected type counts as missing: an odd correlation id is no reason to lose a payment. An unreadable time is kept
-/// as text, and [`created`](Event::created) is `None`. Where neither time is there at all, the body is something else:
-/// Dwolla's *webhook* resource, say, whose `id` is not the event's.
+/// It needs an `id`, a `topic`, and `created` or `timestamp`. Everything else may be missing, and a
+/// field of an unexpected type counts as missing: an odd correlation id is no reason to lose a
+/// payment. An unreadable time is kept as text, and [`created`](Event::created) is `None`. Without
+/// either time the body is something else, such as Dwolla's *webhook* resource, whose `id` is not
+/// the event's.
 ///
-/// Cheap to clone. `Debug` prints the id and the topic alone, so that bodies do not get into logs.
+/// Cheap to clone. `Debug` prints the id and the topic only, so that bodies do not get into logs.
 ///
 /// ```
 /// use tower_webhook::dwolla::{Event, Topic};
@@ -28,8 +31,8 @@ use crate::event::{self, EventError, EventId, Fingerprint};
 ///     "topic": "customer_created",
 ///     "created": "2019-02-04T14:58:45.144Z",
 ///     "_links": {
-///         "account": {"href": "https://api-sandbox.dwolla.com/accounts/ad5f2162-404a-4c4c-994e-6ab6c3a13254"},
-///         "resource": {"href": "https://api-sandbox.dwolla.com/customers/6c57f372-e9a0-47d4-91f3-ab2b3aae56f0"}
+///         "account": {"href": "https://api-sandbox.dwolla.com/accounts/ad5f2162"},
+///         "resource": {"href": "https://api-sandbox.dwolla.com/customers/6c57f372"}
 ///     }
 /// }"#;
 ///
@@ -40,7 +43,8 @@ use crate::event::{self, EventError, EventId, Fingerprint};
 /// assert_eq!(event.is_sandbox(), Some(true));
 /// assert_eq!(event.customer_href(), None);
 ///
-/// let error = Event::from_json(br#"{"id": "bb6531a2", "topic": "customer_created"}"#).unwrap_err();
+/// let timeless = br#"{"id": "bb6531a2", "topic": "customer_created"}"#;
+/// let error = Event::from_json(timeless).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
 ///     "the event's created and timestamp are both missing; expected at least one of them",
@@ -54,33 +58,33 @@ struct Fields {
     id: EventId,
     topic: Topic,
     texts: Texts,
-    links: Vec<(Place, Place)>,
-    resource_id: Option<Place>,
-    created: Option<Place>,
-    timestamp: Option<Place>,
-    correlation_id: Option<Place>,
+    links: Vec<(Span, Span)>,
+    resource_id: Option<Span>,
+    created: Option<Span>,
+    timestamp: Option<Span>,
+    correlation_id: Option<Span>,
 }
 
-/// The same as it is read: texts still stand in the body.
+/// The same while it is read: the texts are still borrowed from the body.
 #[derive(Deserialize)]
 struct Body<'a> {
     id: EventId,
     topic: Topic,
     #[serde(borrow, rename = "resourceId", default)]
-    resource_id: Text<'a>,
+    resource_id: Field<'a>,
     #[serde(borrow, default)]
-    created: Text<'a>,
+    created: Field<'a>,
     #[serde(borrow, default)]
-    timestamp: Text<'a>,
+    timestamp: Field<'a>,
     #[serde(borrow, rename = "correlationId", default)]
-    correlation_id: Text<'a>,
+    correlation_id: Field<'a>,
     #[serde(rename = "_links", default)]
     links: Links,
 }
 
 impl Fields {
-    fn text(&self, place: Option<Place>) -> Option<&str> {
-        Some(self.texts.at(place?))
+    fn text(&self, span: Option<Span>) -> Option<&str> {
+        Some(self.texts.at(span?))
     }
 }
 
@@ -88,9 +92,9 @@ impl From<Body<'_>> for Fields {
     fn from(body: Body<'_>) -> Self {
         let Links {
             mut texts,
-            places: links,
+            spans: links,
         } = body.links;
-        let mut add = |text: &Text<'_>| text.as_str().map(|text| texts.add(text));
+        let mut add = |text: &Field<'_>| text.as_str().map(|text| texts.add(text));
         Self {
             id: body.id,
             topic: body.topic,
@@ -105,35 +109,36 @@ impl From<Body<'_>> for Fields {
 }
 
 impl Event {
-    /// Reads an event from the bytes of a body. [`Dwolla`](super::Dwolla) does this for deliveries; use it for events
-    /// fetched from the Events API.
+    /// Reads an event from its JSON. [`Dwolla`](super::Dwolla) does this for deliveries; use it for
+    /// events that you fetched from the Events API.
     ///
-    /// A page of events is read by serde, as a list: `Event` implements `Deserialize`.
+    /// serde reads a page of events as a list: `Event` implements `Deserialize`.
     ///
     /// # Errors
-    /// The body is not a JSON object with an id, a topic and a time, or it holds one of the fields twice.
-    pub fn from_json(body: &[u8]) -> Result<Self, EventError> {
-        event::from_json(body)
+    /// The JSON is not an object with an id, a topic and a time, or it has one of the fields twice.
+    pub fn from_json(json: &[u8]) -> Result<Self, EventError> {
+        event::from_json(json)
     }
 
-    /// The event's id: the same in each delivery, each retry and each subscription, and in the Events API.
+    /// The event's id: the same in each delivery, each retry and each subscription, and in the
+    /// Events API.
     #[must_use]
     pub fn id(&self) -> &EventId {
         &self.0.id
     }
 
-    /// What happened. To compare with the text as Dwolla writes it, see [`Topic::as_str`].
+    /// What happened. [`Topic::as_str`] is the text as Dwolla writes it.
     #[must_use]
     pub fn topic(&self) -> &Topic {
         &self.0.topic
     }
 
-    /// The id of what the event is about: `resourceId`, or where that is missing the last segment of the `resource`
-    /// link.
+    /// The id of what the event is about: `resourceId`, or where that is missing the last segment
+    /// of the `resource` link.
     ///
-    /// As Dwolla writes it: lower case now, upper case in old events, so compare without case. The topics
-    /// `bank_transfer_*` and `customer_bank_transfer_*` name a transfer of their own, not the one that the API
-    /// returned.
+    /// Dwolla writes it in lower case now and wrote it in upper case before, so ignore the case
+    /// when you compare. The topics `bank_transfer_*` and `customer_bank_transfer_*` name a
+    /// transfer of their own, not the one that the API returned.
     #[must_use]
     pub fn resource_id(&self) -> Option<&str> {
         self.0
@@ -141,19 +146,25 @@ impl Event {
             .or_else(|| last_segment(self.resource_href()?))
     }
 
-    /// When the event happened, by Dwolla's clock: `created`, else `timestamp`; `None` if neither can be read as a time
-    /// in UTC.
+    /// When the event happened, by Dwolla's clock: `created`, else `timestamp`. `None` if neither
+    /// can be read as a time in UTC.
     ///
-    /// It does not order events: a transfer's creation and completion can bear the same millisecond.
+    /// It does not order events: a transfer's creation and completion can have the same
+    /// millisecond.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
     /// use tower_webhook::dwolla::Event;
     ///
-    /// let event = Event::from_json(br#"{"id": "1", "topic": "customer_created", "created": "2019-02-04T14:58:45.144Z"}"#)?;
-    /// assert_eq!(event.created(), Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_549_292_325_144)));
+    /// let event = Event::from_json(
+    ///     br#"{"id": "1", "topic": "customer_created", "created": "2019-02-04T14:58:45.144Z"}"#,
+    /// )?;
+    /// let created = SystemTime::UNIX_EPOCH + Duration::from_millis(1_549_292_325_144);
+    /// assert_eq!(event.created(), Some(created));
     ///
-    /// let event = Event::from_json(br#"{"id": "1", "topic": "customer_created", "created": "yesterday"}"#)?;
+    /// let event = Event::from_json(
+    ///     br#"{"id": "1", "topic": "customer_created", "created": "yesterday"}"#,
+    /// )?;
     /// assert_eq!(event.created(), None);
     /// assert_eq!(event.created_text(), Some("yesterday"));
     /// # Ok::<(), tower_webhook::event::EventError>(())
@@ -162,7 +173,7 @@ impl Event {
     pub fn created(&self) -> Option<SystemTime> {
         [self.0.created, self.0.timestamp]
             .into_iter()
-            .find_map(|place| read_time(self.0.text(place)?))
+            .find_map(|span| read_time(self.0.text(span)?))
     }
 
     /// The text of `created`, else of `timestamp`; `None` if neither is a text.
@@ -171,13 +182,15 @@ impl Event {
         self.0.text(self.0.created.or(self.0.timestamp))
     }
 
-    /// The text that your application gave the transfer when it was created, on events of transfers.
+    /// The correlation id that your application gave the transfer when it created it, on events of
+    /// transfers.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&str> {
         self.0.text(self.0.correlation_id)
     }
 
-    /// Where a link leads. The names seen are `self`, `account`, `resource`, `customer` and Connect's `external-party`.
+    /// The address of a link. The names seen are `self`, `account`, `resource`, `customer` and
+    /// Connect's `external-party`.
     ///
     /// Send a token for Dwolla's API to the host that you configured, not to one that a body names.
     ///
@@ -196,7 +209,7 @@ impl Event {
     /// ```
     #[must_use]
     pub fn link(&self, name: &str) -> Option<&str> {
-        // The last of this name, should there be two: what most JSON parsers take.
+        // If there are two of this name, the last: most JSON parsers do so.
         self.links()
             .filter(|(found, _)| *found == name)
             .last()
@@ -233,11 +246,11 @@ impl Event {
         self.link("customer")
     }
 
-    /// Whether the event is of Dwolla's sandbox, told by the host of its links; `None` if no link or no host that is
-    /// known tells, or if they disagree.
+    /// Whether the event is from Dwolla's sandbox, as the host of its links shows. `None` if there
+    /// is no link, no known host, or if the links disagree.
     ///
-    /// Sandbox and production sign alike. Where the two must never mix, give them different secrets, and check this
-    /// too.
+    /// Sandbox and production sign alike. Where the two must never mix, give them different
+    /// secrets, and check this too.
     #[must_use]
     pub fn is_sandbox(&self) -> Option<bool> {
         let mut hosts = self.links().filter_map(|(_, href)| match host(href)? {
@@ -264,10 +277,11 @@ impl event::Event for Event {
         self.created()
     }
 
-    /// Topic, resource and time: what every form of one event has in common, where the bytes differ (`timestamp` or
-    /// not, typed links or not, another order). Ids are compared without case, since the case has changed over the
-    /// years, and the time as the instant it names, since Dwolla writes times in several ways. A time that cannot be read
-    /// goes in as text: it tells two events apart too.
+    /// Topic, resource and time: what all forms of one event have in common where their bytes
+    /// differ (`timestamp` or not, typed links or not, another order). Ids are compared without
+    /// case, since the case has changed over the years, and the time as the instant it names, since
+    /// Dwolla writes times in several ways. An unreadable time goes in as text: it tells two events
+    /// apart too.
     fn fingerprint(&self) -> Option<Fingerprint> {
         let mut resource = Cow::Borrowed(self.resource_id().unwrap_or_default());
         if resource.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -292,6 +306,8 @@ impl event::Event for Event {
     }
 }
 
+impl event::SelfIdentified for Event {}
+
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let body = Body::deserialize(deserializer)?;
@@ -313,10 +329,10 @@ impl fmt::Debug for Event {
     }
 }
 
-/// `2019-05-30T18:21:11.490Z` in events, `+00:00` or ` UTC` at the end elsewhere in Dwolla's API. No other
-/// offset has been seen.
+/// `2019-05-30T18:21:11.490Z` in events, `+00:00` or ` UTC` at the end elsewhere in Dwolla's API.
+/// No other offset has been seen.
 fn read_time(text: &str) -> Option<SystemTime> {
-    // Nanoseconds and an offset make 35 bytes. The parser goes by byte positions: nothing else should reach it.
+    // Nanoseconds and an offset make 35 bytes. The parser slices by bytes, so it gets ASCII only.
     if text.len() > 35 || !text.is_ascii() {
         return None;
     }

@@ -2,23 +2,22 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{
-    lenient::{Loose, Text},
-    texts::{Place, Texts},
-};
+use super::texts::{Span, Texts};
+use crate::provider::lenient::{Field, Lenient};
 
-/// Room for the texts of a usual event, whose links make most of them.
+/// Room for the texts of a usual event, most of which are its links.
 const USUAL: usize = 512;
 
-/// An event's links that have an address, in the body's order: names and addresses. Further texts may follow theirs.
+/// An event's links that have an address, in the body's order, as names and addresses. Other texts
+/// may be added after theirs.
 #[derive(Default)]
 pub(super) struct Links {
     pub(super) texts: Texts,
-    pub(super) places: Vec<(Place, Place)>,
+    pub(super) spans: Vec<(Span, Span)>,
 }
 
-impl<'de> Loose<'de> for Links {
-    fn unusable() -> Self {
+impl<'de> Lenient<'de> for Links {
+    fn other(_: &'static str) -> Self {
         Self::default()
     }
 
@@ -26,14 +25,14 @@ impl<'de> Loose<'de> for Links {
         let mut links = Self {
             texts: Texts::with_capacity(USUAL),
             // The usual event has four.
-            places: Vec::with_capacity(4),
+            spans: Vec::with_capacity(4),
         };
-        while let Some(name) = map.next_key::<Text<'_>>()? {
-            if let Link(Text::Is(href)) = map.next_value()? {
-                // The empty name is no usable text, but a name.
+        while let Some(name) = map.next_key::<Field<'_>>()? {
+            let Link(href) = map.next_value()?;
+            if let Some(href) = href.as_str() {
                 let name = links.texts.add(name.as_str().unwrap_or_default());
-                let href = links.texts.add(&href);
-                links.places.push((name, href));
+                let href = links.texts.add(href);
+                links.spans.push((name, href));
             }
         }
         Ok(links)
@@ -46,23 +45,23 @@ impl<'de> Deserialize<'de> for Links {
     }
 }
 
-/// `{"href": "…"}` today, with `type` and `resource-type` at times; the address alone in 2015.
-struct Link<'de>(Text<'de>);
+/// `{"href": "…"}` today, sometimes with `type` and `resource-type`; only the address in 2015.
+struct Link<'de>(Field<'de>);
 
-impl<'de> Loose<'de> for Link<'de> {
-    fn unusable() -> Self {
-        Self(Text::Unusable)
+impl<'de> Lenient<'de> for Link<'de> {
+    fn other(kind: &'static str) -> Self {
+        Self(Field::Other(kind))
     }
 
     fn text(text: Cow<'de, str>) -> Self {
-        Self(Text::text(text))
+        Self(Field::Text(text))
     }
 
     fn object<A: de::MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
         #[derive(Deserialize)]
         struct Object<'a> {
             #[serde(borrow, default)]
-            href: Text<'a>,
+            href: Field<'a>,
         }
         let Object { href } = Object::deserialize(de::value::MapAccessDeserializer::new(map))?;
         Ok(Self(href))

@@ -1,5 +1,5 @@
-//! Webhooks from [Dwolla](https://developers.dwolla.com): [`Dwolla`] receives them, [`Event`] and [`Topic`] are what
-//! they tell.
+//! Webhooks from [Dwolla](https://developers.dwolla.com): [`Dwolla`] receives them, [`Event`] and
+//! [`Topic`] are what they say.
 //!
 //! ```
 //! use tower_webhook::{
@@ -11,7 +11,9 @@
 //! let provider = Dwolla::new("sshhhhhh")?;
 //!
 //! // what Dwolla sends
-//! let body = bytes::Bytes::from_static(br#"{"id":"bb6531a2","topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}"#);
+//! let body = bytes::Bytes::from_static(
+//!     br#"{"id":"bb6531a2","topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}"#,
+//! );
 //! let headers = dwolla::scheme().sign(&Secrets::new("sshhhhhh")?, &body)?;
 //!
 //! let _verified = provider.verifier().verify(&headers, &body)?;
@@ -19,56 +21,62 @@
 //! assert_eq!(event.topic(), &Topic::CustomerCreated);
 //!
 //! // the same signature on another topic
-//! let forged = bytes::Bytes::from_static(br#"{"id":"bb6531a2","topic":"customer_verified","created":"2019-02-04T14:58:45.144Z"}"#);
+//! let forged = bytes::Bytes::from_static(
+//!     br#"{"id":"bb6531a2","topic":"customer_verified","created":"2019-02-04T14:58:45.144Z"}"#,
+//! );
 //! assert!(provider.verifier().verify(&headers, &forged).is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # The secret and the signature
 //!
-//! The secret is the text you gave as `secret` when you created the webhook subscription. It is not your application's
-//! key or secret, it belongs to that subscription alone, and Dwolla's API does not show it again. It may have 128
-//! characters at most. Make it of random bytes written as text: Dwolla sets no minimum, and a short one can be guessed.
+//! The secret is the text that you gave as `secret` when you created the webhook subscription. It
+//! is not your application's key or secret, it belongs to that subscription alone, and Dwolla's API
+//! does not show it again. It may have 128 characters at most. Make it of random bytes written as
+//! text: Dwolla sets no minimum, and a short one can be guessed.
 //!
-//! Dwolla puts HMAC-SHA256 over the body's bytes, as lower-case hex, in `X-Request-Signature-SHA-256`. [`scheme`] says
-//! how the older `X-Request-Signature` is treated. No time is signed and there is no delivery id, so a captured request
-//! stays valid as long as the secret: remembering the events' ids is what stops a replay, and the age of an event is no
-//! sign of one, since Dwolla sends events again for up to 72 hours by itself and for up to 30 days on request. The
-//! header `X-Dwolla-Topic` is not signed and not read.
+//! Dwolla puts HMAC-SHA256 over the body's bytes, as lower-case hex, in
+//! `X-Request-Signature-SHA-256`. [`scheme`] says how the older `X-Request-Signature` is treated.
+//! No time is signed and there is no delivery id, so a captured request stays valid as long as the
+//! secret. What stops a replay is the record of the event's id. The age of an event is no sign of a
+//! replay, since Dwolla sends events again for up to 72 hours by itself and for up to 30 days on
+//! request. The header `X-Dwolla-Topic` is not signed and not read.
 //!
-//! # What Dwolla does with your answer
+//! # What Dwolla does with each response
 //!
-//! | answer | what Dwolla does |
+//! | response | what Dwolla does |
 //! | --- | --- |
-//! | 2xx, headers within 10 seconds | done; the answer's body is thrown away |
-//! | 3xx | counts as a failure and is not followed; it may never be sent again |
-//! | 4xx, 5xx, none in time | sends it again 15 minutes, 1, 3, 6, 12, 24, 48 and 72 hours after the event |
-//! | 409 to a duplicate | as above; Dwolla warns that it may pause the subscription: answer a duplicate 2xx |
-//! | 400 failures on end, and none accepted for 24 hours | pauses the subscription |
+//! | 2xx, headers within 10 seconds | done; it discards the response's body |
+//! | 3xx | counts as a failure and is not followed; the event may never be sent again |
+//! | 4xx, 5xx, or none in time | retries 15 min, 1, 3, 6, 12, 24, 48 and 72 hours after the event |
+//! | 409 to a duplicate | the same; Dwolla warns that it may pause the subscription |
+//! | 400 failures in a row, and no success for 24 hours | pauses the subscription |
 //!
-//! A wrong secret is a failure like any other, so it pauses the subscription in time. What happens while a subscription
-//! is paused is not sent later: list the subscription's webhooks, and ask for each to be sent again.
+//! So the response to a duplicate must be 2xx, as the layer's is. A wrong secret is a failure like
+//! any other and eventually pauses the subscription. What happens while a subscription is paused is
+//! not sent later: list the subscription's webhooks, and ask for each to be sent again.
 //!
 //! # Changing the secret
 //!
-//! A subscription's secret cannot be changed. Create a second subscription with a new secret, receive with both
-//! (`Dwolla::new([new, old])`), and delete the first when the second delivers. In between each event comes twice, under
-//! the same id and signed with either secret: the subscriptions must share one store and one namespace, which is what
-//! they do by default.
+//! A subscription's secret cannot be changed. Create a second subscription with a new secret,
+//! receive with both (`Dwolla::new([new, old])`), and delete the first when the second delivers. In
+//! between each event comes twice, under the same id and signed with either secret. The
+//! subscriptions must share one store and one namespace, as they do by default.
 //!
 //! # What to build on
 //!
-//! - The event's id is the same in every delivery. Nothing in a request tells a retry from a first delivery.
-//! - Events come in no order, up to ten at once, and [`Event::created`] does not order them either. Act on the
-//!   resource's state, fetched from the API, where the order matters.
-//! - One transfer makes several events of one topic, with ids of their own: one for each party.
+//! - The event's id is the same in every delivery. Nothing in a request tells a retry from a first
+//!   delivery.
+//! - Events come in no order, up to ten at once, and [`Event::created`] does not order them either.
+//!   Where the order matters, act on the resource's state, fetched from the API.
+//! - One transfer makes several events of one topic, each with its own id: one for each party.
 //! - The links' host tells the sandbox from production: [`Event::is_sandbox`].
+//! - What was missed can be fetched from the Events API and read with [`Event::from_json`].
 
 mod event;
 mod topic;
 mod category;
 mod links;
-mod lenient;
 mod texts;
 
 pub use category::Category;
@@ -82,30 +90,31 @@ use http::{HeaderMap, HeaderName};
 
 use crate::{
     event::EventError,
-    provider::{DeliveryPolicy, KnownTopics, Provider},
+    provider::{DeliveryPolicy, KnownTopics, Provider, keyed},
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verifier},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// When Dwolla's provider gives up on an answer: it stops the clock at the answer's headers. 20 s until May 2018.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// Dwolla waits this long for the headers of a response. It waited 20 s until May 2018.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The last of the eight automatic retries, counted from the event's time.
-const RETRY_HORIZON: Duration = HOUR.saturating_mul(72);
+const RETRY_WINDOW: Duration = HOUR.saturating_mul(72);
 
-/// How long Dwolla keeps events and webhooks, so how long a retry can be asked for.
-const RESEND_HORIZON: Duration = HOUR.saturating_mul(30 * 24);
+/// How long Dwolla keeps events and webhooks, and so how long it can be asked for a retry.
+const REDELIVERY_WINDOW: Duration = HOUR.saturating_mul(30 * 24);
 
-/// Ours: published bodies have 450 to 900 bytes and Dwolla states no limit, so this leaves room for 290 times the
-/// largest.
+/// Our own choice: published bodies have 450 to 900 bytes and Dwolla states no limit, so this
+/// leaves room for 290 times the largest.
 const BODY_LIMIT: usize = 256 * 1024;
 
-/// How Dwolla signs: HMAC-SHA256 over the raw body, in lower-case hex, in `X-Request-Signature-SHA-256`.
+/// How Dwolla signs: HMAC-SHA256 over the raw body, in lower-case hex, in
+/// `X-Request-Signature-SHA-256`.
 ///
-/// `X-Request-Signature`, the older name that some of Dwolla's pages still show, is read where the newer header is
-/// absent. The algorithm is the same under either name: the SHA-1 tags of 2015 that the older header used to carry are
-/// refused, and the error says that they are what was found.
+/// `X-Request-Signature`, the older name that some of Dwolla's pages still show, is read where the
+/// newer header is absent. The algorithm is the same under either name: the SHA-1 tags that the
+/// older header carried in 2015 are refused, and the error names them.
 ///
 /// ```
 /// use tower_webhook::{dwolla, signature::{Secrets, SignatureErrorKind, verify}};
@@ -119,7 +128,7 @@ const BODY_LIMIT: usize = 256 * 1024;
 /// let verified = verify(&dwolla::scheme(), &secrets, &headers, b"{}")?;
 /// assert_eq!(verified.secret_index(), 0);
 ///
-/// // Dwolla's provider can send the header empty
+/// // Dwolla can send the header empty
 /// headers.insert("x-request-signature-sha-256", http::HeaderValue::from_static(""));
 /// let error = verify(&dwolla::scheme(), &secrets, &headers, b"{}").unwrap_err();
 /// assert_eq!(error.kind(), SignatureErrorKind::Empty);
@@ -135,8 +144,8 @@ pub fn scheme() -> Scheme {
     .or_header(HeaderName::from_static("x-request-signature"))
 }
 
-/// Receives from Dwolla, with the secrets of one or more subscriptions. See the [module](self) for what Dwolla expects
-/// of a receiver.
+/// Receives from Dwolla, with the secrets of one or more subscriptions. The [module](self) says
+/// what Dwolla expects of a receiver.
 ///
 /// `Debug` shows how many secrets there are, not what they are.
 ///
@@ -150,23 +159,28 @@ pub fn scheme() -> Scheme {
 /// assert_eq!(error.kind(), SecretErrorKind::Empty);
 /// # Ok::<(), tower_webhook::signature::SecretError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Dwolla {
     verifier: Verifier,
 }
 
 impl Dwolla {
-    /// Takes a text, a list of texts or [`Secrets`]. While one subscription replaces another, give both secrets, the
-    /// new one first.
+    /// Takes a text, a list of texts or [`Secrets`]. While one subscription replaces another, give
+    /// both secrets, the new one first.
     ///
     /// # Errors
-    /// There is no secret, or one that [`Secrets::new`] refuses: an empty one, or one in quotes,
-    /// say.
+    /// There is no secret, or [`Secrets::new`] refuses one: it is empty or in quotes, say.
     pub fn new(secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Self, SecretError> {
-        let secrets = secrets.try_into().map_err(Into::into)?;
-        Ok(Self {
-            verifier: Verifier::new(&scheme(), &secrets)?,
-        })
+        keyed(&scheme(), secrets).map(|verifier| Self { verifier })
+    }
+
+    /// Reads deliveries that were verified and stored earlier. It has no secret and
+    /// [refuses](Verifier::refusing) every request.
+    #[must_use]
+    pub fn reader() -> Self {
+        Self {
+            verifier: Verifier::refusing(&scheme()),
+        }
     }
 }
 
@@ -195,11 +209,11 @@ impl Provider for Dwolla {
         KnownTopics::all(Topic::all().iter().map(Topic::as_str))
     }
 
-    /// 10 seconds for an answer, retries for 72 hours, more on request for 30 days (so ids are kept for 35), bodies up
-    /// to 256 KiB.
+    /// 10 seconds for a response, retries for 72 hours, more on request for 30 days (so ids are
+    /// kept for 35), bodies up to 256 KiB.
     fn policy(&self) -> DeliveryPolicy {
-        DeliveryPolicy::new(ANSWER_LIMIT, RETRY_HORIZON)
-            .with_redelivery_window(RESEND_HORIZON)
-            .body_limit(BODY_LIMIT)
+        DeliveryPolicy::new(RESPONSE_TIMEOUT, RETRY_WINDOW)
+            .with_redelivery_window(REDELIVERY_WINDOW)
+            .with_body_limit(BODY_LIMIT)
     }
 }

@@ -2,9 +2,9 @@
 #[derive(Default)]
 pub(super) struct Texts(String);
 
-/// Where among them a text is.
+/// The span of one text among them.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Span {
     start: usize,
     end: usize,
 }
@@ -14,17 +14,17 @@ impl Texts {
         Self(String::with_capacity(bytes))
     }
 
-    pub(super) fn add(&mut self, text: &str) -> Place {
+    pub(super) fn add(&mut self, text: &str) -> Span {
         let start = self.0.len();
         self.0.push_str(text);
-        Place {
+        Span {
             start,
             end: self.0.len(),
         }
     }
 
-    /// The text at a place that `add` gave.
-    pub(super) fn at(&self, place: Place) -> &str {
-        self.0.get(place.start..place.end).unwrap_or_default()
+    /// The text at a span that `add` returned.
+    pub(super) fn at(&self, span: Span) -> &str {
+        self.0.get(span.start..span.end).unwrap_or_default()
     }
 }

@@ -12,19 +12,22 @@ macro_rules! topics {
     })+) => {
         /// What happened: the `topic` of an event, compared exactly as Dwolla writes it.
         ///
-        /// The variants are the topics Dwolla's documents name as current: 73 in the list of events, four more on other
-        /// pages, ten of Dwolla Connect. A variant is called as its topic is spelled (`customer_transfer_created` is
-        /// `CustomerTransferCreated`, the main account's `transfer_created` is `TransferCreated`); Connect's, which are
-        /// written with colons, begin with `Connect` (`transfer:created` is `ConnectTransferCreated`).
+        /// The variants are the topics that Dwolla's documents name as current: 73 in the list of
+        /// events, four more on other pages, ten of Dwolla Connect. A variant is spelled like its
+        /// topic (`customer_transfer_created` is `CustomerTransferCreated`, the main account's
+        /// `transfer_created` is `TransferCreated`). Connect's topics, which are written with
+        /// colons, begin with `Connect` (`transfer:created` is `ConnectTransferCreated`).
         ///
-        /// Dwolla adds topics at any time, and every other text is [`Topic::Unknown`] with that text: topics that were
-        /// renamed or removed, and names that are found in code but never sent, such as `customer_transfer_returned`.
+        /// Dwolla adds topics at any time. Every other text is [`Topic::Unknown`] with that text:
+        /// topics that were renamed or removed, and names that are found in code but never sent,
+        /// such as `customer_transfer_returned`.
         ///
         /// ```
         /// use tower_webhook::dwolla::Topic;
         ///
-        /// assert_eq!(Topic::from("customer_transfer_completed"), Topic::CustomerTransferCompleted);
-        /// assert_eq!(Topic::CustomerTransferCompleted.as_str(), "customer_transfer_completed");
+        /// let topic = Topic::from("customer_transfer_completed");
+        /// assert_eq!(topic, Topic::CustomerTransferCompleted);
+        /// assert_eq!(topic.as_str(), "customer_transfer_completed");
         ///
         /// // a bank's late return is `transfer_failed`; there is no topic of this name
         /// let topic = Topic::from("transfer_returned");
@@ -48,7 +51,8 @@ macro_rules! topics {
             /// ```
             /// use tower_webhook::dwolla::{Category, Topic};
             ///
-            /// let of_transfers = Topic::all().iter().filter(|topic| topic.category() == Some(Category::Transfer));
+            /// let transfer = Some(Category::Transfer);
+            /// let of_transfers = Topic::all().iter().filter(|topic| topic.category() == transfer);
             /// assert_eq!(of_transfers.count(), 13);
             /// ```
             #[must_use]
@@ -71,7 +75,8 @@ macro_rules! topics {
             /// ```
             /// use tower_webhook::dwolla::{Category, Topic};
             ///
-            /// assert_eq!(Topic::CustomerBankTransferFailed.category(), Some(Category::BankTransfer));
+            /// let failed = Topic::CustomerBankTransferFailed;
+            /// assert_eq!(failed.category(), Some(Category::BankTransfer));
             /// assert_eq!(Topic::from("not_yet_known").category(), None);
             /// ```
             #[must_use]
@@ -82,17 +87,20 @@ macro_rules! topics {
                 }
             }
 
-            /// The collection that the event's `resource` link points into, which is not always what the name suggests.
+            /// The collection that the event's `resource` link points into, which is not always
+            /// what the name suggests.
             ///
-            /// `None` where no published example shows it, and for unknown topics. It tells what to expect; what an
-            /// event really points at is its [`resource_href`](super::Event::resource_href).
+            /// `None` where no published example shows it, and for unknown topics. This is what to
+            /// expect; what an event really points at is its
+            /// [`resource_href`](super::Event::resource_href).
             ///
             /// ```
             /// use tower_webhook::dwolla::Topic;
             ///
-            /// assert_eq!(Topic::CustomerVerificationDocumentNeeded.resource(), Some("customers"));
-            /// assert_eq!(Topic::CustomerVerificationDocumentUploaded.resource(), Some("documents"));
-            /// assert_eq!(Topic::CustomerMicrodepositsAdded.resource(), Some("funding-sources"));
+            /// let needed = Topic::CustomerVerificationDocumentNeeded;
+            /// assert_eq!(needed.resource(), Some("customers"));
+            /// let uploaded = Topic::CustomerVerificationDocumentUploaded;
+            /// assert_eq!(uploaded.resource(), Some("documents"));
             /// assert_eq!(Topic::StatementCreated.resource(), None);
             /// ```
             #[must_use]
@@ -256,8 +264,9 @@ topics! {
 }
 
 impl Topic {
-    /// Whether the event is about a customer of the account, rather than the account itself: its text begins with
-    /// `customer_`. Also of use for unknown topics. Connect's topics have no such prefix.
+    /// Whether the event is about a customer of the account, rather than the account itself: its
+    /// text begins with `customer_`. This also works for unknown topics. Connect's topics have no
+    /// such prefix.
     ///
     /// ```
     /// use tower_webhook::dwolla::Topic;
@@ -300,13 +309,16 @@ impl FromStr for Topic {
 
 /// A topic's text that this version has no variant for.
 ///
-/// It comes from parsing alone. So code cannot name a topic as unknown that a later version knows, and naming one later
-/// breaks nobody: compare by [`Topic::as_str`], or make the topic from its text.
+/// It comes from parsing only. So code cannot name a topic as unknown that a later version knows,
+/// and naming it later breaks nobody. Compare by [`Topic::as_str`], or make the topic from its
+/// text.
 ///
 /// ```
 /// use tower_webhook::dwolla::Topic;
 ///
-/// let Topic::Unknown(topic) = Topic::from("customer_not_yet_known") else { panic!("known by now") };
+/// let Topic::Unknown(topic) = Topic::from("customer_not_yet_known") else {
+///     panic!("known by now")
+/// };
 /// assert_eq!(topic.as_str(), "customer_not_yet_known");
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]

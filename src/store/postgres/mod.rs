@@ -18,9 +18,9 @@ use self::{
 use super::{
     ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError,
     StoreIdentity, record,
-    row::{ATTEMPTS, Offset, Seen, Table, claim_request_of, counted, lost, millis, overtaken},
+    row::{ATTEMPTS, Offset, Seen, Table, counted, lost, millis, overtaken},
 };
-use crate::event::{Claim, EventId};
+use crate::{delivery::Claim, event::EventId};
 
 /// Remembers in Postgres: for many processes on many machines.
 ///
@@ -215,7 +215,7 @@ impl PostgresStore {
     /// }
     /// ```
     pub async fn complete_in(&self, claim: &Claim, transaction: &mut PgTransaction<'_>) -> Result<(), StoreError> {
-        let claim_request = claim_request_of(claim)?;
+        let claim_request = claim.hand_over_completion();
         let statement = of_claim_request(&self.shared.sql.complete_in, claim_request)
             .bind(millis(claim_request.retention))
             .bind(self.shared.offset.millis());

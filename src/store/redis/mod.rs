@@ -56,7 +56,7 @@ const LIMIT: Duration = Duration::from_millis(1800);
 /// | `FLUSHALL` | everything is forgotten. A run that is under way records its completion all the same |
 ///
 /// So use it with `maxmemory-policy noeviction` and `appendonly yes`. Where a record was lost its generations begin at 1 again, so
-/// [`Claim::generation`](crate::event::Claim::generation) fences lost leases, not lost records: where two runs of one event after a
+/// [`Claim::generation`](crate::delivery::Claim::generation) fences lost leases, not lost records: where two runs of one event after a
 /// failover would do harm, remember events in the database of the effect.
 ///
 /// # What an operator sees

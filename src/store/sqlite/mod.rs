@@ -11,9 +11,9 @@ use self::connection::{Connection, Statement, error, waits_for_the_disk};
 use super::{
     ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError,
     StoreIdentity, record,
-    row::{ATTEMPTS, Columns, Offset, Seen, Table, claim_request_of, counted, lost, millis, overtaken, time},
+    row::{ATTEMPTS, Columns, Offset, Seen, Table, counted, lost, millis, overtaken, time},
 };
-use crate::event::{Claim, EventId};
+use crate::{delivery::Claim, event::EventId};
 
 /// Remembers in a SQLite file: for the processes of one machine, across restarts.
 ///
@@ -210,7 +210,7 @@ impl SqliteStore {
     /// }
     /// ```
     pub async fn complete_in(&self, claim: &Claim, transaction: &mut SqliteTransaction<'_>) -> Result<(), StoreError> {
-        let claim_request = claim_request_of(claim)?;
+        let claim_request = claim.hand_over_completion();
         waits_for_the_disk(transaction).await?;
         match self.finish(claim_request, "handled").execute(&mut **transaction).await {
             Ok(result) if result.rows_affected() == 0 => Err(lost(claim_request)),

@@ -1,13 +1,13 @@
-//! Places in a body, and hostile bodies.
+//! Paths into a body, and hostile bodies.
 
 #![cfg(test)] // for clippy
 
 use super::*;
 
-// ---- places ----
+// ---- paths ----
 
 #[test]
-fn places_lead_into_nested_objects_and_share_their_beginnings() {
+fn paths_lead_into_nested_objects_and_share_their_beginnings() {
     let nested = provider()
         .id(FieldPath::body("event.meta.id"))
         .topic(FieldPath::body("event.type"))

@@ -308,7 +308,8 @@ async fn a_captured_body_under_a_new_header_id_runs_nothing_a_second_time_in_str
         let request = signed("{\"n\":1}", &[("x-webhook-id", id), ("x-webhook-event", "ping")]);
         assert_eq!(endpoint.send(request).await.0, 200);
     }
-    // Under another topic, which nobody signed either, the same bytes are a conflict: a replay, or two topics that no key can tell apart.
+    // Under another topic, which is not signed either, the same bytes are a conflict: a replay, or
+    // two topics that no key can tell apart.
     let without = signed("{\"n\":1}", &[("x-webhook-event", "another.topic")]);
     assert_eq!(endpoint.send(without).await.0, 500);
     assert_eq!(endpoint.seen(), ["ping -"]);

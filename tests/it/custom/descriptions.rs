@@ -19,11 +19,11 @@ fn a_description_that_lacks_something_says_what() {
     };
     assert_cannot_be(
         provider().topic(FieldPath::body("type")),
-        "the id has no place; expected `id`, `signed_id`, or `without_id` for a provider that gives none",
+        "the id has no path; expected `id`, `signed_id`, or `without_id` for a provider that gives none",
     );
     assert_cannot_be(
         provider().id(FieldPath::body("id")),
-        "the topic has no place; expected `topic`, or `without_topic` for a provider that gives none",
+        "the topic has no path; expected `topic`, or `without_topic` for a provider that gives none",
     );
     assert_cannot_be(
         provider().signed_id().topic(FieldPath::body("type")),
@@ -35,7 +35,7 @@ fn a_description_that_lacks_something_says_what() {
     );
     assert_cannot_be(
         named("x").secrets("s"),
-        "the policy are missing; expected `policy`, with what the provider's documents say",
+        "the policy is missing; expected `policy`, with what the provider's documents say",
     );
     assert_cannot_be(
         named("x").policy(policy()),
@@ -100,7 +100,7 @@ fn a_description_that_contradicts_itself_says_where() {
         ),
         (
             provider().without_id().without_topic().or_topic(FieldPath::body("type")),
-            "another place of the topic is named, but the events are without a topic; expected `topic`, or `optional_topic`"
+            "another path of the topic is named, but the events are without a topic; expected `topic`, or `optional_topic`"
                 .to_owned(),
         ),
         (
@@ -110,7 +110,7 @@ fn a_description_that_contradicts_itself_says_where() {
         ),
         (
             in_headers().or_topic(FieldPath::body("type")),
-            "the topic's place `type` comes after the header `x-webhook-event`; expected one header, and it last: what is \
+            "the topic's path `type` comes after the header `x-webhook-event`; expected one header, and it last: what is \
              signed goes first"
                 .to_owned(),
         ),
@@ -121,7 +121,7 @@ fn a_description_that_contradicts_itself_says_where() {
         ),
         (
             example().payload(FieldPath::whole_body()).or_payload(FieldPath::body("data")),
-            "the payload's place `data` comes after the whole body; expected the whole body last: it is always there"
+            "the payload's path `data` comes after the whole body; expected the whole body last: it is always there"
                 .to_owned(),
         ),
         (
@@ -162,22 +162,22 @@ fn a_description_that_contradicts_itself_says_where() {
         ),
         (
             example()
-                .handshake("ping", Reply::acknowledge())
-                .handshake("ping", Reply::text(FieldPath::body("challenge"))),
-            "the handshake `ping` is there twice; expected one reply to it".to_owned(),
+                .handshake("ping", HandshakeResponse::acknowledge())
+                .handshake("ping", HandshakeResponse::text(FieldPath::body("challenge"))),
+            "the handshake `ping` is there twice; expected one response to it".to_owned(),
         ),
         (
-            example().handshake("", Reply::text(FieldPath::body("challenge"))),
+            example().handshake("", HandshakeResponse::text(FieldPath::body("challenge"))),
             "the handshake has no topic, but every event has one; expected its topic, or `optional_topic`".to_owned(),
         ),
         (
-            example().optional_topic(FieldPath::body("type")).handshake("", Reply::acknowledge()),
+            example().optional_topic(FieldPath::body("type")).handshake("", HandshakeResponse::acknowledge()),
             "the handshake without a topic is acknowledged, as every event without one would be; expected an echo, whose \
              field tells it"
                 .to_owned(),
         ),
         (
-            example().handshake("verify", Reply::text(FieldPath::unsigned_header(name("x-challenge")))),
+            example().handshake("verify", HandshakeResponse::text(FieldPath::unsigned_header(name("x-challenge")))),
             "the challenge is in the header `x-challenge`, which the signature does not cover; expected a path into the body"
                 .to_owned(),
         ),

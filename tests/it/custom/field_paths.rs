@@ -1,4 +1,4 @@
-//! What a description can say of ids, topics, times, forms and handshakes, a promise each.
+//! What a description can say about ids, topics, times, forms and handshakes.
 
 #![cfg(test)] // for clippy
 
@@ -107,7 +107,7 @@ async fn other_facts_under_an_id_that_is_unique_are_a_duplicate() {
 // ---- topics ----
 
 #[tokio::test]
-async fn a_topic_is_at_the_first_place_that_has_one() {
+async fn a_topic_is_at_the_first_path_that_has_one() {
     let several = || {
         provider()
             .without_id()
@@ -153,7 +153,7 @@ async fn an_event_without_a_topic_goes_to_the_fallback() {
 // ---- payloads ----
 
 #[test]
-fn a_payload_is_at_the_first_place_that_has_something() {
+fn a_payload_is_at_the_first_path_that_has_something() {
     let several = || {
         provider()
             .without_id()
@@ -273,16 +273,16 @@ async fn forms_are_read_as_the_json_in_a_field_or_as_their_fields() {
 // ---- handshakes ----
 
 #[tokio::test]
-async fn a_handshake_is_answered_and_handed_to_nobody() {
+async fn a_handshake_gets_its_response_and_reaches_no_handler() {
     let challenge = || FieldPath::body("challenge");
     let builder = || {
         provider()
             .optional_id(FieldPath::body("id"))
             .optional_topic(FieldPath::body("type"))
-            .handshake("verify", Reply::text(challenge()))
-            .handshake("json", Reply::json("the \"key\"", challenge()))
-            .handshake("ping", Reply::acknowledge())
-            .handshake("", Reply::json("challenge", challenge()))
+            .handshake("verify", HandshakeResponse::text(challenge()))
+            .handshake("json", HandshakeResponse::json("the \"key\"", challenge()))
+            .handshake("ping", HandshakeResponse::acknowledge())
+            .handshake("", HandshakeResponse::json("challenge", challenge()))
     };
     let endpoint = Endpoint::noting(builder());
     let long = "x".repeat(256);

@@ -21,7 +21,7 @@ use serde_json::json;
 use tower::ServiceExt as _;
 use tower_webhook::{
     Delivery, HandlerError, MemoryStore, Payload, Refusal, RefusalKind, ResultExt as _, TopicRouter, WebhookLayer,
-    custom::{Custom, CustomBuilder, Event, FieldPath, Reply},
+    custom::{Custom, CustomBuilder, Event, FieldPath, HandshakeResponse},
     event::{Event as _, EventErrorKind, EventId, Fingerprint, TopicPattern},
     layer::WebhookService,
     provider::{self, DeliveryPolicy, Provider as _},
@@ -43,7 +43,7 @@ fn scheme() -> Scheme {
         .prefix(HeaderValue::from_static("sha256="))
 }
 
-/// A provider with everything but places.
+/// A provider with everything but paths.
 fn provider() -> CustomBuilder {
     Custom::builder("example", scheme())
         .secrets(SECRET)
@@ -70,7 +70,7 @@ fn body(id: &str, topic: &str) -> String {
     json!({"id": id, "type": topic, "created_at": "2026-07-01T12:00:00Z", "data": {"name": "Ada"}}).to_string()
 }
 
-/// A signed request with this body, and with these headers, which nobody signed.
+/// A signed request with this body, and with these headers, which are not signed.
 fn signed(body: &str, unsigned: &[(&'static str, &str)]) -> Request<Full<Bytes>> {
     let mut request = Request::post("/webhooks/example")
         .body(Full::from(body.to_owned()))
@@ -157,7 +157,8 @@ impl Endpoint {
         self.seen.0.lock().unwrap().clone()
     }
 
-    /// The authentic request is answered 400 with this reason, and neither handler nor store has heard of it.
+    /// The authentic request gets 400 with this reason, and neither handler nor store has
+    /// heard of it.
     #[track_caller]
     fn assert_no_event(&self, (status, rejection, answer): (u16, Option<Refusal>, String), reason: &str) {
         let rejection = rejection.unwrap();

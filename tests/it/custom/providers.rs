@@ -1,5 +1,5 @@
-//! Real providers as descriptions, and built-in ones rebuilt: what a built-in does, a description
-//! does, too.
+//! Real providers as descriptions, and built-in ones rebuilt: a description can do what a built-in
+//! provider does.
 
 #![cfg(test)] // for clippy
 
@@ -47,7 +47,7 @@ fn describe_twitch(builder: CustomBuilder) -> CustomBuilder {
         .unique_ids()
         .handshake(
             "webhook_callback_verification",
-            Reply::text(FieldPath::body("challenge")),
+            HandshakeResponse::text(FieldPath::body("challenge")),
         )
 }
 
@@ -190,7 +190,7 @@ fn cases() -> Vec<Case> {
             body: r#"{"id":"event_01","event":"dsync.user.created","data":{"name":"Ada"},"created_at":"2026-07-01T12:00:00.000Z"}"#,
             noted: "dsync.user.created event_01",
         },
-        // SendGrid's bodies are arrays; here under an id that nobody signs
+        // SendGrid's bodies are arrays; here under an id that is not signed
         Case {
             scheme: new("x-array-signature", Encoding::Hex),
             describe: |builder| {
@@ -232,7 +232,7 @@ async fn real_providers_are_described_read_and_deduplicated() {
 }
 
 #[tokio::test]
-async fn twitchs_verification_is_answered_with_its_challenge() {
+async fn twitchs_verification_gets_its_challenge_back() {
     let builder = Custom::builder("twitch", twitch())
         .secrets(KEY)
         .policy(DeliveryPolicy::new(Duration::from_secs(10), 8 * HOUR));
@@ -252,7 +252,7 @@ async fn twitchs_verification_is_answered_with_its_challenge() {
 
 // ---- built-in providers, rebuilt ----
 
-/// The answers to these requests, and the topics that the handler saw.
+/// The responses to these requests, and the topics that the handler saw.
 async fn run<P>(provider: P, requests: &[Request<Full<Bytes>>]) -> (Vec<(u16, String)>, Vec<String>)
 where
     P: provider::Provider,
@@ -300,7 +300,7 @@ async fn a_rebuilt_github_behaves_as_the_built_in_one() {
         .topic(FieldPath::unsigned_header(name("x-github-event")))
         .action(FieldPath::body("action"))
         .form_field("payload")
-        .handshake("ping", Reply::acknowledge())
+        .handshake("ping", HandshakeResponse::acknowledge())
         .policy(DeliveryPolicy::new(Duration::from_secs(10), Duration::ZERO).with_redelivery_window(72 * HOUR));
     let send = |event: &str, delivery: &str, body: &str| {
         post(
@@ -353,7 +353,10 @@ async fn a_rebuilt_slack_behaves_as_the_built_in_one() {
         .payload(FieldPath::body("event"))
         .or_payload(FieldPath::whole_body())
         .unique_ids()
-        .handshake("url_verification", Reply::text(FieldPath::body("challenge")))
+        .handshake(
+            "url_verification",
+            HandshakeResponse::text(FieldPath::body("challenge")),
+        )
         .policy(DeliveryPolicy::new(Duration::from_secs(3), 24 * HOUR));
     let event = |app: &str, id: &str, topic: &str, at: u32| {
         format!(

@@ -125,7 +125,7 @@ async fn a_classic_shopify_event_keeps_its_topic_where_the_newer_headers_are_the
     assert_eq!(endpoint.seen(), ["orders/create", "orders/paid"]);
 }
 
-/// The id of an event of the newer family may stand in the older headers alone.
+/// An event of the newer family may have its id in the older headers only.
 #[tokio::test]
 async fn a_shopify_event_is_told_apart_by_the_id_of_either_family() {
     let endpoint = Endpoint::new(Shopify::new(SECRET).unwrap());

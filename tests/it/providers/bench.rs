@@ -1,4 +1,4 @@
-//! A provider's real verifier behind the whole layer, with a parser that takes any body.
+//! A provider's real verifier behind the whole layer, with a parser that accepts any body.
 
 #![cfg(test)] // for clippy
 
@@ -81,7 +81,7 @@ pub(super) struct Bench {
     parsed: Arc<AtomicUsize>,
     runs: Arc<AtomicUsize>,
     service: WebhookService<Any, Store, TopicRouter<AnyBody>>,
-    /// The secret that tags to look for are made with.
+    /// The secret of the tags that are searched for.
     secret: String,
 }
 
@@ -126,7 +126,7 @@ impl Bench {
         Answer::of(self.service.clone().oneshot(request).await.unwrap()).await
     }
 
-    /// What the function, the one for bodies in pieces and the layer say, who must agree.
+    /// The decisions of the function, of the one for bodies in pieces and of the layer must agree.
     fn decide(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), SignatureError> {
         let now = tower_webhook::clock::Clock::now(&self.clock);
         let at_once = self.verifier.verify_at(headers, body, now);
@@ -159,8 +159,8 @@ impl Bench {
         assert_eq!(gone.unwrap(), tower_webhook::store::Effect::Applied, "{name}: {what}");
     }
 
-    /// The request is refused for this, in a way that helps no forger: 401 with the one body there is, no parser, no store, no handler, and no
-    /// tag in anything that is said about it.
+    /// The request is refused for this, in a way that helps no forger: 401 with the one body there
+    /// is, no parser, no store, no handler, and no tag in anything that is said about it.
     pub(super) async fn refuse(&self, what: &str, headers: &HeaderMap, body: &[u8], kind: SignatureErrorKind) {
         let name = self.provider.name;
         let error = self.refuse_for_any(what, headers, body).await;
@@ -252,5 +252,5 @@ impl Bench {
     }
 }
 
-/// The answer to whatever is wrong with a signature.
+/// The response to anything that is wrong with a signature.
 pub(super) const UNIFORM: &str = r#"{"title":"Unauthorized","status":401,"code":"signature","detail":"The signature could not be verified. The receiver's log says why."}"#;

@@ -1,4 +1,4 @@
-//! Requests that ask whether somebody is there: signed like any other, or not answered.
+//! Handshakes: signed like any other request, or refused.
 
 #![cfg(test)] // for clippy
 
@@ -44,7 +44,7 @@ async fn slacks_challenge_is_echoed_after_its_signature_and_no_handler_runs() {
 }
 
 #[tokio::test]
-async fn slacks_challenge_is_not_echoed_to_who_did_not_sign_it() {
+async fn slacks_challenge_is_not_echoed_unless_it_is_signed() {
     let endpoint = slack();
     let body = verification(&json!("3eZbrw1aBm2rZgRNFdxV"));
     endpoint.assert_unauthorized(&endpoint.send(HeaderMap::new(), &body).await);
@@ -86,7 +86,7 @@ async fn what_is_no_challenge_is_not_echoed() {
 }
 
 #[tokio::test]
-async fn an_event_of_slack_is_no_handshake_whatever_stands_in_it() {
+async fn an_event_of_slack_is_no_handshake_whatever_it_says() {
     let endpoint = slack();
     let body = json!({
         "type": "event_callback",
@@ -156,7 +156,8 @@ async fn zooms_token_is_signed_with_the_secret_that_signed_the_request() {
     }
 }
 
-/// An exchange between the signature and the handshake: which secret the request was signed with is not known any more.
+/// A rotation between the signature and the handshake: which secret the request was signed with is
+/// not known any more.
 #[test]
 fn zooms_token_is_not_signed_with_a_secret_that_came_after_its_request() {
     let provider = Zoom::new(SECRET).unwrap();
@@ -246,7 +247,7 @@ async fn nothing_that_could_be_a_signed_content_is_signed_as_a_token() {
 }
 
 #[tokio::test]
-async fn an_event_of_zoom_is_no_handshake_whatever_stands_in_it() {
+async fn an_event_of_zoom_is_no_handshake_whatever_it_says() {
     let endpoint = zoom();
     let body = json!({"event": "meeting.started", "payload": {"plainToken": "a", "object": {}}});
     let answer = endpoint.post(body.to_string().as_bytes(), &[]).await;
@@ -259,7 +260,7 @@ async fn an_event_of_zoom_is_no_handshake_whatever_stands_in_it() {
 const PING: &[u8] = br#"{"zen":"Design for failure.","hook_id":30,"hook":{"type":"Repository","id":30}}"#;
 
 #[tokio::test]
-async fn githubs_ping_is_answered_and_the_fallback_does_not_run() {
+async fn githubs_ping_gets_200_and_the_fallback_does_not_run() {
     let endpoint = Endpoint::on(GitHub::new(SECRET).unwrap(), &["push"]);
     for delivery in ["1", "1", "2"] {
         let headers = [("x-github-event", "ping"), ("x-github-delivery", delivery)];

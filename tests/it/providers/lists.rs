@@ -105,7 +105,7 @@ impl List {
 }
 
 #[tokio::test]
-async fn one_good_tag_among_others_is_enough_wherever_it_stands() {
+async fn one_good_tag_in_a_list_is_enough_wherever_it_is() {
     for list in lists() {
         let (good, bad) = (list.good(), list.bad());
         list.accept("alone", [&good]).await;

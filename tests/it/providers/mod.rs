@@ -1,7 +1,8 @@
 //! What must hold for the signature of every provider, from one table of them.
 //!
-//! The table says once more how each provider signs, and requests are signed here by another HMAC: also such as no provider sends, with a
-//! time in letters or a list of seventeen items, and the right tag over it.
+//! The table repeats how each provider signs, and another HMAC signs the requests: also requests
+//! that no provider sends, with a time in letters or a list of seventeen items, and the right tag
+//! over it.
 
 mod bench;
 mod vectors;
@@ -18,6 +19,8 @@ mod steering;
 #[cfg(feature = "tracing")]
 mod logged;
 mod handshakes;
+mod readers;
+mod checklist;
 
 use std::time::{Duration, SystemTime};
 

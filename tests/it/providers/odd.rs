@@ -123,7 +123,7 @@ async fn slacks_interactions_and_commands_are_events_with_topics_of_their_own() 
 }
 
 #[tokio::test]
-async fn slacks_check_of_a_commands_address_is_answered_where_it_is_signed() {
+async fn slacks_check_of_a_commands_address_gets_200_if_it_is_signed() {
     let endpoint = Endpoint::new(Slack::new(SECRET).unwrap());
     let body = form(&[("token", "x"), ("ssl_check", "1")]);
     endpoint.post(body.as_bytes(), &[]).await.assert_acknowledged();
@@ -213,7 +213,7 @@ async fn an_array_is_an_event_where_nothing_of_the_body_is_needed() {
     assert_eq!(payload, [Titled { title: "a".to_owned() }]);
 }
 
-// ---- where payloads stand ----
+// ---- where payloads are ----
 
 fn title<P: Provider<Event: WithPayload>>(provider: P, body: &serde_json::Value) -> String {
     let headers = [("x-github-event", "push"), ("x-shopify-topic", "orders/create")];
@@ -363,6 +363,6 @@ fn bodies_may_be_as_large_as_a_provider_sends_them() {
         ("stripe", Stripe::new(SECRET).unwrap().policy(), MIB),
     ];
     for (name, policy, least) in limits {
-        assert!(policy.largest_body() >= least, "{name}: {}", policy.largest_body());
+        assert!(policy.body_limit() >= least, "{name}: {}", policy.body_limit());
     }
 }

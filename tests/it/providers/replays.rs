@@ -1,4 +1,4 @@
-//! One body again, under other headers: a new event where its provider's id says so, and none in
+//! One body again under other headers: a new event where the provider's id says so, and none in
 //! strict mode.
 
 #![cfg(test)] // for clippy
@@ -84,7 +84,7 @@ impl<P: Provider> Endpoint<P> {
         Answer::of(self.service.clone().oneshot(request).await.unwrap()).await
     }
 
-    /// Signs the body now and sends it with these headers, which nobody signed.
+    /// Signs the body now and sends it with these headers, which are not signed.
     pub(super) async fn post(&self, body: &[u8], unsigned: &[(&'static str, &str)]) -> Answer {
         let now = tower_webhook::clock::Clock::now(&self.clock);
         let secrets = Secrets::new(SECRET).unwrap();
@@ -499,7 +499,7 @@ async fn a_linear_event_header_that_disagrees_with_the_body_is_refused() {
 async fn a_linear_delivery_that_was_signed_too_long_ago_or_ahead_is_401_like_any_other() {
     let minute = 60_000;
     let window = Duration::from_secs(60);
-    let endpoint = Endpoint::new(Linear::new(SECRET).unwrap().tolerance(window));
+    let endpoint = Endpoint::new(Linear::new(SECRET).unwrap().with_tolerance(window));
     for milliseconds in [-minute - 1000, minute + 1000, -10 * minute, 1_000_000 * minute] {
         let answer = linear_post(&endpoint, &issue(milliseconds), "Issue", "1").await;
         endpoint.assert_unauthorized(&answer);
@@ -546,7 +546,7 @@ async fn a_linear_delivery_that_was_signed_too_long_ago_or_ahead_is_401_like_any
 #[tokio::test]
 async fn linears_tolerance_can_be_as_long_as_its_retries() {
     let hours = Duration::from_secs(7 * 3600 + 5 * 60);
-    let endpoint = Endpoint::new(Linear::new(SECRET).unwrap().tolerance(hours));
+    let endpoint = Endpoint::new(Linear::new(SECRET).unwrap().with_tolerance(hours));
     endpoint.clock.set(at(NOW) + hours);
     linear_post(&endpoint, &issue(0), "Issue", "1")
         .await
@@ -623,9 +623,9 @@ async fn a_retry_that_was_signed_anew_is_a_duplicate() {
 #[tokio::test]
 async fn an_id_of_one_provider_is_not_taken_for_an_id_of_another_under_its_own_name() {
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    let named = |name: &'static str| StandardWebhooks::new(secret).unwrap().named(name);
+    let named = |name: &'static str| StandardWebhooks::new(secret).unwrap().with_name(name);
     assert_eq!((named("acme").name(), named("pumps").name()), ("acme", "pumps"));
-    assert_eq!(Svix::new(secret).unwrap().named("clerk").name(), "clerk");
+    assert_eq!(Svix::new(secret).unwrap().with_name("clerk").name(), "clerk");
 
     // Without a time in the body, another body under the same id is another event.
     let provider = StandardWebhooks::new(secret).unwrap();

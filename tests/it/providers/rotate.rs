@@ -24,7 +24,8 @@ struct Phases {
     stop: AtomicBool,
 }
 
-/// One delivery: with which secret, after which rotations it was sent, before which it was answered, and how.
+/// One delivery: with which secret, after which rotations it was sent, before which it was
+/// answered, and how.
 struct Sent {
     secret: u8,
     after: usize,
@@ -44,7 +45,8 @@ fn headers(provider: &Described, secret: u8, body: &[u8]) -> HeaderMap {
 
 async fn task(bench: Arc<Bench>, phases: Arc<Phases>, number: u8, count: watch::Sender<usize>) -> Vec<Sent> {
     let mut all = Vec::new();
-    // Half of the tasks are the provider before it took the new secret, half of them the provider after.
+    // Half of the tasks are the provider before it took the new secret, half of them the provider
+    // after.
     let secret = 1 + number % 2;
     while !phases.stop.load(SeqCst) {
         let body = format!("{number} {}", all.len());

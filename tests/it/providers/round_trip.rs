@@ -1,4 +1,5 @@
-//! What is signed is verified, and nothing else is: for bodies, ids, times and secrets that nobody chose.
+//! What is signed is verified, and nothing else is: for bodies, ids, times and secrets that nobody
+//! chose.
 
 #![cfg(test)] // for clippy
 

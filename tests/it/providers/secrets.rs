@@ -1,4 +1,4 @@
-//! What a secret may be, and what it stands for.
+//! What a secret may be, and which key it encodes.
 
 #![cfg(test)] // for clippy
 
@@ -140,7 +140,7 @@ async fn a_text_is_the_key_byte_for_byte() {
                 }
             }
         }
-        // Nor is what a text stands for the key.
+        // Nor is the key what the text decodes to.
         let bench = Bench::with(provider, secrets[0], at(NOW));
         let decoded = STANDARD.decode(secrets[1]).unwrap();
         let content = provider.signed_bytes(b"msg_1", NOW.to_string().as_bytes(), BODY);
@@ -178,8 +178,8 @@ async fn the_prefix_of_a_base64_secret_may_be_left_out() {
     }
 }
 
-/// Random letters, as some providers give out, end in bits that fill no byte. Standard Webhooks' and
-/// Svix's SDKs for JavaScript, and Node itself, drop them.
+/// Random letters, as some providers give out, end in bits that fill no byte. Standard Webhooks'
+/// and Svix's SDKs for JavaScript, and Node itself, drop them.
 #[tokio::test]
 async fn bits_of_a_base64_secret_that_fill_no_byte_may_be_anything_and_are_dropped() {
     for provider in with_key(Key::Base64) {
@@ -238,7 +238,7 @@ fn a_raw_key_is_every_providers_key_as_it_is() {
 }
 
 #[test]
-fn a_base64_secret_stands_for_24_to_75_bytes() {
+fn a_base64_secret_encodes_24_to_75_bytes() {
     for provider in with_key(Key::Base64) {
         for length in 0..100 {
             let secret = STANDARD.encode(vec![7; length]);

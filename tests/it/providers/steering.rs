@@ -1,5 +1,5 @@
-//! What of a request its signature covers, as a table for each provider; all else may be anything, and nothing of it has a say in how the request is
-//! verified.
+//! What of a request its signature covers, as a table for each provider; all else may be anything,
+//! and nothing of it has a say in how the request is verified.
 
 #![cfg(test)] // for clippy
 
@@ -20,7 +20,7 @@ struct Covers {
     provider: &'static str,
     /// Parts whose every change is refused.
     signed: &'static [&'static str],
-    /// Headers that it sends, with what stands there in a usual request. They may be missing, too.
+    /// Headers that it sends, with their values in a usual request. They may also be missing.
     unsigned: &'static [(&'static str, &'static str)],
     /// Headers of the same provider that look like its signature and are not looked at.
     ignored: &'static [(&'static str, &'static str)],
@@ -279,7 +279,8 @@ async fn headers_that_look_like_a_signature_replace_none() {
             bench.accept(name, &with, BODY).await;
         }
         bench.accept("all of them", &all, BODY).await;
-        // Nor is the provider's own tag one under such a name, where it is not the provider's second name for it.
+        // Nor is the provider's own tag one under such a name, where it is not the provider's
+        // second name for it.
         if let Some((name, _)) = row.ignored.first() {
             let mut moved = headers.clone();
             let right = moved.remove(bench.provider.header).unwrap();

@@ -277,7 +277,7 @@ async fn the_request_cannot_name_the_algorithm() {
         let sha256 = tag(ring::hmac::HMAC_SHA256);
         let no_mac = provider.write(ring::digest::digest(&ring::digest::SHA256, &content).as_ref());
         assert_eq!(sha256, right_tag(&provider));
-        // Right tags of other algorithms where the provider's own stands.
+        // Right tags of other algorithms in the place of the provider's own.
         let kind = if provider.text == Text::Hex {
             Kind::Sha1
         } else {

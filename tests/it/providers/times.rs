@@ -242,12 +242,12 @@ fn each_providers_own_type_takes_another_tolerance() {
     let text = "secret 001 of this provider";
     let base64 = providers().last().unwrap().secret(1);
     let verifiers = [
-        keyed(Stripe::new(text).map(|provider| provider.tolerance(hour))),
-        keyed(Paddle::new(text).map(|provider| provider.tolerance(hour))),
-        keyed(Slack::new(text).map(|provider| provider.tolerance(hour))),
-        keyed(Zoom::new(text).map(|provider| provider.tolerance(hour))),
-        keyed(StandardWebhooks::new(base64.as_str()).map(|provider| provider.tolerance(hour))),
-        keyed(Svix::new(base64.as_str()).map(|provider| provider.tolerance(hour))),
+        keyed(Stripe::new(text).map(|provider| provider.with_tolerance(hour))),
+        keyed(Paddle::new(text).map(|provider| provider.with_tolerance(hour))),
+        keyed(Slack::new(text).map(|provider| provider.with_tolerance(hour))),
+        keyed(Zoom::new(text).map(|provider| provider.with_tolerance(hour))),
+        keyed(StandardWebhooks::new(base64.as_str()).map(|provider| provider.with_tolerance(hour))),
+        keyed(Svix::new(base64.as_str()).map(|provider| provider.with_tolerance(hour))),
     ];
     for (verifier, (provider, _)) in verifiers.into_iter().zip(timed()) {
         let verifier = verifier.unwrap();
@@ -301,7 +301,8 @@ async fn an_id_that_could_be_cut_elsewhere_is_refused_under_its_right_tag() {
                 "{what}"
             );
         }
-        // The same signed bytes, cut at another dot: `a.1700000000.{}` is a body of the id `a`, or of nobody.
+        // The same signed bytes, cut at another dot: `a.1700000000.{}` is a body of the id `a`, or
+        // of nobody.
         let whole = provider.claims(b"a", time.as_bytes(), format!("{time}.{{}}").as_bytes());
         let cut = Claims {
             id: format!("a.{time}").into_bytes(),

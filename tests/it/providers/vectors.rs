@@ -153,7 +153,7 @@ async fn each_bit_of_a_published_requests_headers_matters() {
         let right = vector.headers();
         let body = vector.body.as_bytes();
         for (name, value) in &right {
-            // Stripe's item of an older form is signed by nothing and looked at by nobody.
+            // Stripe's item of an older form is not signed and ignored.
             let value = value.as_bytes();
             let signed = value.windows(4).position(|four| four == b",v0=").unwrap_or(value.len());
             for (bit, mut flipped) in flips(&value[..signed]) {
@@ -190,7 +190,8 @@ async fn each_bit_of_a_published_body_matters() {
 
 #[tokio::test]
 async fn a_published_request_is_of_its_own_provider_alone() {
-    // Each vector to every other provider's endpoint, keyed with the vector's own secret where it is one.
+    // Each vector to every other provider's endpoint, keyed with the vector's own secret where it
+    // is one.
     for (vector, of) in all() {
         for provider in providers().into_iter().filter(|provider| provider.name != of.name) {
             if (provider.keyed)(&vector.secret).is_err() {

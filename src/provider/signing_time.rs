@@ -1,14 +1,14 @@
-//! Bodies that say when they were signed: but for that time, a retry is the same body.
+//! Bodies that say when they were signed. Apart from that time, a retry is the same body.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::event::{EventError, EventErrorKind, EventId};
 
-/// The digest of the signed bytes without this value of this key, which says when they were signed.
-/// Without a value, or where the value is not found, the digest of all.
-pub(in crate::provider) fn id_without(body: &[u8], key: &str, value: Option<&str>) -> Result<EventId, EventError> {
+/// The digest of the signed bytes without the value of this key, which says when they were signed.
+/// Where there is no value, or it is not found in the body, the digest of the whole body.
+pub(super) fn id_without(body: &[u8], key: &str, value: Option<&str>) -> Result<EventId, EventError> {
     let mut digest = Sha256::new();
-    match value.and_then(|value| place_of(body, key, value)) {
+    match value.and_then(|value| span_of(body, key, value)) {
         Some((begin, end)) => {
             digest.update(body.get(..begin).unwrap_or_default());
             digest.update(body.get(end..).unwrap_or_default());
@@ -19,8 +19,8 @@ pub(in crate::provider) fn id_without(body: &[u8], key: &str, value: Option<&str
         .map_err(|error| EventError::new(EventErrorKind::Field, error.to_string()))
 }
 
-/// Where in the body this value of this key stands.
-fn place_of(body: &[u8], key: &str, value: &str) -> Option<(usize, usize)> {
+/// The span of this value of this key in the body.
+fn span_of(body: &[u8], key: &str, value: &str) -> Option<(usize, usize)> {
     let key = format!("\"{key}\"");
     memchr::memmem::find_iter(body, key.as_bytes()).find_map(|at| {
         let behind = body.get(at + key.len()..)?.trim_ascii_start();

@@ -1,74 +1,73 @@
-use std::fmt;
-
 use super::{CustomError, FieldPath};
 use crate::{
     event::{EventError, EventErrorKind, read_payload},
     provider::Handshake,
 };
 
-/// What is echoed: no more of it than providers send.
+/// Longer than any challenge that providers send. It is echoed, so there is a limit.
 const LONGEST_CHALLENGE: usize = 256;
 
-/// What the layer responds to a [handshake](super::CustomBuilder::handshake).
+/// How the layer responds to a [handshake](super::CustomBuilder::handshake).
 ///
-/// An echo is of one field of the body: a string of 1 to 256 letters, digits and `-_.+/=`, so that
-/// a browser can take it for nothing but text. A handshake whose field is anything else is answered
-/// 400. Where a provider wants something signed in return, as Zoom does, implement
+/// An echo repeats one field of the body: a string of 1 to 256 letters, digits and `-_.+/=`, so
+/// that a browser can take it for nothing but text. A handshake whose field is anything else gets
+/// 400. If a provider expects something signed in return, as Zoom does, implement
 /// [`Provider`](crate::provider::Provider).
 ///
 /// ```
-/// use tower_webhook::custom::{FieldPath, Reply};
+/// use tower_webhook::custom::{FieldPath, HandshakeResponse};
 ///
-/// let pong = Reply::acknowledge();
-/// let slack = Reply::text(FieldPath::body("challenge"));
-/// let monday = Reply::json("challenge", FieldPath::body("challenge")); // {"challenge":"…"}
+/// let pong = HandshakeResponse::acknowledge();
+/// let slack = HandshakeResponse::text(FieldPath::body("challenge"));
+/// // {"challenge":"…"}
+/// let monday = HandshakeResponse::json("challenge", FieldPath::body("challenge"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply(What);
+pub struct HandshakeResponse(Form);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum What {
-    Nothing,
+enum Form {
+    Empty,
     Text(FieldPath),
     Json(String, FieldPath),
 }
 
-impl Reply {
-    /// 200 without a body. If a handler is registered for the topic by its name, the request goes
-    /// to it as an event.
+impl HandshakeResponse {
+    /// 200 without a body. A handler that is registered for exactly this topic gets the request as
+    /// an event instead.
     #[must_use]
     pub fn acknowledge() -> Self {
-        Self(What::Nothing)
+        Self(Form::Empty)
     }
 
     /// 200 with this field of the body as `text/plain`.
     #[must_use]
     pub fn text(challenge: FieldPath) -> Self {
-        Self(What::Text(challenge))
+        Self(Form::Text(challenge))
     }
 
     /// 200 with this field of the body in a JSON object under this key.
     #[must_use]
     pub fn json(key: impl Into<String>, challenge: FieldPath) -> Self {
-        Self(What::Json(key.into(), challenge))
+        Self(Form::Json(key.into(), challenge))
     }
 }
 
-/// The same once the description fits.
-#[derive(Debug)]
-pub(super) struct Answer {
+/// A handshake whose description has been checked.
+#[derive(Clone, Debug)]
+pub(super) struct DescribedHandshake {
     topic: String,
-    /// The path of what is echoed, and the key for it where it goes into JSON.
+    /// The path of the echoed field, and its key where the echo is JSON.
     echo: Option<(Vec<String>, Option<String>)>,
 }
 
-impl Answer {
-    pub(super) fn new(topic: String, reply: Reply) -> Result<Self, CustomError> {
-        let path = |place: FieldPath| place.path("challenge");
-        let echo = match reply.0 {
-            What::Nothing => None,
-            What::Text(place) => Some((path(place)?, None)),
-            What::Json(key, place) => Some((path(place)?, Some(key))),
+impl DescribedHandshake {
+    pub(super) fn new(topic: String, response: HandshakeResponse) -> Result<Self, CustomError> {
+        let path = |challenge: FieldPath| challenge.in_body("challenge");
+        let echo = match response.0 {
+            Form::Empty => None,
+            Form::Text(challenge) => Some((path(challenge)?, None)),
+            Form::Json(key, challenge) => Some((path(challenge)?, Some(key))),
         };
         if topic.is_empty() && echo.is_none() {
             return Err(CustomError::new(
@@ -94,15 +93,12 @@ impl Answer {
         read_payload::<String>(json, &path).ok()
     }
 
-    pub(super) fn to(&self, json: &[u8]) -> Result<Handshake, EventError> {
+    pub(super) fn respond(&self, json: &[u8]) -> Result<Handshake, EventError> {
         let Some((path, key)) = &self.echo else {
             return Ok(Handshake::acknowledge());
         };
-        let plain = |text: &String| {
-            let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+/=".contains(&byte);
-            (1..=LONGEST_CHALLENGE).contains(&text.len()) && text.bytes().all(letters)
-        };
-        let Some(challenge) = self.challenge(json).filter(plain) else {
+        let challenge = self.challenge(json);
+        let Some(challenge) = challenge.filter(|text| Handshake::is_plain(text, LONGEST_CHALLENGE)) else {
             return Err(EventError::new(
                 EventErrorKind::Field,
                 format!(
@@ -112,18 +108,12 @@ impl Answer {
             ));
         };
         Ok(match key {
-            None => Handshake::answer("text/plain", challenge),
-            // Both are strings: nothing can fail.
+            None => Handshake::respond("text/plain", challenge),
+            // Both are strings, so this cannot fail.
             Some(key) => {
                 let object = serde_json::Map::from_iter([(key.clone(), challenge.into())]);
-                Handshake::answer("application/json", serde_json::to_vec(&object).unwrap_or_default())
+                Handshake::respond("application/json", serde_json::to_vec(&object).unwrap_or_default())
             }
         })
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.topic)
     }
 }

@@ -1,0 +1,117 @@
+//! What a handler gets: a [`Delivery`] is an authentic event, with the request that brought it and
+//! the [`Claim`] under which this run may handle it.
+
+mod claim;
+mod lease_handle;
+
+pub use claim::Claim;
+pub(crate) use lease_handle::LeaseHandle;
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::event::Event;
+
+/// An authentic event, with the request that brought it and the claim that lets this run handle it.
+/// Cheap to clone.
+///
+/// ```
+/// use tower_webhook::{Delivery, HandlerError, dwolla};
+///
+/// async fn settled(delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
+///     let event = delivery.event();
+///     println!("{}, attempt {}", event.topic(), delivery.claim().attempts());
+///     println!("{} bytes", delivery.body().len());
+///     Ok(())
+/// }
+/// ```
+///
+/// With the feature `axum` it is an extractor of axum's. Without the feature axum says of a
+/// function that takes one that `the trait bound … Handler<_, _> is not satisfied`; import it as
+/// `tower_webhook::axum::Delivery`, and the compiler names the feature.
+pub struct Delivery<E>(Arc<Inner<E>>);
+
+struct Inner<E> {
+    event: E,
+    body: Bytes,
+    headers: HeaderMap,
+    claim: Claim,
+    secret_index: usize,
+}
+
+impl<E> Delivery<E> {
+    pub(crate) fn new(event: E, body: Bytes, headers: HeaderMap, claim: Claim, secret_index: usize) -> Self {
+        Self(Arc::new(Inner {
+            event,
+            body,
+            headers,
+            claim,
+            secret_index,
+        }))
+    }
+
+    /// The event.
+    #[must_use]
+    pub fn event(&self) -> &E {
+        &self.0.event
+    }
+
+    /// The event, by value.
+    #[must_use]
+    pub fn into_event(self) -> E
+    where
+        E: Clone,
+    {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => inner.event,
+            Err(shared) => shared.event.clone(),
+        }
+    }
+
+    /// The body as the provider signed it.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.0.body
+    }
+
+    /// The request's headers.
+    ///
+    /// # Security
+    /// Providers sign the body. A header is unsigned unless the provider's scheme names it.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// The claim under which this run handles the event.
+    #[must_use]
+    pub fn claim(&self) -> &Claim {
+        &self.0.claim
+    }
+
+    /// Which secret the request was signed with: an index, from 0, into the secrets in the order
+    /// they were given.
+    #[must_use]
+    pub fn secret_index(&self) -> usize {
+        self.0.secret_index
+    }
+}
+
+impl<E> Clone for Delivery<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// Topic, id and claim. The body and the headers stay out of logs.
+impl<E: Event> fmt::Debug for Delivery<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("topic", &self.event().topic())
+            .field("id", &self.event().id())
+            .field("claim", self.claim())
+            .finish_non_exhaustive()
+    }
+}
