@@ -40,8 +40,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub struct DwollaApi(Arc<Api>);
 
 impl DwollaApi {
-    /// A client for an environment ([`PRODUCTION`], [`SANDBOX`], or the URL of a stand-in), with the
-    /// application's key and secret.
+    /// A client for an environment ([`PRODUCTION`], [`SANDBOX`], or the URL of a stand-in), with
+    /// the application's key and secret.
     ///
     /// # Errors
     /// The base URL is not `https://…`, or no HTTP client can be built.
@@ -71,7 +71,8 @@ impl DwollaApi {
     /// use std::time::Duration;
     /// use tower_webhook_reconcile::{AccessToken, Options, dwolla::{self, DwollaApi}};
     ///
-    /// # async fn ask_the_vault() -> Result<String, tower_webhook_reconcile::Error> { Ok(String::new()) }
+    /// # type Answer = Result<String, tower_webhook_reconcile::Error>;
+    /// # async fn ask_the_vault() -> Answer { Ok(String::new()) }
     /// let api = DwollaApi::with_tokens(dwolla::PRODUCTION, Options::new(), || async {
     ///     Ok(AccessToken::new(ask_the_vault().await?, Duration::from_secs(3600)))
     /// })?;
@@ -121,8 +122,8 @@ impl DwollaApi {
         self.get(&["webhook-subscriptions", id]).await
     }
 
-    /// Pauses a subscription. Dwolla records what happens from now on, but neither sends it nor sends
-    /// it later.
+    /// Pauses a subscription. Dwolla records what happens from now on, but does not send it, not even
+    /// after the pause.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], among others.
@@ -288,8 +289,8 @@ impl Webhooks {
     /// use tower_webhook_reconcile::dwolla::{self, DwollaApi};
     ///
     /// # let api = DwollaApi::new(dwolla::SANDBOX, "client id", "client secret")?;
-    /// let now = SystemTime::now();
-    /// let webhooks = api.webhooks("a0943041").window(now - Duration::from_secs(7 * 24 * 3600), now);
+    /// let (now, week) = (SystemTime::now(), Duration::from_secs(7 * 24 * 3600));
+    /// let webhooks = api.webhooks("a0943041").window(now - week, now);
     /// # Ok::<(), tower_webhook_reconcile::Error>(())
     /// ```
     pub fn window(mut self, from: SystemTime, until: SystemTime) -> Self {

@@ -25,8 +25,8 @@
 //! # What Dwolla does not document
 //! - The time zone of `startDate` and `endDate`, and whether the days themselves are included.
 //!   [`Webhooks::window`] pads the days by one on each side.
-//! - How many entries a page may have. [`Webhooks::limit`] is 200 by default, which Dwolla documents
-//!   for many lists.
+//! - How many entries a page may have. [`Webhooks::limit`] is 200 by default, which Dwolla
+//!   documents for many lists.
 //! - Its rate limits. A 429 is documented to last 5 minutes, so the client waits that long unless
 //!   the response names a time.
 //!

@@ -23,8 +23,8 @@
 //!
 //! # Credentials
 //! The hooks of a repository and an organisation are read with a token. An App's hook needs a JSON
-//! Web Token that the App signs; GitHub accepts none that is valid for more than 10 minutes, so pass
-//! a function that makes them ([`GitHubApi::with_tokens`]).
+//! Web Token that the App signs; GitHub accepts none that is valid for more than 10 minutes, so
+//! pass a function that makes them ([`GitHubApi::with_tokens`]).
 //!
 //! # The payload's bytes
 //! The API tells the payload as JSON, not as the bytes that were sent. A signature matches only if

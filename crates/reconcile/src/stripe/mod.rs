@@ -22,8 +22,8 @@
 //!   from Stripe's host over TLS.
 //! - `delivery_success` is about all endpoints of the account together. An event that one of them
 //!   has not taken is listed as not delivered, though yours may have.
-//! - An event is rendered in the API version that the account had when it happened. An endpoint with
-//!   a version of its own was sent another rendering.
+//! - An event is rendered in the API version that the account had when it happened. An endpoint
+//!   with a version of its own was sent another rendering.
 //! - It cannot be asked to send an event again. Stripe's CLI (`stripe events resend`) and Dashboard
 //!   can.
 

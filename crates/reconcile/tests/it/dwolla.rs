@@ -216,8 +216,8 @@ async fn no_signature_and_no_body_is_in_debug() {
     }
 }
 
-/// `created` for `timestamp`, no response, no body, links that are empty or texts, numbers as texts,
-/// fields that nobody knows.
+/// `created` for `timestamp`, no response, no body, links that are empty or texts, numbers as
+/// texts, fields that nobody knows.
 #[tokio::test]
 async fn odd_forms_of_a_webhook_are_read() {
     let odd = r#"{
