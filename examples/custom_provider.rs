@@ -1,5 +1,5 @@
-//! A provider as a trait of one's own, where places in the request are not enough: this one's events have no id, but a repository
-//! and the number of a build, which make one together.
+//! A provider as a trait of one's own, where places in the request are not enough: this one's
+//! events have no id, but a repository and the number of a build, which make one together.
 //!
 //! `cargo run --example custom_provider` delivers an event, a copy of it, and a forgery.
 

@@ -1,5 +1,6 @@
-//! A store of one's own, in about a page: a locked map of records. What an operation does is decided by
-//! `store::record`; the store makes it atomic, here by the lock, elsewhere by a transaction or a script in the server.
+//! A store of one's own, in about a page: a locked map of records. What an operation does is
+//! decided by `store::record`; the store makes it atomic, here by the lock, elsewhere by a
+//! transaction or a script in the server.
 //!
 //! `cargo run --example custom_store` shows a claim, a duplicate and a release.
 //! `cargo test --all-features --example custom_store` runs the conformance suite against it.
@@ -24,7 +25,8 @@ use tower_webhook::{
 #[derive(Debug)]
 struct MapStore<C> {
     records: Mutex<HashMap<Key, Record>>,
-    // The store's own clock, so that all who share the store agree when a lease is over. With a server: the server's.
+    // The store's own clock, so that all who share the store agree when a lease is over. With a
+    // server: the server's.
     clock: C,
 }
 
@@ -39,7 +41,7 @@ impl<C: Clock> MapStore<C> {
     /// One atomic step: read the record, ask what becomes of it, write that.
     fn apply<A>(&self, key: &Key, transition: impl FnOnce(Option<&Record>, SystemTime) -> Change<A>) -> A {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        let Change { write, answer } = transition(records.get(key), self.clock.now());
+        let Change { write, answer, .. } = transition(records.get(key), self.clock.now());
         if let Some(record) = write {
             records.insert(key.clone(), record);
         }
@@ -90,18 +92,15 @@ impl<C: Clock> IdempotencyStore for MapStore<C> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = MapStore::new(MonotonicClock::new());
-    let first = ClaimRequest {
-        key: Key::new("dwolla", EventId::new("bb6531a2-5b13-4815-a83d-ed7a1fc70bd8")?),
-        token: Token::random(),
-        fingerprint: Fingerprint::of(["customer_created"]),
-        lease: Duration::from_secs(60),
-        retention: Duration::from_secs(35 * 24 * 3600),
-        retry_window: Duration::from_secs(72 * 3600),
-    };
-    let second = ClaimRequest {
-        token: Token::random(),
-        ..first.clone()
-    };
+    let first = ClaimRequest::new(
+        Key::new("dwolla", EventId::new("bb6531a2-5b13-4815-a83d-ed7a1fc70bd8")?),
+        Token::random(),
+        Fingerprint::of(["customer_created"]),
+    )
+    .with_lease(Duration::from_secs(60))
+    .with_retention(Duration::from_secs(35 * 24 * 3600))
+    .with_retry_window(Duration::from_secs(72 * 3600));
+    let second = first.clone().with_token(Token::random());
     println!("the first delivery claims:    {:?}", store.claim(&first).await?);
     println!("a duplicate while it runs:    {:?}", store.claim(&second).await?);
     println!("it fails and is released:     {:?}", store.release(&first).await?);

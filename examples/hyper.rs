@@ -4,7 +4,8 @@
 //! cargo run --example hyper
 //! ```
 //!
-//! It prints the command that sends it an event. Settings, from the environment, as for `receiver`: `LISTEN` and `WEBHOOK_SECRET`.
+//! It prints the command that sends it an event. Settings, from the environment, as for `receiver`:
+//! `LISTEN` and `WEBHOOK_SECRET`.
 
 use std::{convert::Infallible, env, error::Error, io, sync::Arc, time::Duration};
 
@@ -83,8 +84,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let connection = connections.watch(connection.into_owned());
         tokio::spawn(async move {
             let mut connection = std::pin::pin!(connection);
-            // The builder waits for the bytes that tell HTTP/1 from HTTP/2, and HTTP/2 for the head of a request, both without end.
-            // So whoever has sent no whole head by now is cut off; after it, the timeouts above and the layer's own hold.
+            // The builder waits for the bytes that tell HTTP/1 from HTTP/2, and HTTP/2 for the head
+            // of a request, both without end. So whoever has sent no whole head by now is cut off;
+            // after it, the timeouts above and the layer's own hold.
             let ended = tokio::select! {
                 ended = &mut connection => ended,
                 () = first.notified() => connection.await,
@@ -96,7 +98,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         });
     }
     drop(listener);
-    // Longer than an answer takes at most. Handlers that were too slow for their answer may still run after it.
+    // Longer than an answer takes at most. Handlers that were too slow for their answer may still
+    // run after it.
     let _ = timeout(Duration::from_secs(10), connections.shutdown()).await;
     eprint!("{}", handle.drain(Duration::from_secs(20)).await);
     Ok(())

@@ -15,7 +15,8 @@ use tower_webhook::{
     signature::Secrets,
 };
 
-/// Runs once for each event. 2xx finishes the event; any 4xx or 5xx releases it, and the provider retries.
+/// Runs once for each event. 2xx finishes the event; any 4xx or 5xx releases it, and the provider
+/// retries.
 async fn receive(delivery: Delivery<dwolla::Event>) -> StatusCode {
     println!(
         "{} {}, attempt {}",

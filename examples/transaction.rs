@@ -1,7 +1,8 @@
-//! Effect and record in one transaction: a handler that books each event exactly once, whatever happens half-way.
+//! Effect and record in one transaction: a handler that books each event exactly once, whatever
+//! happens half-way.
 //!
 //! ```sh
-//! cargo run --example transaction --features sqlite
+//! cargo run --example transaction
 //! ```
 //!
 //! With Postgres it is the same, by `PostgresStore`, a `PgPool` and `pool.begin()`.
@@ -15,8 +16,8 @@ use tower_webhook::{
     Delivery, HandlerError, TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla, Topic},
     signature::Secrets,
-    store::SqliteStore,
 };
+use tower_webhook_sqlx::SqliteStore;
 
 #[derive(Clone)]
 struct Books {

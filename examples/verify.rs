@@ -1,4 +1,5 @@
-//! The signature alone: no tower, no runtime, no parser. The crate needs none of its features for this.
+//! The signature alone: no tower, no runtime, no parser. The crate needs none of its features for
+//! this.
 //!
 //! ```sh
 //! cargo run --example verify --no-default-features

@@ -3,14 +3,22 @@
 //! ```
 //! # #[cfg(feature = "memory")] {
 //! use axum::{Router, response::IntoResponse, routing::post};
-//! use tower_webhook::{MemoryStore, WebhookLayer, axum::Delivery, dwolla::{self, Dwolla}};
+//! use tower_webhook::{
+//!     MemoryStore, WebhookLayer,
+//!     axum::Delivery,
+//!     dwolla::{self, Dwolla},
+//! };
 //!
 //! async fn receive(delivery: Delivery<dwolla::Event>) -> impl IntoResponse {
 //!     println!("{}", delivery.event().topic());
 //! }
 //!
-//! let webhooks = WebhookLayer::new(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5")?, MemoryStore::new());
-//! let app: Router = Router::new().route("/webhooks/dwolla", post(receive).layer(webhooks));
+//! let webhooks = WebhookLayer::new(
+//!     Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5")?,
+//!     MemoryStore::new(),
+//! );
+//! let app: Router =
+//!     Router::new().route("/webhooks/dwolla", post(receive).layer(webhooks));
 //! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
@@ -43,7 +51,8 @@ impl<E: Event, S: Sync> FromRequestParts<S> for Delivery<E> {
     }
 }
 
-/// There is no delivery of this event type in the request: no `WebhookLayer` of that provider is around the route. Answers 500.
+/// There is no delivery of this event type in the request: no `WebhookLayer` of that provider is
+/// around the route. Answers 500.
 pub struct MissingDelivery<E>(PhantomData<fn() -> E>);
 
 impl<E> fmt::Display for MissingDelivery<E> {

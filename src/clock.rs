@@ -1,8 +1,8 @@
 //! Where the time comes from.
 //!
-//! Nothing in this crate asks the operating system for the time on its own: the layer asks its clock (the age of
-//! events), a store asks *its own* (leases, retention). So tests set the time, and a step of the application's
-//! clock moves no lease.
+//! Nothing in this crate asks the operating system for the time on its own: the layer asks its
+//! clock (the age of events), a store asks *its own* (leases, retention). So tests set the time,
+//! and a step of the application's clock moves no lease.
 
 use std::{
     fmt,
@@ -56,8 +56,8 @@ impl Clock for SystemClock {
 
 /// A clock that never steps: the system's time when it was made, plus what has passed since.
 ///
-/// A store in this process measures leases with it, so that an operator who sets the clock back an hour does not extend
-/// every lease by that hour.
+/// A store in this process measures leases with it, so that an operator who sets the clock back an
+/// hour does not extend every lease by that hour.
 ///
 /// ```
 /// use tower_webhook::clock::{Clock, MonotonicClock};

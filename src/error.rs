@@ -4,21 +4,27 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 /// Why a delivery was refused: in the response's extensions, for layers further out.
 ///
-/// It holds no secret, tag or body. The [`reason`](Self::reason) is for operators: the provider sees a fixed text for each kind.
+/// It holds no secret, tag or body. The [`reason`](Self::reason) is for operators: the provider
+/// sees a fixed text for each kind.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// use http_body_util::Empty;
 /// use tower::ServiceExt as _;
-/// use tower_webhook::{MemoryStore, Refusal, RefusalKind, TopicRouter, WebhookLayer, dwolla::Dwolla};
+/// use tower_webhook::{
+///     MemoryStore, Refusal, RefusalKind, TopicRouter, WebhookLayer, dwolla::Dwolla,
+/// };
 ///
-/// let service = WebhookLayer::new(Dwolla::new("sshhhhhh").unwrap(), MemoryStore::new()).topics(TopicRouter::new());
-/// let unsigned = http::Request::post("/").body(Empty::<bytes::Bytes>::new()).unwrap();
+/// let service = WebhookLayer::new(Dwolla::new("sshhhhhh").unwrap(), MemoryStore::new())
+///     .topics(TopicRouter::new());
+/// let unsigned = http::Request::post("/")
+///     .body(Empty::<bytes::Bytes>::new())
+///     .unwrap();
 /// let response = service.oneshot(unsigned).await.unwrap();
 ///
-/// let rejection = response.extensions().get::<Refusal>().unwrap();
-/// assert_eq!(rejection.kind(), RefusalKind::Signature);
+/// let refusal = response.extensions().get::<Refusal>().unwrap();
+/// assert_eq!(refusal.kind(), RefusalKind::Signature);
 /// # });
 /// # }
 /// ```
@@ -29,6 +35,8 @@ pub struct Refusal {
     retry_after: Option<Duration>,
     /// For metrics: which of the kind's causes it was.
     cause: &'static str,
+    /// What the HTTP service behind the layer responded, where that is the refusal.
+    inner_status: Option<u16>,
 }
 
 /// What a delivery was refused for. Each kind has one status.
@@ -71,9 +79,11 @@ pub enum RefusalKind {
     HandlerPanicked,
     /// 503: the handler took longer than its cap and was cancelled.
     HandlerTimeout,
-    /// 500: the HTTP service behind the layer answered neither 2xx, 4xx nor 5xx. Its 4xx and 5xx are forwarded as they are.
+    /// 500: the HTTP service behind the layer answered neither 2xx, 4xx nor 5xx. Its 4xx and 5xx
+    /// are forwarded as they are.
     InnerResponse,
-    /// The status of the first: a delivery that waited for another of the same event, which the HTTP service refused.
+    /// The status of the first: a delivery that waited for another of the same event, which the
+    /// HTTP service refused.
     InnerRefused,
 }
 
@@ -117,7 +127,20 @@ impl Refusal {
             reason: reason.into(),
             retry_after: None,
             cause: "",
+            inner_status: None,
         }
+    }
+
+    /// The HTTP service behind the layer refused the event with this status.
+    pub(crate) fn inner(status: u16) -> Self {
+        Self {
+            inner_status: Some(status),
+            ..Self::new(RefusalKind::InnerRefused, "the HTTP service refused the event")
+        }
+    }
+
+    pub(crate) fn inner_status(&self) -> Option<u16> {
+        self.inner_status
     }
 
     pub(crate) fn retry_after(mut self, delay: Duration) -> Self {
@@ -161,7 +184,8 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Why a layer cannot be built: two settings contradict each other. The text names both, and what to change.
+/// Why a layer cannot be built: two settings contradict each other. The text names both, and what
+/// to change.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {
@@ -174,7 +198,8 @@ impl std::error::Error for Refusal {}
 ///     .unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "the retention (60s) is not longer than the provider's retry window (259200s) plus the handler cap (300s): \
+///     "the retention (60s) is not longer than the provider's retry window (259200s) plus the \
+///      handler cap (300s): \
 ///      a late retry would run twice; expected more than 259500s",
 /// );
 /// # }

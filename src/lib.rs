@@ -1,9 +1,9 @@
-//! Receive webhooks: a tower layer that hands your handler an authentic, typed event, once, and gives the provider the answer that
-//! makes it do the right thing next.
+//! Receive webhooks: a tower layer that hands your handler an authentic, typed event, once, and
+//! gives the provider the answer that makes it do the right thing next.
 //!
 //! ```text
-//! Request<B> ─read_body→ Received ─verify→ Authentic ─parse→ Parsed ─claim→ Claimed ─handle→ Handled ─settle→ Outcome ─respond→ Response
-//!             405 408 413 415 503    401            400      └──────── one spawned task ────────┘                   one status table
+//! Request<B> ─read_body→ ─verify→ ─parse→ ─claim→ ─run→ ─settle→ ─respond→ Response
+//!        405 408 413 415 503 · 401 · 400   └─ one spawned task ─┘
 //! ```
 //!
 //! # Quick start
@@ -40,42 +40,50 @@
 //!     .on(Topic::CustomerVerified, verified)
 //!     .on([Topic::TransferCompleted, Topic::TransferFailed], settled);
 //!
-//! let webhooks = WebhookLayer::new(Dwolla::new("the subscription's secret")?, MemoryStore::new()).topics(topics);
+//! let webhooks = WebhookLayer::new(Dwolla::new("the subscription's secret")?, MemoryStore::new())
+//!     .topics(topics);
 //! let app: axum::Router = axum::Router::new().route_service("/webhooks/dwolla", webhooks);
 //! # }
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
-//! Providers: [`dwolla`], [`standard_webhooks`], [`svix`], [`stripe`], [`github`], [`slack`], [`shopify`], [`square`], [`paddle`], [`linear`] and
-//! [`zoom`]; each module says where the secret is found, what is signed and what not, and what the provider does with each answer. [`custom`]
-//! describes any other by data. Handlers take the payload as a type of yours ([`handler::Payload`]).
+//! Providers: [`dwolla`], [`standard_webhooks`], [`svix`], [`stripe`], [`github`], [`slack`],
+//! [`shopify`], [`square`], [`paddle`], [`linear`] and [`zoom`]; each module says where the secret
+//! is found, what is signed and what not, and what the provider does with each answer. [`custom`]
+//! describes any other by data. Handlers take the payload as a type of yours
+//! ([`handler::Payload`]).
 //!
-//! Other ways in: a layer in front of any HTTP service or axum handler ([`layer`]), and the signature alone, without tower or a runtime
-//! ([`verify`]; the crate needs no features for that).
+//! Other ways in: a layer in front of any HTTP service or axum handler ([`layer`]), and the
+//! signature alone, without tower or a runtime ([`verify`]; the crate needs no features for that).
 //!
 //! # What always holds
-//! - Nothing unauthenticated reaches a parser, a store or a handler. The MAC is over the raw bytes, compared in constant time, under every secret.
-//! - An event's handler runs once for all its copies: concurrent ones wait for the first and get its answer, later ones get 200.
-//! - An event is not lost: a failure, a panic or a store that is down is answered so that the provider retries, and nothing runs without a claim.
+//! - Nothing unauthenticated reaches a parser, a store or a handler. The MAC is over the raw bytes,
+//!   compared in constant time, under every secret.
+//! - An event's handler runs once for all its copies: concurrent ones wait for the first and get
+//!   its answer, later ones get 200.
+//! - An event is not lost: a failure, a panic or a store that is down is answered so that the
+//!   provider retries, and nothing runs without a claim.
 //! - A provider that hangs up cancels nothing half-way.
-//! - No secret, tag or body in a log, an error or a `Debug` output; a provider never sees a handler's error.
+//! - No secret, tag or body in a log, an error or a `Debug` output; a provider never sees a
+//!   handler's error.
 //!
-//! A handler may run twice for one event in three cases only: its process died after the effect and before the record, the store lost the
-//! record, or the lease was lost while it ran. [`delivery::Claim::generation`] is a fencing token for the last.
+//! A handler may run twice for one event in three cases only: its process died after the effect and
+//! before the record, the store lost the record, or the lease was lost while it ran.
+//! [`delivery::Claim::generation`] is a fencing token for the last.
 //!
 //! # Features
 //! | feature | default | what it adds | pulls in |
 //! | --- | --- | --- | --- |
 //! | `service` | yes | the layer, handlers, drain | tower, tokio (rt, sync, time), http-body |
 //! | `memory` | yes | [`MemoryStore`] | dashmap |
-//! | `tracing` | yes | a span for each delivery, and an [event](layer#logs) that says how it ended and why | tracing |
-//! | `gzip` | yes | [`signature::explain`](signature::explain()) also recognises bodies that were compressed or decompressed on their way | flate2 |
+//! | `tracing` | yes | a span and an [event](layer#logs) for each delivery | tracing |
+//! | `gzip` | yes | [`signature::explain`](signature::explain()) tries compressed bodies | flate2 |
 //! | `axum` | no | `axum::Delivery`, which is `Delivery`, as an extractor | axum-core |
-//! | `metrics` | no | [counters and timings](metrics) of deliveries, handlers and stores | metrics |
-//! | `redis` | no | [`RedisStore`](store::RedisStore): remembers in a Redis or Valkey server, for many processes | redis, rustls, tokio |
-//! | `sqlite` | no | [`SqliteStore`](store::SqliteStore): remembers in a file; needs Rust 1.94 | sqlx, SQLite (bundled) |
-//! | `postgres` | no | [`PostgresStore`](store::PostgresStore): remembers in Postgres; needs Rust 1.94 | sqlx, rustls |
-//! | `test-util` | no | `testing`: signed requests and their forgeries, a clock in your hand, a store that fails on command, the conformance suite for stores | |
+//! | `metrics` | no | [counters and timings](metrics) | metrics |
+//! | `test-util` | no | `testing`: signed requests, a clock, stores that fail, a suite | |
+//!
+//! Stores that outlive the process are in crates of their own: `tower-webhook-sqlx` (SQLite,
+//! Postgres) and `tower-webhook-redis`. [Which store when](store::guide).
 //!
 //! With none of them: [`signature`], [`event`], [`provider`] and the contract of a [`store`].
 
@@ -86,11 +94,14 @@ pub mod layer;
 #[cfg(feature = "service")]
 mod receive;
 #[cfg(feature = "service")]
+pub mod process;
+#[cfg(feature = "service")]
 pub mod handler;
 #[cfg(feature = "service")]
 pub mod delivery;
 pub mod provider;
 pub mod store;
+pub mod inbox;
 pub mod event;
 pub mod signature;
 pub mod clock;
@@ -111,9 +122,13 @@ pub use error::{BuildError, Refusal, RefusalKind};
 #[cfg(feature = "service")]
 pub use handler::{HandlerError, Payload, ResultExt, TopicRouter};
 #[cfg(feature = "service")]
-pub use layer::WebhookLayer;
+pub use layer::{Processor, WebhookLayer};
+#[cfg(feature = "service")]
+pub use process::Outcome;
 #[doc(inline)]
-pub use provider::*;
+pub use provider::{
+    Provider, custom, dwolla, github, linear, paddle, shopify, slack, square, standard_webhooks, stripe, svix, zoom,
+};
 pub use signature::{verify, verify_at};
 #[cfg(feature = "memory")]
 pub use store::MemoryStore;

@@ -2,20 +2,28 @@
 //! recorder of your choice before the layer is built, which describes its metrics to it then;
 //! without one, nothing is kept.
 //!
-//! | name | kind | labels | what |
-//! | --- | --- | --- | --- |
-//! | `webhook_deliveries_total` | counter | `provider`, `topic`, `outcome`, `reason` | deliveries by how they ended |
-//! | `webhook_late_responses_total` | counter | `provider` | deliveries answered 503 because their handler still ran; they are counted above once they end |
-//! | `webhook_verified_total` | counter | `provider`, `secret` | authentic requests, by the secret that signed them, counted from 0 in the order given |
-//! | `webhook_event_age_seconds` | histogram | `provider`, `topic` | the age of events at arrival, by the provider's clock and the layer's |
-//! | `webhook_handler_seconds` | histogram | `provider`, `topic`, `outcome` | how long handlers ran |
-//! | `webhook_store_seconds` | histogram | `provider`, `operation`, `result` | how long the store took; the result is `ok` or `error` |
-//! | `webhook_requests_in_flight` | gauge | `provider` | requests between arrival and answer |
-//! | `webhook_handlers_running` | gauge | `provider` | handlers at work, those included whose provider was answered already |
+//! - `webhook_deliveries_total`, a counter by `provider`, `topic`, `outcome`, `reason`, `source`:
+//!   deliveries by how they ended.
+//! - `webhook_late_responses_total`, a counter by `provider`: deliveries answered 503 because their
+//!   handler still ran; they are counted above once they end.
+//! - `webhook_verified_total`, a counter by `provider`, `secret`: authentic requests, by the secret
+//!   that signed them, counted from 0 in the order given.
+//! - `webhook_event_age_seconds`, a histogram by `provider`, `topic`: the age of events at arrival,
+//!   by the provider's clock and the layer's.
+//! - `webhook_handler_seconds`, a histogram by `provider`, `topic`, `outcome`: how long handlers
+//!   ran.
+//! - `webhook_store_seconds`, a histogram by `provider`, `operation`, `result`: how long the store
+//!   took; the result is `ok` or `error`.
+//! - `webhook_requests_in_flight`, a gauge by `provider`: requests between arrival and answer.
+//! - `webhook_handlers_running`, a gauge by `provider`: handlers at work, those included whose
+//!   provider was answered already.
 //!
-//! Labels are bounded, whatever a provider or a stranger sends: `topic` is the pattern that a handler is registered for, or `other`; it is empty
-//! where no event was read. `outcome` is `handled`, `duplicate`, `unhandled`, `rejected`, `handshake` or a [`RefusalKind`](crate::RefusalKind)'s name;
-//! `reason` is finer where a kind has several causes (a signature that is `missing`, `repeated`, `mismatch`, …) and otherwise empty.
+//! Labels are bounded, whatever a provider or a stranger sends: `topic` is the pattern that a
+//! handler is registered for, or `other`; it is empty where no event was read. `outcome` is
+//! `handled`, `duplicate`, `unhandled`, `rejected`, `handshake` or a
+//! [`RefusalKind`](crate::RefusalKind)'s name; `reason` is finer where a kind has several causes (a
+//! signature that is `missing`, `repeated`, `mismatch`, …) and otherwise empty. `source` is the
+//! name of a [`Source`](crate::event::Source): `delivered` for what a request brought.
 
 #[cfg(feature = "metrics")]
 pub(crate) use on::{Meter, Timer, Topic};
@@ -31,6 +39,8 @@ mod on {
         SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
     };
     use tokio::time::Instant;
+
+    use crate::event::Source;
 
     /// The metrics of one layer.
     pub(crate) struct Meter {
@@ -101,8 +111,8 @@ mod on {
             self.provider.clone()
         }
 
-        pub(crate) fn delivery(&self, topic: &Topic, outcome: &'static str, reason: &'static str) {
-            counter!("webhook_deliveries_total", "provider" => self.provider(), "topic" => topic.0.clone(), "outcome" => outcome, "reason" => reason)
+        pub(crate) fn delivery(&self, topic: &Topic, source: Source, outcome: &'static str, reason: &'static str) {
+            counter!("webhook_deliveries_total", "provider" => self.provider(), "topic" => topic.0.clone(), "outcome" => outcome, "reason" => reason, "source" => source.as_str())
                 .increment(1);
         }
 
@@ -171,6 +181,8 @@ mod on {
 mod off {
     use std::time::Duration;
 
+    use crate::event::Source;
+
     pub(crate) struct Meter;
 
     #[derive(Clone)]
@@ -190,7 +202,7 @@ mod off {
             Self
         }
 
-        pub(crate) fn delivery(&self, _: &Topic, _: &'static str, _: &'static str) {}
+        pub(crate) fn delivery(&self, _: &Topic, _: Source, _: &'static str, _: &'static str) {}
 
         pub(crate) fn late_response(&self) {}
 

@@ -1,8 +1,10 @@
-//! The one place that knows whether the feature `tracing` is on: a span for each delivery, and warnings.
+//! The one place that knows whether the feature `tracing` is on: a span for each delivery, and
+//! warnings.
 //!
-//! What a request says is escaped and cut before it gets here (see [`Brief`]); secrets, tags and bodies never get here.
+//! What a request says is escaped and cut before it gets here (see [`Brief`]); secrets, tags and
+//! bodies never get here.
 
-#[cfg(any(feature = "service", feature = "memory", feature = "redis"))]
+#[cfg(any(feature = "service", feature = "memory"))]
 use std::fmt;
 
 #[cfg(feature = "service")]
@@ -17,7 +19,8 @@ use tokio::time::Instant;
 #[cfg(all(feature = "service", feature = "tracing"))]
 use tracing::field::{DisplayValue, display};
 
-/// A text from a request, for a log: escaped, and cut at 80 characters, which is room for `sha256:` and its digits.
+/// A text from a request, for a log: escaped, and cut at 80 characters, which is room for `sha256:`
+/// and its digits.
 #[cfg(feature = "service")]
 pub(crate) struct Brief<'a>(pub(crate) &'a str);
 
@@ -35,15 +38,12 @@ impl fmt::Display for Brief<'_> {
     }
 }
 
-#[cfg(all(any(feature = "service", feature = "memory", feature = "redis"), feature = "tracing"))]
+#[cfg(all(any(feature = "service", feature = "memory"), feature = "tracing"))]
 pub(crate) fn warn(message: fmt::Arguments<'_>) {
     tracing::warn!(target: "tower_webhook", "{message}");
 }
 
-#[cfg(all(
-    any(feature = "service", feature = "memory", feature = "redis"),
-    not(feature = "tracing")
-))]
+#[cfg(all(any(feature = "service", feature = "memory"), not(feature = "tracing")))]
 pub(crate) fn warn(_: fmt::Arguments<'_>) {}
 
 #[cfg(all(feature = "axum", feature = "tracing"))]
@@ -74,6 +74,8 @@ pub(crate) enum Level {
 pub(crate) struct Told<'a> {
     pub(crate) provider: &'a str,
     pub(crate) namespace: &'a str,
+    /// How the event came, by its name.
+    pub(crate) source: &'static str,
     pub(crate) id: Option<&'a str>,
     pub(crate) topic: Option<&'a str>,
     pub(crate) attempt: Option<u32>,
@@ -114,6 +116,7 @@ macro_rules! tell {
             target: "tower_webhook",
             provider = $told.provider,
             namespace = $told.namespace,
+            source = $told.source,
             id = $told.id.map(|id| display(Brief(id))),
             topic = $told.topic.map(|topic| display(Brief(topic))),
             attempt = $told.attempt,
@@ -147,12 +150,13 @@ fn header(told: Told<'_>, name: http::HeaderName) -> Option<DisplayValue<BriefVa
 
 #[cfg(all(feature = "service", feature = "tracing"))]
 impl Span {
-    pub(crate) fn delivery(provider: &str) -> Self {
+    pub(crate) fn delivery(provider: &str, source: &'static str) -> Self {
         use tracing::field::Empty;
         Self(tracing::info_span!(
             target: "tower_webhook",
             "webhook",
             provider,
+            source,
             topic = Empty,
             id = Empty,
             attempt = Empty,
@@ -213,7 +217,7 @@ pub(crate) fn warn_of(_: &str, _: &str, _: &str, _: fmt::Arguments<'_>) {}
 
 #[cfg(all(feature = "service", not(feature = "tracing")))]
 impl Span {
-    pub(crate) fn delivery(_: &str) -> Self {
+    pub(crate) fn delivery(_: &str, _: &'static str) -> Self {
         Self()
     }
 

@@ -1,4 +1,5 @@
-//! What the benches, and the programs beside them, share: the event that is measured, and how two things are compared.
+//! What the benches, and the programs beside them, share: the event that is measured, and how two
+//! things are compared.
 
 #![allow(dead_code, unreachable_pub, reason = "each program uses its part")]
 
@@ -65,14 +66,14 @@ pub fn signature(body: &[u8]) -> HeaderMap {
 /// What the layer claims the `n`th event with.
 pub fn claim_request(n: u64) -> ClaimRequest {
     const DAY: Duration = Duration::from_secs(24 * 3600);
-    ClaimRequest {
-        key: Key::new("dwolla", EventId::new(&id(n)).unwrap()),
-        token: Token::random(),
-        fingerprint: Fingerprint::of(["customer_created"]),
-        lease: Duration::from_secs(60),
-        retention: 35 * DAY,
-        retry_window: 3 * DAY,
-    }
+    ClaimRequest::new(
+        Key::new("dwolla", EventId::new(&id(n)).unwrap()),
+        Token::random(),
+        Fingerprint::of(["customer_created"]),
+    )
+    .with_lease(Duration::from_secs(60))
+    .with_retention(35 * DAY)
+    .with_retry_window(3 * DAY)
 }
 
 /// The result of a future that never waits, as the memory store's.
@@ -83,7 +84,8 @@ pub fn ready<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Whether this is `cargo bench`, and not `cargo test`, which only looks whether a bench runs at all.
+/// Whether this is `cargo bench`, and not `cargo test`, which only looks whether a bench runs at
+/// all.
 pub fn in_earnest() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }
@@ -96,14 +98,16 @@ pub struct Measured {
     pub name: &'static str,
     /// Nanoseconds a call: the median of the rounds.
     pub nanoseconds: f64,
-    /// Beside the first contender: the median of the rounds' ratios, each of two neighbours in time.
+    /// Beside the first contender: the median of the rounds' ratios, each of two neighbours in
+    /// time.
     pub ratio: f64,
     /// The middle half of the rounds' ratios.
     pub quartiles: (f64, f64),
 }
 
-/// Compares in turns: each round runs all contenders, beginning with another one each time, so that whatever else the machine does
-/// meets all alike. Short turns and many rounds: then few of them are interrupted, and the median knows of none.
+/// Compares in turns: each round runs all contenders, beginning with another one each time, so that
+/// whatever else the machine does meets all alike. Short turns and many rounds: then few of them
+/// are interrupted, and the median knows of none.
 pub fn compare(rounds: usize, per_turn: Duration, contenders: &mut [Contender<'_>]) -> Vec<Measured> {
     let calls: Vec<u64> = contenders
         .iter_mut()

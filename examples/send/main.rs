@@ -1,10 +1,12 @@
-//! Signs an event as a provider does and posts it, by default the event of Dwolla's documentation with a fresh id and the present time:
+//! Signs an event as a provider does and posts it, by default the event of Dwolla's documentation
+//! with a fresh id and the present time:
 //!
 //! ```sh
 //! WEBHOOK_SECRET=… cargo run --example send
 //! WEBHOOK_SECRET=… cargo run --example send -- --topic transfer_completed --copies 10
 //! WEBHOOK_SECRET=… cargo run --example send -- --provider github --topic issues.closed
-//! WEBHOOK_SECRET=… cargo run --example send -- --provider stripe --body event.json --url https://example.com/hooks
+//! WEBHOOK_SECRET=… cargo run --example send -- --provider stripe --body event.json \
+//!     --url https://example.com/hooks
 //! ```
 //!
 //! Arguments:
@@ -13,7 +15,8 @@
 //! - `--url URL`: where to, by default `http://127.0.0.1:3000/webhooks/` and the provider. With
 //!   `https`, this machine's root certificates are trusted, or else those in the file that
 //!   `SSL_CERT_FILE` names
-//! - `--secret SECRET`: what to sign with, by default `WEBHOOK_SECRET_` and the provider (upper case, `-` as `_`), else `WEBHOOK_SECRET`
+//! - `--secret SECRET`: what to sign with, by default `WEBHOOK_SECRET_` and the provider (upper
+//!   case, `-` as `_`), else `WEBHOOK_SECRET`
 //! - `--topic TOPIC`: by default one that is usual for the provider
 //! - `--id ID`: the event's id, by default a fresh one; the time of an event with an id of yours is
 //!   always the same, so that what is sent in a second call is a copy of the first, not another
@@ -24,7 +27,8 @@
 //! - `--header NAME:VALUE`: one header more, or another value of one that is sent anyway; as often
 //!   as you like
 //! - `--copies N`: how many copies of the event to send at once, by default 1
-//! - `--tamper body|signature|header|time`: change the body or the signature after signing, leave the header out, or sign as of a month ago
+//! - `--tamper body|signature|header|time`: change the body or the signature after signing, leave
+//!   the header out, or sign as of a month ago
 //!
 //! It ends with 0 if all copies are answered 2xx.
 

@@ -1,4 +1,5 @@
-//! The bodies of the targets. They live with the tests, which run them too, and so that a packaged crate has all that its tests need.
+//! The bodies of the targets. They live with the tests, which run them too, and so that a packaged
+//! crate has all that its tests need.
 
 #![expect(dead_code, reason = "the tests' endpoint can do more than is fuzzed")]
 

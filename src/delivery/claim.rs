@@ -21,8 +21,8 @@ impl Claim {
     }
 
     /// A fencing token: it rises with each claim of this event. A system that remembers the highest
-    /// generation it saw can refuse the writes of a run whose lease another run has taken. It starts
-    /// again at 1 where the store has forgotten the event: after
+    /// generation it saw can refuse the writes of a run whose lease another run has taken. It
+    /// starts again at 1 where the store has forgotten the event: after
     /// [`forget`](crate::store::IdempotencyStore::forget), or at the end of the retention.
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -36,8 +36,8 @@ impl Claim {
     }
 
     /// Whether another process may be running this event by now: the store says so, or no renewal
-    /// has succeeded for as long as a lease lasts. A handler that works for long, or that blocks its
-    /// thread, should check before it acts.
+    /// has succeeded for as long as a lease lasts. A handler that works for long, or that blocks
+    /// its thread, should check before it acts.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.lease.is_lost()
@@ -51,17 +51,17 @@ impl Claim {
     /// returned: the transaction was committed. Any other state means that the transaction was
     /// rolled back: the event is released and the provider retries.
     ///
-    /// A transactional store calls this in a method such as `complete_in(&claim, &mut transaction)`,
-    /// and sets DONE there by compare-and-set: only if the record is still CLAIMED with this
-    /// request's token and fingerprint.
+    /// A transactional store calls this in a method such as `complete_in(&claim, &mut
+    /// transaction)`, and sets DONE there by compare-and-set: only if the record is still CLAIMED
+    /// with this request's token and fingerprint.
     ///
     /// ```
     /// use tower_webhook::{Delivery, HandlerError, dwolla};
     ///
     /// # struct Transaction;
     /// # impl Transaction {
-    /// #     async fn execute(&mut self, _: &str, _: [u8; 16]) -> Result<u64, std::io::Error> { Ok(1) }
-    /// #     async fn commit(self) -> Result<(), std::io::Error> { Ok(()) }
+    /// #     async fn execute(&mut self, _: &str, _: [u8; 16]) -> std::io::Result<u64> { Ok(1) }
+    /// #     async fn commit(self) -> std::io::Result<()> { Ok(()) }
     /// # }
     /// # async fn begin() -> Transaction { Transaction }
     /// async fn settled(delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {

@@ -3,16 +3,18 @@
 
 mod claim;
 mod lease_handle;
+mod message;
 
 pub use claim::Claim;
 pub(crate) use lease_handle::LeaseHandle;
+pub(crate) use message::Message;
 
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::event::Event;
+use crate::event::{Event, Source};
 
 /// An authentic event, with the request that brought it and the claim that lets this run handle it.
 /// Cheap to clone.
@@ -35,21 +37,13 @@ pub struct Delivery<E>(Arc<Inner<E>>);
 
 struct Inner<E> {
     event: E,
-    body: Bytes,
-    headers: HeaderMap,
+    message: Message,
     claim: Claim,
-    secret_index: usize,
 }
 
 impl<E> Delivery<E> {
-    pub(crate) fn new(event: E, body: Bytes, headers: HeaderMap, claim: Claim, secret_index: usize) -> Self {
-        Self(Arc::new(Inner {
-            event,
-            body,
-            headers,
-            claim,
-            secret_index,
-        }))
+    pub(crate) fn new(event: E, message: Message, claim: Claim) -> Self {
+        Self(Arc::new(Inner { event, message, claim }))
     }
 
     /// The event.
@@ -70,19 +64,26 @@ impl<E> Delivery<E> {
         }
     }
 
-    /// The body as the provider signed it.
+    /// How the event came: whether a request brought it.
     #[must_use]
-    pub fn body(&self) -> &Bytes {
-        &self.0.body
+    pub fn source(&self) -> Source {
+        self.0.message.source
     }
 
-    /// The request's headers.
+    /// The body as the provider signed it. Where [nothing was verified](Self::secret_index), it is
+    /// what the event was handed in with, and may be empty.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.0.message.body
+    }
+
+    /// The request's headers; none where the event came without one.
     ///
     /// # Security
     /// Providers sign the body. A header is unsigned unless the provider's scheme names it.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        &self.0.headers
+        &self.0.message.headers
     }
 
     /// The claim under which this run handles the event.
@@ -92,10 +93,10 @@ impl<E> Delivery<E> {
     }
 
     /// Which secret the request was signed with: an index, from 0, into the secrets in the order
-    /// they were given.
+    /// they were given. `None` where the event came without a request, so nothing was verified.
     #[must_use]
-    pub fn secret_index(&self) -> usize {
-        self.0.secret_index
+    pub fn secret_index(&self) -> Option<usize> {
+        self.0.message.secret_index
     }
 }
 
@@ -105,12 +106,13 @@ impl<E> Clone for Delivery<E> {
     }
 }
 
-/// Topic, id and claim. The body and the headers stay out of logs.
+/// Topic, id, source and claim. The body and the headers stay out of logs.
 impl<E: Event> fmt::Debug for Delivery<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
             .field("topic", &self.event().topic())
             .field("id", &self.event().id())
+            .field("source", &self.source())
             .field("claim", self.claim())
             .finish_non_exhaustive()
     }

@@ -12,7 +12,10 @@ use std::{borrow::Cow, fmt};
 ///
 /// let error: EventError = from_json::<Envelope>(b"{\"id\":7}").err().unwrap();
 /// assert_eq!(error.kind(), EventErrorKind::Field);
-/// assert_eq!(error.to_string(), "the event's id is a number; expected a string of 1 to 255 bytes at line 1 column 7");
+/// assert_eq!(
+///     error.to_string(),
+///     "the event's id is a number; expected a string of 1 to 255 bytes at line 1 column 7"
+/// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventError {
@@ -33,8 +36,8 @@ pub enum EventErrorKind {
 }
 
 impl EventError {
-    /// An error with a text of the provider's own. The text is answered to the (authentic) provider and logged: name the field
-    /// and what was expected, never the value.
+    /// An error with a text of the provider's own. The text is answered to the (authentic) provider
+    /// and logged: name the field and what was expected, never the value.
     pub fn new(kind: EventErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,

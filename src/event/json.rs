@@ -3,7 +3,8 @@ use serde_json::de::StrRead;
 
 use super::{EventError, EventErrorKind, text_of_json};
 
-/// How deeply a body may nest. Providers' bodies nest below 20; serde's own limit is 128, but it does not hold for values it skips.
+/// How deeply a body may nest. Providers' bodies nest below 20; serde's own limit is 128, but it
+/// does not hold for values it skips.
 const MAX_DEPTH: usize = 64;
 
 /// A parser that has been checked for depth and stands before the value.
@@ -16,7 +17,8 @@ pub(crate) enum Shape {
     Any,
 }
 
-/// Reads an event's envelope from a body: UTF-8, one JSON object, at most 64 levels deep, no field of `T` twice.
+/// Reads an event's envelope from a body: UTF-8, one JSON object, at most 64 levels deep, no field
+/// of `T` twice.
 ///
 /// `T` is a struct that derives `Deserialize`; fields it does not name are skipped. What providers
 /// write although few parsers take it is read all the same: a byte order mark before the body is
@@ -98,7 +100,8 @@ pub(crate) fn read_json<T>(
 }
 
 fn check_depth(body: &[u8]) -> Result<(), EventError> {
-    // Few brackets in all cannot nest deeply, whichever of them stand inside strings: the usual body is done here.
+    // Few brackets in all cannot nest deeply, whichever of them stand inside strings: the usual
+    // body is done here.
     if open_brackets(body) <= MAX_DEPTH {
         return Ok(());
     }
@@ -132,7 +135,8 @@ fn open_brackets(body: &[u8]) -> usize {
     body.chunks(u8::MAX.into()).map(|piece| usize::from(count(piece))).sum()
 }
 
-/// serde's messages are kept where they name one of our fields; the others may quote the value, which is body.
+/// serde's messages are kept where they name one of our fields; the others may quote the value,
+/// which is body.
 fn describe(error: serde_json::Error) -> EventError {
     let (line, column) = (error.line(), error.column());
     if !error.is_data() {

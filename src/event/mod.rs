@@ -1,7 +1,8 @@
 //! What a provider tells: an [`Event`].
 //!
-//! An event's [`id`](Event::id) is what deduplication goes by, its [`topic`](Event::topic) what handlers are chosen by, its
-//! [`fingerprint`](Event::fingerprint) what tells a second delivery of one event from two events that share an id by mistake.
+//! An event's [`id`](Event::id) is what deduplication goes by, its [`topic`](Event::topic) what
+//! handlers are chosen by, its [`fingerprint`](Event::fingerprint) what tells a second delivery of
+//! one event from two events that share an id by mistake.
 
 mod id;
 mod fingerprint;
@@ -12,6 +13,7 @@ mod pattern;
 mod text;
 mod payload;
 mod self_identified;
+mod source;
 mod unsigned;
 mod error;
 
@@ -26,6 +28,7 @@ pub(crate) use payload::Position;
 pub(crate) use payload::read_first_payload;
 pub use payload::{PayloadError, WithPayload, read_payload};
 pub use self_identified::SelfIdentified;
+pub use source::Source;
 pub use text::string_field;
 pub use unsigned::Unsigned;
 
@@ -56,8 +59,8 @@ use std::time::SystemTime;
 pub trait Event: Clone + Send + Sync + 'static {
     /// The event's id, if the signature covers it.
     ///
-    /// `None` where the provider puts its id outside the signed bytes, in an unsigned header say: see
-    /// [`identity`](Self::identity).
+    /// `None` where the provider puts its id outside the signed bytes, in an unsigned header say:
+    /// see [`identity`](Self::identity).
     fn id(&self) -> Option<&EventId>;
 
     /// What makes two deliveries this one event, and so what deduplication goes by. By default the
@@ -69,14 +72,16 @@ pub trait Event: Clone + Send + Sync + 'static {
     /// The topic as the provider writes it; empty where the event has none.
     fn topic(&self) -> &str;
 
-    /// When the event happened, by the provider's clock; `None` if it does not say or says it oddly.
+    /// When the event happened, by the provider's clock; `None` if it does not say or says it
+    /// oddly.
     fn time(&self) -> Option<SystemTime> {
         None
     }
 
     /// What makes two deliveries the same event; `None` for the signed bytes.
     ///
-    /// Name the facts that cannot differ between two deliveries of one event if the provider may format a re-sent body anew.
+    /// Name the facts that cannot differ between two deliveries of one event if the provider may
+    /// format a re-sent body anew.
     fn fingerprint(&self) -> Option<Fingerprint> {
         None
     }

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 /// What a handler is registered for: one topic, or several.
 ///
-/// A pattern is a topic as the provider writes it, or its beginning up to a dot: `issues` is also `issues.opened`. Where several
-/// patterns fit a topic, the longest wins.
+/// A pattern is a topic as the provider writes it, or its beginning up to a dot: `issues` is also
+/// `issues.opened`. Where several patterns fit a topic, the longest wins.
 ///
 /// ```
 /// use tower_webhook::{dwolla::Topic, event::TopicPattern};

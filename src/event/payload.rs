@@ -12,8 +12,9 @@ const MOST_DIGITS: usize = 4;
 
 /// An event whose payload the handler names as a type of its own.
 ///
-/// With it, handlers take the payload as an argument: `handler::Payload<T>`. The providers that come with this crate and carry
-/// their topic as a string implement it; an event of your own does with a line of [`read_payload`]:
+/// With it, handlers take the payload as an argument: `handler::Payload<T>`. The providers that
+/// come with this crate and carry their topic as a string implement it; an event of your own does
+/// with a line of [`read_payload`]:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -68,7 +69,8 @@ pub trait WithPayload: Event {
 /// let error = read_payload::<u64>(body, &["data", "user", "name"]).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "the payload does not fit u64: the event's data.user.name has another type than expected at line 1 column 38",
+///     "the payload does not fit u64: the event's data.user.name has another type than expected \
+///      at line 1 column 38",
 /// );
 ///
 /// assert_eq!(read_payload::<Option<u64>>(body, &["data", "team"])?, None);

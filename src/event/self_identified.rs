@@ -1,7 +1,7 @@
 use super::Event;
 
 /// An event that carries its whole deduplication key: [`Event::id`] is never `None`, and
-/// [`Event::identity`] is that id alone.
+/// [`Event::identity`] is that id alone. [`Event::fingerprint`] is never `None` either.
 ///
 /// Such an event can be handled without the request that delivered it, because nothing of the key
 /// comes from a header or from the digest of a body: an event fetched from the provider's API gets

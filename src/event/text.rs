@@ -2,8 +2,9 @@ use std::fmt;
 
 use serde::de;
 
-/// Reads a string field, for a `Deserialize` of an event's field. Where the value is no string, the refusal names the field and the
-/// type that was found; serde's own would repeat the value, which is body.
+/// Reads a string field, for a `Deserialize` of an event's field. Where the value is no string, the
+/// refusal names the field and the type that was found; serde's own would repeat the value, which
+/// is body.
 ///
 /// ```
 /// use serde::{Deserialize, Deserializer};
@@ -13,7 +14,9 @@ use serde::de;
 ///
 /// impl<'de> Deserialize<'de> for Shop {
 ///     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-///         string_field(deserializer, "shop", "a string", |text| Ok::<_, String>(Shop(text.to_owned())))
+///         string_field(deserializer, "shop", "a string", |text| {
+///             Ok::<_, String>(Shop(text.to_owned()))
+///         })
 ///     }
 /// }
 ///
@@ -22,12 +25,18 @@ use serde::de;
 ///     shop: Shop,
 /// }
 ///
-/// let error = from_json::<Envelope>(br#"{"shop":["private"]}"#).err().unwrap();
-/// assert_eq!(error.to_string(), "the event's shop is an array; expected a string at line 1 column 9");
+/// let error = from_json::<Envelope>(br#"{"shop":["private"]}"#)
+///     .err()
+///     .unwrap();
+/// assert_eq!(
+///     error.to_string(),
+///     "the event's shop is an array; expected a string at line 1 column 9"
+/// );
 /// ```
 ///
 /// # Errors
-/// The value is no string, or `read` refuses it: begin its message with `the event's`, and do not repeat the value.
+/// The value is no string, or `read` refuses it: begin its message with `the event's`, and do not
+/// repeat the value.
 pub fn string_field<'de, D, T, E>(
     deserializer: D,
     field: &str,
@@ -38,7 +47,8 @@ where
     D: de::Deserializer<'de>,
     E: fmt::Display,
 {
-    // `any`, so that a wrong type reaches the visitor: asked for a string, serde_json would word the refusal itself.
+    // `any`, so that a wrong type reaches the visitor: asked for a string, serde_json would word
+    // the refusal itself.
     deserializer.deserialize_any(TextVisitor { field, expected, read })
 }
 

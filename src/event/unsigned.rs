@@ -2,8 +2,9 @@ use std::fmt;
 
 /// What a request says and nobody signed: a header that the signature does not cover.
 ///
-/// Whoever captured one request can send it again with anything here, and the signature still holds. It is good for a log and for asking the
-/// provider about a delivery; it is no reason to do anything. The type says so where it is used:
+/// Whoever captured one request can send it again with anything here, and the signature still
+/// holds. It is good for a log and for asking the provider about a delivery; it is no reason to do
+/// anything. The type says so where it is used:
 ///
 /// ```
 /// use tower_webhook::event::Unsigned;

@@ -2,12 +2,13 @@ use std::{error::Error, fmt, time::Duration};
 
 /// How a handler failed, and what should become of the event.
 ///
-/// Any error turns into one that means *retry*: the event is released, and the provider, answered 500, sends it again. It is logged,
-/// never sent to the provider.
+/// Any error turns into one that means *retry*: the event is released, and the provider, answered
+/// 500, sends it again. It is logged, never sent to the provider.
 ///
 /// # An error type of your own
-/// An error type that implements `Error` cannot have a `From` of its own for `HandlerError`, because every error has one that means
-/// *retry*. Say what it means in a function, and map with it:
+/// An error type that implements `Error` cannot have a `From` of its own for `HandlerError`,
+/// because every error has one that means *retry*. Say what it means in a function, and map with
+/// it:
 ///
 /// ```
 /// use std::{fmt, time::Duration};
@@ -59,6 +60,9 @@ pub struct HandlerError {
     source: Box<dyn Error + Send + Sync>,
 }
 
+/// A longer chain of causes is a loop, or of no use to a reader.
+const MOST_CAUSES: usize = 8;
+
 #[derive(Clone, Copy, Debug)]
 enum Disposition {
     Retry(Option<Duration>),
@@ -74,8 +78,8 @@ impl HandlerError {
         }
     }
 
-    /// The event should come again, but not before this time has passed: the answer is 503 with `Retry-After`, rounded up to
-    /// whole seconds. Not every provider heeds it.
+    /// The event should come again, but not before this time has passed: the answer is 503 with
+    /// `Retry-After`, rounded up to whole seconds. Not every provider heeds it.
     pub fn retry_after(delay: Duration, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             disposition: Disposition::Retry(Some(delay)),
@@ -106,6 +110,21 @@ impl HandlerError {
         }
     }
 
+    /// As one of the errors that tower's middleware passes on. What it says of the event stays:
+    /// converted back, by `?` in a handler for example, it is this error again.
+    ///
+    /// ```
+    /// use tower_webhook::HandlerError;
+    ///
+    /// let boxed = HandlerError::permanent("no such customer").into_boxed();
+    /// assert_eq!(boxed.to_string(), "no such customer");
+    /// assert!(HandlerError::from(boxed).is_permanent());
+    /// ```
+    #[must_use]
+    pub fn into_boxed(self) -> Box<dyn Error + Send + Sync> {
+        Box::new(Boxed(self))
+    }
+
     /// The error that the handler ran into.
     #[must_use]
     pub fn source(&self) -> &(dyn Error + Send + Sync + 'static) {
@@ -113,14 +132,13 @@ impl HandlerError {
     }
 }
 
-/// The error and what caused it, joined by colons: an outer context alone rarely says what went wrong.
+/// The error and what caused it, joined by colons: an outer context alone rarely says what went
+/// wrong.
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// A chain this long is a loop, or of no use to a reader.
-        const MOST: usize = 8;
         self.source.fmt(f)?;
         let mut cause = self.source.source();
-        for _ in 0..MOST {
+        for _ in 0..MOST_CAUSES {
             let Some(error) = cause else { break };
             write!(f, ": {error}")?;
             cause = error.source();
@@ -129,10 +147,47 @@ impl fmt::Display for HandlerError {
     }
 }
 
-/// Not for `HandlerError` itself, which therefore is no `Error`: the price of `?` on every error type.
+/// An error that [`into_boxed`](HandlerError::into_boxed) has made, or that is caused by such a
+/// one, keeps what it says of the event. Any other means *retry*.
+///
+/// This conversion, which `?` uses, is why `HandlerError` is no `Error` itself: every type converts
+/// into itself, and the two conversions would collide.
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for HandlerError {
     fn from(error: E) -> Self {
-        Self::retry(error)
+        let error = match error.into().downcast::<Boxed>() {
+            Ok(boxed) => return boxed.0,
+            Err(error) => error,
+        };
+        let mut disposition = Disposition::Retry(None);
+        let mut cause = error.source();
+        for _ in 0..MOST_CAUSES {
+            let Some(found) = cause else { break };
+            if let Some(Boxed(handlers)) = found.downcast_ref() {
+                disposition = handlers.disposition;
+                break;
+            }
+            cause = found.source();
+        }
+        Self {
+            disposition,
+            source: error,
+        }
+    }
+}
+
+/// A handler's error among other errors.
+#[derive(Debug)]
+struct Boxed(HandlerError);
+
+impl fmt::Display for Boxed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.source.fmt(f)
+    }
+}
+
+impl Error for Boxed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.source()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What you write: handlers, and how they fail.
 //!
-//! A handler is an async function of the event, of the whole [`Delivery`] or of the event's [`Payload`], alone or behind a state:
+//! A handler is an async function of the event, of the whole [`Delivery`] or of the event's
+//! [`Payload`], or of several of them, alone or behind a state:
 //!
 //! ```
 //! use std::time::Duration;
@@ -28,15 +29,21 @@
 //! assert_eq!(topics.topics().count(), 3);
 //! ```
 //!
+//! What all of them need, a timeout or a limit say, is middleware: [`TopicRouter::layer`].
+//!
 //! # Cancel safety
-//! A handler runs in a task of its own: a provider that hangs up does not cancel it. It is cancelled at an await point when the
-//! handler cap is reached, or when a drain runs out of time; its claim is then released, so that the event comes again.
+//! A handler runs in a task of its own: a provider that hangs up does not cancel it. It is
+//! cancelled at an await point when the handler cap is reached, or when a drain runs out of time;
+//! its claim is then released, so that the event comes again.
 
 mod error;
+mod arguments;
 mod payload;
+mod middleware;
 mod router;
 
 pub use error::{HandlerError, ResultExt};
+pub use middleware::{Handlers, Handling};
 pub use payload::Payload;
 pub(crate) use router::Registered;
 pub use router::{HandlerFuture, TopicRouter};
@@ -45,7 +52,25 @@ use std::future::Future;
 
 use crate::{delivery::Delivery, event::Event};
 
-/// What a handler can take: the event, the whole [`Delivery`], or the event's [`Payload`].
+/// What a handler can take: the event, the whole [`Delivery`], its
+/// [`Claim`](crate::delivery::Claim), or the event's [`Payload`]. It can take up to three of them:
+///
+/// ```
+/// use tower_webhook::{Payload, TopicRouter, custom, delivery::Claim};
+///
+/// #[derive(serde::Deserialize)]
+/// struct User {
+///     name: String,
+/// }
+///
+/// async fn created(Payload(user): Payload<User>, claim: Claim) {
+///     println!("{} joined, attempt {}", user.name, claim.attempts());
+/// }
+///
+/// let topics = TopicRouter::<custom::Event>::new().on("user.created", created);
+/// ```
+///
+/// A type of your own:
 ///
 /// ```
 /// use tower_webhook::{Delivery, HandlerError, dwolla, handler::FromDelivery};
@@ -54,7 +79,10 @@ use crate::{delivery::Delivery, event::Event};
 ///
 /// impl FromDelivery<dwolla::Event> for Customer {
 ///     fn from_delivery(delivery: Delivery<dwolla::Event>) -> Result<Self, HandlerError> {
-///         let link = delivery.event().customer_href().ok_or_else(|| HandlerError::permanent("no customer"))?;
+///         let link = delivery
+///             .event()
+///             .customer_href()
+///             .ok_or_else(|| HandlerError::permanent("no customer"))?;
 ///         Ok(Customer(link.to_owned()))
 ///     }
 /// }
@@ -63,13 +91,14 @@ use crate::{delivery::Delivery, event::Event};
 ///     println!("{} is verified", customer.0);
 /// }
 ///
-/// let topics = tower_webhook::TopicRouter::new().on(dwolla::Topic::CustomerVerified, verified);
+/// let topics =
+///     tower_webhook::TopicRouter::new().on(dwolla::Topic::CustomerVerified, verified);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a handler of `{E}` events cannot take `{Self}`",
     label = "not made from a delivery of `{E}`",
-    note = "a handler takes `{E}`, `Delivery<{E}>`, `Payload<T>` where the event has one and `T: DeserializeOwned`, or a type that implements \
-            `FromDelivery<{E}>`; the state, if any, comes first"
+    note = "a handler takes `{E}`, `Delivery<{E}>`, its `Claim`, `Payload<T>` where the event has one and `T: DeserializeOwned`, or a type \
+            that implements `FromDelivery<{E}>`; the state, if any, comes first"
 )]
 pub trait FromDelivery<E>: Sized + Send {
     /// Takes what the handler wants out of a delivery.
@@ -79,26 +108,15 @@ pub trait FromDelivery<E>: Sized + Send {
     fn from_delivery(delivery: Delivery<E>) -> Result<Self, HandlerError>;
 }
 
-impl<E: Event> FromDelivery<E> for E {
-    fn from_delivery(delivery: Delivery<E>) -> Result<Self, HandlerError> {
-        Ok(delivery.into_event())
-    }
-}
-
-impl<E: Event> FromDelivery<E> for Delivery<E> {
-    fn from_delivery(delivery: Delivery<E>) -> Result<Self, HandlerError> {
-        Ok(delivery)
-    }
-}
-
-/// An async function that handles events: `Fn(A)` or `Fn(S, A)`, where `S` is the router's state and `A` is [`FromDelivery`].
+/// An async function that handles events. It takes up to three arguments that are [`FromDelivery`],
+/// and before them, if it likes, the router's state.
 ///
-/// Implemented for functions and closures; `M` only tells the two shapes apart.
+/// Implemented for functions and closures; `M` only tells their shapes apart.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler of `{E}` events with the state `{S}`",
     label = "not a handler",
     note = "a handler is `async fn(event: {E})` or `async fn(state: {S}, event: {E})`, with `Delivery<{E}>` in place of the event if you \
-            like; it returns `()` or `Result<(), any error>`, and its future is `Send`",
+            like, and up to three such arguments; it returns `()` or `Result<(), any error>`, and its future is `Send`",
     note = "to see which of these does not hold, write `tower_webhook::handler::check(your_handler)`, or `check_with_state` if it takes the \
             router's state"
 )]
@@ -107,8 +125,9 @@ pub trait Handler<E, S, M>: Clone + Send + Sync + 'static {
     fn call(&self, state: S, delivery: Delivery<E>) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 
-/// Says why a function is not a handler: the compiler's message is about the argument, the result or the future that does not fit. It does
-/// nothing when the program runs. For handlers without state; see [`check_with_state`] for the others.
+/// Says why a function is not a handler: the compiler's message is about the argument, the result
+/// or the future that does not fit. It does nothing when the program runs. For handlers without
+/// state; see [`check_with_state`] for the others.
 ///
 /// ```
 /// use tower_webhook::{dwolla, handler};

@@ -1,6 +1,7 @@
 use std::{
     any::TypeId,
     collections::{BTreeMap, HashMap},
+    error::Error,
     fmt,
     future::Future,
     pin::Pin,
@@ -8,37 +9,46 @@ use std::{
     task::{Context, Poll},
 };
 
-use tower::Service;
+use tower::{Layer, Service};
 
-use super::{Handler, HandlerError};
+use super::{Handler, HandlerError, Handlers, middleware::call};
 use crate::{
     delivery::Delivery,
     event::{Event, TopicPattern},
 };
 
-/// The longest topic whose beginnings are looked up, in bytes. Providers' topics are names of a few words.
+/// The longest topic whose beginnings are looked up, in bytes. Providers' topics are names of a few
+/// words.
 const LONGEST_TOPIC: usize = 255;
 
 type Erased<E, S> = Arc<dyn Fn(S, Delivery<E>) -> HandlerFuture + Send + Sync>;
 
 /// Hands each event to the handler of its topic.
 ///
-/// A topic is looked up as the provider writes it, then by its beginning up to each dot, the longest first: a handler for `issues`
-/// gets `issues.opened` unless that has one of its own. A topic without a handler goes to the [`fallback`](Self::fallback); without
-/// one it is acknowledged and never claimed, so that a handler added later can still be fed by a redelivery.
+/// A topic is looked up as the provider writes it, then by its beginning up to each dot, the
+/// longest first: a handler for `issues` gets `issues.opened` unless that has one of its own. A
+/// topic without a handler goes to the [`fallback`](Self::fallback); without one it is acknowledged
+/// and never claimed, so that a handler added later can still be fed by a redelivery.
 ///
 /// ```
-/// use tower_webhook::{TopicRouter, dwolla::{self, Topic}};
+/// use tower_webhook::{
+///     TopicRouter,
+///     dwolla::{self, Topic},
+/// };
 ///
 /// async fn verified(event: dwolla::Event) {
 ///     println!("{:?} is verified", event.customer_href());
 /// }
 ///
-/// let topics = TopicRouter::new()
-///     .on(Topic::CustomerVerified, verified)
-///     .on([Topic::TransferCompleted, Topic::TransferFailed], async |event: dwolla::Event| println!("{}", event.topic()));
+/// let topics = TopicRouter::new().on(Topic::CustomerVerified, verified).on(
+///     [Topic::TransferCompleted, Topic::TransferFailed],
+///     async |event: dwolla::Event| println!("{}", event.topic()),
+/// );
 ///
-/// assert_eq!(topics.topics().collect::<Vec<_>>(), ["customer_verified", "transfer_completed", "transfer_failed"]);
+/// assert_eq!(
+///     topics.topics().collect::<Vec<_>>(),
+///     ["customer_verified", "transfer_completed", "transfer_failed"]
+/// );
 /// ```
 pub struct TopicRouter<E, S = ()> {
     state: S,
@@ -128,7 +138,8 @@ impl<E: Event, S: Clone + Send + Sync + 'static> TopicRouter<E, S> {
     /// Hands these topics to this handler.
     ///
     /// # Panics
-    /// A topic has a handler already, or is empty: two handlers for one topic are a mistake in the program, found when it starts.
+    /// A topic has a handler already, or is empty: two handlers for one topic are a mistake in the
+    /// program, found when it starts.
     #[must_use]
     #[track_caller]
     pub fn on<M>(mut self, topics: impl Into<TopicPattern>, handler: impl Handler<E, S, M>) -> Self {
@@ -163,6 +174,49 @@ impl<E: Event, S: Clone + Send + Sync + 'static> TopicRouter<E, S> {
         if routes.fallback.replace(erase(handler)).is_some() {
             panic!("the router already has a fallback; expected one");
         }
+        self
+    }
+
+    /// Puts tower middleware around all handlers that are registered so far, the fallback included.
+    /// Those that are registered later stay outside.
+    ///
+    /// The middleware is built once for all of them: a concurrency limit counts them together. Its
+    /// clones run the deliveries, so what they share must survive a clone. An error of the
+    /// middleware's own, a timeout say, means *retry*; what a handler's error says of the event
+    /// stays, also where the middleware wraps it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower::{limit::ConcurrencyLimitLayer, timeout::TimeoutLayer};
+    /// use tower_webhook::{TopicRouter, dwolla::{self, Topic}};
+    ///
+    /// async fn verified(event: dwolla::Event) {}
+    ///
+    /// let topics = TopicRouter::new()
+    ///     .on(Topic::CustomerVerified, verified)
+    ///     .layer(TimeoutLayer::new(Duration::from_secs(10)))
+    ///     .layer(ConcurrencyLimitLayer::new(4)); // outermost: waiting for a place has no timeout
+    /// ```
+    #[must_use]
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Handlers<E>>,
+        L::Service: Service<Delivery<E>, Response = (), Error: Into<Box<dyn Error + Send + Sync>>, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        let inner = self.clone();
+        let inner = Handlers::new(move |delivery: Delivery<E>| {
+            let HandlerFuture(running) = inner.clone().call(delivery);
+            running
+        });
+        let middleware = layer.layer(inner);
+        let handler: Erased<E, S> = Arc::new(move |_, delivery| HandlerFuture(call(&middleware, delivery)));
+        let routes = Arc::make_mut(&mut self.routes);
+        let registered = routes.topics.values_mut().chain(&mut routes.fallback);
+        registered.for_each(|registered| *registered = Arc::clone(&handler));
         self
     }
 

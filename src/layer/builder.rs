@@ -1,11 +1,15 @@
 use std::{fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use http::HeaderValue;
+
 use super::WebhookLayer;
 use crate::{
     clock::{Clock, SystemClock},
-    error::BuildError,
+    error::{BuildError, Refusal},
+    process,
     provider::Provider,
-    receive::{Diagnosis, Receiver, Settings},
+    receive::{Diagnosis, Receiver, RefusalBody, Settings},
     signature::{Explain, Scheme, Secrets},
     store::IdempotencyStore,
 };
@@ -17,10 +21,13 @@ use crate::{
 /// use std::time::Duration;
 /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla};
 ///
-/// let layer = WebhookLayer::builder(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5")?, MemoryStore::new())
-///     .namespace("payments")
-///     .handler_timeout(Duration::from_secs(60))
-///     .build()?;
+/// let layer = WebhookLayer::builder(
+///     Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5")?,
+///     MemoryStore::new(),
+/// )
+/// .namespace("payments")
+/// .handler_timeout(Duration::from_secs(60))
+/// .build()?;
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -32,6 +39,7 @@ pub struct WebhookLayerBuilder<P, S> {
     pub(super) settings: Settings,
     pub(super) explain: Option<(Secrets, u32)>,
     pub(super) explain_also: Vec<(String, Scheme, Secrets)>,
+    refusal_body: Option<RefusalBody>,
 }
 
 impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
@@ -42,23 +50,28 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
             .retry_window()
             .saturating_add(handler_timeout)
             .saturating_add(Duration::from_secs(1));
-        let settings = Settings {
+        let process = process::Settings {
             namespace: provider.name().into(),
-            response_timeout: response_timeout(policy.response_timeout()),
-            // Half of an answer that is due sooner: a layer with its defaults is valid for every provider.
+            // Half of a response that is due sooner: a layer with its defaults is valid for every
+            // provider.
             store_timeout: Duration::from_secs(2).min(response_timeout(policy.response_timeout()) / 2),
             lease: Duration::from_secs(60),
             renew_every: Duration::from_secs(20),
             handler_timeout,
+            max_waiting: 256,
+            retention: policy.retention().max(least_retention),
+            retry_window: policy.retry_window(),
+            ids_are_unique: provider.ids_are_unique(),
+        };
+        let settings = Settings {
+            response_timeout: response_timeout(policy.response_timeout()),
             body_limit: policy.body_limit(),
             body_timeout: Duration::from_secs(5),
             max_in_flight: 1024,
             max_unauthenticated_bytes: 64 * 1024 * 1024,
-            max_waiting: 256,
-            retention: policy.retention().max(least_retention),
-            retry_window: policy.retry_window(),
             max_event_age: None,
             strict_identity: false,
+            process,
         };
         Self {
             provider,
@@ -67,6 +80,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
             settings,
             explain: None,
             explain_also: Vec::new(),
+            refusal_body: None,
         }
     }
 
@@ -97,7 +111,10 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla};
     ///
     /// let store = MemoryStore::new();
-    /// for (tenant, secret) in [("acme", "8f742231b10e8888abcd99yyyzzz85a5"), ("umbrella", "0f1d93a6c0b1444baa21d3e8f5a47c99")] {
+    /// for (tenant, secret) in [
+    ///     ("acme", "8f742231b10e8888abcd99yyyzzz85a5"),
+    ///     ("umbrella", "0f1d93a6c0b1444baa21d3e8f5a47c99"),
+    /// ] {
     ///     let layer = WebhookLayer::builder(Dwolla::new(secret)?, store.clone())
     ///         .namespace(format!("dwolla-{tenant}"))
     ///         .build()?;
@@ -106,11 +123,12 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn namespace(mut self, namespace: impl Into<Arc<str>>) -> Self {
-        self.settings.namespace = namespace.into();
+        self.settings.process.namespace = namespace.into();
         self
     }
 
-    /// When the provider is answered at the latest, counted from the request's arrival; by default 2 s less than the provider waits.
+    /// When the provider is answered at the latest, counted from the request's arrival; by default
+    /// 2 s less than the provider waits.
     pub fn response_timeout(mut self, limit: Duration) -> Self {
         self.settings.response_timeout = limit;
         self
@@ -118,21 +136,22 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
 
     /// How long one store operation may take; by default 2 s.
     pub fn store_timeout(mut self, limit: Duration) -> Self {
-        self.settings.store_timeout = limit;
+        self.settings.process.store_timeout = limit;
         self
     }
 
-    /// How long a claim holds without a renewal, and so how long an event rests after its process died; by default 60 s, renewed
-    /// every 20 s while the handler runs.
+    /// How long a claim holds without a renewal, and so how long an event rests after its process
+    /// died; by default 60 s, renewed every 20 s while the handler runs.
     pub fn lease(mut self, lease: Duration, renew_every: Duration) -> Self {
-        self.settings.lease = lease;
-        self.settings.renew_every = renew_every;
+        self.settings.process.lease = lease;
+        self.settings.process.renew_every = renew_every;
         self
     }
 
-    /// The handler cap: a handler that runs longer is cancelled and its event released; by default 5 min.
+    /// The handler cap: a handler that runs longer is cancelled and its event released; by default
+    /// 5 min.
     pub fn handler_timeout(mut self, cap: Duration) -> Self {
-        self.settings.handler_timeout = cap;
+        self.settings.process.handler_timeout = cap;
         self
     }
 
@@ -142,41 +161,47 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// How long a body may take to arrive, all of it; by default 5 s, and never longer than the answer may take.
+    /// How long a body may take to arrive, all of it; by default 5 s, and never longer than the
+    /// answer may take.
     pub fn body_timeout(mut self, limit: Duration) -> Self {
         self.settings.body_timeout = limit;
         self
     }
 
-    /// How many requests may be in flight at once; by default 1,024. A request is in flight until it is answered or its provider hangs up.
+    /// How many requests may be in flight at once; by default 1,024. A request is in flight until
+    /// it is answered or its provider hangs up.
     ///
-    /// It bounds what strangers can take up, not how many handlers run: one that outlasts its answer goes on, and only the provider's
-    /// pace bounds how many there are. Use a semaphore in the handler where a downstream needs one.
+    /// It bounds what strangers can take up, not how many handlers run: one that outlasts its
+    /// answer goes on, and only the provider's pace bounds how many there are. Use a semaphore in
+    /// the handler where a downstream needs one.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.settings.max_in_flight = requests;
         self
     }
 
-    /// How many bytes of bodies may be held whose signature is not verified yet, all requests together; by default 64 MiB.
+    /// How many bytes of bodies may be held whose signature is not verified yet, all requests
+    /// together; by default 64 MiB.
     pub fn max_unauthenticated_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_unauthenticated_bytes = bytes;
         self
     }
 
-    /// How many deliveries may wait for another of the same event; by default 256. Further ones are answered 503.
+    /// How many deliveries may wait for another of the same event; by default 256. Further ones are
+    /// answered 503.
     pub fn max_waiting(mut self, deliveries: usize) -> Self {
-        self.settings.max_waiting = deliveries;
+        self.settings.process.max_waiting = deliveries;
         self
     }
 
     /// How long a finished event is remembered; the default is the provider's (Dwolla: 35 days).
     pub fn retention(mut self, retention: Duration) -> Self {
-        self.settings.retention = retention;
+        self.settings.process.retention = retention;
         self
     }
 
-    /// Refuses events that are older than this with 400; off by default. It bounds the replay of captured requests where the
-    /// provider signs no time, and must exceed what the provider legally sends again.
+    /// Refuses events that are older than this with 400; off by default. It bounds the replay of
+    /// captured requests where the provider signs no time, and must exceed what the provider
+    /// legally sends again.
     pub fn max_event_age(mut self, age: Duration) -> Self {
         self.settings.max_event_age = Some(age);
         self
@@ -184,13 +209,15 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
 
     /// Deduplicates by what is signed alone; by default an unsigned id that the provider documents
     /// completes the key ([`Identity`](crate::event::Identity)). Where the signature covers the id,
-    /// it changes nothing; it matters for GitHub, Shopify, Linear and `custom` providers whose id is
-    /// in an unsigned header, and changes their keys: what was handled before runs again if resent.
+    /// it changes nothing; it matters for GitHub, Shopify, Linear and `custom` providers whose id
+    /// is in an unsigned header, and changes their keys: what was handled before runs again if
+    /// resent.
     ///
     /// Without it, whoever captured a request can send its body again under a new id, and it runs
-    /// again. With it, a replay runs nothing, but of two events with equal bodies the second is lost:
-    /// answered 200 and not handled, or 500 each time if a header gives it another topic and the first
-    /// is handled. While the first has only failed, the second takes its place under its own topic.
+    /// again. With it, a replay runs nothing, but of two events with equal bodies the second is
+    /// lost: answered 200 and not handled, or 500 each time if a header gives it another topic and
+    /// the first is handled. While the first has only failed, the second takes its place under its
+    /// own topic.
     pub fn strict_identity(mut self) -> Self {
         self.settings.strict_identity = true;
         self
@@ -233,6 +260,39 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
+    /// Replaces the bodies of refusals, which are RFC 9457 problems by default. It changes the body
+    /// and its `Content-Type`, never the status or another header. The responses of an HTTP service
+    /// behind the layer stay as they are. A function that panics is ignored.
+    ///
+    /// ```
+    /// # #[cfg(feature = "memory")] {
+    /// use http::HeaderValue;
+    /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla};
+    ///
+    /// let layer = WebhookLayer::builder(
+    ///     Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5")?,
+    ///     MemoryStore::new(),
+    /// )
+    /// .refusal_body(HeaderValue::from_static("text/plain"), |refusal| {
+    ///     refusal.kind().as_str()
+    /// })
+    /// .build()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Security
+    /// The [`reason`](crate::Refusal::reason) of a refusal is for operators: it says which check of
+    /// a signature failed, and what a handler's error said. Keep it out of the body.
+    pub fn refusal_body<B: Into<Bytes>>(
+        mut self,
+        content_type: HeaderValue,
+        write: impl Fn(&Refusal) -> B + Send + Sync + 'static,
+    ) -> Self {
+        self.refusal_body = Some(RefusalBody::new(content_type, write));
+        self
+    }
+
     /// The clock for the age of events; by default the system's. Leases go by the store's own.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -242,15 +302,11 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// The layer.
     ///
     /// # Errors
-    /// Two settings contradict each other, or one can never work; the error names them and says what to change.
+    /// Two settings contradict each other, or one can never work; the error names them and says
+    /// what to change.
     #[track_caller]
     pub fn build(self) -> Result<WebhookLayer<P, S>, BuildError> {
         self.check()?;
-        Ok(self.build_valid())
-    }
-
-    #[track_caller]
-    pub(super) fn build_valid(self) -> WebhookLayer<P, S> {
         let diagnosis = self.explain.and_then(|(secrets, per_minute)| {
             let explain = Explain::new(self.provider.verifier().scheme()?, &secrets);
             let explain = self
@@ -263,7 +319,8 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         });
         let mut receiver = Receiver::new(self.provider, self.store, self.settings, self.clock);
         receiver.diagnosis = diagnosis;
-        WebhookLayer::from_receiver(receiver)
+        receiver.refusal_body = self.refusal_body;
+        Ok(WebhookLayer::from_receiver(receiver))
     }
 }
 

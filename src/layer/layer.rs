@@ -2,9 +2,10 @@ use std::{fmt, sync::Arc};
 
 use tower::Layer;
 
-use super::{DrainHandle, WebhookLayerBuilder, WebhookService};
+use super::{Processor, WebhookLayerBuilder, WebhookService};
 use crate::{
     handler::TopicRouter,
+    process::DrainHandle,
     provider::Provider,
     receive::{Http, Receiver},
     signature::SecretsHandle,
@@ -12,23 +13,30 @@ use crate::{
     trace::Brief,
 };
 
-/// Receives one provider's webhooks: verifies, parses, deduplicates, and hands events to topic handlers ([`topics`](Self::topics)) or to
-/// an HTTP service ([`Layer::layer`]). The [module page](crate::layer) has the order of decisions and where to put it.
+/// Receives one provider's webhooks: verifies, parses, deduplicates, and hands events to topic
+/// handlers ([`topics`](Self::topics)) or to an HTTP service ([`Layer::layer`]). The [module
+/// page](crate::layer) has the order of decisions and where to put it.
 ///
 /// Clones, and the services made from them, share one set of limits, one store and one
-/// [`drain_handle`](Self::drain_handle). Layers that are built over one store share what it remembers, unless
-/// each has a [`namespace`](WebhookLayerBuilder::namespace) of its own.
+/// [`drain_handle`](Self::drain_handle). Layers that are built over one store share what it
+/// remembers, unless each has a [`namespace`](WebhookLayerBuilder::namespace) of its own.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {
-/// use tower_webhook::{MemoryStore, TopicRouter, WebhookLayer, dwolla::{self, Dwolla, Topic}};
+/// use tower_webhook::{
+///     MemoryStore, TopicRouter, WebhookLayer,
+///     dwolla::{self, Dwolla, Topic},
+/// };
 ///
 /// async fn verified(event: dwolla::Event) {
 ///     println!("{:?} is verified", event.customer_href());
 /// }
 ///
-/// let webhooks = WebhookLayer::new(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5")?, MemoryStore::new())
-///     .topics(TopicRouter::new().on(Topic::CustomerVerified, verified));
+/// let webhooks = WebhookLayer::new(
+///     Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5")?,
+///     MemoryStore::new(),
+/// )
+/// .topics(TopicRouter::new().on(Topic::CustomerVerified, verified));
 ///
 /// let app: axum::Router = axum::Router::new().route_service("/webhooks/dwolla", webhooks);
 /// # }
@@ -39,11 +47,22 @@ pub struct WebhookLayer<P, S> {
 }
 
 impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
-    /// A layer with the defaults that the provider's terms give.
+    /// A layer with the defaults that the provider's policy gives.
+    ///
+    /// # Panics
+    /// The defaults contradict each other: the policy of a provider of your own is one that they do
+    /// not fit, retries that end within a minute for example. It is found at start, as axum's
+    /// router finds its routes, so that the usual case needs no `?`. The text is that of
+    /// [`build`](WebhookLayerBuilder::build)'s error, and names what to set with
+    /// [`builder`](Self::builder).
     #[must_use]
     #[track_caller]
     pub fn new(provider: P, store: S) -> Self {
-        WebhookLayerBuilder::new(provider, store).build_valid()
+        match WebhookLayerBuilder::new(provider, store).build() {
+            Ok(layer) => layer,
+            #[expect(clippy::panic, reason = "a mistake in the program, at start-up, as in axum's router")]
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// A layer with settings of your own.
@@ -79,6 +98,21 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
         WebhookService::new(Arc::clone(&self.receiver), topics)
     }
 
+    /// Takes in events that no request has brought, fetched from the provider's API for example,
+    /// and hands them to these handlers. Give it the router that the service has.
+    ///
+    /// It warns as [`topics`](Self::topics) does.
+    #[must_use]
+    #[track_caller]
+    pub fn processor<T>(&self, topics: TopicRouter<P::Event, T>) -> Processor<P::Event>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        self.doubt(topics.topics());
+        self.receiver.sharing.topics(topics.registered());
+        Processor::new(Arc::clone(&self.receiver), topics)
+    }
+
     /// A handler for a topic that nobody sends never runs, and nothing else would tell.
     fn doubt<'t>(&self, topics: impl Iterator<Item = &'t str>) {
         let provider = &self.receiver.provider;
@@ -103,17 +137,18 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
     /// To drain the layer when the process ends.
     #[must_use]
     pub fn drain_handle(&self) -> DrainHandle {
-        DrainHandle::new(Arc::clone(&self.receiver.flights), self.receiver.settings.store_timeout)
+        self.receiver.engine.drain_handle()
     }
 }
 
-/// The HTTP service gets the request with its whole body, and the [`Delivery`](crate::Delivery) in its extensions.
+/// The HTTP service gets the request with its whole body, and the [`Delivery`](crate::Delivery) in
+/// its extensions.
 ///
-/// Its 2xx finishes the event, its 4xx and 5xx are forwarded and the event is released; a 3xx is answered as 500, since providers may
-/// never retry after a redirect. Of two services behind clones of one layer, the first that claims
-/// an event gets it, and the other never does: give each a layer with a
-/// [`namespace`](WebhookLayerBuilder::namespace) of its own. The event counts as handled when the
-/// response's headers are there: a body that fails later is no failure.
+/// Its 2xx finishes the event, its 4xx and 5xx are forwarded and the event is released; a 3xx is
+/// answered as 500, since providers may never retry after a redirect. Of two services behind clones
+/// of one layer, the first that claims an event gets it, and the other never does: give each a
+/// layer with a [`namespace`](WebhookLayerBuilder::namespace) of its own. The event counts as
+/// handled when the response's headers are there: a body that fails later is no failure.
 impl<P, S, I> Layer<I> for WebhookLayer<P, S> {
     type Service = WebhookService<P, S, Http<I>>;
 

@@ -1,23 +1,29 @@
-//! The layer: [`WebhookLayer`] makes a [`WebhookService`] out of a provider, a store, and your handlers.
+//! The layer: [`WebhookLayer`] makes a [`WebhookService`] out of a provider, a store, and your
+//! handlers.
 //!
 //! # Deciding
 //! For each request, in this order; the first that fails answers:
 //!
-//! 1. Draining? 503. Not POST: 405. A `Content-Encoding`: 415. No signature header, or not exactly one of exactly the scheme's form: 401.
-//!    A declared length over the limit: 413. No capacity: 503. *No byte of the body was read so far.*
-//! 2. The body is read under its limit (413) and one deadline (408), the MAC computed as it arrives. A wrong one, or a signed time that is too far
-//!    from now: 401.
-//! 3. Authentic, but not an event, or one older than `max_event_age`: 400. A provider's [handshake](crate::provider::Handshake): 200, with what it asks for. A topic without a handler:
-//!    200, and nothing is recorded.
+//! 1. Draining? 503. Not POST: 405. A `Content-Encoding`: 415. No signature header, or not exactly
+//!    one of exactly the scheme's form: 401. A declared length over the limit: 413. No
+//!    capacity: 503. *No byte of the body was read so far.*
+//! 2. The body is read under its limit (413) and one deadline (408), the MAC computed as it
+//!    arrives. A wrong one, or a signed time that is too far from now: 401.
+//! 3. Authentic, but not an event, or one older than `max_event_age`: 400. A provider's
+//!    [handshake](crate::provider::Handshake): 200, with what it asks for. A topic without a
+//!    handler: 200, and nothing is recorded.
 //! 4. The store is asked for a claim. Done before: 200. Held elsewhere: 503 with `Retry-After`.
 //!    Done, but with other facts (topic, time or body) under this id: 500, or 200 where the
 //!    provider documents its ids as unique. Store down: 503. Running in this process: this request
 //!    waits for that run and gives the same kind of answer.
-//! 5. The handler runs in a task of its own. Success: recorded as done, 200. Failure or panic: released, 500, or 503 if it asks for a delay.
-//!    Rejected for good: recorded, 200.
-//! 6. Is the answer due and the handler still at work? 503 with `Retry-After`; the handler goes on, and the provider's retry finds it done.
+//! 5. The handler runs in a task of its own. Success: recorded as done, 200. Failure or panic:
+//!    released, 500, or 503 if it asks for a delay. Rejected for good: recorded, 200.
+//! 6. Is the answer due and the handler still at work? 503 with `Retry-After`; the handler goes on,
+//!    and the provider's retry finds it done.
 //!
-//! Answers that are no success carry an RFC 9457 `application/problem+json` body, and a [`Refusal`](crate::Refusal) in the response's extensions.
+//! Every response carries the [`Outcome`](crate::process::Outcome) in its extensions. A response
+//! that is no success carries an RFC 9457 `application/problem+json` body, and a
+//! [`Refusal`](crate::Refusal) in its extensions.
 //!
 //! A refusal waits for nothing. What a client is still sending over HTTP/1 is read and thrown away
 //! behind the response, so that the client sees the response and not a reset: up to 8 MiB (or the
@@ -28,22 +34,27 @@
 //! With the feature `tracing`, target `tower_webhook`: one event when a delivery has ended. It
 //! carries all that is known, so that at `RUST_LOG=warn` one line says why a request was refused:
 //!
-//! | field | what |
-//! | --- | --- |
-//! | `provider`, `namespace` | whose event |
-//! | `id`, `topic` | which event, as soon as the request is authentic and was read; escaped, cut at 80 characters |
-//! | `attempt` | which run of the event, where a handler ran |
-//! | `outcome` | `handled`, `duplicate`, `unhandled`, `handshake`, `rejected`, or a [`RefusalKind`](crate::RefusalKind::as_str) |
-//! | `reason` | why, in a sentence: what the handler's error or panic said, what the store's driver said |
-//! | `signature` | of a 401: `missing`, `repeated`, `empty`, `malformed`, `sha1`, `mismatch` or `timestamp` |
-//! | `status` | what the provider gets; absent if it has hung up |
-//! | `duration_ms` | from the request's arrival to this event |
-//! | `method`, `path`, `content_type`, `content_length`, `body_length` | of a request that became no event: its head, and the bytes of its body that were read. The path is without its query; all are escaped and cut |
+//! - `provider`, `namespace`: whose event.
+//! - `source`: how it came: a [`Source`](crate::event::Source), `delivered` for a request.
+//! - `id`, `topic`: which event, as soon as the request is authentic and was read; escaped, cut at
+//!   80 characters.
+//! - `attempt`: which run of the event, where a handler ran.
+//! - `outcome`: `handled`, `duplicate`, `unhandled`, `handshake`, `rejected`, or a
+//!   [`RefusalKind`](crate::RefusalKind::as_str).
+//! - `reason`: why, in a sentence: what the handler's error or panic said, what the store's driver
+//!   said.
+//! - `signature`: of a 401: `missing`, `repeated`, `empty`, `malformed`, `sha1`, `mismatch` or
+//!   `timestamp`.
+//! - `status`: what the provider gets; absent if it has hung up.
+//! - `duration_ms`: from the request's arrival to this event.
+//! - `method`, `path`, `content_type`, `content_length`, `body_length`: of a request that became no
+//!   event: its head, and the bytes of its body that were read. The path is without its query; all
+//!   are escaped and cut.
 //!
 //! It is an INFO for `handled`, `duplicate`, `handshake` and `unhandled`; a WARN for `rejected` and
 //! whatever a provider or a stranger did wrong; an ERROR for what an operator should see to:
-//! `conflict`, `store`, `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-response`. A
-//! delivery that is answered before its handler ends has a WARN `still-running` besides.
+//! `conflict`, `store`, `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-response`.
+//! A delivery that is answered before its handler ends has a WARN `still-running` besides.
 //!
 //! What the handler logs is in the span `webhook` (INFO), which has the first of these fields, too.
 //! No secret, tag or body is in any of it.
@@ -53,10 +64,12 @@
 //! is.
 //!
 //! # Where to put it
-//! - On the webhook route alone: `route_service`, or `post(handler).layer(…)`. `Router::layer` would guard `/healthz` too, and answer 405 there.
-//! - Innermost. The signature is over the bytes that were sent: a decompression layer outside of this one breaks every signature, and so does
-//!   anything else that rewrites bodies.
-//! - With a header-read timeout set on the server: a request whose headers never end has not reached any layer yet.
+//! - On the webhook route alone: `route_service`, or `post(handler).layer(…)`. `Router::layer`
+//!   would guard `/healthz` too, and answer 405 there.
+//! - Innermost. The signature is over the bytes that were sent: a decompression layer outside of
+//!   this one breaks every signature, and so does anything else that rewrites bodies.
+//! - With a header-read timeout set on the server: a request whose headers never end has not
+//!   reached any layer yet.
 //! - axum's `DefaultBodyLimit` does not apply here; the layer's own limit does.
 //!
 //! # Tenants, and several endpoints
@@ -75,7 +88,9 @@
 //! use http::{Request, StatusCode};
 //! use http_body_util::Full;
 //! use tower::ServiceExt as _;
-//! use tower_webhook::{MemoryStore, TopicRouter, WebhookLayer, dwolla::{self, Dwolla, Topic}, signature::Secrets};
+//! use tower_webhook::{
+//!     MemoryStore, TopicRouter, WebhookLayer, dwolla::{self, Dwolla, Topic}, signature::Secrets,
+//! };
 //!
 //! async fn created(event: dwolla::Event) {
 //!     assert_eq!(event.topic(), &Topic::CustomerCreated);
@@ -83,9 +98,11 @@
 //!
 //! let secrets = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
 //! let topics = TopicRouter::new().on(Topic::CustomerCreated, created);
-//! let service = WebhookLayer::new(Dwolla::new(secrets.clone()).unwrap(), MemoryStore::new()).topics(topics);
+//! let service = WebhookLayer::new(Dwolla::new(secrets.clone()).unwrap(), MemoryStore::new())
+//!     .topics(topics);
 //!
-//! let body = r#"{"id":"bb6531a2","topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}"#;
+//! let body =
+//!     r#"{"id":"bb6531a2","topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}"#;
 //! let mut request = Request::post("/webhooks/dwolla").body(Full::<Bytes>::from(body)).unwrap();
 //! request.headers_mut().extend(dwolla::scheme().sign(&secrets, body.as_bytes()).unwrap());
 //!
@@ -107,13 +124,13 @@ mod layer;
 mod builder;
 mod check;
 mod service;
+mod processor;
 mod future;
-mod drain;
 
 pub use builder::WebhookLayerBuilder;
-pub use drain::{DrainHandle, DrainReport, Remaining, RemainingState};
 pub use future::ResponseFuture;
 pub use layer::WebhookLayer;
+pub use processor::Processor;
 pub use service::WebhookService;
 
-pub use crate::receive::{Http, ResponseBody};
+pub use crate::receive::{Http, RequestBody, ResponseBody};

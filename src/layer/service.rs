@@ -9,25 +9,26 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::Full;
 use tower::Service;
 
 use super::ResponseFuture;
 use crate::{
     handler::TopicRouter,
     provider::Provider,
-    receive::{Http, Receiver, ResponseBody, receive},
+    receive::{Http, Receiver, RequestBody, ResponseBody, receive},
     store::IdempotencyStore,
 };
 
-/// A webhook endpoint, made by [`WebhookLayer`](super::WebhookLayer). `H` handles the events: a [`TopicRouter`], or an [`Http`] service.
+/// A webhook endpoint, made by [`WebhookLayer`](super::WebhookLayer). `H` handles the events: a
+/// [`TopicRouter`], or an [`Http`] service.
 ///
-/// It is always ready and never fails: bodies of strangers must not hold an inner service's permits, so that service is asked for
-/// readiness only once an event is claimed, and its error is a handler's failure.
+/// It is always ready and never fails: bodies of strangers must not hold an inner service's
+/// permits, so that service is asked for readiness only once an event is claimed, and its error is
+/// a handler's failure.
 ///
 /// # Cancel safety
-/// Dropping the future before the body is read leaves nothing behind. From the claim on, the delivery goes its way in a task of its
-/// own; only the answer is lost.
+/// Dropping the future before the body is read leaves nothing behind. From the claim on, the
+/// delivery goes its way in a task of its own; only the answer is lost.
 pub struct WebhookService<P, S, H> {
     receiver: Arc<Receiver<P, S>>,
     handler: H,
@@ -63,7 +64,7 @@ impl<P, S, I, R, B> Service<Request<B>> for WebhookService<P, S, Http<I>>
 where
     P: Provider,
     S: IdempotencyStore,
-    I: Service<Request<Full<Bytes>>, Response = Response<R>, Error: Into<Box<dyn StdError + Send + Sync>>>
+    I: Service<Request<RequestBody>, Response = Response<R>, Error: Into<Box<dyn StdError + Send + Sync>>>
         + Clone
         + Send
         + 'static,

@@ -49,7 +49,10 @@ pub use json_event::JsonEvent;
 pub use policy::DeliveryPolicy;
 pub use topics::KnownTopics;
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -185,6 +188,46 @@ pub trait Provider: Send + Sync + 'static {
     /// one. Default: none, so it warns of nothing.
     fn known_topics(&self) -> KnownTopics {
         KnownTopics::default()
+    }
+}
+
+impl<P: Provider> Provider for Arc<P> {
+    type Event = P::Event;
+
+    fn name(&self) -> &str {
+        P::name(self)
+    }
+
+    fn verifier(&self) -> &Verifier {
+        P::verifier(self)
+    }
+
+    fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<Self::Event, EventError> {
+        P::event(self, headers, body)
+    }
+
+    fn check_time(&self, event: &Self::Event, now: SystemTime) -> Result<(), SignatureError> {
+        P::check_time(self, event, now)
+    }
+
+    fn handshake(&self, event: &Self::Event, verified: Verified) -> Result<Option<Handshake>, EventError> {
+        P::handshake(self, event, verified)
+    }
+
+    fn ids_are_unique(&self) -> bool {
+        P::ids_are_unique(self)
+    }
+
+    fn signature_window(&self) -> Option<Duration> {
+        P::signature_window(self)
+    }
+
+    fn policy(&self) -> DeliveryPolicy {
+        P::policy(self)
+    }
+
+    fn known_topics(&self) -> KnownTopics {
+        P::known_topics(self)
     }
 }
 

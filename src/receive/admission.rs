@@ -30,8 +30,8 @@ impl Admission {
         }))
     }
 
-    /// Lets a request in, if there is room for it and for what it says it will send. What it says takes no room: otherwise a few
-    /// hundred headers would close the door for everybody.
+    /// Lets a request in, if there is room for it and for what it says it will send. What it says
+    /// takes no room: otherwise a few hundred headers would close the door for everybody.
     pub(super) fn enter(&self, expected: usize) -> Result<Permit, Refusal> {
         if self.0.bytes.load(Ordering::Relaxed).saturating_add(expected) > self.0.most_bytes {
             return Err(self.no_bytes());

@@ -1,4 +1,5 @@
 use std::{
+    convert::Infallible,
     error::Error as StdError,
     fmt,
     pin::Pin,
@@ -9,7 +10,35 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 
-/// What is answered: nothing, a problem, or what the HTTP service behind the layer said.
+/// The body of a request to the HTTP service behind the layer: the bytes that the provider signed.
+#[derive(Clone, Debug, Default)]
+pub struct RequestBody(Full<Bytes>);
+
+impl RequestBody {
+    pub(crate) fn new(bytes: Bytes) -> Self {
+        Self(Full::new(bytes))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+/// The body of a response: nothing, a problem, or what the HTTP service behind the layer has
+/// responded.
 pub struct ResponseBody(Kind);
 
 enum Kind {

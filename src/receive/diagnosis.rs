@@ -16,6 +16,7 @@ use crate::{
     error::{Refusal, RefusalKind},
     provider::Provider,
     signature::Explain,
+    store::IdempotencyStore,
     trace::{self, Brief, Span},
 };
 
@@ -110,7 +111,12 @@ impl Suspect {
     }
 
     /// Explains the refusal in the background, if it was for the signature.
-    pub(super) fn explain<P: Provider, S>(&mut self, receiver: &Receiver<P, S>, span: &Span, refused: &Refusal) {
+    pub(super) fn explain<P: Provider, S: IdempotencyStore>(
+        &mut self,
+        receiver: &Receiver<P, S>,
+        span: &Span,
+        refused: &Refusal,
+    ) {
         if refused.kind() != RefusalKind::Signature {
             return;
         }
@@ -121,7 +127,7 @@ impl Suspect {
         let explain = Arc::clone(&diagnosis.explain);
         let now = receiver.clock.now();
         let provider = receiver.provider.name().to_owned();
-        let namespace = Arc::clone(&receiver.settings.namespace);
+        let namespace = Arc::clone(&receiver.settings.process.namespace);
         let work = move || match kept.body {
             Some(body) => Some(explain.request_at(&kept.headers, &body, now)),
             None => explain.headers_at(&kept.headers, now),
@@ -130,8 +136,12 @@ impl Suspect {
             let found = spawn_blocking(work).await;
             drop(busy);
             if let Ok(Some(explanation)) = found {
-                let message = format_args!("a signature from {} was refused; {explanation}", Brief(&provider));
-                trace::warn_at(&provider, &namespace, message);
+                // Inside the call: `format_args!` bound to a name needs a newer Rust than ours.
+                trace::warn_at(
+                    &provider,
+                    &namespace,
+                    format_args!("a signature from {} was refused; {explanation}", Brief(&provider)),
+                );
             }
         }));
     }

@@ -22,7 +22,8 @@ use http::{Version, header::EXPECT, request::Parts};
 use http_body::{Body, Frame};
 use tokio::{runtime::Handle, task::coop::consume_budget, time::Instant};
 
-use super::{admission::Admission, deadline_after, timeout::timeout_at};
+use super::admission::Admission;
+use crate::process::timeout::{deadline_after, timeout_at};
 
 /// How many bytes, where the limit of bodies is not larger: the largest events that providers
 /// document, GitHub's apart, have 5 MiB.

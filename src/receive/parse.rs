@@ -1,9 +1,9 @@
-//! Step 3. From authentic bytes to an event and the claim request it is claimed with.
+//! Step 3. From authentic bytes to an event, as work to be processed.
 
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::request::Parts;
+use http::{HeaderMap, request::Parts};
 
 use super::{
     Receiver,
@@ -11,39 +11,58 @@ use super::{
     verify::Authentic,
 };
 use crate::{
+    delivery::Message,
     error::{Refusal, RefusalKind},
-    event::{Event, Fingerprint},
+    event::{Event, Fingerprint, Source},
+    process::Work,
     provider::Provider,
     signature::Verified,
-    store::{ClaimRequest, Key, Token},
+    store::{IdempotencyStore, Key},
 };
 
-/// An event, with what its claim needs. Only this file makes one.
+/// An event, with the head of its request. Only this file makes one. The headers are the message's.
 pub(super) struct Parsed<E> {
     pub(super) parts: Box<Parts>,
-    pub(super) body: Bytes,
-    pub(super) event: E,
-    pub(super) claim_request: ClaimRequest,
+    pub(super) work: Work<E>,
     pub(super) verified: Verified,
 }
 
 impl Authentic {
-    pub(super) fn parse<P: Provider, S>(
+    pub(super) fn parse<P: Provider, S: IdempotencyStore>(
         self,
         receiver: &Receiver<P, S>,
         now: SystemTime,
     ) -> Result<Parsed<P::Event>, Refused> {
-        let Self { parts, body, verified } = self;
-        match read(receiver, &parts, &body, now) {
-            Ok((event, claim_request)) => Ok(Parsed {
-                parts,
-                body,
+        let Self {
+            mut parts,
+            body,
+            verified,
+        } = self;
+        match receiver.read(&parts.headers, &body, Some(now)) {
+            Ok(Read {
                 event,
-                claim_request,
-                verified,
-            }),
-            Err(rejection) => Err(Refused {
-                rejection,
+                key,
+                fingerprint,
+            }) => {
+                let message = Message {
+                    source: Source::Delivered,
+                    body,
+                    headers: std::mem::take(&mut parts.headers),
+                    secret_index: Some(verified.secret_index()),
+                };
+                Ok(Parsed {
+                    parts,
+                    work: Work {
+                        event,
+                        key,
+                        fingerprint,
+                        message,
+                    },
+                    verified,
+                })
+            }
+            Err(refusal) => Err(Refused {
+                refusal,
                 parts,
                 read: body.len(),
                 is_over: true,
@@ -52,36 +71,50 @@ impl Authentic {
     }
 }
 
-fn read<P: Provider, S>(
-    receiver: &Receiver<P, S>,
-    parts: &Parts,
-    body: &Bytes,
-    now: SystemTime,
-) -> Result<(P::Event, ClaimRequest), Refusal> {
-    let settings = &receiver.settings;
-    let not_an_event = |reason: String| Refusal::new(RefusalKind::NotAnEvent, reason);
-    let event = receiver
-        .provider
-        .event(&parts.headers, body)
-        .map_err(|error| not_an_event(error.to_string()))?;
-    receiver.provider.check_time(&event, now).map_err(signature)?;
-    if let (Some(most), Some(time)) = (settings.max_event_age, event.time())
-        && now.duration_since(time).is_ok_and(|age| age > most)
-    {
-        let reason = format!("the event is older than {}s, the oldest accepted", most.as_secs());
-        return Err(Refusal::new(RefusalKind::TooOld, reason));
+/// What a body says, and the key that it is deduplicated by.
+pub(super) struct Read<E> {
+    pub(super) event: E,
+    pub(super) key: Key,
+    pub(super) fingerprint: Fingerprint,
+}
+
+impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
+    /// Reads an authentic body. `now` is what its times are checked against, where they are.
+    pub(super) fn read(
+        &self,
+        headers: &HeaderMap,
+        body: &Bytes,
+        now: Option<SystemTime>,
+    ) -> Result<Read<P::Event>, Refusal> {
+        let not_an_event = |reason: String| Refusal::new(RefusalKind::NotAnEvent, reason);
+        let event = self
+            .provider
+            .event(headers, body)
+            .map_err(|error| not_an_event(error.to_string()))?;
+        if let Some(now) = now {
+            self.provider.check_time(&event, now).map_err(signature)?;
+            self.check_age(&event, now)?;
+        }
+        let id = event
+            .identity()
+            .key(body, self.settings.strict_identity)
+            .map_err(|error| not_an_event(error.to_string()))?;
+        let key = Key::new(self.settings.process.namespace.clone(), id);
+        let fingerprint = event.fingerprint().unwrap_or_else(|| Fingerprint::of([body]));
+        Ok(Read {
+            event,
+            key,
+            fingerprint,
+        })
     }
-    let id = event
-        .identity()
-        .key(body, settings.strict_identity)
-        .map_err(|error| not_an_event(error.to_string()))?;
-    let claim_request = ClaimRequest {
-        key: Key::new(settings.namespace.clone(), id),
-        token: Token::random(),
-        fingerprint: event.fingerprint().unwrap_or_else(|| Fingerprint::of([body])),
-        lease: settings.lease,
-        retention: settings.retention,
-        retry_window: settings.retry_window,
-    };
-    Ok((event, claim_request))
+
+    fn check_age(&self, event: &P::Event, now: SystemTime) -> Result<(), Refusal> {
+        match (self.settings.max_event_age, event.time()) {
+            (Some(most), Some(time)) if now.duration_since(time).is_ok_and(|age| age > most) => {
+                let reason = format!("the event is older than {}s, the oldest accepted", most.as_secs());
+                Err(Refusal::new(RefusalKind::TooOld, reason))
+            }
+            _ => Ok(()),
+        }
+    }
 }

@@ -16,19 +16,19 @@ use http_body::Body;
 use http_body_util::LengthLimitError;
 use tokio::time::Instant;
 
-use super::{
-    admission::{Admission, Permit},
-    timeout::timeout_at,
-};
+use super::admission::{Admission, Permit};
 use crate::{
     error::{Refusal, RefusalKind},
+    process::timeout::timeout_at,
     signature::{SignatureError, Verification, Verifier},
 };
 
-/// Room for a first guess at a body's size. More is taken as bytes really arrive: a declared length costs its provider nothing.
+/// Room for a first guess at a body's size. More is taken as bytes really arrive: a declared length
+/// costs its provider nothing.
 const FIRST_ROOM: usize = 16 * 1024;
 
-/// Frames without a byte in them that a body may have. They cost nothing to send and never reach a limit on bytes.
+/// Frames without a byte in them that a body may have. They cost nothing to send and never reach a
+/// limit on bytes.
 const EMPTY_FRAMES: usize = 64;
 
 /// A whole body, read and fed to the MAC, but not yet believed.
@@ -47,7 +47,7 @@ pub(super) struct Limits {
 
 /// A request that was refused before it became an event.
 pub(super) struct Refused {
-    pub(super) rejection: Refusal,
+    pub(super) refusal: Refusal,
     pub(super) parts: Box<Parts>,
     /// How many bytes of the body were read.
     pub(super) read: usize,
@@ -75,8 +75,8 @@ where
             },
             permit,
         )),
-        Err(rejection) => Err(Refused {
-            rejection,
+        Err(refusal) => Err(Refused {
+            refusal,
             parts,
             read: progress.read,
             is_over: progress.is_over,
@@ -152,10 +152,12 @@ where
                     return Err(too_large(limits.bytes));
                 }
                 permit.take(length)?;
-                let data = data.copy_to_bytes(length); // no copy where the frame is `Bytes`, as hyper's are
+                // No copy where the frame is `Bytes`, as hyper's frames are.
+                let data = data.copy_to_bytes(length);
                 verification.update(&data);
                 collected.push(data);
-                // A body whose frames are always ready would otherwise never let the deadline be looked at.
+                // A body whose frames are always ready would otherwise never let the deadline be
+                // looked at.
                 tokio::task::coop::consume_budget().await;
             }
         });
@@ -176,7 +178,8 @@ where
 /// The reason is for the log and for metrics; the answer is the same for every one.
 pub(super) fn signature(error: SignatureError) -> Refusal {
     use std::fmt::Write as _;
-    // Strangers cause this one at will: room for the text, which `to_string` would take in several steps.
+    // Strangers cause this one at will: room for the text, which `to_string` would take in several
+    // steps.
     let mut reason = String::with_capacity(192);
     let _ = write!(reason, "{error}"); // a `String` takes everything
     Refusal::new(RefusalKind::Signature, reason).because(error.kind().as_str())

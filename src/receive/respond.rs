@@ -1,4 +1,4 @@
-//! Step 7. The only file that knows a status code: one table, one body for each kind.
+//! The last step, and the only file that knows a status code: one table, one body for each kind.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -9,177 +9,214 @@ use http::{
 };
 use serde::Serialize;
 
-use super::{Outcome, ResponseBody};
-use crate::error::{Refusal, RefusalKind};
+use super::{RefusalBody, ResponseBody};
+use crate::{
+    error::{Refusal, RefusalKind},
+    process::Outcome,
+    provider::Handshake,
+};
 
-/// The answer of one kind: its status, and a sentence for operators.
-struct Answer(StatusCode, &'static str);
+/// The response to one kind: its status, and a sentence for operators.
+struct Row(StatusCode, &'static str);
 
-fn answer(rejection: &Refusal) -> Answer {
+fn table(refusal: &Refusal) -> Row {
     use RefusalKind as Kind;
-    match rejection.kind() {
-        Kind::Method => Answer(StatusCode::METHOD_NOT_ALLOWED, "Webhooks are posted."),
-        Kind::Encoding => Answer(
+    match refusal.kind() {
+        Kind::Method => Row(StatusCode::METHOD_NOT_ALLOWED, "Webhooks are posted."),
+        Kind::Encoding => Row(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "The body must come without Content-Encoding: the signature is over the plain bytes.",
         ),
-        Kind::TooLarge => Answer(
+        Kind::TooLarge => Row(
             StatusCode::PAYLOAD_TOO_LARGE,
             "The body is larger than this endpoint takes.",
         ),
-        Kind::TooSlow => Answer(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time."),
-        Kind::BrokenBody => Answer(StatusCode::BAD_REQUEST, "The body broke off before its end."),
-        Kind::Overloaded => Answer(
+        Kind::TooSlow => Row(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time."),
+        Kind::BrokenBody => Row(StatusCode::BAD_REQUEST, "The body broke off before its end."),
+        Kind::Overloaded => Row(
             StatusCode::SERVICE_UNAVAILABLE,
             "Too many requests are in flight. Send it again later.",
         ),
-        Kind::Draining => Answer(
+        Kind::Draining => Row(
             StatusCode::SERVICE_UNAVAILABLE,
             "This instance is shutting down. Send it again later.",
         ),
         // One text for every cause: which check failed is what a forger would like to know.
-        Kind::Signature => Answer(
+        Kind::Signature => Row(
             StatusCode::UNAUTHORIZED,
             "The signature could not be verified. The receiver's log says why.",
         ),
-        Kind::NotAnEvent => Answer(StatusCode::BAD_REQUEST, "The body is authentic but not an event."),
-        Kind::TooOld => Answer(StatusCode::BAD_REQUEST, "The event is older than this endpoint takes."),
-        Kind::Conflict => Answer(
+        Kind::NotAnEvent => Row(StatusCode::BAD_REQUEST, "The body is authentic but not an event."),
+        Kind::TooOld => Row(StatusCode::BAD_REQUEST, "The event is older than this endpoint takes."),
+        Kind::Conflict => Row(
             StatusCode::INTERNAL_SERVER_ERROR,
             "The event's id is recorded for another event. The receiver's log says more.",
         ),
-        Kind::InFlight => Answer(
+        Kind::InFlight => Row(
             StatusCode::SERVICE_UNAVAILABLE,
             "The event is being handled by another instance. Send it again later.",
         ),
-        Kind::Waiting => Answer(
+        Kind::Waiting => Row(
             StatusCode::SERVICE_UNAVAILABLE,
             "The event is being handled, and too many copies of it wait. Send it again later.",
         ),
-        Kind::StillRunning => Answer(
+        Kind::StillRunning => Row(
             StatusCode::SERVICE_UNAVAILABLE,
             "The event is being handled, longer than the answer may take. Send it again later.",
         ),
-        Kind::Store => Answer(
+        Kind::Store => Row(
             StatusCode::SERVICE_UNAVAILABLE,
             "The event could not be recorded. Send it again later.",
         ),
-        Kind::HandlerFailed if rejection.retry_delay().is_some() => Answer(
+        Kind::HandlerFailed if refusal.retry_delay().is_some() => Row(
             StatusCode::SERVICE_UNAVAILABLE,
             "The event could not be handled yet. Send it again later.",
         ),
-        Kind::HandlerFailed => Answer(
+        Kind::HandlerFailed => Row(
             StatusCode::INTERNAL_SERVER_ERROR,
             "The event could not be handled. Send it again.",
         ),
-        Kind::HandlerPanicked => Answer(
+        Kind::HandlerPanicked => Row(
             StatusCode::INTERNAL_SERVER_ERROR,
             "The event could not be handled. Send it again.",
         ),
-        Kind::HandlerTimeout => Answer(
+        Kind::HandlerTimeout => Row(
             StatusCode::SERVICE_UNAVAILABLE,
             "The event took too long to handle. Send it again later.",
         ),
-        Kind::InnerResponse => Answer(
+        Kind::InnerResponse => Row(
             StatusCode::INTERNAL_SERVER_ERROR,
             "The service behind this endpoint answered in a way that is not for providers. Send it again.",
         ),
-        Kind::InnerRefused => Answer(
+        Kind::InnerRefused => Row(
             StatusCode::INTERNAL_SERVER_ERROR,
             "The event could not be handled. Send it again.",
         ),
+    }
+}
+
+impl Refusal {
+    /// The status of the response.
+    ///
+    /// ```
+    /// # #[cfg(feature = "memory")] {
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use http::StatusCode;
+    /// use http_body_util::Empty;
+    /// use tower::ServiceExt as _;
+    /// use tower_webhook::{MemoryStore, Refusal, TopicRouter, WebhookLayer, dwolla::Dwolla};
+    ///
+    /// let service = WebhookLayer::new(Dwolla::new("sshhhhhh").unwrap(), MemoryStore::new())
+    ///     .topics(TopicRouter::new());
+    /// let unsigned = http::Request::post("/")
+    ///     .body(Empty::<bytes::Bytes>::new())
+    ///     .unwrap();
+    /// let response = service.oneshot(unsigned).await.unwrap();
+    ///
+    /// let refusal = response.extensions().get::<Refusal>().unwrap();
+    /// assert_eq!(
+    ///     (refusal.status(), response.status()),
+    ///     (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED)
+    /// );
+    /// # });
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        let inner = self.inner_status().and_then(|status| StatusCode::from_u16(status).ok());
+        inner.unwrap_or_else(|| table(self).0)
+    }
+}
+
+/// What is said besides the outcome.
+pub(super) enum Said {
+    Nothing,
+    Handshake(Handshake),
+    /// The response of the HTTP service behind the layer.
+    Inner(Response<ResponseBody>),
+}
+
+/// Whether what an HTTP service has responded is the response to this outcome. Its handler may have
+/// ended one way and its transaction another: a response that was made for a failure is none to a
+/// success.
+pub(super) fn is_response_to(outcome: &Outcome, response: &Response<ResponseBody>) -> bool {
+    match outcome {
+        Outcome::Handled => response.status().is_success(),
+        Outcome::Refused(refusal) => refusal.inner_status() == Some(response.status().as_u16()),
+        _ => false,
     }
 }
 
 /// The status of [`respond`], for the log.
 pub(super) fn status(outcome: &Outcome, response: Option<&Response<ResponseBody>>) -> u16 {
-    match (outcome, response) {
-        (Outcome::Handled | Outcome::InnerRefused(_), Some(response)) => response.status().as_u16(),
-        (Outcome::InnerRefused(status), None) => *status,
-        (Outcome::Refused(rejection), _) => answer(rejection).0.as_u16(),
-        (Outcome::Handled, None)
-        | (
-            Outcome::Duplicate(_)
-            | Outcome::OtherFacts
-            | Outcome::Rejected(_)
-            | Outcome::Unhandled
-            | Outcome::Handshake(_),
-            _,
-        ) => StatusCode::OK.as_u16(),
-    }
+    let status = match (outcome, response) {
+        (Outcome::Refused(refusal), _) => refusal.status(),
+        (outcome, Some(response)) if is_response_to(outcome, response) => response.status(),
+        _ => StatusCode::OK,
+    };
+    status.as_u16()
 }
 
-/// The answer to a delivery.
-pub(super) fn respond(outcome: Outcome, response: Option<Response<ResponseBody>>) -> Response<ResponseBody> {
-    match outcome {
-        Outcome::Handled => response.unwrap_or_else(|| Response::new(ResponseBody::empty())),
-        Outcome::Duplicate(_) | Outcome::OtherFacts | Outcome::Rejected(_) | Outcome::Unhandled => {
-            Response::new(ResponseBody::empty())
-        }
-        Outcome::Handshake(handshake) => {
-            let mut response = Response::new(
-                handshake
-                    .body()
-                    .cloned()
-                    .map_or_else(ResponseBody::empty, ResponseBody::full),
-            );
-            if let Some(content_type) = handshake.content_type() {
-                response
-                    .headers_mut()
-                    .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-            }
-            response
-        }
-        Outcome::InnerRefused(status) => match response {
-            Some(response) => response,
-            // A delivery that waited for the refused one: the same status, without its body.
-            None => {
-                let rejection = Refusal::new(
-                    RefusalKind::InnerRefused,
-                    format!("the HTTP service answered {status} to another delivery of the event"),
-                );
-                let mut response = refuse(rejection, None);
-                if let Ok(status) = StatusCode::from_u16(status) {
-                    *response.status_mut() = status;
-                }
-                response
-            }
-        },
-        Outcome::Refused(rejection) => {
-            // Only an authentic body gets this far: its provider may know what is wrong with it.
-            let detail = (rejection.kind() == RefusalKind::NotAnEvent).then(|| rejection.reason().to_owned());
-            refuse(rejection, detail)
-        }
+/// The response to a request whose event ended like this.
+pub(super) fn respond(outcome: Outcome, said: Said, own_body: Option<&RefusalBody>) -> Response<ResponseBody> {
+    let mut response = match (&outcome, said) {
+        (_, Said::Inner(response)) => response,
+        (_, Said::Handshake(handshake)) => shake(&handshake),
+        (Outcome::Refused(refusal), Said::Nothing) => refuse(refusal, own_body),
+        (_, Said::Nothing) => Response::new(ResponseBody::empty()),
+    };
+    let extensions = response.extensions_mut();
+    if let Outcome::Refused(refusal) = &outcome {
+        extensions.insert(refusal.clone());
     }
+    extensions.insert(outcome);
+    response
 }
 
-/// The answer to HEAD: the same without its body. Most servers leave it out themselves; hyper's HTTP/2 sends it, against the protocol.
+fn shake(handshake: &Handshake) -> Response<ResponseBody> {
+    let body = handshake.body().cloned();
+    let mut response = Response::new(body.map_or_else(ResponseBody::empty, ResponseBody::full));
+    if let Some(content_type) = handshake.content_type() {
+        let content_type = HeaderValue::from_static(content_type);
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+    }
+    response
+}
+
+/// The response to HEAD: the same without its body. Most servers leave it out themselves; hyper's
+/// HTTP/2 sends it, against the protocol.
 pub(super) fn head_of(response: Response<ResponseBody>) -> Response<ResponseBody> {
     response.map(|_| ResponseBody::empty())
 }
 
-fn refuse(rejection: Refusal, detail: Option<String>) -> Response<ResponseBody> {
-    let answer = answer(&rejection);
-    let Answer(status, _) = answer;
-    let body = match detail {
-        Some(detail) => problem(status, rejection.kind().as_str(), &detail),
-        None => usual_problem(&rejection, answer),
-    };
+fn refuse(refusal: &Refusal, own_body: Option<&RefusalBody>) -> Response<ResponseBody> {
+    let (content_type, body) = own_body.and_then(|own| own.write(refusal)).unwrap_or_else(|| {
+        // Only an authentic body gets as far as `NotAnEvent`: its provider may know what is wrong
+        // with it.
+        let body = if refusal.kind() == RefusalKind::NotAnEvent {
+            problem(table(refusal).0, refusal.kind().as_str(), refusal.reason())
+        } else {
+            usual_problem(refusal)
+        };
+        (HeaderValue::from_static("application/problem+json"), body)
+    });
+    let status = refusal.status();
     let mut response = Response::new(ResponseBody::full(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    match rejection.kind() {
+    headers.insert(CONTENT_TYPE, content_type);
+    match refusal.kind() {
         RefusalKind::Method => drop(headers.insert(ALLOW, HeaderValue::from_static("POST"))),
         RefusalKind::Encoding => drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
         // RFC 9110 asks for a challenge with each 401.
         RefusalKind::Signature => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Webhook-Signature"))),
+        // A status of the inner service's, without its headers.
+        RefusalKind::InnerRefused => return response,
         _ => {}
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        retry_after(headers, rejection.retry_delay().unwrap_or(Duration::from_secs(1)));
+        retry_after(headers, refusal.retry_delay().unwrap_or(Duration::from_secs(1)));
     }
-    response.extensions_mut().insert(rejection);
     response
 }
 
@@ -202,14 +239,17 @@ struct Problem<'a> {
 }
 
 /// A kind's problem never changes: it is written once, when it is first needed.
-fn usual_problem(rejection: &Refusal, Answer(status, text): Answer) -> Bytes {
-    /// Two for each kind: whether it asks for a delay may change its answer.
+fn usual_problem(refusal: &Refusal) -> Bytes {
+    /// Two for each kind: whether it asks for a delay may change its response.
     static WRITTEN: [[OnceLock<Bytes>; 2]; RefusalKind::COUNT] =
         [const { [const { OnceLock::new() }; 2] }; RefusalKind::COUNT];
-    let write = || problem(status, rejection.kind().as_str(), text);
+    let write = || {
+        let Row(status, text) = table(refusal);
+        problem(status, refusal.kind().as_str(), text)
+    };
     let written = WRITTEN
-        .get(rejection.kind() as usize)
-        .and_then(|kind| kind.get(usize::from(rejection.retry_delay().is_some())));
+        .get(refusal.kind() as usize)
+        .and_then(|kind| kind.get(usize::from(refusal.retry_delay().is_some())));
     written.map_or_else(write, |written| written.get_or_init(write).clone())
 }
 
@@ -224,7 +264,8 @@ fn problem(status: StatusCode, code: &str, detail: &str) -> Bytes {
     serde_json::to_vec(&problem).unwrap_or_default().into()
 }
 
-/// What an extractor answers that finds no delivery. The route checks no signature, so the log alone says which types are missing.
+/// The response of an extractor that finds no delivery. The route checks no signature, so the log
+/// alone says which types are missing.
 #[cfg(feature = "axum")]
 pub(crate) fn missing_layer() -> Response<ResponseBody> {
     let status = StatusCode::INTERNAL_SERVER_ERROR;

@@ -25,7 +25,7 @@ impl Received {
         match verification.finish_with(&parts.headers, &body, now) {
             Ok(verified) => Ok(Authentic { parts, body, verified }),
             Err(error) => Err(Refused {
-                rejection: signature(error),
+                refusal: signature(error),
                 parts,
                 read: body.len(),
                 is_over: true,

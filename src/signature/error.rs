@@ -10,9 +10,11 @@ use super::{
 /// Why a signature was refused: for the log, never for the answer. It holds no tag and no secret.
 ///
 /// ```
+/// use http::HeaderMap;
 /// use tower_webhook::{signature::{Secrets, SignatureErrorKind, verify}, dwolla};
 ///
-/// let error = verify(&dwolla::scheme(), &Secrets::new("sshhhhhh")?, &http::HeaderMap::new(), b"{}").unwrap_err();
+/// let secrets = Secrets::new("sshhhhhh")?;
+/// let error = verify(&dwolla::scheme(), &secrets, &HeaderMap::new(), b"{}").unwrap_err();
 /// assert_eq!(error.kind(), SignatureErrorKind::Missing);
 /// assert_eq!(
 ///     error.to_string(),
@@ -105,7 +107,8 @@ pub enum SignatureErrorKind {
     Repeated,
     /// The header is there without a value.
     Empty,
-    /// The value is not of the scheme's form: prefix, list, length or encoding; or a signed id or time is not of its.
+    /// The value is not of the scheme's form: prefix, list, length or encoding; or a signed id or
+    /// time is not of its.
     Malformed,
     /// The value is a SHA-1 tag, which the provider gave up and this crate does not take.
     Sha1,

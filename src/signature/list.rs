@@ -12,16 +12,17 @@ use super::{
 
 impl Scheme {
     /// The header holds a list: items between separators, a tag in each item that begins with the
-    /// label. One good tag is enough; providers put several there while one secret replaces another.
-    /// Items with other labels, and items that are no tag, are passed over, and a list of more than
-    /// 16 items is refused. Where the provider writes a space behind each separator, it belongs to
-    /// the separator: `", "`.
+    /// label. One good tag is enough; providers put several there while one secret replaces
+    /// another. Items with other labels, and items that are no tag, are passed over, and a list of
+    /// more than 16 items is refused. Where the provider writes a space behind each separator, it
+    /// belongs to the separator: `", "`.
     ///
     /// ```
     /// # use http::HeaderName;
     /// # use tower_webhook::signature::{Algorithm, Encoding, Scheme};
     /// // webhook-signature: v1,<base64> v1,<base64>
-    /// let scheme = Scheme::new(HeaderName::from_static("webhook-signature"), Algorithm::HmacSha256, Encoding::Base64)
+    /// let header = HeaderName::from_static("webhook-signature");
+    /// let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64)
     ///     .list(' ', "v1,")?;
     ///
     /// let error = scheme.list(',', "v1,").unwrap_err();

@@ -19,7 +19,8 @@ pub(super) enum Mac {
 
 impl Mac {
     pub(super) fn keyed(algorithm: Algorithm, secret: &[u8]) -> Self {
-        // HMAC takes keys of every length (RFC 2104, section 2); the library's signature allows for MACs that do not.
+        // HMAC takes keys of every length (RFC 2104, section 2); the library's signature allows for
+        // MACs that do not.
         #[expect(clippy::expect_used, reason = "an HMAC key has no invalid length")]
         match algorithm {
             Algorithm::HmacSha256 => Self::Sha256(Hmac::new_from_slice(secret).expect("any key length")),
@@ -34,8 +35,9 @@ impl Mac {
         }
     }
 
-    /// The tag of these bytes after what it has taken so far, which stays as it is. It copies no more than it must: the tag of a body
-    /// that is there takes hardly longer than the library's own.
+    /// The tag of these bytes after what it has taken so far, which stays as it is. It copies no
+    /// more than it must: the tag of a body that is there takes hardly longer than the library's
+    /// own.
     #[inline]
     pub(super) fn tag_over<'a>(&self, parts: impl Iterator<Item = &'a [u8]>) -> Tag {
         match self {

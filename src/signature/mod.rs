@@ -1,20 +1,23 @@
 //! Signatures over raw bytes: the whole of it without a runtime, a parser or a store.
 //!
-//! A [`Scheme`] describes, as data, how a provider signs; [`Secrets`] are what both sides know; a [`Verifier`] is the two keyed
-//! together once, at start-up. [`verify`] is the short form for a single request.
+//! A [`Scheme`] describes, as data, how a provider signs; [`Secrets`] are what both sides know; a
+//! [`Verifier`] is the two keyed together once, at start-up. [`verify`] is the short form for a
+//! single request.
 //!
-//! 1. Exactly one value in the first of the scheme's headers that is present, of exactly the scheme's form; likewise of each header
-//!    that is signed.
-//! 2. The MAC over the raw bytes under *every* secret; tags compared in constant time, no early exit.
+//! 1. Exactly one value in the first of the scheme's headers that is present, of exactly the
+//!    scheme's form; likewise of each header that is signed.
+//! 2. The MAC over the raw bytes under *every* secret; tags compared in constant time, no early
+//!    exit.
 //! 3. Then, where the scheme signs a time, how far it is from now, in both directions.
-//! 4. The answer is [`Verified`], which says which secret matched, or a [`SignatureError`] for your log. Tell the provider
-//!    nothing of the reason.
+//! 4. The answer is [`Verified`], which says which secret matched, or a [`SignatureError`] for your
+//!    log. Tell the provider nothing of the reason.
 //!
 //! A request is refused and nobody sees why? [`explain`](explain()) tries the usual mistakes (the
 //! secret with a newline, the body printed again, a tag in another header) and says which one it
 //! is. It is for developers and operators, never for providers.
 //!
-//! Pass the bytes as they came in: a body that was parsed and printed again, decompressed, or decoded to text signs differently.
+//! Pass the bytes as they came in: a body that was parsed and printed again, decompressed, or
+//! decoded to text signs differently.
 
 mod scheme;
 mod list;
@@ -54,16 +57,21 @@ use crate::clock::{Clock as _, SystemClock};
 /// Proof that a body is authentic.
 ///
 /// ```
-/// use tower_webhook::signature::{Algorithm, Encoding, Scheme, Secrets, verify};
 /// use http::HeaderName;
+/// use tower_webhook::signature::{Algorithm, Encoding, Scheme, Secrets, verify};
 ///
-/// let scheme = Scheme::new(HeaderName::from_static("x-signature"), Algorithm::HmacSha256, Encoding::Hex);
+/// let scheme = Scheme::new(
+///     HeaderName::from_static("x-signature"),
+///     Algorithm::HmacSha256,
+///     Encoding::Hex,
+/// );
 /// let old = Secrets::new("the old secret")?;
 /// let headers = scheme.sign(&old, b"{}")?;
 ///
 /// let both = Secrets::several(["the new secret", "the old secret"])?;
 /// let verified = verify(&scheme, &both, &headers, b"{}")?;
 /// assert_eq!(verified.secret_index(), 1); // still signed with the old one
+///     
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +93,10 @@ impl Verified {
 /// Checks one request's signature now. To check many, key a [`Verifier`] once.
 ///
 /// ```
-/// use tower_webhook::{signature::{Secrets, verify}, dwolla};
+/// use tower_webhook::{
+///     dwolla,
+///     signature::{Secrets, verify},
+/// };
 ///
 /// let secrets = Secrets::new("sshhhhhh")?;
 /// let body = br#"{"id":"cac95329-9fa5-42f1-a4fc-c08af7b868fb"}"#;
@@ -97,8 +108,9 @@ impl Verified {
 /// ```
 ///
 /// # Errors
-/// The signature is missing, malformed, doubled or wrong, or the time that it covers is outside the tolerance;
-/// [`SignatureError::kind`] tells which. The secrets are not of the form the scheme asks for.
+/// The signature is missing, malformed, doubled or wrong, or the time that it covers is outside the
+/// tolerance; [`SignatureError::kind`] tells which. The secrets are not of the form the scheme asks
+/// for.
 pub fn verify(
     scheme: &Scheme,
     secrets: &Secrets,
@@ -114,11 +126,20 @@ pub fn verify(
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use tower_webhook::{signature::{Secrets, verify_at}, dwolla};
+/// use tower_webhook::{
+///     dwolla,
+///     signature::{Secrets, verify_at},
+/// };
 ///
 /// let secrets = Secrets::new("sshhhhhh")?;
 /// let headers = dwolla::scheme().sign(&secrets, b"{}")?;
-/// verify_at(&dwolla::scheme(), &secrets, &headers, b"{}", SystemTime::UNIX_EPOCH)?;
+/// verify_at(
+///     &dwolla::scheme(),
+///     &secrets,
+///     &headers,
+///     b"{}",
+///     SystemTime::UNIX_EPOCH,
+/// )?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -134,8 +155,8 @@ pub fn verify_at(
     scheme.verify_once(secrets, headers, body, || now)
 }
 
-/// Whether a time that stands in a signed body is near enough to now: for providers that sign their time there, where a [`Scheme`] cannot see
-/// it. `None` is a time that is not there.
+/// Whether a time that stands in a signed body is near enough to now: for providers that sign their
+/// time there, where a [`Scheme`] cannot see it. `None` is a time that is not there.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -144,13 +165,22 @@ pub fn verify_at(
 /// let minute = Duration::from_secs(60);
 /// let now = SystemTime::now();
 /// check_time(Some(now - minute), now, minute)?;
-/// assert_eq!(check_time(Some(now - 2 * minute), now, minute).unwrap_err().kind(), SignatureErrorKind::Timestamp);
-/// assert_eq!(check_time(None, now, minute).unwrap_err().kind(), SignatureErrorKind::Missing);
+/// assert_eq!(
+///     check_time(Some(now - 2 * minute), now, minute)
+///         .unwrap_err()
+///         .kind(),
+///     SignatureErrorKind::Timestamp
+/// );
+/// assert_eq!(
+///     check_time(None, now, minute).unwrap_err().kind(),
+///     SignatureErrorKind::Missing
+/// );
 /// # Ok::<(), tower_webhook::signature::SignatureError>(())
 /// ```
 ///
 /// # Errors
-/// There is none, or it is farther from now than the tolerance, in either direction. Compared in whole seconds.
+/// There is none, or it is farther from now than the tolerance, in either direction. Compared in
+/// whole seconds.
 pub fn check_time(time: Option<SystemTime>, now: SystemTime, tolerance: Duration) -> Result<(), SignatureError> {
     let time = time.ok_or_else(SignatureError::no_time_in_body)?;
     let seconds = time

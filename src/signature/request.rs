@@ -1,4 +1,5 @@
-//! What a request claims: its tags, and what else of it is signed. Everything here is read before anything is known of the provider.
+//! What a request claims: its tags, and what else of it is signed. Everything here is read before
+//! anything is known of the provider.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -10,7 +11,8 @@ use super::{
     tag::{NoTag, decode},
 };
 
-/// Items that a list may have. Providers put a tag there for each secret that is valid, two or three.
+/// Items that a list may have. Providers put a tag there for each secret that is valid, two or
+/// three.
 const MAX_ITEMS: usize = 16;
 
 /// The longest id in a header, in bytes.
@@ -77,16 +79,26 @@ impl Scheme {
         Ok(claims)
     }
 
-    /// The id that this scheme signs, as it stands in the headers of a request. Trust it where [`verify`](super::verify) has said that the
-    /// request is authentic; `None` where the scheme signs none.
+    /// The id that this scheme signs, as it stands in the headers of a request. Trust it where
+    /// [`verify`](super::verify) has said that the request is authentic; `None` where the scheme
+    /// signs none.
     ///
     /// ```
     /// use http::HeaderName;
     /// use tower_webhook::signature::{Algorithm, Encoding, Scheme, Secrets};
     ///
-    /// let scheme = Scheme::new(HeaderName::from_static("x-signature"), Algorithm::HmacSha256, Encoding::Hex)
-    ///     .id_header(HeaderName::from_static("x-id"));
-    /// let headers = scheme.sign_at(&Secrets::new("a secret")?, "msg_1", std::time::UNIX_EPOCH, b"{}")?; // over `msg_1.{}`
+    /// let scheme = Scheme::new(
+    ///     HeaderName::from_static("x-signature"),
+    ///     Algorithm::HmacSha256,
+    ///     Encoding::Hex,
+    /// )
+    /// .id_header(HeaderName::from_static("x-id"));
+    /// let headers = scheme.sign_at(
+    ///     &Secrets::new("a secret")?,
+    ///     "msg_1",
+    ///     std::time::UNIX_EPOCH,
+    ///     b"{}",
+    /// )?; // over `msg_1.{}`
     /// assert_eq!(scheme.signed_id(&headers), Some("msg_1"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -18,10 +18,17 @@ use super::{
 /// use tower_webhook::signature::{Algorithm, Encoding, Scheme, Secrets};
 ///
 /// // X-Hub-Signature-256: sha256=<hex of HMAC-SHA256 over the body>
-/// let scheme = Scheme::new(HeaderName::from_static("x-hub-signature-256"), Algorithm::HmacSha256, Encoding::Hex)
-///     .prefix(HeaderValue::from_static("sha256="));
+/// let scheme = Scheme::new(
+///     HeaderName::from_static("x-hub-signature-256"),
+///     Algorithm::HmacSha256,
+///     Encoding::Hex,
+/// )
+/// .prefix(HeaderValue::from_static("sha256="));
 ///
-/// let headers = scheme.sign(&Secrets::new("It's a Secret to Everybody")?, b"Hello, World!")?;
+/// let headers = scheme.sign(
+///     &Secrets::new("It's a Secret to Everybody")?,
+///     b"Hello, World!",
+/// )?;
 /// assert_eq!(
 ///     headers["x-hub-signature-256"],
 ///     "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
@@ -35,7 +42,8 @@ pub struct Scheme {
     algorithm: Algorithm,
     encoding: Encoding,
     pub(super) form: Form,
-    /// Where the signed id is: as many headers as those of the tag and in their order, or one for all of them, or none.
+    /// Where the signed id is: as many headers as those of the tag and in their order, or one for
+    /// all of them, or none.
     id: Vec<HeaderName>,
     pub(super) timestamp: Option<Timestamp>,
     content: Content,
@@ -89,7 +97,8 @@ impl Scheme {
         }
     }
 
-    /// Another header for the same tag, read where all the ones named before are absent. The algorithm stays the same.
+    /// Another header for the same tag, read where all the ones named before are absent. The
+    /// algorithm stays the same.
     #[must_use]
     pub fn or_header(mut self, header: HeaderName) -> Self {
         self.headers.push(header);
@@ -133,18 +142,25 @@ impl Scheme {
     /// ```
     /// use http::HeaderName;
     /// use std::time::{Duration, SystemTime};
-    /// use tower_webhook::signature::{Algorithm, Encoding, Scheme, Secrets, SignatureErrorKind, verify_at};
+    /// use tower_webhook::signature::{
+    ///     Algorithm, Encoding, Scheme, Secrets, SignatureErrorKind, verify_at,
+    /// };
     ///
     /// let minute = Duration::from_secs(60);
-    /// let scheme = Scheme::new(HeaderName::from_static("x-signature"), Algorithm::HmacSha256, Encoding::Hex)
-    ///     .timestamp_header(HeaderName::from_static("x-time"), 5 * minute);
+    /// let scheme = Scheme::new(
+    ///     HeaderName::from_static("x-signature"),
+    ///     Algorithm::HmacSha256,
+    ///     Encoding::Hex,
+    /// )
+    /// .timestamp_header(HeaderName::from_static("x-time"), 5 * minute);
     ///
     /// let secrets = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5")?;
     /// let sent = SystemTime::UNIX_EPOCH + Duration::from_secs(1_531_420_618);
     /// let headers = scheme.sign_at(&secrets, "", sent, b"{}")?; // over `1531420618.{}`
     /// verify_at(&scheme, &secrets, &headers, b"{}", sent + 5 * minute)?;
     ///
-    /// let error = verify_at(&scheme, &secrets, &headers, b"{}", sent + 6 * minute).unwrap_err();
+    /// let error =
+    ///     verify_at(&scheme, &secrets, &headers, b"{}", sent + 6 * minute).unwrap_err();
     /// assert_eq!(error.kind(), SignatureErrorKind::Timestamp);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -168,16 +184,23 @@ impl Scheme {
     /// ```
     /// use http::HeaderName;
     /// use std::time::{Duration, SystemTime};
-    /// use tower_webhook::signature::{Algorithm, Encoding, Scheme, Secrets, TimestampFormat, verify_at};
+    /// use tower_webhook::signature::{
+    ///     Algorithm, Encoding, Scheme, Secrets, TimestampFormat, verify_at,
+    /// };
     ///
     /// // as Sanity signs: milliseconds, and base64 in its URL-safe alphabet
-    /// let scheme = Scheme::new(HeaderName::from_static("sanity-webhook-signature"), Algorithm::HmacSha256, Encoding::Base64Url)
-    ///     .list(',', "v1=")?
-    ///     .timestamp_item("t=", Duration::from_secs(300))?
-    ///     .timestamp_format(TimestampFormat::Milliseconds)?;
+    /// let scheme = Scheme::new(
+    ///     HeaderName::from_static("sanity-webhook-signature"),
+    ///     Algorithm::HmacSha256,
+    ///     Encoding::Base64Url,
+    /// )
+    /// .list(',', "v1=")?
+    /// .timestamp_item("t=", Duration::from_secs(300))?
+    /// .timestamp_format(TimestampFormat::Milliseconds)?;
     ///
     /// let sent = SystemTime::UNIX_EPOCH + Duration::from_millis(1_633_519_811_129);
-    /// let headers = scheme.sign_at(&Secrets::new("test")?, "", sent, br#"{"_id":"resume"}"#)?;
+    /// let headers =
+    ///     scheme.sign_at(&Secrets::new("test")?, "", sent, br#"{"_id":"resume"}"#)?;
     /// assert_eq!(
     ///     headers["sanity-webhook-signature"],
     ///     "t=1633519811129,v1=tLa470fx7qkLLEcMOcEUFuBbRSkGujyskxrNXcoh0N0",
@@ -199,7 +222,8 @@ impl Scheme {
         self.timestamp.as_ref().map(|timestamp| timestamp.format)
     }
 
-    /// How far from now a signed time may be, where a scheme signs one and the provider's usual tolerance does not do.
+    /// How far from now a signed time may be, where a scheme signs one and the provider's usual
+    /// tolerance does not do.
     #[must_use]
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         if let Some(timestamp) = &mut self.timestamp {
@@ -208,8 +232,8 @@ impl Scheme {
         self
     }
 
-    /// What is signed: text with `{body}` in it, and with `{id}` and `{timestamp}` where the scheme has a place for them, which must be
-    /// named before.
+    /// What is signed: text with `{body}` in it, and with `{id}` and `{timestamp}` where the scheme
+    /// has a place for them, which must be named before.
     ///
     /// What a request signs can be cut into these parts in one way only. A time may touch the body,
     /// before it or behind it: without text between them a time in seconds must then have ten
@@ -220,7 +244,8 @@ impl Scheme {
     /// # use http::HeaderName;
     /// # use std::time::Duration;
     /// # use tower_webhook::signature::{Algorithm, Encoding, Scheme};
-    /// # let scheme = Scheme::new(HeaderName::from_static("x-signature"), Algorithm::HmacSha256, Encoding::Base64);
+    /// # let header = HeaderName::from_static("x-signature");
+    /// # let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64);
     /// let timed = scheme.clone()
     ///     .timestamp_header(HeaderName::from_static("x-time"), Duration::from_secs(300))
     ///     .signed_content("v0:{timestamp}:{body}")?;
@@ -228,14 +253,18 @@ impl Scheme {
     /// let error = timed.signed_content("{body}").unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "the signed content leaves out {timestamp}, which the scheme has a place for; expected it: unsigned, it would say nothing",
+    ///     "the signed content leaves out {timestamp}, which the scheme has a place for; expected \
+    ///      it: unsigned, it would say nothing",
     /// );
     ///
     /// // the URL that the provider was given, then the body
     /// let scheme = scheme.signed_content("https://example.com/webhooks{body}")?;
     ///
     /// let error = scheme.signed_content("{body}{body}").unwrap_err();
-    /// assert_eq!(error.to_string(), "the signed content names {body} 2 times; expected exactly once");
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "the signed content names {body} 2 times; expected exactly once",
+    /// );
     /// # Ok::<(), tower_webhook::signature::SchemeError>(())
     /// ```
     ///
@@ -272,8 +301,8 @@ impl Scheme {
         self
     }
 
-    /// The headers that a provider of this scheme puts on a request with this body, now and under a fresh id: the inverse of
-    /// [`verify`](super::verify). Signs with the first of the secrets.
+    /// The headers that a provider of this scheme puts on a request with this body, now and under a
+    /// fresh id: the inverse of [`verify`](super::verify). Signs with the first of the secrets.
     ///
     /// # Errors
     /// The secrets are not of the form that the scheme asks for.
@@ -332,7 +361,10 @@ impl Scheme {
     /// use std::time::Duration;
     /// use tower_webhook::{dwolla, stripe};
     ///
-    /// assert_eq!(stripe::scheme().time_tolerance(), Some(Duration::from_secs(300)));
+    /// assert_eq!(
+    ///     stripe::scheme().time_tolerance(),
+    ///     Some(Duration::from_secs(300))
+    /// );
     /// assert_eq!(dwolla::scheme().time_tolerance(), None);
     /// ```
     #[must_use]

@@ -16,7 +16,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// What a base64 secret stands for, in bytes: 24 to 64 by the Standard Webhooks specification, and Svix's server takes 75.
+/// What a base64 secret stands for, in bytes: 24 to 64 by the Standard Webhooks specification, and
+/// Svix's server takes 75.
 const KEY_LENGTHS: std::ops::RangeInclusive<usize> = 24..=75;
 
 /// How a secret's text stands for a key.
@@ -43,7 +44,10 @@ pub(super) enum SecretForm {
 ///
 /// // what a file or a shell leaves at the end is found here, not in a night of 401s
 /// let error = Secrets::new("secret\n").unwrap_err();
-/// assert_eq!(error.to_string(), "the secret ends with whitespace; expected none around it: trim it where it is read");
+/// assert_eq!(
+///     error.to_string(),
+///     "the secret ends with whitespace; expected none around it: trim it where it is read"
+/// );
 /// # Ok::<(), tower_webhook::signature::SecretError>(())
 /// ```
 #[derive(Clone)]
@@ -74,16 +78,23 @@ impl Secrets {
         Self::checked(secrets, false)
     }
 
-    /// One key as bytes: from a key store, or decoded from what the provider shows. They are the key
-    /// as they are, also in a scheme whose secrets are [base64](super::Scheme::base64_secrets).
+    /// One key as bytes: from a key store, or decoded from what the provider shows. They are the
+    /// key as they are, also in a scheme whose secrets are [base64](super::Scheme::base64_secrets).
     ///
     /// ```
     /// use http::HeaderName;
-    /// use tower_webhook::{custom::Custom, signature::{Algorithm, Encoding, Scheme, Secrets}};
+    /// use tower_webhook::{
+    ///     custom::Custom,
+    ///     signature::{Algorithm, Encoding, Scheme, Secrets},
+    /// };
     ///
     /// // Close shows its key in hex, and signs with the bytes that it stands for.
     /// let key = Secrets::raw_key(hex::decode("0a20f7e5").unwrap())?;
-    /// let scheme = Scheme::new(HeaderName::from_static("close-sig-hash"), Algorithm::HmacSha256, Encoding::Hex);
+    /// let scheme = Scheme::new(
+    ///     HeaderName::from_static("close-sig-hash"),
+    ///     Algorithm::HmacSha256,
+    ///     Encoding::Hex,
+    /// );
     /// let builder = Custom::builder("close", scheme).secrets(key);
     /// # drop(builder);
     /// # Ok::<(), tower_webhook::signature::SecretError>(())

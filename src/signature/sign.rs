@@ -20,8 +20,8 @@ use super::{
 use crate::clock::{Clock as _, SystemClock};
 
 impl Verifier {
-    /// The headers that a provider puts on a request with this body, now and under a fresh id; see [`Scheme::sign`](super::Scheme::sign). Signs with the first
-    /// secret.
+    /// The headers that a provider puts on a request with this body, now and under a fresh id; see
+    /// [`Scheme::sign`](super::Scheme::sign). Signs with the first secret.
     ///
     /// # Errors
     /// None before the year 2286 for a scheme. A [function](Self::from_fn) verifies, and cannot
@@ -35,7 +35,8 @@ impl Verifier {
         self.sign_at(&fresh_id(), time, body)
     }
 
-    /// The same with an id and a time of the caller's choosing; see [`Scheme::sign_at`](super::Scheme::sign_at).
+    /// The same with an id and a time of the caller's choosing; see
+    /// [`Scheme::sign_at`](super::Scheme::sign_at).
     ///
     /// # Errors
     /// The id cannot be signed, or the time cannot be written in the scheme's form. A
@@ -104,8 +105,9 @@ impl Verifier {
         Ok(headers)
     }
 
-    /// The tag of other bytes than a body's under the secret that a request was verified with, as lower-case hex: for a provider's handshake, which
-    /// must make sure that the bytes could not be the signed content of a request. `None` if the secrets were rotated since.
+    /// The tag of other bytes than a body's under the secret that a request was verified with, as
+    /// lower-case hex: for a provider's handshake, which must make sure that the bytes could not be
+    /// the signed content of a request. `None` if the secrets were rotated since.
     pub(crate) fn hex_tag_of(&self, verified: Verified, bytes: &[u8]) -> Option<String> {
         let keyed = self.keyed()?;
         let keys = keyed.keys();
@@ -132,13 +134,15 @@ fn fresh_id() -> String {
 /// use http::HeaderName;
 /// use tower_webhook::signature::{Algorithm, Encoding, Scheme, Secrets};
 ///
-/// let scheme = Scheme::new(HeaderName::from_static("x-signature"), Algorithm::HmacSha256, Encoding::Hex)
+/// let header = HeaderName::from_static("x-signature");
+/// let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex)
 ///     .id_header(HeaderName::from_static("x-id"));
-/// let error = scheme.sign_at(&Secrets::new("a secret")?, "msg.1", std::time::UNIX_EPOCH, b"{}").unwrap_err();
+/// let secrets = Secrets::new("a secret")?;
+/// let error = scheme.sign_at(&secrets, "msg.1", std::time::UNIX_EPOCH, b"{}").unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "the id cannot be signed; expected 1 to 255 bytes of printable ASCII without spaces and without '.', which ends it in what is \
-///      signed",
+///     "the id cannot be signed; expected 1 to 255 bytes of printable ASCII without spaces and \
+///      without '.', which ends it in what is signed",
 /// );
 /// # Ok::<(), tower_webhook::signature::SecretError>(())
 /// ```

@@ -14,10 +14,17 @@ use std::{
 /// use tower_webhook::signature::{Algorithm, Encoding, Scheme, Secrets, TimestampFormat};
 ///
 /// // as Box signs: the body, then the time, with nothing between them
-/// let scheme = Scheme::new(HeaderName::from_static("box-signature-primary"), Algorithm::HmacSha256, Encoding::Base64)
-///     .timestamp_header(HeaderName::from_static("box-delivery-timestamp"), Duration::from_secs(600))
-///     .timestamp_format(TimestampFormat::Rfc3339)?
-///     .signed_content("{body}{timestamp}")?;
+/// let scheme = Scheme::new(
+///     HeaderName::from_static("box-signature-primary"),
+///     Algorithm::HmacSha256,
+///     Encoding::Base64,
+/// )
+/// .timestamp_header(
+///     HeaderName::from_static("box-delivery-timestamp"),
+///     Duration::from_secs(600),
+/// )
+/// .timestamp_format(TimestampFormat::Rfc3339)?
+/// .signed_content("{body}{timestamp}")?;
 ///
 /// let sent = SystemTime::UNIX_EPOCH + Duration::from_secs(1_577_862_000);
 /// let headers = scheme.sign_at(&Secrets::new("SamplePrimaryKey")?, "", sent, b"{}")?;

@@ -1,3 +1,5 @@
+#[cfg(feature = "service")]
+use std::time::Duration;
 use std::{fmt, sync::Arc, time::SystemTime};
 
 #[cfg(feature = "service")]
@@ -11,7 +13,8 @@ use super::{
     verifier::decide,
 };
 
-/// A signature being checked while the body arrives; see [`Verifier::begin`](super::Verifier::begin).
+/// A signature being checked while the body arrives; see
+/// [`Verifier::begin`](super::Verifier::begin).
 #[must_use = "nothing is verified until `finish` says so"]
 pub struct Verification(pub(super) Begun);
 
@@ -67,6 +70,15 @@ impl Verification {
                 let kept = kept.unwrap_or_default();
                 own.verify(&kept.headers, &kept.body, now)
             }
+        }
+    }
+
+    /// The time that the request claims to be signed at, where the scheme signs one.
+    #[cfg(feature = "service")]
+    pub(crate) fn signed_time(&self) -> Option<SystemTime> {
+        match &self.0 {
+            Begun::Keyed(begun) => SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(begun.time?)),
+            Begun::Own { .. } => None,
         }
     }
 

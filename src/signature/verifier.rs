@@ -20,7 +20,8 @@ use super::{
 };
 use crate::clock::{Clock as _, SystemClock};
 
-/// A [`Scheme`] keyed with [`Secrets`]: the HMAC key schedule runs here once, not with each request. Cheap to clone.
+/// A [`Scheme`] keyed with [`Secrets`]: the HMAC key schedule runs here once, not with each
+/// request. Cheap to clone.
 ///
 /// ```
 /// use tower_webhook::{signature::{Secrets, Verifier}, dwolla};
@@ -32,7 +33,8 @@ use crate::clock::{Clock as _, SystemClock};
 /// verifier.verify(&headers, b"one body, two frames")?;
 ///
 /// // the same while the body arrives
-/// let mut verification = verifier.begin(&headers)?; // refuses a missing or malformed header before a byte is read
+/// // (a missing or malformed header is refused here, before a byte is read)
+/// let mut verification = verifier.begin(&headers)?;
 /// verification.update(b"one body, ");
 /// verification.update(b"two frames");
 /// verification.finish(std::time::SystemTime::now())?;
@@ -71,7 +73,8 @@ impl Keyed {
 }
 
 pub(super) struct Keys {
-    /// The first secret's state apart from the others': with one secret, which is usual, a request allocates nothing.
+    /// The first secret's state apart from the others': with one secret, which is usual, a request
+    /// allocates nothing.
     pub(super) first: Mac,
     rest: Box<[Mac]>,
     shortest: usize,
@@ -129,7 +132,8 @@ impl Verifier {
         }
     }
 
-    /// The same with another tolerance for the time that the scheme signs; see [`Scheme::tolerance`].
+    /// The same with another tolerance for the time that the scheme signs; see
+    /// [`Scheme::tolerance`].
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: Duration) -> Self {
         if let How::Keyed(keyed) = &mut self.0 {
@@ -139,7 +143,8 @@ impl Verifier {
     }
 
     /// The length of the shortest key, in bytes; `None` for a [function](Self::from_fn), whose keys
-    /// nobody else knows. Below 16 a secret can be guessed; providers set no minimum, so it is taken.
+    /// nobody else knows. Below 16 a secret can be guessed; providers set no minimum, so it is
+    /// taken.
     #[must_use]
     pub fn shortest_secret(&self) -> Option<usize> {
         self.keyed().map(|keyed| keyed.keys().shortest)
@@ -210,7 +215,8 @@ impl Verifier {
     /// Starts with the headers alone, for a body that arrives in pieces.
     ///
     /// # Errors
-    /// The signature, or what else is signed, is missing, doubled or malformed: known before a byte of the body is read.
+    /// The signature, or what else is signed, is missing, doubled or malformed: known before a byte
+    /// of the body is read.
     pub fn begin(&self, headers: &HeaderMap) -> Result<Verification, SignatureError> {
         match &self.0 {
             How::Keyed(keyed) => keyed.begin(headers).map(|begun| Verification(Begun::Keyed(begun))),
@@ -302,7 +308,8 @@ impl Scheme {
         }
     }
 
-    /// The clock is only asked where the scheme signs a time, and after the MAC, so that an unsigned time decides nothing.
+    /// The clock is only asked where the scheme signs a time, and after the MAC, so that an
+    /// unsigned time decides nothing.
     #[inline]
     fn check(
         &self,
@@ -343,7 +350,8 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// Compares every secret's tag with every one claimed, and selects without a branch which secret matched.
+/// Compares every secret's tag with every one claimed, and selects without a branch which secret
+/// matched.
 #[inline]
 pub(super) fn decide(
     claimed: &Tags,

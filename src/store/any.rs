@@ -7,7 +7,8 @@ use super::{
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A store chosen at run time. Cheap to clone; each operation costs an allocation more than that of the store itself.
+/// A store chosen at run time. Cheap to clone; each operation costs an allocation more than that of
+/// the store itself.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {

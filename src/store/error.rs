@@ -23,7 +23,11 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The store has no room for another id: the operation was not applied.
     Full,
-    /// The claim is not this run's any more: the operation was not applied, and the transaction it is part of has to be rolled back.
+    /// The store is set up wrongly (its URL, its table, its file): retrying cannot mend it, and the
+    /// operation was not applied.
+    Config,
+    /// The claim is not this run's any more: the operation was not applied, and the transaction it
+    /// is part of has to be rolled back.
     NotHeld,
 }
 
@@ -40,6 +44,14 @@ impl StoreError {
     pub fn full(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind: StoreErrorKind::Full,
+            source: source.into(),
+        }
+    }
+
+    /// The store's settings are wrong, and no retry will mend it.
+    pub fn config(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            kind: StoreErrorKind::Config,
             source: source.into(),
         }
     }
@@ -64,6 +76,7 @@ impl fmt::Display for StoreError {
         let what = match self.kind {
             StoreErrorKind::Unavailable => "the store is unavailable",
             StoreErrorKind::Full => "the store is full",
+            StoreErrorKind::Config => "the store's settings are wrong",
             StoreErrorKind::NotHeld => "the claim is not held",
         };
         write!(f, "{what}: {}", self.source)

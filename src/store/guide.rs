@@ -1,57 +1,75 @@
-//! Which store when, what each guarantees, and how to write one. (This module is a page; there is nothing in it.)
+//! Which store when, what each guarantees, and how to write one. (This module is a page; there is
+//! nothing in it.)
 //!
 //! # Which store
 //! | you have | take |
 //! | --- | --- |
 //! | one process, and a double run after a restart does no harm; tests | [in memory](#in-memory) |
 //! | one machine, with one or more processes, and no database | [SQLite](#sqlite) |
-//! | several machines, or a Postgres in which the handlers have their effects | [Postgres](#postgres) |
-//! | several machines, a Redis or Valkey that is configured to keep its data, and many events | [Redis](#redis) |
+//! | several machines, or handlers whose effects are in Postgres | [Postgres](#postgres) |
+//! | several machines, many events, and a Redis or Valkey that keeps its data | [Redis](#redis) |
 //! | something else that can compare and set | [one of your own](#how-to-write-one) |
 //!
-//! Where handler and store share a database, SQLite or Postgres, take that one: `complete_in` commits the effect and the record in one
-//! transaction, and the event is handled exactly once in that database. With any other pair, a crash between the effect and the record runs
-//! the event again, as every receiver must: make the effect idempotent, or fence it with the
+//! Where handler and store share a database, SQLite or Postgres, take that one: `complete_in`
+//! commits the effect and the record in one transaction, and the event is handled exactly once in
+//! that database. With any other pair, a crash between the effect and the record runs the event
+//! again, as every receiver must: make the effect idempotent, or fence it with the
 //! [generation](crate::delivery::Claim::generation).
 //!
-//! By URL, from a setting: [`connect`](super::connect).
+//! By URL, from a setting: `connect` of each crate gives an [`AnyStore`](super::AnyStore); the
+//! example `receiver` chooses among them.
 //!
 //! # What each guarantees
-//! What becomes of what was recorded, when …
+//! What becomes of the records when something fails. Redis is configured with `appendonly yes` and
+//! `noeviction`.
 //!
-//! | | in memory | SQLite | Postgres | Redis (`appendonly yes`, `noeviction`) |
+//! | | in memory | SQLite | Postgres | Redis |
 //! | --- | --- | --- | --- | --- |
-//! | … the application's process dies | forgotten | kept; its claims end with their lease (60 s unless set) | kept; the same | kept; the same |
-//! | … the application's machine dies | forgotten | kept, if the disk keeps what it says it wrote | kept | kept |
-//! | … the store's server dies and starts again | - | - | kept, with `fsync` on | kept with `appendfsync always`; with `everysec` too if its machine lives, else the last second is lost |
-//! | … the server fails over to a replica | - | - | kept where the replica is synchronous; else what it had not received is lost | what it had not received is lost |
-//! | … the application's clock steps | nothing: its clock is monotonic | leases shift by as much: it is the machine's clock that counts | nothing | nothing |
-//! | … the server's clock steps | - | - | leases shift by as much | leases shift by as much |
-//! | … there is no room | new events are refused until old ones may be forgotten | new events are refused | new events are refused | new events are refused |
-//! | handlers commit effect and record together | no | yes, `complete_in` | yes, `complete_in` | no |
-//! | round trips for a delivery | none | none; two commits to the disk | two | two |
+//! | the process dies | forgotten | kept | kept | kept |
+//! | the machine dies | forgotten | kept ¹ | kept | kept |
+//! | the store's server dies | - | - | kept, with `fsync` on | kept ² |
+//! | failover to a replica | - | - | kept, if it is synchronous ³ | what it lacks is lost |
+//! | the application's clock steps | nothing | leases shift | nothing | nothing |
+//! | the server's clock steps | - | - | leases shift | leases shift |
+//! | there is no room | new events are refused ⁴ | refused | refused | refused |
+//! | effect and record in one transaction | no | `complete_in` | `complete_in` | no |
+//! | round trips for a delivery | none | none; two commits | two | two |
 //!
-//! "Forgotten" and "lost" mean: an event that its provider sends again runs again. An event that was not acknowledged is never lost: while a
-//! store does not answer, deliveries are answered 503, and their providers come again.
+//! 1. If the disk keeps what it says it has written.
+//! 2. With `appendfsync always`. With `everysec` too if its machine lives; else the last second is
+//!    lost.
+//! 3. What an asynchronous replica had not received is lost.
+//! 4. Until old ones may be forgotten.
 //!
-//! A clock that is set *forward* by more than a lease ends leases early, so that a second run may begin beside the first (which can
-//! [see it](crate::delivery::Claim::is_lost)); one that is set *back* lets the claims of dead processes rest longer by as much. A clock that is
-//! slewed, as time daemons do it on running machines, changes nothing.
+//! The claims of a process that died end with their lease: 60 s unless set.
+//!
+//! "Forgotten" and "lost" mean: an event that its provider sends again runs again. An event that
+//! was not acknowledged is never lost: while a store does not answer, deliveries are answered 503,
+//! and their providers come again.
+//!
+//! A clock that is set *forward* by more than a lease ends leases early, so that a second run may
+//! begin beside the first (which can [see it](crate::delivery::Claim::is_lost)); one that is set
+//! *back* lets the claims of dead processes rest longer by as much. A clock that is slewed, as time
+//! daemons do it on running machines, changes nothing.
 //!
 //! # In memory
-//! `MemoryStore`, feature `memory` (a default). Some 62 bytes for an event; a million of them by default.
+//! `MemoryStore`, feature `memory` (a default). Some 90 bytes for an event; a million of them by
+//! default.
 //!
 //! # SQLite
-//! `SqliteStore`, feature `sqlite`. One database, which all processes of a machine may open; not on a network file system. It is three files, the
-//! path and that with `-wal` and `-shm`, which belong together: copy it by `sqlite3 webhooks.db ".backup copy.db"`, not by `cp`. Call
-//! [`purge`](super::StoreAdmin::purge) now and then.
+//! `SqliteStore` of the crate `tower-webhook-sqlx`. One database, which all processes of a machine
+//! may open; not on a network file system. It is three files, the path and that with `-wal` and
+//! `-shm`, which belong together: copy it by `sqlite3 webhooks.db ".backup copy.db"`, not by `cp`.
+//! Spawn [`purge_every`](super::StoreAdmin#method.purge_every), which removes expired records.
 //!
 //! # Postgres
-//! `PostgresStore`, feature `postgres`. One table in a database that you have. Call [`purge`](super::StoreAdmin::purge) now and then.
+//! `PostgresStore` of the crate `tower-webhook-sqlx`. One table in a database that you have. Spawn
+//! [`purge_every`](super::StoreAdmin#method.purge_every), which removes expired records.
 //!
 //! # Redis
-//! `RedisStore`, feature `redis`. One hash for an event, some 250 bytes, which the server forgets by itself. Have
-//! `maxmemory-policy noeviction` and `appendonly yes`; the store warns at start where they are not.
+//! `RedisStore` of the crate `tower-webhook-redis`. One hash for an event, some 250 bytes, which
+//! the server forgets by itself. Have `maxmemory-policy noeviction` and `appendonly yes`; the store
+//! warns at start where they are not.
 //!
 //! # For the operator
 //! [`get`](super::IdempotencyStore::get) tells what is recorded of one event,
@@ -71,59 +89,73 @@
 //! ```text
 //! -- Postgres
 //! SELECT * FROM webhook_events WHERE namespace = 'dwolla' AND id = 'bb6531a2';
-//! DELETE FROM webhook_events WHERE namespace = 'dwolla' AND id = 'bb6531a2';                          -- forget
+//! DELETE FROM webhook_events WHERE namespace = 'dwolla' AND id = 'bb6531a2'; -- forget
 //! SELECT namespace, state, count(*) FROM webhook_events WHERE expires_at > now() GROUP BY 1, 2;
-//! SELECT namespace, id, lease_until FROM webhook_events WHERE state = 'claimed' AND lease_until < now(); -- overdue
+//! SELECT namespace, id, lease_until FROM webhook_events
+//!     WHERE state = 'claimed' AND lease_until < now(); -- overdue
 //! SELECT namespace, count(*) AS failed, min(changed_at) AS since FROM webhook_events
 //!     WHERE state = 'free' AND expires_at > now() GROUP BY 1;
 //! SELECT namespace, id, attempts, changed_at AS since FROM webhook_events
-//!     WHERE state = 'free' AND expires_at > now() ORDER BY changed_at;                               -- failed
+//!     WHERE state = 'free' AND expires_at > now() ORDER BY changed_at; -- failed
 //! SELECT namespace, id, attempts, changed_at AS since FROM webhook_events
-//!     WHERE state = 'rejected' AND expires_at > now() ORDER BY changed_at DESC;                      -- rejected
+//!     WHERE state = 'rejected' AND expires_at > now() ORDER BY changed_at DESC; -- rejected
 //!
 //! -- SQLite: the first two alike, and times are milliseconds since 1970
-//! SELECT namespace, state, count(*) FROM webhook_events WHERE expires_at > strftime('%s', 'now') * 1000 GROUP BY 1, 2;
+//! SELECT namespace, state, count(*) FROM webhook_events
+//!     WHERE expires_at > strftime('%s', 'now') * 1000 GROUP BY 1, 2;
 //! SELECT namespace, id, datetime(lease_until / 1000, 'unixepoch') FROM webhook_events
-//!     WHERE state = 'claimed' AND lease_until < strftime('%s', 'now') * 1000;                        -- overdue
-//! SELECT namespace, count(*) AS failed, datetime(min(changed_at) / 1000, 'unixepoch') AS since FROM webhook_events
+//!     WHERE state = 'claimed' AND lease_until < strftime('%s', 'now') * 1000; -- overdue
+//! SELECT namespace, count(*) AS failed, datetime(min(changed_at) / 1000, 'unixepoch') AS since
+//!     FROM webhook_events
 //!     WHERE state = 'free' AND expires_at > strftime('%s', 'now') * 1000 GROUP BY 1;
-//! SELECT namespace, id, attempts, datetime(changed_at / 1000, 'unixepoch') AS since FROM webhook_events
-//!     WHERE state = 'free' AND expires_at > strftime('%s', 'now') * 1000 ORDER BY changed_at;        -- failed
-//! SELECT namespace, id, attempts, datetime(changed_at / 1000, 'unixepoch') AS since FROM webhook_events
-//!     WHERE state = 'rejected' AND expires_at > strftime('%s', 'now') * 1000 ORDER BY changed_at DESC; -- rejected
+//! SELECT namespace, id, attempts, datetime(changed_at / 1000, 'unixepoch') AS since
+//!     FROM webhook_events
+//!     WHERE state = 'free' AND expires_at > strftime('%s', 'now') * 1000
+//!     ORDER BY changed_at; -- failed
+//! SELECT namespace, id, attempts, datetime(changed_at / 1000, 'unixepoch') AS since
+//!     FROM webhook_events
+//!     WHERE state = 'rejected' AND expires_at > strftime('%s', 'now') * 1000
+//!     ORDER BY changed_at DESC; -- rejected
 //!
 //! -- Redis, which has no index to count by: use `count` and `expired_claims`
 //! redis-cli HGETALL webhook:dwolla:bb6531a2
 //! redis-cli DEL webhook:dwolla:bb6531a2
 //! ```
 //!
-//! `handled` and `rejected` are the two ways to be DONE. The `.sql` files beside the source are what the stores run; by hand those of SQLite
-//! need its version 3.42, as `unixepoch('subsec')` does.
+//! `handled` and `rejected` are the two ways to be DONE. The `.sql` files beside the source are
+//! what the stores run; by hand those of SQLite need its version 3.42, as `unixepoch('subsec')`
+//! does.
 //!
 //! # How to write one
-//! A store keeps one [`Record`](super::Record) for each [`Key`](super::Key). Implement [`IdempotencyStore`](super::IdempotencyStore):
+//! A store keeps one [`Record`](super::Record) for each [`Key`](super::Key). Implement
+//! [`IdempotencyStore`](super::IdempotencyStore):
 //!
-//! 1. Each method is *one atomic step*: read the record, ask [`record`](super::record) what becomes of it, write that. Atomic by a lock, by a
-//!    transaction, by a script in the server, or by compare-and-set in a loop. A read followed by an unconditional write is the error that
-//!    loses money: two processes both read "absent".
-//! 2. The time that the transition is given is the *store's own*: what all who share the store agree on. Never the application's, when
-//!    there is a server.
+//! 1. Each method is *one atomic step*: read the record, ask [`record`](super::record) what becomes
+//!    of it, write that. Atomic by a lock, by a transaction, by a script in the server, or by
+//!    compare-and-set in a loop. A read followed by an unconditional write is the error that loses
+//!    money: two processes both read "absent".
+//! 2. The time that the transition is given is the *store's own*: what all who share the store
+//!    agree on. Never the application's, when there is a server.
 //! 3. `Change::write` is what to keep instead, all of it: a claim may change the record's
 //!    fingerprint. `None`: keep what is there. `Change::answer` is the method's answer.
-//! 4. A record counts as absent when its `expires` has come ([`Record::is_expired`](super::Record::is_expired)); the transitions look at that by
+//! 4. A record counts as absent when its `expires` has come
+//!    ([`Record::is_expired`](super::Record::is_expired)); the transitions look at that by
 //!    themselves. Remove such records when it suits you; forget no other.
-//! 5. The layer drops the future of an operation that takes too long. It may then have been applied or not; both must leave a record that is
-//!    whole.
-//! 6. Answer an error, never a guess, where you cannot know. No room for a new event is [`StoreError::full`](super::StoreError::full).
+//! 5. The layer drops the future of an operation that takes too long. It may then have been applied
+//!    or not; both must leave a record that is whole.
+//! 6. Answer an error, never a guess, where you cannot know. No room for a new event is
+//!    [`StoreError::full`](super::StoreError::full).
 //! 7. Say by [`identity`](super::IdempotencyStore::identity) which store it is, so that layers that
 //!    share it are warned where they should not. `StoreIdentity::in_process` where it lives in the
 //!    process, `StoreIdentity::at` with its address (no password) where it does not.
 //!
-//! The locked map of `examples/custom_store.rs` is all of that in a page. Then let the conformance suite have it (feature `test-util`):
+//! The locked map of `examples/custom_store.rs` is all of that in a page. Then let the conformance
+//! suite have it (feature `test-util`):
 //!
 //! ```text
 //! tower_webhook::store_suite!(mine, Harness::new());
 //! ```
 //!
-//! Some fifty tests follow, races and a model-based one among them; `testing::store_suite` says how to give them a store whose time they can move.
-//! Implement [`StoreAdmin`](super::StoreAdmin) too if your store is to be an [`AnyStore`](super::AnyStore).
+//! Some fifty tests follow, races and a model-based one among them; `testing::store_suite` says how
+//! to give them a store whose time they can move. Implement [`StoreAdmin`](super::StoreAdmin) too
+//! if your store is to be an [`AnyStore`](super::AnyStore).

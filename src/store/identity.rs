@@ -16,12 +16,27 @@ use std::{
 /// ```
 /// use tower_webhook::store::StoreIdentity;
 ///
-/// let store = StoreIdentity::at("PostgresStore", "db.internal:5432/app, table public.webhook_events");
-/// assert_eq!(store, StoreIdentity::at("PostgresStore", "db.internal:5432/app, table public.webhook_events"));
-/// assert_eq!(store.to_string(), "PostgresStore at db.internal:5432/app, table public.webhook_events");
+/// let store = StoreIdentity::at(
+///     "PostgresStore",
+///     "db.internal:5432/app, table public.webhook_events",
+/// );
+/// assert_eq!(
+///     store,
+///     StoreIdentity::at(
+///         "PostgresStore",
+///         "db.internal:5432/app, table public.webhook_events"
+///     )
+/// );
+/// assert_eq!(
+///     store.to_string(),
+///     "PostgresStore at db.internal:5432/app, table public.webhook_events"
+/// );
 ///
 /// // what lives in this process is one store with its clones alone
-/// assert_ne!(StoreIdentity::in_process("MemoryStore"), StoreIdentity::in_process("MemoryStore"));
+/// assert_ne!(
+///     StoreIdentity::in_process("MemoryStore"),
+///     StoreIdentity::in_process("MemoryStore")
+/// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoreIdentity {

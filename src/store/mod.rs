@@ -1,21 +1,22 @@
 //! What was seen: the contract of a deduplication store.
 //!
-//! A store keeps one [`Record`] per [`Key`] and applies each operation to it *atomically*; what an operation does is decided by
-//! the transition table in [`record`], never by the store:
+//! A store keeps one [`Record`] per [`Key`] and applies each operation to it *atomically*; what an
+//! operation does is decided by the transition table in [`record`], never by the store:
 //!
 //! ```text
-//! ABSENT ──claim──▶ CLAIMED{token, generation, attempts, lease_until} ──complete──▶ DONE{outcome, at}
-//!                      │   ▲                                                          ▲
-//!                   release └─────claim────┐                                          │
-//!                      ▼                   │                                          │
-//!                    FREE{generation, attempts} ───────────complete(handled)──────────┘
+//! ABSENT ──claim──▶ CLAIMED{token, generation, attempts, lease_until} ──complete──▶ DONE
+//!                      │   ▲                                                      ▲
+//!                   release └─────claim────┐                                      │
+//!                      ▼                   │                                      │
+//!                    FREE{generation, attempts} ────────complete(handled)─────────┘
 //! ```
 //!
-//! - `claim` succeeds where nothing is recorded, where the record is FREE, where the lease is over or the retention is, and for
-//!   the token that already holds it. It counts the attempt and raises the generation *before* the handler runs.
+//! - `claim` succeeds where nothing is recorded, where the record is FREE, where the lease is over
+//!   or the retention is, and for the token that already holds it. It counts the attempt and raises
+//!   the generation *before* the handler runs.
 //! - `renew` and `release` act only for the token that holds the claim.
-//! - `complete(Handled)` sets DONE from any state: the effect happened. `complete(Rejected)` is the holder's alone. DONE never goes
-//!   back before its retention is over.
+//! - `complete(Handled)` sets DONE from any state: the effect happened. `complete(Rejected)` is the
+//!   holder's alone. DONE never goes back before its retention is over.
 //! - Other facts under a known id (the same key with another fingerprint) are a conflict where the
 //!   event is DONE, and change nothing. A record that is FREE, or whose lease is over, has handled
 //!   nothing that is known: other facts claim it like any delivery, and it is theirs from then on.
@@ -31,47 +32,34 @@ mod key;
 mod error;
 mod identity;
 mod admin;
+mod claim_request;
 mod any;
-mod connect;
 pub mod guide;
 #[cfg(feature = "memory")]
 mod memory;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod row;
-#[cfg(feature = "postgres")]
-mod postgres;
-#[cfg(feature = "redis")]
-mod redis;
-#[cfg(feature = "sqlite")]
-mod sqlite;
+#[cfg(feature = "service")]
+mod purging;
 
-#[cfg(feature = "redis")]
-pub use self::redis::{RedisStore, RedisStoreBuilder};
 pub use admin::{Counts, StoreAdmin};
 pub use any::AnyStore;
-pub use connect::connect;
+pub use claim_request::ClaimRequest;
 pub use error::{StoreError, StoreErrorKind};
 pub use identity::StoreIdentity;
 pub use key::Key;
 #[cfg(feature = "memory")]
 pub use memory::{MemoryStore, MemoryStoreBuilder};
-#[cfg(feature = "postgres")]
-pub use postgres::{PostgresStore, PostgresStoreBuilder};
-pub use record::{Claimed, Completion, Effect, Record, State};
-#[cfg(feature = "sqlite")]
-pub use sqlite::{SqliteStore, SqliteStoreBuilder};
+pub use record::{Claimed, Completion, Deposited, Effect, Record, Replayed, Schedule, Stage, State, UnknownCompletion};
 
-use std::{future::Future, time::Duration};
-
-use crate::event::Fingerprint;
+use std::future::Future;
 
 /// Remembers which events were claimed and which are done.
 ///
 /// Every method is one atomic step on the record of `claim_request.key`.
 ///
 /// # Cancel safety
-/// The layer bounds each call with a timeout and drops the future when it strikes: the operation may then have been applied or
-/// not. A store must stay consistent either way. The layer releases a claim whose fate it does not know by its token.
+/// The layer bounds each call with a timeout and drops the future when it strikes: the operation
+/// may then have been applied or not. A store must stay consistent either way. The layer releases a
+/// claim whose fate it does not know by its token.
 pub trait IdempotencyStore: Send + Sync + 'static {
     /// Claims the event for the claim request's token, or says who has it.
     ///
@@ -85,7 +73,8 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     /// The store did not answer.
     fn renew(&self, claim_request: &ClaimRequest) -> impl Future<Output = Result<Effect, StoreError>> + Send;
 
-    /// Sets DONE: from any state if the event was handled, for the holder's token alone if it was rejected.
+    /// Sets DONE: from any state if the event was handled, for the holder's token alone if it was
+    /// rejected.
     ///
     /// # Errors
     /// The store did not answer.
@@ -107,22 +96,33 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     /// The store did not answer.
     fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
 
-    /// Drops the record of a key, whatever its state, so that the next delivery runs again: what makes a provider's "redeliver" button
-    /// work. `Applied` if there was one that had not expired. Generations start again at 1.
+    /// Drops the record of a key, whatever its state, so that the next delivery runs again: what
+    /// makes a provider's "redeliver" button work. `Applied` if there was one that had not expired.
+    /// Generations start again at 1.
     ///
-    /// Forgetting an event that is being handled lets a second run start beside the first: look at [`get`](Self::get) before.
+    /// Forgetting an event that is being handled lets a second run start beside the first: look at
+    /// [`get`](Self::get) before.
     ///
     /// ```
     /// # #[cfg(all(feature = "service", feature = "memory"))] {
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla, event::EventId, store::{Effect, IdempotencyStore, Key}};
+    /// use tower_webhook::{
+    ///     MemoryStore, WebhookLayer,
+    ///     dwolla::Dwolla,
+    ///     event::EventId,
+    ///     store::{Effect, IdempotencyStore, Key},
+    /// };
     ///
     /// // keep a clone of the store that you give to the layer
     /// let store = MemoryStore::new();
-    /// let webhooks = WebhookLayer::new(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap(), store.clone());
+    /// let webhooks = WebhookLayer::new(
+    ///     Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap(),
+    ///     store.clone(),
+    /// );
     ///
     /// let key = Key::new("dwolla", EventId::new("bb6531a2").unwrap());
     /// assert_eq!(store.forget(&key).await.unwrap(), Effect::NotHeld); // it was never seen
+    ///     
     /// # });
     /// # }
     /// ```
@@ -197,40 +197,6 @@ impl<S: IdempotencyStore> IdempotencyStore for std::sync::Arc<S> {
     }
 }
 
-/// What one run of one delivery claims with: the same claim request goes to `claim`, `renew`, `complete` and `release`.
-///
-/// ```
-/// use std::time::Duration;
-/// use tower_webhook::{event::{EventId, Fingerprint}, store::{Key, ClaimRequest, Token}};
-///
-/// let claim_request = ClaimRequest {
-///     key: Key::new("dwolla", EventId::new("bb6531a2")?),
-///     token: Token::random(),
-///     fingerprint: Fingerprint::of(["customer_created"]),
-///     lease: Duration::from_secs(60),
-///     retention: Duration::from_secs(35 * 24 * 3600),
-///     retry_window: Duration::from_secs(72 * 3600),
-/// };
-/// assert_eq!(claim_request.key.to_string(), "dwolla/bb6531a2");
-/// # Ok::<(), tower_webhook::event::EventIdError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "stores and their tests build claim requests")]
-pub struct ClaimRequest {
-    /// Which event.
-    pub key: Key,
-    /// Who claims.
-    pub token: Token,
-    /// What makes it the same event.
-    pub fingerprint: Fingerprint,
-    /// How long a claim holds without a renewal.
-    pub lease: Duration,
-    /// How long DONE is remembered, and FREE and an expired claim after that.
-    pub retention: Duration,
-    /// How long after DONE the provider retries by itself: a bounded store may drop an older DONE early rather than refuse a claim.
-    pub retry_window: Duration,
-}
-
 /// Tells one claimant from all others.
 ///
 /// ```
@@ -242,7 +208,8 @@ pub struct ClaimRequest {
 pub struct Token([u8; 16]);
 
 impl Token {
-    /// A token that no other claim of any process has: 64 random bits for the process, then a count.
+    /// A token that no other claim of any process has: 64 random bits for the process, then a
+    /// count.
     #[must_use]
     pub fn random() -> Self {
         use std::{

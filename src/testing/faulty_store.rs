@@ -10,7 +10,8 @@ use crate::store::{
     StoreIdentity,
 };
 
-/// A store that fails on command, around one that works, and counts what it is asked. Clones share all of it.
+/// A store that fails on command, around one that works, and counts what it is asked. Clones share
+/// all of it.
 ///
 /// Faults of one operation strike in the order they were given; after them it works again.
 ///
@@ -31,7 +32,10 @@ use crate::store::{
 /// let key = Key::new("dwolla", EventId::new("bb6531a2")?);
 /// let error = store.forget(&key).await.unwrap_err();
 /// assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-/// assert_eq!(error.to_string(), "the store is unavailable: told to fail before it applied the operation");
+/// assert_eq!(
+///     error.to_string(),
+///     "the store is unavailable: told to fail before it applied the operation"
+/// );
 ///
 /// assert_eq!(store.forget(&key).await?, Effect::NotHeld);
 /// assert_eq!(store.calls(Operation::Forget), 2);
@@ -75,7 +79,8 @@ pub enum Fault {
     HangBeforeApplying,
     /// No answer ever, though the operation is applied.
     HangAfterApplying,
-    /// No answer ever, and the operation is applied after this time, also if the caller has given up: a slow network.
+    /// No answer ever, and the operation is applied after this time, also if the caller has given
+    /// up: a slow network.
     ApplyLate(Duration),
     /// A panic, and the operation is not applied.
     Panic,
@@ -96,7 +101,8 @@ impl<S> FaultyStore<S> {
         }
     }
 
-    /// Lets the operation go wrong this many times, after the faults it was given before. `usize::MAX` is for good.
+    /// Lets the operation go wrong this many times, after the faults it was given before.
+    /// `usize::MAX` is for good.
     pub fn fail(&self, operation: Operation, fault: Fault, times: usize) {
         self.script()
             .faults
@@ -141,7 +147,8 @@ impl<S> FaultyStore<S> {
         None
     }
 
-    /// The call itself is made only where it is to take effect: a store may act before its future is polled.
+    /// The call itself is made only where it is to take effect: a store may act before its future
+    /// is polled.
     async fn run<A, F>(
         &self,
         operation: Operation,

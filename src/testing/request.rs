@@ -9,8 +9,8 @@ use http_body_util::Full;
 
 use crate::{
     clock::{Clock as _, SystemClock},
-    delivery::{Claim, Delivery, LeaseHandle},
-    event::{Event, EventId, Fingerprint},
+    delivery::{Claim, Delivery, LeaseHandle, Message},
+    event::{Event, EventId, Fingerprint, Source},
     provider::Provider,
     signature::{Scheme, SecretError, Secrets, SignError, Verifier},
     store::{ClaimRequest, Claimed, IdempotencyStore, Key, StoreError, Token},
@@ -26,7 +26,9 @@ const LONG_AGO: Duration = Duration::from_secs(24 * 3600);
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// use axum::{Router, body::Body};
 /// use tower::ServiceExt as _;
-/// use tower_webhook::{MemoryStore, TopicRouter, WebhookLayer, stripe::{self, Stripe}, testing::SignedRequest};
+/// use tower_webhook::{
+///     MemoryStore, TopicRouter, WebhookLayer, stripe::{self, Stripe}, testing::SignedRequest,
+/// };
 ///
 /// let provider = || Stripe::new("whsec_8f742231b10e8888abcd99yyyzzz85a5").unwrap();
 /// let webhooks = WebhookLayer::new(provider(), MemoryStore::new()).topics(TopicRouter::new());
@@ -84,10 +86,12 @@ impl SignedRequest {
         }
     }
 
-    /// Under this id, where the scheme signs one; by default a fresh one for each request that is built.
+    /// Under this id, where the scheme signs one; by default a fresh one for each request that is
+    /// built.
     ///
     /// # Panics
-    /// The id cannot be signed: it is empty, longer than 255 bytes, not printable ASCII, or holds what ends an id in what is signed.
+    /// The id cannot be signed: it is empty, longer than 255 bytes, not printable ASCII, or holds
+    /// what ends an id in what is signed.
     #[track_caller]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         let id = id.into();
@@ -110,7 +114,8 @@ impl SignedRequest {
         self
     }
 
-    /// With a header that nobody signs, such as GitHub's name of the event. The signature's own headers are not replaced by it.
+    /// With a header that nobody signs, such as GitHub's name of the event. The signature's own
+    /// headers are not replaced by it.
     ///
     /// # Panics
     /// Name or value cannot be a header's.
@@ -125,7 +130,8 @@ impl SignedRequest {
         self
     }
 
-    /// As the provider sends it. Built twice under one [`id`](Self::id) they are two deliveries of one event; where the id is in the body they always are.
+    /// As the provider sends it. Built twice under one [`id`](Self::id) they are two deliveries of
+    /// one event; where the id is in the body they always are.
     #[must_use]
     pub fn build(&self) -> Request<Full<Bytes>> {
         self.request(self.signature(self.now(), &self.body), self.body.clone())
@@ -145,7 +151,8 @@ impl SignedRequest {
         self.request(self.signature(self.now(), &body), self.body.clone())
     }
 
-    /// Signed a day ago; `None` where the scheme signs no time, so that nothing tells an old request.
+    /// Signed a day ago; `None` where the scheme signs no time, so that nothing tells an old
+    /// request.
     #[must_use]
     pub fn stale(&self) -> Option<Request<Full<Bytes>>> {
         let long_ago = self.now().checked_sub(LONG_AGO).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -173,7 +180,8 @@ impl SignedRequest {
         self.request(headers, self.body.clone())
     }
 
-    /// What a receiver must refuse with 401 and handle never, each with its name. A time in the body, as Linear's, is the test's own to set.
+    /// What a receiver must refuse with 401 and handle never, each with its name. A time in the
+    /// body, as Linear's, is the test's own to set.
     #[must_use]
     pub fn forgeries(&self) -> Vec<(&'static str, Request<Full<Bytes>>)> {
         let mut forgeries = vec![
@@ -215,10 +223,13 @@ impl SignedRequest {
 /// # #[cfg(feature = "memory")] {
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// use tower::ServiceExt as _;
-/// use tower_webhook::{MemoryStore, TopicRouter, WebhookLayer, dwolla::{self, Dwolla}, signature::Secrets, testing};
+/// use tower_webhook::{
+///     MemoryStore, TopicRouter, WebhookLayer, dwolla::{self, Dwolla}, signature::Secrets, testing,
+/// };
 ///
 /// let secrets = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
-/// let service = WebhookLayer::new(Dwolla::new(secrets.clone()).unwrap(), MemoryStore::new()).topics(TopicRouter::new());
+/// let service = WebhookLayer::new(Dwolla::new(secrets.clone()).unwrap(), MemoryStore::new())
+///     .topics(TopicRouter::new());
 ///
 /// let body = r#"{"id":"1","topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}"#;
 /// let request = testing::signed_request(&dwolla::scheme(), &secrets, body).unwrap();
@@ -259,7 +270,17 @@ pub fn delivery<E: Event>(event: E, body: impl Into<Bytes>) -> Delivery<E> {
     let body = body.into();
     let request = claim_request("no store", &event, &body);
     let claim = Claim::new(1, 1, Arc::new(LeaseHandle::endless(request)));
-    Delivery::new(event, body, HeaderMap::new(), claim, 0)
+    Delivery::new(event, message(body), claim)
+}
+
+/// As of a request that was signed with the first secret.
+fn message(body: Bytes) -> Message {
+    Message {
+        source: Source::Delivered,
+        body,
+        headers: HeaderMap::new(),
+        secret_index: Some(0),
+    }
 }
 
 /// As [`delivery`], and claimed in this store under this namespace, as the layer does it: for a
@@ -267,34 +288,21 @@ pub fn delivery<E: Event>(event: E, body: impl Into<Bytes>) -> Delivery<E> {
 /// for a minute, and nobody renews it.
 ///
 /// ```
-/// # #[cfg(feature = "sqlite")] {
+/// # #[cfg(feature = "memory")] {
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// use sqlx::SqlitePool;
-/// use tower_webhook::{Delivery, HandlerError, dwolla, event::EventId, store::{IdempotencyStore, Key, SqliteStore, State}, testing};
+/// use tower_webhook::{
+///     dwolla, event::EventId, store::{IdempotencyStore, Key, MemoryStore, State}, testing,
+/// };
 ///
-/// async fn settled(pool: &SqlitePool, store: &SqliteStore, delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
-///     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-///     // … the effect …
-///     store.complete_in(delivery.claim(), &mut transaction).await?;
-///     transaction.commit().await?;
-///     Ok(())
-/// }
-///
-/// # let folder = std::env::temp_dir().join(format!("tower-webhook doc claimed {}", std::process::id()));
-/// # std::fs::create_dir_all(&folder).unwrap();
-/// # let path = folder.join("app.db");
-/// let store = SqliteStore::open(&path).await?;
-/// let pool = SqlitePool::connect(&format!("sqlite:{}", path.display())).await?;
-///
+/// // or SqliteStore, PostgresStore: the database of the handler's transaction
+/// let store = MemoryStore::new();
 /// let body = r#"{"id":"1","topic":"transfer_completed","created":"2019-02-04T14:58:45.144Z"}"#;
 /// let event = dwolla::Event::from_json(body.as_bytes())?;
 /// let delivery = testing::claimed_delivery(&store, "dwolla", event, body).await?;
-/// assert!(settled(&pool, &store, delivery).await.is_ok());
+/// assert_eq!(delivery.claim().attempts(), 1);
 ///
 /// let record = store.get(&Key::new("dwolla", EventId::new("1")?)).await?;
-/// assert!(matches!(record.unwrap().state, State::Done { .. }));
-/// # drop((store, pool));
-/// # std::fs::remove_dir_all(&folder).unwrap();
+/// assert!(matches!(record.unwrap().state, State::Claimed { .. }));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// # }
@@ -314,7 +322,7 @@ pub async fn claimed_delivery<E: Event, S: IdempotencyStore>(
     match store.claim(&claim_request).await? {
         Claimed::Acquired { generation, attempts } => {
             let claim = Claim::new(generation, attempts, Arc::new(LeaseHandle::endless(claim_request)));
-            Ok(Delivery::new(event, body, HeaderMap::new(), claim, 0))
+            Ok(Delivery::new(event, message(body), claim))
         }
         refused => Err(StoreError::not_held(format!(
             "{} is {refused:?}; expected an event that nobody has claimed: use another id, or a store of its own for each test",
@@ -327,12 +335,12 @@ pub async fn claimed_delivery<E: Event, S: IdempotencyStore>(
 fn claim_request<E: Event>(namespace: &str, event: &E, body: &Bytes) -> ClaimRequest {
     const MINUTE: Duration = Duration::from_secs(60);
     let id = event.id().cloned();
-    ClaimRequest {
-        key: Key::new(namespace, id.unwrap_or_else(|| EventId::digest_of(body))),
-        token: Token::random(),
-        fingerprint: event.fingerprint().unwrap_or_else(|| Fingerprint::of([body])),
-        lease: MINUTE,
-        retention: LONG_AGO,
-        retry_window: LONG_AGO,
-    }
+    ClaimRequest::new(
+        Key::new(namespace, id.unwrap_or_else(|| EventId::digest_of(body))),
+        Token::random(),
+        event.fingerprint().unwrap_or_else(|| Fingerprint::of([body])),
+    )
+    .with_lease(MINUTE)
+    .with_retention(LONG_AGO)
+    .with_retry_window(LONG_AGO)
 }

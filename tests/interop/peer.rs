@@ -4,12 +4,11 @@
 //! `tests/interop/run` starts it. It listens on a free port of 127.0.0.1, prints its URL, and ends
 //! when its standard input does. A 422 says in its body why a secret or an id is refused.
 //!
-//! | request | response |
-//! | --- | --- |
-//! | `POST /receivers/{name}` with `{"provider", "secret"}` | a receiver at `/webhooks/{name}`, or 422 |
-//! | `POST /webhooks/{name}` | the receiver's |
-//! | `GET /receivers/{name}` | what its handler got, in order: `[{"topic", "payload", "body"}]` |
-//! | `POST /sign/{provider}` with `{"secret", "id", "time", "url", "body"}` | the headers, or 422 |
+//! - `POST /receivers/{name}` with `{"provider", "secret"}`: a receiver at `/webhooks/{name}`, or
+//!   422.
+//! - `POST /webhooks/{name}`: the receiver's.
+//! - `GET /receivers/{name}`: what its handler got, in order: `[{"topic", "payload", "body"}]`.
+//! - `POST /sign/{provider}` with `{"secret", "id", "time", "url", "body"}`: the headers, or 422.
 
 use std::{
     collections::HashMap,

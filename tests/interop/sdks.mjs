@@ -61,8 +61,8 @@ async function bodyOf(request) {
   return Buffer.concat(chunks).toString();
 }
 
-// Of each SDK: what signs (`by`), how it signs, and how it verifies. `verify` returns false or throws
-// where the SDK refuses.
+// Of each SDK: what signs (`by`), how it signs, and how it verifies. `verify` returns false or
+// throws where the SDK refuses.
 const standard = (Webhook, prefix) => ({
   by: "Webhook.sign",
   sign: ({ body, secret, id, time }) => ({
@@ -325,8 +325,8 @@ async function signsForOurs(sdk) {
   await refuse("another secret", {}, { secret: other_secret });
   if (sdk.provider === "square") await refuse("another URL", {}, { url: `${url}/` });
   if (window) {
-    // Paddle's and Linear's retries may carry the time of the first attempt, so our window may be as
-    // long as their retries.
+    // Paddle's and Linear's retries may carry the time of the first attempt, so our window may be
+    // as long as their retries.
     const far = window < 300 ? 400 * 86_400 : window + 60;
     await refuse("signed too long ago", { time: now() - far });
     await refuse("signed in the future", { time: now() + far });
@@ -386,7 +386,8 @@ async function others(sdk) {
       return mustRun(body, headers, topic, payload);
     });
   const usual = (given) => event(sdk.provider, given);
-  // `JSON.stringify` writes half an emoji as an escape; the handler must be able to read the payload.
+  // `JSON.stringify` writes half an emoji as an escape; the handler must be able to read the
+  // payload.
   await runs("half an emoji", undefined, async () => {
     const { id, value, headers } = usual({ text: "Pump \ud83d" });
     const body = JSON.stringify(value);

@@ -1,4 +1,5 @@
-//! An application whose machine's clock is set forward or back by an hour while it works: a process of its own, under libfaketime.
+//! An application whose machine's clock is set forward or back by an hour while it works: a process
+//! of its own, under libfaketime.
 
 use std::{
     fs,
@@ -15,7 +16,8 @@ use crate::over_store::{App, LEASE, claim_request_in};
 const HOUR: Duration = Duration::from_secs(3600);
 /// What the machine may take for a step of the test.
 const SLACK: Duration = Duration::from_secs(20);
-/// The variable that makes a test the process whose clock steps: the file that sets its clock, and the store.
+/// The variable that makes a test the process whose clock steps: the file that sets its clock, and
+/// the store.
 const CLOCK: &str = "TEST_CLOCK_FILE";
 const STORE: &str = "TEST_CLOCK_STORE";
 
@@ -81,10 +83,7 @@ impl Clock {
 }
 
 fn again(claim_request: &ClaimRequest) -> ClaimRequest {
-    ClaimRequest {
-        token: Token::random(),
-        ..claim_request.clone()
-    }
+    claim_request.clone().with_token(Token::random())
 }
 
 async fn lease_until<S: IdempotencyStore>(store: &S, claim_request: &ClaimRequest) -> SystemTime {
@@ -128,7 +127,8 @@ async fn no_lease_changes<S: IdempotencyStore + Clone>(store: S, clock: Clock) {
     whole_layer(store, &clock).await;
 }
 
-/// A delivery whose handler runs while the clock steps, and another process that is sent the same event.
+/// A delivery whose handler runs while the clock steps, and another process that is sent the same
+/// event.
 async fn whole_layer<S: IdempotencyStore + Clone>(store: S, clock: &Clock) {
     let id = format!("steps {:?}", Token::random());
     let (began, mut has_begun) = mpsc::channel(1);
@@ -161,22 +161,20 @@ async fn whole_layer<S: IdempotencyStore + Clone>(store: S, clock: &Clock) {
     );
 }
 
-#[cfg(feature = "postgres")]
 #[tokio::test]
 async fn in_postgres_no_lease_changes() {
     if let Some((clock, url)) = stepping() {
-        let store = tower_webhook::store::PostgresStore::connect(&url).await.unwrap();
+        let store = tower_webhook_sqlx::PostgresStore::connect(&url).await.unwrap();
         no_lease_changes(store, clock).await;
     } else if let Some(server) = crate::postgres::server::Server::shared() {
         run("in_postgres_no_lease_changes", &server.url());
     }
 }
 
-#[cfg(feature = "redis")]
 #[tokio::test]
 async fn in_redis_no_lease_changes() {
     if let Some((clock, url)) = stepping() {
-        let store = tower_webhook::store::RedisStore::connect(&url).await.unwrap();
+        let store = tower_webhook_redis::RedisStore::connect(&url).await.unwrap();
         no_lease_changes(store, clock).await;
     } else if let Some(server) = crate::redis::server::Server::shared() {
         run("in_redis_no_lease_changes", &server.url());
@@ -184,10 +182,9 @@ async fn in_redis_no_lease_changes() {
 }
 
 /// What its page says: its clock is the machine's.
-#[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn in_sqlite_leases_shift_by_as_much() {
-    use tower_webhook::store::SqliteStore;
+    use tower_webhook_sqlx::SqliteStore;
 
     let Some((clock, path)) = stepping() else {
         let folder = std::env::temp_dir().join(format!("tower-webhook-steps-{:?}", Token::random()));

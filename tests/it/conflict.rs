@@ -28,10 +28,7 @@ pub(crate) async fn the_same_id_with_another_fingerprint_is_500_and_changes_noth
 }
 
 fn other_facts_in_another_process(id: &str) -> ClaimRequest {
-    ClaimRequest {
-        fingerprint: Fingerprint::of(["other"]),
-        ..claim_request_of_another_process(id)
-    }
+    claim_request_of_another_process(id).with_fingerprint(Fingerprint::of(["other"]))
 }
 
 pub(crate) async fn other_facts_are_503_while_another_process_runs_the_id_and_run_once_it_is_free(via: Via) {
@@ -71,10 +68,7 @@ pub(crate) async fn other_facts_run_after_a_run_that_failed(via: Via) {
 
 pub(crate) async fn other_facts_run_after_a_lease_that_is_over(via: Via) {
     let endpoint = Endpoint::new(succeed).over(via).await;
-    let other = ClaimRequest {
-        lease: Duration::ZERO,
-        ..other_facts_in_another_process("1")
-    };
+    let other = other_facts_in_another_process("1").with_lease(Duration::ZERO);
     endpoint.store.claim(&other).await.unwrap();
     endpoint.deliver("1").await.assert_acknowledged();
     let before = endpoint.record("1").await;

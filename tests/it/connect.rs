@@ -1,37 +1,41 @@
-//! A store by its URL.
+//! A store by its URL: `connect` of each crate, and the receiver's choice among them.
+
+#[path = "../../examples/receiver/store.rs"]
+mod store;
 
 use std::time::Duration;
 
 use tower_webhook::{
     event::{EventId, Fingerprint},
-    store::{self, AnyStore, ClaimRequest, Claimed, Completion, Counts, IdempotencyStore, Key, StoreAdmin, Token},
+    store::{AnyStore, ClaimRequest, Claimed, Completion, Counts, IdempotencyStore, Key, StoreAdmin, Token},
 };
 
 async fn refused(url: &str) -> String {
-    store::connect(url).await.unwrap_err().to_string()
+    store::open(url).await.unwrap_err().to_string()
 }
 
 fn claim_request(namespace: &str, id: &str) -> ClaimRequest {
-    ClaimRequest {
-        key: Key::new(namespace, EventId::new(id).unwrap()),
-        token: Token::random(),
-        fingerprint: Fingerprint::of([id]),
-        lease: Duration::from_secs(60),
-        retention: Duration::from_secs(3600),
-        retry_window: Duration::from_secs(600),
-    }
+    ClaimRequest::new(
+        Key::new(namespace, EventId::new(id).unwrap()),
+        Token::random(),
+        Fingerprint::of([id]),
+    )
+    .with_lease(Duration::from_secs(60))
+    .with_retention(Duration::from_secs(3600))
+    .with_retry_window(Duration::from_secs(600))
 }
 
 fn namespace() -> String {
     format!("by URL {:?}", Token::random())
 }
 
-/// Claims and finishes an event, and leaves another claimed; what another connection to the same URL then knows.
+/// Claims and finishes an event, and leaves another claimed; what another connection to the same
+/// URL then knows.
 #[allow(dead_code, reason = "not every feature has a store that is shared by URL")]
 async fn is_shared(url: &str) {
     let namespace = namespace();
     let (done, running) = (claim_request(&namespace, "done"), claim_request(&namespace, "running"));
-    let store = store::connect(url).await.unwrap();
+    let store = store::open(url).await.unwrap();
     for claim_request in [&done, &running] {
         let first = Claimed::Acquired {
             generation: 1,
@@ -41,22 +45,15 @@ async fn is_shared(url: &str) {
     }
     store.complete(&done, Completion::Handled).await.unwrap();
 
-    let other = store::connect(url).await.unwrap();
-    let again = |claim_request: &ClaimRequest| ClaimRequest {
-        token: Token::random(),
-        ..claim_request.clone()
-    };
+    let other = store::open(url).await.unwrap();
+    let again = |claim_request: &ClaimRequest| claim_request.clone().with_token(Token::random());
     assert_eq!(
         other.claim(&again(&done)).await.unwrap(),
         Claimed::Done(Completion::Handled)
     );
     let in_flight = other.claim(&again(&running)).await.unwrap();
     assert!(matches!(in_flight, Claimed::InFlight { .. }), "{in_flight:?}");
-    let counts = Counts {
-        claimed: 1,
-        free: 0,
-        done: 1,
-    };
+    let counts = Counts::new(1, 0, 1);
     verbs_answer(&other, &namespace, counts).await;
 }
 
@@ -69,21 +66,17 @@ async fn verbs_answer(store: &AnyStore, namespace: &str, counts: Counts) {
 #[cfg(feature = "memory")]
 #[tokio::test]
 async fn memory_is_this_process() {
-    let store = store::connect("memory:").await.unwrap();
+    let store = store::open("memory:").await.unwrap();
     let namespace = namespace();
     store.claim(&claim_request(&namespace, "1")).await.unwrap();
-    let counts = Counts {
-        claimed: 1,
-        ..Counts::default()
-    };
+    let counts = Counts::new(1, 0, 0);
     verbs_answer(&store, &namespace, counts).await;
     assert_eq!(
         refused("memory:10").await,
-        "the store is unavailable: its URL has something after memory:; expected nothing (another capacity is set by `MemoryStore::builder`)"
+        "the store's settings are wrong: its URL has something after memory:; expected nothing (another capacity is set by `MemoryStore::builder`)"
     );
 }
 
-#[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn sqlite_is_a_file() {
     let folder = std::env::temp_dir().join(format!("tower-webhook-url-{:?}", Token::random()));
@@ -107,7 +100,7 @@ async fn sqlite_is_a_file() {
     assert!(error.contains("/no/such/folder/webhooks.db"), "{error}");
 }
 
-#[cfg(all(feature = "postgres", feature = "memory", feature = "test-util"))]
+#[cfg(all(feature = "memory", feature = "test-util"))]
 #[tokio::test]
 async fn postgres_is_a_server() {
     let Some(server) = crate::postgres::server::Server::shared() else {
@@ -134,7 +127,7 @@ async fn postgres_is_a_server() {
     );
 }
 
-#[cfg(all(feature = "redis", feature = "memory", feature = "test-util"))]
+#[cfg(all(feature = "memory", feature = "test-util"))]
 #[tokio::test]
 async fn redis_is_a_server() {
     let Some(server) = crate::redis::server::Server::shared() else {
@@ -144,35 +137,15 @@ async fn redis_is_a_server() {
     is_shared(&server.url().replacen("redis://", "valkey://", 1)).await;
 }
 
-/// With every feature alone, this looks at the others.
-#[tokio::test]
-async fn a_store_whose_feature_is_off_names_the_feature() {
-    let off = [
-        (cfg!(feature = "memory"), "memory:", "memory"),
-        (cfg!(feature = "sqlite"), "sqlite:webhooks.db", "sqlite"),
-        (cfg!(feature = "postgres"), "postgres://u:hunter2@host/db", "postgres"),
-        (cfg!(feature = "redis"), "redis://u:hunter2@host", "redis"),
-        (cfg!(feature = "redis"), "rediss://u:hunter2@host", "redis"),
-    ];
-    for (_, url, feature) in off.iter().filter(|(is_on, ..)| !is_on) {
-        assert_eq!(
-            refused(url).await,
-            format!(
-                "the store is unavailable: its URL asks for {feature}, which this program was built without; enable the feature `{feature}` of tower-webhook"
-            )
-        );
-    }
-}
-
 #[tokio::test]
 async fn an_unknown_scheme_is_told_what_is_known_and_nothing_of_the_url_is_repeated() {
     const EXPECTED: &str = "expected memory:, sqlite:<path>, postgres://…, redis://… or rediss://…";
-    let scheme = |scheme| format!("the store is unavailable: its URL has the scheme {scheme:?}; {EXPECTED}");
+    let scheme = |scheme| format!("the store's settings are wrong: its URL has the scheme {scheme:?}; {EXPECTED}");
     assert_eq!(refused("mysql://u:hunter2@host/db").await, scheme("mysql"));
     assert_eq!(refused("Redis://u:hunter2@host").await, scheme("Redis"));
-    let none = format!("the store is unavailable: its URL begins with no scheme; {EXPECTED}");
+    let none = format!("the store's settings are wrong: its URL begins with no scheme; {EXPECTED}");
     assert_eq!(refused("u@host/hunter2:hunter2").await, none);
-    let none = format!("the store is unavailable: its URL has no scheme; {EXPECTED}");
+    let none = format!("the store's settings are wrong: its URL has no scheme; {EXPECTED}");
     for url in ["", "hunter2", "webhooks.db"] {
         assert_eq!(refused(url).await, none);
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::sleep;
 use tower_webhook::{
     HandlerError, RefusalKind,
-    layer::RemainingState,
+    process::RemainingState,
     testing::{Fault, Operation},
 };
 

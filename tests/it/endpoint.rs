@@ -20,7 +20,8 @@ use tower_webhook::{
     clock::Clock,
     dwolla::{self, Dwolla},
     event::{EventError, EventId},
-    layer::{DrainHandle, ResponseBody, WebhookLayerBuilder},
+    layer::{RequestBody, ResponseBody, WebhookLayerBuilder},
+    process::{DrainHandle, Outcome},
     provider::{DeliveryPolicy, Provider},
     signature::{Secrets, Verifier},
     store::{IdempotencyStore, Key, Record},
@@ -154,7 +155,7 @@ impl Endpoint {
     /// An endpoint in front of an HTTP service that does this.
     pub(crate) fn http<F, Fut>(handler: F) -> Self
     where
-        F: Fn(Request<Full<Bytes>>) -> Fut + Clone + Send + Sync + 'static,
+        F: Fn(Request<RequestBody>) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<Full<Bytes>>, std::io::Error>> + Send + 'static,
     {
         let runs = Arc::new(AtomicUsize::new(0));
@@ -173,7 +174,7 @@ impl Endpoint {
     /// An endpoint in front of this HTTP service.
     pub(crate) fn in_front_of<I>(inner: I) -> Self
     where
-        I: Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = std::io::Error, Future: Send>
+        I: Service<Request<RequestBody>, Response = Response<Full<Bytes>>, Error = std::io::Error, Future: Send>
             + Clone
             + Send
             + Sync
@@ -191,7 +192,8 @@ impl Endpoint {
         runs: Arc<AtomicUsize>,
         service: impl FnOnce(WebhookLayer<Counted, FaultyStore<MemoryStore>>) -> BoxService,
     ) -> Self {
-        // Room for what a test needs: a million ids' empty tables would take longer to make than most tests.
+        // Room for what a test needs: a million ids' empty tables would take longer to make than
+        // most tests.
         Self::build_on(MemoryStore::builder().capacity(10_000), settings, runs, service)
     }
 
@@ -222,7 +224,8 @@ impl Endpoint {
         }
     }
 
-    /// The same endpoint, served this way: the service is called by what serves it, and requests are sent to that.
+    /// The same endpoint, served this way: the service is called by what serves it, and requests
+    /// are sent to that.
     pub(crate) async fn over(self, via: Via) -> Self {
         let wire = self.wire.over(via).await;
         Self { wire, ..self }
@@ -252,7 +255,8 @@ impl Endpoint {
         self.calls.begun(calls).await;
     }
 
-    /// Waits until so many calls of the service have ended, by an answer or because the server gave them up.
+    /// Waits until so many calls of the service have ended, by an answer or because the server gave
+    /// them up.
     pub(crate) async fn ended(&self, calls: usize) {
         self.calls.ended(calls).await;
     }
@@ -319,6 +323,8 @@ pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
     pub(crate) rejection: Option<Refusal>,
+    /// How the event ended. It does not cross a socket either.
+    pub(crate) outcome: Option<Outcome>,
 }
 
 impl Answer {
@@ -333,6 +339,7 @@ impl Answer {
             headers: parts.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
             rejection: parts.extensions.get::<Refusal>().cloned(),
+            outcome: parts.extensions.get::<Outcome>().cloned(),
         }
     }
 
@@ -357,6 +364,8 @@ impl Answer {
         // For layers further out; it does not cross a socket.
         if let Some(rejection) = &self.rejection {
             assert_eq!(rejection.kind(), kind, "{self:?}");
+            assert_eq!(rejection.status(), self.status, "{self:?}");
+            assert_eq!(self.outcome, Some(Outcome::Refused(rejection.clone())));
         }
     }
 }

@@ -1,7 +1,8 @@
-//! A store that fails at each operation, before applying it, after applying it, or hangs: times every handler outcome.
+//! A store that fails at each operation, before applying it, after applying it, or hangs: times
+//! every handler outcome.
 //!
-//! A provider sends again until it is acknowledged, as providers do. Then: the event was handled, and handled more than once only in the
-//! windows that are named in the crate docs.
+//! A provider sends again until it is acknowledged, as providers do. Then: the event was handled,
+//! and handled more than once only in the windows that are named in the crate docs.
 
 use std::{
     future::pending,
@@ -55,7 +56,8 @@ const FAULTS: [Fault; 6] = [
     Fault::Panic,
 ];
 
-/// An endpoint whose handler behaves like this the first time and succeeds from then on; effects are counted.
+/// An endpoint whose handler behaves like this the first time and succeeds from then on; effects
+/// are counted.
 fn endpoint(first: Behaviour, effects: Arc<AtomicUsize>) -> Endpoint {
     let run = Arc::new(AtomicUsize::new(0));
     let handler = move |_: Delivery<Event>| {

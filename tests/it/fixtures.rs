@@ -74,6 +74,7 @@ pub(crate) fn assert_state(record: Option<tower_webhook::store::Record>, expecte
             completion: Completion::Rejected,
             ..
         }) => "rejected".to_owned(),
+        other => panic!("an unknown state: {other:?}"),
     };
     assert_eq!(state, expected);
 }
@@ -81,14 +82,14 @@ pub(crate) fn assert_state(record: Option<tower_webhook::store::Record>, expecte
 pub(crate) fn claim_request_of_another_process(id: &str) -> ClaimRequest {
     // What the layer makes of `event(id)`: the fingerprint is Dwolla's.
     let event = tower_webhook::event::from_json::<Event>(event(id).as_bytes()).unwrap();
-    ClaimRequest {
-        key: key(id),
-        token: Token::random(),
-        fingerprint: tower_webhook::event::Event::fingerprint(&event).unwrap(),
-        lease: Duration::from_secs(60),
-        retention: Duration::from_secs(35 * 24 * 3600),
-        retry_window: Duration::from_secs(72 * 3600),
-    }
+    ClaimRequest::new(
+        key(id),
+        Token::random(),
+        tower_webhook::event::Event::fingerprint(&event).unwrap(),
+    )
+    .with_lease(Duration::from_secs(60))
+    .with_retention(Duration::from_secs(35 * 24 * 3600))
+    .with_retry_window(Duration::from_secs(72 * 3600))
 }
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);

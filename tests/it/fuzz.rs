@@ -1,5 +1,5 @@
-//! The fuzzed functions, driven by random bytes: the same few in every test run, without a file left behind. The folder
-//! `fuzz/` of the repository drives them for hours.
+//! The fuzzed functions, driven by random bytes: the same few in every test run, without a file
+//! left behind. The folder `fuzz/` of the repository drives them for hours.
 
 use proptest::prelude::*;
 

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use tower::ServiceExt as _;
 use tower_webhook::{
     Delivery, HandlerError, ResultExt, TopicRouter,
+    delivery::Claim,
     dwolla::{self, Topic},
+    handler::FromDelivery,
 };
 
 use crate::endpoint::{Endpoint, Event, event_of, signed};
@@ -155,6 +157,54 @@ async fn handlers_take_the_event_or_the_delivery_with_or_without_the_state() {
         (error.to_string().as_str(), error.is_permanent()),
         ("text is an error too", false)
     );
+}
+
+#[tokio::test]
+async fn handlers_take_up_to_three_things_after_the_state() {
+    type Noted = Arc<Mutex<Vec<String>>>;
+    fn note(noted: &Noted, words: &[&str]) {
+        noted.lock().unwrap().push(words.join(" "));
+    }
+    async fn state_and_two(noted: Noted, event: Event, claim: Claim) {
+        note(&noted, &[event.topic().as_str(), &claim.attempts().to_string()]);
+    }
+    async fn state_and_three(noted: Noted, whole: Delivery<Event>, claim: Claim, event: Event) {
+        assert_eq!(whole.event().id(), event.id());
+        assert_eq!(whole.claim().generation(), claim.generation());
+        note(&noted, &["three"]);
+    }
+    async fn two(_: Claim, event: Event) -> Result<(), HandlerError> {
+        Err(HandlerError::permanent(event.id().as_str().to_owned()))
+    }
+    async fn three(_: Claim, _: Event, _: Delivery<Event>) {}
+
+    /// A type that cannot be made of a delivery.
+    #[derive(Debug)]
+    struct Never;
+    impl FromDelivery<Event> for Never {
+        fn from_delivery(_: Delivery<Event>) -> Result<Self, HandlerError> {
+            Err(HandlerError::permanent("never"))
+        }
+    }
+    async fn the_second_is_missing(_: Noted, _: Claim, _: Never, _: Event) {
+        unreachable!("it is not called")
+    }
+
+    let noted = Noted::default();
+    let router = TopicRouter::with_state(Arc::clone(&noted))
+        .on("a", state_and_two)
+        .on("b", state_and_three)
+        .on("c", two)
+        .on("d", three)
+        .on("e", the_second_is_missing);
+    for topic in ["a", "b", "d"] {
+        router.clone().oneshot(delivery(topic).await).await.unwrap();
+    }
+    assert_eq!(*noted.lock().unwrap(), ["a 1", "three"]);
+    for (topic, expected) in [("c", "1"), ("e", "never")] {
+        let error = router.clone().oneshot(delivery(topic).await).await.unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.is_permanent()), (expected, true));
+    }
 }
 
 #[test]

@@ -28,7 +28,8 @@ fn header(name: &'static str, value: &[u8]) -> HeaderMap {
     headers
 }
 
-// ---- headers -------------------------------------------------------------------------------------------------------------------------
+// ---- headers
+// ------------------------------------------------------------------------------------------------
 
 #[tokio::test(start_paused = true)]
 async fn a_tag_in_any_other_form_is_refused_before_a_byte_is_read() {
@@ -204,7 +205,8 @@ async fn the_first_thing_that_is_wrong_answers() {
     endpoint.assert_untouched();
 }
 
-// ---- bodies --------------------------------------------------------------------------------------------------------------------------
+// ---- bodies
+// ------------------------------------------------------------------------------------------------
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_always_ready_lets_others_have_a_turn() {
@@ -364,7 +366,8 @@ async fn announced_lengths_take_no_room_from_others() {
     }
 }
 
-// ---- what a refusal leaves unread ----------------------------------------------------------------------------------------------------
+// ---- what a refusal leaves unread
+// ------------------------------------------------------------------------------------------------
 
 /// Calls its body's reader until the body is dropped.
 async fn dropped(polls: &Arc<std::sync::atomic::AtomicUsize>) {
@@ -480,4 +483,5 @@ async fn a_body_that_no_client_is_stuck_with_is_dropped_at_once() {
     assert_eq!((Arc::strong_count(&polls), polls.load(Ordering::SeqCst)), (1, 1));
 }
 
-// ---- authentic nonsense ----------------------------------------------------------------------------------------------------------------
+// ---- authentic nonsense
+// ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{Empty, Full};
 use tokio::time::sleep;
-use tower_webhook::{Delivery, RefusalKind};
+use tower_webhook::{Delivery, RefusalKind, layer::RequestBody};
 
 use crate::{
     endpoint::{Answer, Endpoint, Event, with_body},
@@ -81,7 +81,7 @@ pub(crate) async fn an_inner_error_is_500_and_its_event_runs_again(via: Via) {
 }
 
 pub(crate) async fn the_inner_service_gets_the_request_with_its_body_and_the_delivery(via: Via) {
-    let endpoint = Endpoint::http(async |request: Request<Full<Bytes>>| {
+    let endpoint = Endpoint::http(async |request: Request<RequestBody>| {
         use http_body_util::BodyExt as _;
         let delivery = request.extensions().get::<Delivery<Event>>().unwrap().clone();
         assert_eq!(
@@ -135,7 +135,7 @@ impl Answer {
 async fn the_inner_services_readiness_is_asked_for_after_the_claim_and_strangers_never_reach_it() {
     #[derive(Clone)]
     struct Unready(Arc<AtomicUsize>);
-    impl tower::Service<Request<Full<Bytes>>> for Unready {
+    impl tower::Service<Request<RequestBody>> for Unready {
         type Response = Response<Full<Bytes>>;
         type Error = std::io::Error;
         type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
@@ -143,7 +143,7 @@ async fn the_inner_services_readiness_is_asked_for_after_the_claim_and_strangers
             self.0.fetch_add(1, Ordering::SeqCst);
             std::task::Poll::Ready(Err(std::io::Error::other("no permits")))
         }
-        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        fn call(&mut self, _: Request<RequestBody>) -> Self::Future {
             unreachable!("never ready")
         }
     }

@@ -27,10 +27,11 @@ use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt as _, regis
 use crate::body::{Script, Step};
 use crate::endpoint::{Endpoint, Event, SECRET, event, event_of, secrets, signature, signed, with_body};
 
-/// Everything that is traced on this thread, as text; and the spans' fields. Each test has its own thread and a runtime on it.
+/// Everything that is traced on this thread, as text; and the spans' fields. Each test has its own
+/// thread and a runtime on it.
 ///
-/// One subscriber serves all tests: were there one for each, `tracing` could cache that nobody listens to a line which another
-/// thread's test reached first.
+/// One subscriber serves all tests: were there one for each, `tracing` could cache that nobody
+/// listens to a line which another thread's test reached first.
 #[derive(Clone, Default)]
 pub(crate) struct Capture(Arc<Mutex<Captured>>);
 
@@ -129,6 +130,7 @@ async fn a_delivery_has_one_span_with_all_that_is_known_of_it() {
     let field = |name: &str| span.get(name).map(String::as_str);
     assert_eq!(field("name"), Some("webhook"));
     assert_eq!(field("provider"), Some("\"dwolla\""));
+    assert_eq!(field("source"), Some("\"delivered\""));
     assert_eq!((field("topic"), field("id")), (Some("customer_created"), Some("1")));
     assert_eq!((field("attempt"), field("outcome")), (Some("1"), Some("\"handled\"")));
     assert_eq!(
@@ -259,7 +261,8 @@ async fn no_secret_tag_or_body_is_in_any_log_answer_or_debug_output() {
             Ok(())
         }
     });
-    // Accepted, duplicate, conflicting, forged in every way, and authentic nonsense that holds the marker in every place.
+    // Accepted, duplicate, conflicting, forged in every way, and authentic nonsense that holds the
+    // marker in every place.
     let accepted = endpoint
         .send(with_body(headers.clone(), Full::from(body.clone())))
         .await;
@@ -333,7 +336,8 @@ fn a_short_secret_is_taken_with_one_warning() {
     assert_eq!(capture.text(), "");
 }
 
-// ---- what one line says where there are no spans ---------------------------------------------------------------------------------------
+// ---- what one line says where there are no spans
+// ---------------------------------------------------------------------------------------
 
 type Line = HashMap<String, String>;
 
@@ -391,7 +395,7 @@ impl Lines {
     }
 
     /// The only line since the last was taken: its level, and these fields. Every line has
-    /// `provider`, `namespace` and `duration_ms`.
+    /// `provider`, `namespace`, `source` and `duration_ms`.
     #[track_caller]
     fn assert_one(&self, level: &str, expected: &[(&str, &str)]) {
         let lines = self.take();
@@ -403,6 +407,7 @@ impl Lines {
         assert_eq!(field("level").as_deref(), Some(level), "{line:#?}");
         assert_eq!(field("provider").as_deref(), Some("dwolla"), "{line:#?}");
         assert_eq!(field("namespace").as_deref(), Some("dwolla"), "{line:#?}");
+        assert_eq!(field("source").as_deref(), Some("delivered"), "{line:#?}");
         let duration = field("duration_ms").map(|millis| millis.parse::<f64>());
         assert!(matches!(duration, Some(Ok(0.0..))), "{line:#?}");
         for (name, value) in expected {
@@ -412,6 +417,27 @@ impl Lines {
         // What is not known is not there.
         assert!(found.is_empty(), "unexpected {found:?} in {line:#?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_was_handed_in_has_its_line_and_its_span_without_a_status() {
+    let capture = Capture::start();
+    let layer = WebhookLayer::new(Dwolla::new(SECRET).unwrap(), MemoryStore::new());
+    let processor = layer.processor(TopicRouter::new().on("customer_created", succeed));
+    let fetched = || Event::from_json(event("1").as_bytes()).unwrap();
+    processor.process(fetched()).await;
+    let span = capture.span();
+    let field = |name: &str| span.get(name).map(String::as_str);
+    assert_eq!((field("source"), field("id")), (Some("\"fetched\""), Some("1")));
+    assert_eq!((field("attempt"), field("outcome")), (Some("1"), Some("\"handled\"")));
+
+    let (lines, _guard) = Lines::without_spans();
+    processor.process(fetched()).await;
+    let lines = lines.take();
+    let line = |name: &str| lines[0].get(name).map(String::as_str);
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert_eq!((line("source"), line("outcome")), (Some("fetched"), Some("duplicate")));
+    assert_eq!((line("id"), line("status")), (Some("1"), None));
 }
 
 /// What every line about the event 1 has, and these.
@@ -559,7 +585,7 @@ async fn the_line_has_the_status_that_the_provider_got_and_the_time_from_arrival
         );
         assert_eq!(
             field("reason"),
-            Some("the answer was due before the handler had finished")
+            Some("the response was due before the handler had finished")
         );
         assert_eq!(field("duration_ms"), Some("8000.0"));
     }

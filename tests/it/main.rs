@@ -12,6 +12,10 @@ mod wire;
 mod fixtures;
 
 mod architecture;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod inbox;
+mod msrv;
+mod prose;
 mod signature;
 mod explain;
 mod schemes;
@@ -43,6 +47,8 @@ mod store_failures;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod drain;
 #[cfg(all(feature = "memory", feature = "test-util"))]
+mod processor;
+#[cfg(all(feature = "memory", feature = "test-util"))]
 mod transports;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod hostile;
@@ -54,6 +60,10 @@ mod completion;
 mod faults;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod handlers;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod middleware;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod refusals;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod custom;
 #[cfg(all(feature = "memory", feature = "test-util"))]
@@ -74,48 +84,27 @@ mod sockets;
 mod axum_app;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod store;
-#[cfg(all(feature = "memory", feature = "redis", feature = "test-util"))]
+#[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
+mod purging;
+#[cfg(all(feature = "memory", feature = "test-util"))]
 mod redis;
-#[cfg(all(
-    any(feature = "sqlite", feature = "postgres", feature = "redis"),
-    feature = "memory",
-    feature = "test-util"
-))]
+#[cfg(all(feature = "memory", feature = "test-util"))]
 mod over_store;
-#[cfg(all(
-    any(feature = "sqlite", feature = "postgres"),
-    feature = "memory",
-    feature = "test-util"
-))]
+#[cfg(all(feature = "memory", feature = "test-util"))]
 mod transactions;
-#[cfg(all(
-    any(feature = "sqlite", feature = "postgres"),
-    feature = "memory",
-    feature = "test-util"
-))]
+#[cfg(all(feature = "memory", feature = "test-util"))]
 mod guide;
-#[cfg(all(
-    any(feature = "sqlite", feature = "postgres", feature = "redis"),
-    feature = "memory",
-    feature = "test-util"
-))]
+#[cfg(all(feature = "memory", feature = "test-util"))]
 mod clock_steps;
-#[cfg(all(
-    any(feature = "postgres", feature = "redis"),
-    feature = "memory",
-    feature = "test-util"
-))]
+#[cfg(all(feature = "memory", feature = "test-util"))]
 mod outage;
+#[cfg(feature = "memory")]
 mod connect;
-#[cfg(all(feature = "postgres", feature = "memory", feature = "test-util"))]
+#[cfg(all(feature = "memory", feature = "test-util"))]
 mod postgres;
-#[cfg(all(feature = "sqlite", feature = "memory", feature = "test-util"))]
+#[cfg(all(feature = "memory", feature = "test-util"))]
 mod sqlite;
-#[cfg(all(
-    any(feature = "sqlite", feature = "postgres", feature = "redis"),
-    feature = "memory",
-    feature = "test-util"
-))]
+#[cfg(all(feature = "memory", feature = "test-util"))]
 mod processes;
 mod fuzz_bodies;
 mod fuzz;

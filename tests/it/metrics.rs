@@ -6,11 +6,12 @@ use http_body_util::Full;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::time::sleep;
 use tower_webhook::{
-    Delivery, HandlerError,
+    Delivery, HandlerError, MemoryStore, TopicRouter, WebhookLayer,
+    dwolla::Dwolla,
     testing::{Fault, Operation},
 };
 
-use crate::endpoint::{Endpoint, Event, event, event_of, signature, signed, with_body};
+use crate::endpoint::{Endpoint, Event, SECRET, event, event_of, signature, signed, with_body};
 
 /// What this thread records. Each test has its own thread, and a runtime on it.
 struct Recorded(PrometheusHandle);
@@ -57,7 +58,8 @@ async fn deliveries_are_counted_by_outcome_and_reason() {
         .await;
     endpoint.send(with_body(signature(b"{}"), Full::from(event("3")))).await;
     endpoint.send(signed("{}")).await;
-    let deliveries = |labels: &str| format!("webhook_deliveries_total{{provider=\"dwolla\",{labels}}}");
+    let deliveries =
+        |labels: &str| format!("webhook_deliveries_total{{provider=\"dwolla\",{labels},source=\"delivered\"}}");
     let handled = r#"topic="customer_created",outcome="handled",reason="""#;
     recorded.assert(&deliveries(handled), "1");
     recorded.assert(
@@ -69,6 +71,25 @@ async fn deliveries_are_counted_by_outcome_and_reason() {
     recorded.assert(&deliveries(r#"topic="",outcome="signature",reason="mismatch""#), "1");
     recorded.assert(&deliveries(r#"topic="",outcome="not-an-event",reason="""#), "1");
     recorded.assert(r#"webhook_verified_total{provider="dwolla",secret="0"}"#, "5");
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_were_handed_in_are_counted_apart() {
+    let (recorded, _guard) = Recorded::start();
+    let layer = WebhookLayer::new(Dwolla::new(SECRET).unwrap(), MemoryStore::new());
+    let processor = layer.processor(TopicRouter::new().on("customer_created", succeed));
+    for _ in 0..3 {
+        let fetched = Event::from_json(event("1").as_bytes()).unwrap();
+        processor.process(fetched).await;
+    }
+    let deliveries = |outcome: &str| {
+        format!(
+            "webhook_deliveries_total{{provider=\"dwolla\",topic=\"customer_created\",outcome=\"{outcome}\",reason=\"\",source=\"fetched\"}}"
+        )
+    };
+    recorded.assert(&deliveries("handled"), "1");
+    recorded.assert(&deliveries("duplicate"), "2");
+    recorded.assert(r#"webhook_requests_in_flight{provider="dwolla"}"#, "0");
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +119,8 @@ async fn handlers_stores_and_ages_are_timed() {
         sleep(Duration::from_secs(3)).await;
         Ok(())
     });
-    tokio::time::advance(Duration::from_millis(10_144)).await; // the event is from 144 ms after the start
+    // The event is from 144 ms after the start.
+    tokio::time::advance(Duration::from_millis(10_144)).await;
     endpoint.deliver("1").await.assert_acknowledged();
     recorded.assert(
         r#"webhook_handler_seconds_sum{provider="dwolla",topic="customer_created",outcome="handled"}"#,
@@ -124,7 +146,7 @@ async fn handlers_stores_and_ages_are_timed() {
         "2",
     );
     recorded.assert(
-        r#"webhook_deliveries_total{provider="dwolla",topic="customer_created",outcome="store",reason="unavailable"}"#,
+        r#"webhook_deliveries_total{provider="dwolla",topic="customer_created",outcome="store",reason="unavailable",source="delivered"}"#,
         "1",
     );
 }

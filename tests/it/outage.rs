@@ -1,4 +1,5 @@
-//! A network that passes nothing for some seconds while deliveries keep coming: when it passes again, the store works again.
+//! A network that passes nothing for some seconds while deliveries keep coming: when it passes
+//! again, the store works again.
 
 use std::{
     sync::{
@@ -24,7 +25,8 @@ const GAP: Duration = Duration::from_millis(20);
 /// What the layer gives a store by default.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What stands between a store and its server. A connection on which something was said during an outage passes nothing any more.
+/// What stands between a store and its server. A connection on which something was said during an
+/// outage passes nothing any more.
 struct Network {
     port: u16,
     is_out: Arc<AtomicBool>,
@@ -102,7 +104,8 @@ async fn comes_back<S: IdempotencyStore + Clone>(store: S, network: Network) {
     network.is_out.store(false, SeqCst);
     let after = Arc::<Claims>::default();
     let namespace_after = format!("{namespace}, after");
-    // Those that came during the outage are in the way for two seconds; the rest of the six is the machine's.
+    // Those that came during the outage are in the way for two seconds; the rest of the six is the
+    // machine's.
     deliver(&store, &namespace_after, &after, |claims| {
         claims.answered.load(SeqCst) >= 50 || claims.sent.load(SeqCst) >= 400
     })
@@ -111,7 +114,6 @@ async fn comes_back<S: IdempotencyStore + Clone>(store: S, network: Network) {
     assert!(answered >= 50, "{answered} of {sent} were answered after the outage");
 }
 
-#[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_comes_back_while_deliveries_keep_coming() {
     use crate::postgres::server::{PASSWORD, Server};
@@ -119,7 +121,7 @@ async fn postgres_comes_back_while_deliveries_keep_coming() {
     let Some(server) = Server::shared() else { return };
     let network = Network::to(server.port()).await;
     let url = format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/postgres", network.port);
-    let store = tower_webhook::store::PostgresStore::builder()
+    let store = tower_webhook_sqlx::PostgresStore::builder()
         .table("outage")
         .connect(&url)
         .await
@@ -127,7 +129,6 @@ async fn postgres_comes_back_while_deliveries_keep_coming() {
     comes_back(store, network).await;
 }
 
-#[cfg(feature = "redis")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_comes_back_while_deliveries_keep_coming() {
     let Some(server) = crate::redis::server::Server::shared() else {
@@ -135,6 +136,6 @@ async fn redis_comes_back_while_deliveries_keep_coming() {
     };
     let network = Network::to(server.port()).await;
     let url = format!("redis://127.0.0.1:{}", network.port);
-    let store = tower_webhook::store::RedisStore::connect(&url).await.unwrap();
+    let store = tower_webhook_redis::RedisStore::connect(&url).await.unwrap();
     comes_back(store, network).await;
 }

@@ -1,4 +1,5 @@
-//! What is asked of every store that outlives the process: many that race for one event, and a whole endpoint while the store fails.
+//! What is asked of every store that outlives the process: many that race for one event, and a
+//! whole endpoint while the store fails.
 
 use std::{
     collections::HashMap,
@@ -24,18 +25,19 @@ pub(crate) const LEASE: Duration = Duration::from_secs(60);
 pub(crate) const RETENTION: Duration = Duration::from_secs(3600);
 
 pub(crate) fn claim_request_in(namespace: &str, id: &str) -> ClaimRequest {
-    ClaimRequest {
-        key: Key::new(namespace, EventId::new(id).unwrap()),
-        token: Token::random(),
-        fingerprint: Fingerprint::of([id]),
-        lease: LEASE,
-        retention: RETENTION,
-        retry_window: Duration::from_secs(600),
-    }
+    ClaimRequest::new(
+        Key::new(namespace, EventId::new(id).unwrap()),
+        Token::random(),
+        Fingerprint::of([id]),
+    )
+    .with_lease(LEASE)
+    .with_retention(RETENTION)
+    .with_retry_window(Duration::from_secs(600))
 }
 
-/// 48 tasks over these stores, each with connections of its own, claim 1,000 events, each task in another order; then once more when
-/// the leases are over. Each event has one winner a round, and the others are told that it runs.
+/// 48 tasks over these stores, each with connections of its own, claim 1,000 events, each task in
+/// another order; then once more when the leases are over. Each event has one winner a round, and
+/// the others are told that it runs.
 pub(crate) async fn one_of_many_wins_each_event<S>(stores: &[S], advance: impl Fn(&S, Duration))
 where
     S: IdempotencyStore + Clone,
@@ -54,7 +56,8 @@ where
             );
             tasks.spawn(async move {
                 for step in 0..EVENTS {
-                    // 7 and 1,000 have no common divisor: every task meets every event, and half of them at about the same time.
+                    // 7 and 1,000 have no common divisor: every task meets every event, and half of
+                    // them at about the same time.
                     let number = (step * 7 + task / 2) % EVENTS;
                     let claim_request = claim_request_in(&namespace, &format!("event {number}"));
                     match store.claim(&claim_request).await.unwrap() {
@@ -96,11 +99,7 @@ pub(crate) async fn an_operator_counts_by_state_and_lists_what_is_overdue<S: Sto
     store.complete(&claim_requests[0], Completion::Handled).await.unwrap();
     store.complete(&claim_requests[1], Completion::Rejected).await.unwrap();
     store.release(&claim_requests[2]).await.unwrap();
-    let counts = Counts {
-        claimed: 2,
-        free: 1,
-        done: 2,
-    };
+    let counts = Counts::new(2, 1, 2);
     assert_eq!(store.count(&namespace).await.unwrap(), counts);
     assert_eq!(store.expired_claims(&namespace, 10).await.unwrap(), []);
 
@@ -161,7 +160,8 @@ impl App {
         }
     }
 
-    /// Sends the event; the status, which is 200 or one that makes the provider come again, in bounded time.
+    /// Sends the event; the status, which is 200 or one that makes the provider come again, in
+    /// bounded time.
     pub(crate) async fn deliver(&self, id: &str) -> u16 {
         let began = Instant::now();
         let status = self.answer(id).await.status.as_u16();

@@ -93,7 +93,8 @@ async fn an_event_older_than_the_oldest_accepted_is_400_and_leaves_no_trace() {
     let age = Duration::from_secs(31 * 24 * 3600);
     let endpoint = Endpoint::with(succeed, |builder| builder.max_event_age(age));
     tokio::time::advance(age).await;
-    endpoint.deliver("1").await.assert_acknowledged(); // created a fraction of a second after the clock's start
+    // Created a fraction of a second after the clock's start.
+    endpoint.deliver("1").await.assert_acknowledged();
     tokio::time::advance(SECOND).await;
     let answer = endpoint.deliver("2").await;
     answer.assert_refused(400, RefusalKind::TooOld);

@@ -53,7 +53,8 @@ pub(crate) async fn a_body_over_the_limit_is_413_and_one_of_exactly_the_limit_is
     let endpoint = Endpoint::with(succeed, |builder| builder.body_limit(exact))
         .over(via)
         .await;
-    // By what is announced, be it by the length of the body or by a header alone; and in chunks, by what arrives.
+    // By what is announced, be it by the length of the body or by a header alone; and in chunks, by
+    // what arrives.
     let announced = signed(format!("{body} "));
     let length = HeaderValue::from_str(&(exact + 1).to_string()).unwrap();
     let mut by_header_alone = with_body(signature(body.as_bytes()), Script::new([Step::Stall]));

@@ -1,8 +1,22 @@
 //! Builders refuse contradictions, and name them.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla, layer::WebhookLayerBuilder};
+use bytes::Bytes;
+use http::HeaderMap;
+use tower_webhook::{
+    MemoryStore, Provider, WebhookLayer,
+    dwolla::{self, Dwolla},
+    event::EventError,
+    layer::WebhookLayerBuilder,
+    linear::Linear,
+    provider::{DeliveryPolicy, KnownTopics},
+    signature::{Secrets, Verifier},
+    slack::Slack,
+};
 
 type Builder = WebhookLayerBuilder<Dwolla, MemoryStore>;
 
@@ -25,6 +39,65 @@ fn assert_refused(settings: impl FnOnce(Builder) -> Builder, message: &str) {
 #[test]
 fn the_defaults_are_valid() {
     assert_eq!(build(|builder| builder), Ok(()));
+}
+
+/// A provider whose retries end before a lease does.
+struct Hasty(Dwolla);
+
+impl Provider for Hasty {
+    type Event = dwolla::Event;
+
+    fn name(&self) -> &str {
+        "hasty"
+    }
+    fn verifier(&self) -> &Verifier {
+        self.0.verifier()
+    }
+    fn event(&self, headers: &HeaderMap, body: &Bytes) -> Result<dwolla::Event, EventError> {
+        self.0.event(headers, body)
+    }
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(10 * SECOND, 30 * SECOND)
+    }
+}
+
+#[test]
+#[should_panic(expected = "the lease (60s) is not shorter than hasty retries (30s)")]
+fn a_layer_whose_defaults_contradict_each_other_is_not_made() {
+    let hasty = Hasty(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap());
+    let _ = WebhookLayer::new(hasty, MemoryStore::new());
+}
+
+#[test]
+fn a_shared_provider_is_the_same_provider() {
+    let hasty = Arc::new(Hasty(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap()));
+    assert_eq!(Provider::name(&hasty), "hasty");
+    assert_eq!(Provider::policy(&hasty), DeliveryPolicy::new(10 * SECOND, 30 * SECOND));
+
+    // What a provider says otherwise than by default, a shared one says too.
+    let slack = Slack::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
+    let shared = Arc::new(slack.clone());
+    assert!(slack.ids_are_unique() && Provider::ids_are_unique(&shared));
+    let known = |topics: KnownTopics| topics.doubt("app_mentoin");
+    assert_eq!(known(Provider::known_topics(&shared)), known(slack.known_topics()));
+    assert!(known(slack.known_topics()).is_some());
+    let window = Provider::signature_window(&shared);
+    assert_eq!((window, slack.signature_window()), (Some(300 * SECOND), window));
+
+    let scheme = slack.verifier().scheme().unwrap();
+    let secrets = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
+    let body = br#"{"type":"url_verification","challenge":"3eZbrw1aB10F"}"#;
+    let headers = scheme.sign(&secrets, body).unwrap();
+    let verified = Provider::verifier(&shared).verify(&headers, body).unwrap();
+    let event = Provider::event(&shared, &headers, &Bytes::from_static(body)).unwrap();
+    let handshake = Provider::handshake(&shared, &event, verified).unwrap();
+    assert_eq!(handshake.unwrap().body().unwrap(), "3eZbrw1aB10F");
+
+    let linear = Arc::new(Linear::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap());
+    let body = br#"{"type":"Issue","action":"create","data":{},"webhookTimestamp":1600000000000}"#;
+    let event = Provider::event(&linear, &HeaderMap::new(), &Bytes::from_static(body)).unwrap();
+    assert!(Provider::check_time(&linear, &event, SystemTime::now()).is_err());
+    let _ = WebhookLayer::new(linear, MemoryStore::new());
 }
 
 #[test]

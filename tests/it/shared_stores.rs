@@ -13,7 +13,7 @@ use tower_webhook::{
     MemoryStore, TopicRouter, WebhookLayer,
     dwolla::{Dwolla, Event, Topic},
     github::GitHub,
-    layer::{ResponseBody, WebhookService},
+    layer::{RequestBody, ResponseBody, WebhookService},
     signature::Secrets,
     store::{AnyStore, IdempotencyStore},
     testing::{self, FaultyStore},
@@ -287,7 +287,7 @@ fn http_services_of_one_layer_are_one_endpoint_and_those_of_two_are_two() {
     let capture = Capture::start();
     let store = MemoryStore::new();
     let service =
-        || service_fn(async |_: Request<Full<Bytes>>| Ok::<_, String>(Response::new(Full::<Bytes>::default())));
+        || service_fn(async |_: Request<RequestBody>| Ok::<_, String>(Response::new(Full::<Bytes>::default())));
     let one = WebhookLayer::new(dwolla(&[OURS]), store.clone());
     // as axum does for each route, and for each request
     let _services = (one.layer(service()), one.layer(service()), one.clone().layer(service()));
@@ -312,7 +312,7 @@ fn http_services_of_one_layer_are_one_endpoint_and_those_of_two_are_two() {
 #[test]
 fn topic_handlers_and_an_http_service_are_two_endpoints_in_either_order() {
     let service =
-        || service_fn(async |_: Request<Full<Bytes>>| Ok::<_, String>(Response::new(Full::<Bytes>::default())));
+        || service_fn(async |_: Request<RequestBody>| Ok::<_, String>(Response::new(Full::<Bytes>::default())));
     for http_first in [true, false] {
         let capture = Capture::start();
         let layer = layer(&[OURS], MemoryStore::new());

@@ -59,7 +59,8 @@ impl Harness<MemoryStore> {
         }
     }
 
-    /// One whose store was made a fraction of a second past the clock's full one, so that every time is rounded.
+    /// One whose store was made a fraction of a second past the clock's full one, so that every
+    /// time is rounded.
     fn between_seconds() -> Self {
         let clock = ManualClock::new();
         let store = MemoryStore::builder().clock(clock.clone()).build();
@@ -81,7 +82,8 @@ tower_webhook::store_suite!(memory_between_seconds, Harness::between_seconds());
 tower_webhook::store_suite!(memory_with_its_clock_set_back, Harness::set_back());
 tower_webhook::store_suite!(shared, Harness::new().wrapped(Arc::new));
 tower_webhook::store_suite!(faulty_without_faults, Harness::new().wrapped(FaultyStore::new));
-// 64 ids are more than any one property uses: a bounded store keeps every promise while it has room.
+// 64 ids are more than any one property uses: a bounded store keeps every promise while it has
+// room.
 tower_webhook::store_suite!(memory_with_little_room, Harness::with_capacity(64));
 // The suite may wait for a harness, and be skipped.
 tower_webhook::store_suite!(skipped, std::future::ready(None::<Harness<MemoryStore>>).await);
@@ -109,14 +111,14 @@ const RETENTION: Duration = Duration::from_secs(3600);
 const RETRY_HORIZON: Duration = Duration::from_secs(600);
 
 fn claim_request(id: impl std::fmt::Display) -> ClaimRequest {
-    ClaimRequest {
-        key: Key::new("provider", EventId::new(&id.to_string()).unwrap()),
-        token: Token::random(),
-        fingerprint: Fingerprint::of(["event"]),
-        lease: LEASE,
-        retention: RETENTION,
-        retry_window: RETRY_HORIZON,
-    }
+    ClaimRequest::new(
+        Key::new("provider", EventId::new(&id.to_string()).unwrap()),
+        Token::random(),
+        Fingerprint::of(["event"]),
+    )
+    .with_lease(LEASE)
+    .with_retention(RETENTION)
+    .with_retry_window(RETRY_HORIZON)
 }
 
 const FIRST: Claimed = Claimed::Acquired {
@@ -346,10 +348,7 @@ async fn a_full_store_drops_finished_events_that_no_provider_retries_the_oldest_
 async fn a_full_store_has_room_from_the_second_in_which_a_record_expires() {
     let Harness { store, clock } = Harness::with_capacity(3);
     for id in ["first", "second", "third"] {
-        let patient = ClaimRequest {
-            retry_window: 2 * RETENTION,
-            ..claim_request(id)
-        };
+        let patient = claim_request(id).with_retry_window(2 * RETENTION);
         store.complete(&patient, Completion::Handled).await.unwrap();
         clock.advance(Duration::from_secs(100));
     }
@@ -384,10 +383,7 @@ async fn a_full_store_never_drops_an_event_that_is_not_finished() {
 #[tokio::test]
 async fn the_horizon_counts_from_the_end_of_the_run_by_the_ticket_that_finished_it() {
     let Harness { store, clock } = Harness::with_capacity(1);
-    let patient = ClaimRequest {
-        retry_window: 2 * RETRY_HORIZON,
-        ..claim_request("event")
-    };
+    let patient = claim_request("event").with_retry_window(2 * RETRY_HORIZON);
     assert_eq!(store.claim(&patient).await.unwrap(), FIRST);
     clock.advance(Duration::from_secs(50));
     store.complete(&patient, Completion::Rejected).await.unwrap();
@@ -400,10 +396,7 @@ async fn the_horizon_counts_from_the_end_of_the_run_by_the_ticket_that_finished_
 #[tokio::test]
 async fn expired_records_make_room_before_any_is_dropped_early() {
     let Harness { store, clock } = Harness::with_capacity(3);
-    let short = ClaimRequest {
-        retention: Duration::from_secs(700),
-        ..claim_request("short")
-    };
+    let short = claim_request("short").with_retention(Duration::from_secs(700));
     assert_eq!(store.claim(&short).await.unwrap(), FIRST);
     assert_eq!(store.release(&short).await.unwrap(), Effect::Applied);
     finish(&store, "finished").await;
@@ -412,6 +405,51 @@ async fn expired_records_make_room_before_any_is_dropped_early() {
     assert_eq!(store.claim(&claim_request("new")).await.unwrap(), FIRST);
     assert!(is_known(&store, "finished").await && is_known(&store, "finished too").await);
     assert_eq!((store.len(), store.dropped_early()), (3, 0));
+}
+
+#[tokio::test]
+async fn of_events_with_several_retry_windows_the_one_that_is_out_of_it_longest_is_dropped() {
+    let Harness { store, clock } = Harness::with_capacity(3);
+    for (id, retry_window, retention) in [
+        ("out for 100 s", 700, 3600),
+        ("out for 300 s", 500, 7200),
+        ("out for 200 s", 600, 1800),
+    ] {
+        let request = claim_request(id)
+            .with_retry_window(Duration::from_secs(retry_window))
+            .with_retention(Duration::from_secs(retention));
+        store.complete(&request, Completion::Handled).await.unwrap();
+    }
+    clock.advance(Duration::from_secs(800));
+    for (new, gone) in [("a", "out for 300 s"), ("b", "out for 200 s"), ("c", "out for 100 s")] {
+        assert!(is_known(&store, gone).await);
+        assert_eq!(store.claim(&claim_request(new)).await.unwrap(), FIRST);
+        assert!(!is_known(&store, gone).await, "{gone}");
+    }
+    assert_is_full(store.claim(&claim_request("d")).await, 3);
+    assert_eq!((store.len(), store.dropped_early()), (3, 3));
+}
+
+#[tokio::test]
+async fn what_is_forgotten_makes_room_once() {
+    let Harness { store, clock } = Harness::with_capacity(2);
+    for id in ["first", "second"] {
+        finish(&store, id).await;
+    }
+    for _ in 0..3 {
+        assert_eq!(
+            store.forget(&claim_request("first").key).await.unwrap(),
+            Effect::Applied
+        );
+        finish(&store, "first").await;
+        clock.advance(Duration::from_secs(1));
+    }
+    clock.advance(RETRY_HORIZON);
+    for id in ["third", "fourth"] {
+        finish(&store, id).await;
+    }
+    assert_is_full(store.claim(&claim_request("fifth")).await, 2);
+    assert_eq!((store.len(), store.dropped_early()), (2, 2));
 }
 
 #[tokio::test]
@@ -602,13 +640,15 @@ fn a_manual_clock_moves_only_by_hand_and_for_all_its_clones() {
 async fn an_operator_counts_by_state_and_lists_what_is_overdue() {
     let harness = Harness::new();
     let store = AnyStore::new(FaultyStore::new(harness.store.clone()));
-    let claim_request = |namespace: &str, id: &str| ClaimRequest {
-        key: Key::new(namespace, EventId::new(id).unwrap()),
-        token: Token::random(),
-        fingerprint: Fingerprint::of([id]),
-        lease: Duration::from_secs(60),
-        retention: Duration::from_secs(3600),
-        retry_window: Duration::from_secs(600),
+    let claim_request = |namespace: &str, id: &str| {
+        ClaimRequest::new(
+            Key::new(namespace, EventId::new(id).unwrap()),
+            Token::random(),
+            Fingerprint::of([id]),
+        )
+        .with_lease(Duration::from_secs(60))
+        .with_retention(Duration::from_secs(3600))
+        .with_retry_window(Duration::from_secs(600))
     };
     assert_eq!(store.count("dwolla").await.unwrap(), Counts::default());
     let claim_requests: Vec<_> = (0..6).map(|id| claim_request("dwolla", &id.to_string())).collect();
@@ -622,16 +662,9 @@ async fn an_operator_counts_by_state_and_lists_what_is_overdue() {
     let other = claim_request("stripe", "0");
     store.claim(&other).await.unwrap();
     store.complete(&other, Completion::Handled).await.unwrap();
-    let counts = Counts {
-        claimed: 3,
-        free: 1,
-        done: 2,
-    };
+    let counts = Counts::new(3, 1, 2);
     assert_eq!(store.count("dwolla").await.unwrap(), counts);
-    let done = Counts {
-        done: 1,
-        ..Counts::default()
-    };
+    let done = Counts::new(0, 0, 1);
     assert_eq!(store.count("stripe").await.unwrap(), done);
     assert_eq!(store.count("nobody").await.unwrap(), Counts::default());
 
@@ -657,10 +690,7 @@ async fn an_operator_counts_by_state_and_lists_what_is_overdue() {
 
     // and what has expired counts no more, whether it was removed or not
     harness.advance(Duration::from_secs(3600)).await;
-    let counts = Counts {
-        claimed: 1,
-        ..Counts::default()
-    };
+    let counts = Counts::new(1, 0, 0);
     assert_eq!(store.count("dwolla").await.unwrap(), counts);
     assert_eq!(store.expired_claims("dwolla", 10).await.unwrap(), [keys[1].clone()]);
     assert_eq!(store.purge(10).await.unwrap(), 0);

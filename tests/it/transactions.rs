@@ -1,4 +1,5 @@
-//! Effect and DONE in one transaction: both or neither, however the handler ends and whoever has the event by then.
+//! Effect and DONE in one transaction: both or neither, however the handler ends and whoever has
+//! the event by then.
 
 use std::{
     future::{Future, ready},
@@ -10,7 +11,7 @@ use tower_webhook::{
     Delivery, HandlerError, ResultExt as _, WebhookLayer,
     dwolla::{self, Dwolla},
     event::Fingerprint,
-    store::{ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, State, StoreError, StoreErrorKind, Token},
+    store::{Claimed, Completion, Effect, IdempotencyStore, State, StoreError, StoreErrorKind, Token},
     testing::{self, FaultyStore, Operation},
 };
 
@@ -136,11 +137,9 @@ pub(crate) async fn a_run_that_lost_its_claim_leaves_no_effect(books: impl Books
                         true => other.get(&key).await?.unwrap().fingerprint,
                         false => Fingerprint::of(["other facts"]),
                     };
-                    let claim_request = ClaimRequest {
-                        fingerprint,
-                        token: Token::random(),
-                        ..claim_request_in("dwolla", key.id().as_str())
-                    };
+                    let claim_request = claim_request_in("dwolla", key.id().as_str())
+                        .with_fingerprint(fingerprint)
+                        .with_token(Token::random());
                     assert_eq!(
                         other.claim(&claim_request).await?,
                         Claimed::Acquired {
@@ -175,7 +174,8 @@ pub(crate) async fn a_run_that_lost_its_claim_leaves_no_effect(books: impl Books
     }
 }
 
-/// As long as the transaction is open, no renewal comes through: the claim is held all the same, and what is committed is there once.
+/// As long as the transaction is open, no renewal comes through: the claim is held all the same,
+/// and what is committed is there once.
 pub(crate) async fn a_renewal_that_waits_for_the_handlers_own_transaction_is_no_lost_lease(books: impl Books) {
     const LIMIT: Duration = Duration::from_millis(500);
     let store = FaultyStore::new(books.store());

@@ -1,5 +1,5 @@
-//! What needs no paused clock holds for every transport: the service called directly, hyper with HTTP/1 and
-//! HTTP/2, and axum. Each case is written once, in the file that its path names.
+//! What needs no paused clock holds for every transport: the service called directly, hyper with
+//! HTTP/1 and HTTP/2, and axum. Each case is written once, in the file that its path names.
 
 /// A test of each case over this transport, with this attribute.
 macro_rules! for_every_case {

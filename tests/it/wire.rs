@@ -18,6 +18,7 @@ use tokio::{
     task::JoinSet,
 };
 use tower::ServiceExt as _;
+use tower_webhook::{Outcome, Refusal};
 
 use crate::endpoint::{Answer, BodyError, BoxService, TestBody};
 
@@ -96,10 +97,18 @@ impl Wire {
         Self::Http2(address, provider, Arc::new(driver))
     }
 
-    /// Dropped before it completes, the request is given up: its call is dropped, its connection closed or its stream reset.
+    /// Dropped before it completes, the request is given up: its call is dropped, its connection
+    /// closed or its stream reset.
     pub(crate) async fn send(&self, mut request: Request<TestBody>) -> Answer {
         match self {
-            Self::Direct(service) => Answer::of(service.clone().oneshot(request).await.unwrap()).await,
+            Self::Direct(service) => {
+                let response = service.clone().oneshot(request).await.unwrap();
+                // Whatever it is, it says how the event ended.
+                let outcome = response.extensions().get::<Outcome>().expect("an outcome");
+                let refusal = response.extensions().get::<Refusal>();
+                assert_eq!(outcome.refusal(), refusal);
+                Answer::of(response).await
+            }
             Self::Http1(address) => {
                 let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
                 let (mut provider, connection) = http1::handshake(io).await.unwrap();

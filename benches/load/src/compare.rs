@@ -1,4 +1,5 @@
-//! The receiver beside a bare route and beside the same by hand: throughput, and processor time of the server.
+//! The receiver beside a bare route and beside the same by hand: throughput, and processor time of
+//! the server.
 
 use std::{net::SocketAddr, rc::Rc, time::Instant};
 
@@ -43,7 +44,8 @@ pub fn run(rounds: u64, only: &str) {
         "by hand/bare µs"
     );
     for threads in [1, 2] {
-        // So many in a turn: some ten milliseconds, so that most turns run through without a word from the scheduler.
+        // So many in a turn: some ten milliseconds, so that most turns run through without a word
+        // from the scheduler.
         for (size, count) in [(600, 500), (64 * 1024, 50)] {
             for (name, case) in [
                 ("accepted", Case::Accepted),
@@ -84,7 +86,8 @@ fn compare(name: &str, threads: usize, size: usize, count: u64, case: Case, roun
             let open = connections[which].take().expect("open connections");
             let before = servers[which].usage();
             let started = Instant::now();
-            // The client never sleeps between responses: to be woken costs the server a system call's worth of time.
+            // The client never sleeps between responses: to be woken costs the server a system
+            // call's worth of time.
             let spinner = local.spawn_local(async {
                 loop {
                     tokio::task::yield_now().await;

@@ -1,9 +1,10 @@
-//! The receiver under load, beside a bare axum route. Loopback only; every run is bounded in time and count.
+//! The receiver under load, beside a bare axum route. Loopback only; every run is bounded in time
+//! and count.
 //!
 //! ```sh
 //! cargo run --release -- compare       # throughput and processor time a request; rounds: 201
 //! cargo run --release -- soak 600      # mixed load for so many seconds
-//! cargo run --release -- slow 30 1000  # normal traffic for three times so many seconds, in the middle beside so many slow senders
+//! cargo run --release -- slow 30 1000  # normal load for 3 x 30 s, slow clients in the second
 //! ```
 //!
 //! The server is a process of its own, so that its processor time is its own.

@@ -1,4 +1,5 @@
-//! The server process. It tells its port, then its [`Usage`] for each line it is sent, and ends with its input.
+//! The server process. It tells its port, then its [`Usage`] for each line it is sent, and ends
+//! with its input.
 
 use std::{
     collections::HashSet,
@@ -39,10 +40,11 @@ pub enum Kind {
     Bare,
     /// The layer, as in the README.
     Receiver,
-    /// The same in a handler, as one writes it in an hour: HMAC, a parser, a set of ids behind a lock.
+    /// The same in a handler, as one writes it in an hour: HMAC, a parser, a set of ids behind a
+    /// lock.
     ByHand,
-    /// The receiver behind hyper with a limit on the time for headers, as examples/receiver has it. Its ids expire after 20 s, so
-    /// that what it remembers stays the same.
+    /// The receiver behind hyper with a limit on the time for headers, as examples/receiver has it.
+    /// Its ids expire after 20 s, so that what it remembers stays the same.
     Guarded,
 }
 

@@ -53,7 +53,8 @@ pub fn run(seconds: u64, slow: usize) {
         let senders: Vec<_> = (0..slow)
             .map(|sender| tokio::task::spawn_local(byte_a_second(address, sender, Rc::clone(&stop), Rc::clone(&ends))))
             .collect();
-        // Beyond the limits on a body (5 s) and on headers (10 s), so that the first have been cut off.
+        // Beyond the limits on a body (5 s) and on headers (10 s), so that the first have been cut
+        // off.
         sleep(Duration::from_secs(12)).await;
         phase(&format!("beside {slow} slow")).await;
         phase("the same, later").await;
@@ -72,7 +73,8 @@ pub fn run(seconds: u64, slow: usize) {
     }
 }
 
-/// Fresh events, one after the other on each connection. Requests a second, and each one's microseconds.
+/// Fresh events, one after the other on each connection. Requests a second, and each one's
+/// microseconds.
 async fn normal(address: SocketAddr, time: Duration, next: &Rc<Cell<u64>>) -> (f64, Vec<f64>) {
     let started = Instant::now();
     let senders: Vec<_> = (0..NORMAL)

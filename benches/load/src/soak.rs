@@ -16,7 +16,8 @@ use crate::{
 };
 
 const SENDERS: usize = 8;
-/// Between a sender's requests: some thousand requests a second, so that the machine has time for other things.
+/// Between a sender's requests: some thousand requests a second, so that the machine has time for
+/// other things.
 const PAUSE: Duration = Duration::from_millis(1);
 /// Events that all senders repeat.
 const REPEATED: u64 = 100;
@@ -117,7 +118,8 @@ async fn mixed(address: std::net::SocketAddr, sender: u64, counts: Rc<Counts>, u
 
 /// Status 0 where the connection broke before an answer.
 async fn exchange(what: &'static str, connection: &mut Connection, request: &[u8]) -> (&'static str, u16, bool) {
-    // A server that refuses while the body is on its way answers, then closes: an error in sending says nothing yet.
+    // A server that refuses while the body is on its way answers, then closes: an error in sending
+    // says nothing yet.
     let _ = connection.send(request).await;
     match connection.answer().await {
         Ok(answer) => (what, answer.status, answer.last),

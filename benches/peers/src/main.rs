@@ -1,4 +1,5 @@
-//! Verifying a signature with other crates, beside this one: the same bytes, the same algorithm, in turns.
+//! Verifying a signature with other crates, beside this one: the same bytes, the same algorithm, in
+//! turns.
 //!
 //! ```sh
 //! cargo run --release          # or: -- 101 stripe, for so many rounds of one scheme
@@ -139,8 +140,8 @@ fn svix(headers: HeaderMap, body: &[u8]) -> Contender<'_> {
     })
 }
 
-/// `async-stripe-webhook` verifies and parses in one: beside it, both here too. The topic is one that it has no type for, so that it reads no
-/// more of the object than this crate.
+/// `async-stripe-webhook` verifies and parses in one: beside it, both here too. The topic is one
+/// that it has no type for, so that it reads no more of the object than this crate.
 fn stripe_event(size: usize) -> Vec<Contender<'static>> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -29,7 +29,8 @@ use crate::common;
 #[derive(Clone)]
 pub struct Relay {
     pub port: u16,
-    /// How often the store spoke after the server had: so often, where one delivery comes after the other, was there a round trip.
+    /// How often the store spoke after the server had: so often, where one delivery comes after the
+    /// other, was there a round trip.
     round_trips: Arc<AtomicU64>,
 }
 

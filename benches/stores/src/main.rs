@@ -5,8 +5,8 @@
 //! cargo run --release -- postgres 21  # those whose name has this part; rounds
 //! ```
 //!
-//! It starts servers of its own, with their data in the folder for temporary files, and ends them. It needs redis-server, redis-cli and
-//! redis-benchmark; initdb, postgres and pgbench.
+//! It starts servers of its own, with their data in the folder for temporary files, and ends them.
+//! It needs redis-server, redis-cli and redis-benchmark; initdb, postgres and pgbench.
 
 #[path = "../../common/mod.rs"]
 mod common;

@@ -16,7 +16,8 @@ use crate::common::{claim_request, quantile};
 /// As many as a receiver has under load.
 const IN_FLIGHT: usize = 64;
 
-/// The engine's own program, or a bare loop: runs so many claims, and says how many there were in a second.
+/// The engine's own program, or a bare loop: runs so many claims, and says how many there were in a
+/// second.
 pub struct Engine<'a> {
     pub name: String,
     /// Whether it is part of the ceiling, which is the fastest of a round's.

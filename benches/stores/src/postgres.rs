@@ -3,7 +3,7 @@
 use std::fs;
 
 use tokio::runtime::Runtime;
-use tower_webhook::store::PostgresStore;
+use tower_webhook_sqlx::PostgresStore;
 
 use crate::{
     deliver::{self, Relay},
@@ -16,7 +16,7 @@ const LENGTH: Length = Length {
     in_flight: 3_200,
     alone: 300,
 };
-const CLAIM: &str = include_str!("../../../src/store/postgres/claim.sql");
+const CLAIM: &str = include_str!("../../../crates/sqlx/src/postgres/claim.sql");
 /// What stands for $1, $2 and so on. pgbench sends them as parameters, as the store does.
 const VARIABLES: [&str; 7] = [
     "namespace",

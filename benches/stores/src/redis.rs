@@ -1,7 +1,7 @@
 //! `RedisStore` beside redis-benchmark, which calls the same script.
 
 use tokio::runtime::Runtime;
-use tower_webhook::store::RedisStore;
+use tower_webhook_redis::RedisStore;
 
 use crate::{
     deliver::{self, Relay},
@@ -14,10 +14,10 @@ const LENGTH: Length = Length {
     in_flight: 20_000,
     alone: 2_000,
 };
-/// As `src/store/redis/script.rs` composes it.
+/// As `crates/redis/src/script.rs` composes it.
 const CLAIM: &str = concat!(
-    include_str!("../../../src/store/redis/lua/record.lua"),
-    include_str!("../../../src/store/redis/lua/claim.lua")
+    include_str!("../../../crates/redis/src/lua/record.lua"),
+    include_str!("../../../crates/redis/src/lua/claim.lua")
 );
 
 pub fn measure(runtime: &Runtime, rounds: usize, appendfsync: &str) -> Report {

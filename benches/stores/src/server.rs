@@ -11,7 +11,8 @@ use std::{
 
 use crate::machine::output;
 
-/// Ends the server and removes its folder when this program is gone, in whatever way: Ctrl-C, too, which a terminal sends to all.
+/// Ends the server and removes its folder when this program is gone, in whatever way: Ctrl-C, too,
+/// which a terminal sends to all.
 const WATCH: &str =
     r#"trap '' INT TERM; folder=$1; shift; "$@" & cat > /dev/null; kill -INT $!; wait $!; rm -rf "$folder""#;
 

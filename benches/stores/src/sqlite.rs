@@ -1,4 +1,5 @@
-//! `SqliteStore` beside a loop that runs the same statement on one connection, and waits for nobody.
+//! `SqliteStore` beside a loop that runs the same statement on one connection, and waits for
+//! nobody.
 
 use std::{cell::RefCell, fs, path::Path, time::Instant};
 
@@ -7,7 +8,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::runtime::{Builder, Runtime};
-use tower_webhook::store::{SqliteStore, Token};
+use tower_webhook::store::Token;
+use tower_webhook_sqlx::SqliteStore;
 
 use crate::{
     common,
@@ -19,7 +21,7 @@ const LENGTH: Length = Length {
     in_flight: 1_920,
     alone: 300,
 };
-const CLAIM: &str = include_str!("../../../src/store/sqlite/claim.sql");
+const CLAIM: &str = include_str!("../../../crates/sqlx/src/sqlite/claim.sql");
 
 pub fn measure(runtime: &Runtime, rounds: usize) -> Report {
     let folder = folder("sqlite");

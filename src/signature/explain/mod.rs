@@ -59,7 +59,8 @@ const MAX_ALSO: usize = 8;
 /// assert_eq!(explanation.kind(), ExplanationKind::BodyReserialized);
 /// assert_eq!(
 ///     explanation.to_string(),
-///     "the signature matches the body as compact JSON: the JSON was parsed and printed again on its way; pass the raw \
+///     "the signature matches the body as compact JSON: the JSON was parsed and printed again on \
+///      its way; pass the raw \
 ///      bytes of the request to the verification, and have no middleware or proxy rewrite them",
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -81,10 +82,18 @@ pub fn explain(scheme: &Scheme, secrets: &Secrets, headers: &HeaderMap, body: &[
 /// [`explain`](explain()) with more to try: the secrets and schemes of other endpoints.
 ///
 /// ```
-/// use tower_webhook::{github, signature::{Explain, ExplanationKind, Secrets}, stripe};
+/// use tower_webhook::{
+///     github,
+///     signature::{Explain, ExplanationKind, Secrets},
+///     stripe,
+/// };
 ///
-/// let (ours, theirs) = (Secrets::new("the secret of Stripe")?, Secrets::new("the secret of GitHub")?);
-/// let explain = Explain::new(&stripe::scheme(), &ours).also("github", &github::scheme(), &theirs);
+/// let (ours, theirs) = (
+///     Secrets::new("the secret of Stripe")?,
+///     Secrets::new("the secret of GitHub")?,
+/// );
+/// let explain =
+///     Explain::new(&stripe::scheme(), &ours).also("github", &github::scheme(), &theirs);
 ///
 /// let headers = github::scheme().sign(&theirs, b"{}")?;
 /// let explanation = explain.request(&headers, b"{}");

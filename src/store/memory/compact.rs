@@ -1,105 +1,80 @@
-//! How the memory store keeps a record: a finished one in 32 bytes, since nearly all of them are, any other behind a pointer.
+//! How a record is kept in few bytes, and the queues that say which record goes next.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
 
 use super::super::{Completion, Key, Record, State};
 use crate::event::Fingerprint;
 
-/// Past every time that [`Epoch`] can say.
-pub(super) const NEVER: u32 = u32::MAX;
+/// Where a record is: a keyed hash of its key.
+pub(super) type Place = [u8; 12];
 
-/// Counts seconds since the store was made: in 32 bits, that is 136 years.
+/// Times as seconds since the store was made; 32 bits hold 136 years.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Epoch(SystemTime);
+pub(super) struct Epoch(pub(super) SystemTime);
 
 impl Epoch {
-    pub(super) fn at(start: SystemTime) -> Self {
-        Self(start)
-    }
-
-    /// The last whole second; `None` outside what 32 bits can say (before the start, where somebody set the clock back).
+    /// The last whole second; `None` for times that 32 bits cannot hold, such as those before the
+    /// epoch, where somebody has set the clock back.
     pub(super) fn floor(self, time: SystemTime) -> Option<u32> {
-        let seconds = u32::try_from(time.duration_since(self.0).ok()?.as_secs()).ok()?;
-        (seconds < NEVER).then_some(seconds)
+        let second = u32::try_from(time.duration_since(self.0).ok()?.as_secs()).ok()?;
+        (second < u32::MAX).then_some(second)
     }
 
     /// The next whole second, so that nothing is due too early.
     fn ceil(self, time: SystemTime) -> u32 {
-        let Ok(since) = time.duration_since(self.0) else {
-            return 0;
-        };
+        let since = time.duration_since(self.0).unwrap_or_default();
         let seconds = since.as_secs().saturating_add(u64::from(since.subsec_nanos() > 0));
-        u32::try_from(seconds).unwrap_or(NEVER)
+        u32::try_from(seconds).unwrap_or(u32::MAX)
     }
 
-    fn time(self, seconds: u32) -> SystemTime {
-        self.0 + Duration::from_secs(seconds.into())
+    fn time(self, second: u32) -> SystemTime {
+        self.0 + Duration::from_secs(second.into())
     }
 }
 
-/// A namespace's number: there are as many as layers, or fewer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Namespace(pub(super) u16);
-
-/// A record as the memory store keeps it. What an operator asks for by name is kept by name; of a finished event, the namespace only.
+/// A record as the memory store keeps it. Nearly all records are finished; the text of their key is
+/// not kept.
 #[derive(Debug)]
 pub(super) enum Kept {
     Done {
         fingerprint: Fingerprint,
         at: u32,
-        expires: u32,
-        droppable: u32,
+        due: Due,
         completion: Completion,
-        namespace: Namespace,
+        namespace: u16,
     },
-    /// Not finished yet, or finished at a time that seconds since the start cannot say.
-    Boxed(Box<Full>),
+    /// Not finished yet, or finished at a time that 32 bits cannot hold.
+    Full(Box<(Key, Record)>),
 }
 
-#[derive(Debug)]
-pub(super) struct Full {
-    key: Key,
-    record: Record,
-    expires: u32,
-    droppable: u32,
-}
-
-// With the key's 16 bytes and hashbrown's one, an id costs 49 bytes in a full table.
-const _: () = assert!(size_of::<Kept>() <= 32);
+// With the key's place and hashbrown's one byte, an id takes 49 bytes of a full table.
+const _: () = assert!(size_of::<(Place, Kept)>() <= 48);
 
 impl Kept {
-    /// Keeps the record; once it is DONE, it may be dropped early when the provider's retry window has passed.
-    pub(super) fn new(
-        key: &Key,
-        namespace: impl FnOnce() -> Namespace,
-        record: Record,
-        retry_window: Duration,
-        epoch: Epoch,
-    ) -> Self {
-        let expires = epoch.ceil(record.expires);
-        let full = |record, droppable| {
-            Self::Boxed(Box::new(Full {
-                key: key.clone(),
-                record,
-                expires,
-                droppable,
-            }))
-        };
-        let State::Done { completion, at } = record.state else {
-            return full(record, NEVER);
-        };
-        let droppable = at.checked_add(retry_window).map_or(NEVER, |time| epoch.ceil(time));
-        match epoch.floor(at) {
-            Some(at) if expires < NEVER => Self::Done {
-                fingerprint: record.fingerprint,
+    /// `namespace` is the number of the key's, if it has one.
+    pub(super) fn new(key: &Key, record: Record, retry_window: Duration, epoch: Epoch, namespace: Option<u16>) -> Self {
+        if let State::Done { completion, at: time } = record.state
+            && let (Some(at), Some(namespace)) = (epoch.floor(time), namespace)
+            && let expires = epoch.ceil(record.expires)
+            && expires < u32::MAX
+        {
+            let retention = record.expires.duration_since(time).unwrap_or_default();
+            // Below `expires`, which fits.
+            let spare = retention.saturating_sub(retry_window).as_secs() as u32;
+            let fingerprint = record.fingerprint;
+            let due = Due { spare, expires };
+            return Self::Done {
+                fingerprint,
                 at,
-                expires,
-                droppable,
+                due,
                 completion,
-                namespace: namespace(),
-            },
-            _ => full(record, droppable),
+                namespace,
+            };
         }
+        Self::Full(Box::new((key.clone(), record)))
     }
 
     pub(super) fn to_record(&self, epoch: Epoch) -> Record {
@@ -107,50 +82,78 @@ impl Kept {
             Self::Done {
                 fingerprint,
                 at,
-                expires,
+                due,
                 completion,
                 ..
-            } => Record {
-                state: State::Done {
+            } => Record::new(
+                State::Done {
                     completion: *completion,
                     at: epoch.time(*at),
                 },
-                fingerprint: *fingerprint,
-                expires: epoch.time(*expires),
+                *fingerprint,
+                epoch.time(due.expires),
+            ),
+            Self::Full(full) => full.1.clone(),
+        }
+    }
+
+    pub(super) fn due(&self, epoch: Epoch) -> Due {
+        match self {
+            Self::Done { due, .. } => *due,
+            Self::Full(full) => Due {
+                spare: 0,
+                expires: epoch.ceil(full.1.expires),
             },
-            Self::Boxed(full) => full.record.clone(),
+        }
+    }
+}
+
+/// When a record may go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due {
+    /// For how many seconds before its expiry a full store may drop it.
+    spare: u32,
+    /// The second from which it counts as absent.
+    expires: u32,
+}
+
+impl Due {
+    pub(super) fn expiry(self) -> u32 {
+        self.expires
+    }
+
+    pub(super) fn droppable(self) -> u32 {
+        self.expires.saturating_sub(self.spare)
+    }
+}
+
+/// All records, in a queue for each length of the time for which a full store may drop them: there
+/// are about as many as layers. Within one queue, the first to expire is the first that may be
+/// dropped.
+///
+/// The queues are B-trees. A ring buffer would take half the memory, but it is copied when it
+/// grows, which is a pause, and what is forgotten cannot be taken out of it.
+#[derive(Default)]
+pub(super) struct Queues(BTreeMap<u32, BTreeSet<(u32, Place)>>);
+
+impl Queues {
+    pub(super) fn insert(&mut self, due: Due, place: Place) {
+        self.0.entry(due.spare).or_default().insert((due.expires, place));
+    }
+
+    pub(super) fn remove(&mut self, due: Due, place: Place) {
+        if let Some(queue) = self.0.get_mut(&due.spare) {
+            queue.remove(&(due.expires, place));
         }
     }
 
-    /// Whether the record is one of this namespace, whose number is given if it has one.
-    pub(super) fn is_in(&self, name: &str, number: Option<Namespace>) -> bool {
-        match self {
-            Self::Done { namespace, .. } => Some(*namespace) == number,
-            Self::Boxed(full) => full.key.namespace() == name,
-        }
-    }
-
-    /// Which event, unless it is finished.
-    pub(super) fn key(&self) -> Option<&Key> {
-        match self {
-            Self::Done { .. } => None,
-            Self::Boxed(full) => Some(&full.key),
-        }
-    }
-
-    /// The second from which the record counts as absent.
-    pub(super) fn expires(&self) -> u32 {
-        match self {
-            Self::Done { expires, .. } => *expires,
-            Self::Boxed(full) => full.expires,
-        }
-    }
-
-    /// The second from which a full store may drop it; [`NEVER`] for a record that is not DONE.
-    pub(super) fn droppable(&self) -> u32 {
-        match self {
-            Self::Done { droppable, .. } => *droppable,
-            Self::Boxed(full) => full.droppable,
-        }
+    /// Takes out the record whose time comes first, if it has come.
+    pub(super) fn take_first(&mut self, time: fn(Due) -> u32, now: u32) -> Option<Place> {
+        let firsts = self.0.iter().filter_map(|(&spare, queue)| {
+            let &(expires, _) = queue.first()?;
+            Some((time(Due { spare, expires }), spare))
+        });
+        let (_, spare) = firsts.min().filter(|(time, _)| *time <= now)?;
+        self.0.get_mut(&spare)?.pop_first().map(|(_, place)| place)
     }
 }

@@ -11,7 +11,8 @@ use crate::{
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 pub(super) const RETENTION: Duration = Duration::from_secs(3600);
 pub(super) const RETRY_HORIZON: Duration = Duration::from_secs(600);
-/// How long before an end the suite still expects it not to have come: a server's own time passes too.
+/// How long before an end the suite still expects it not to have come: a server's own time passes
+/// too.
 pub(super) const BEFORE: Duration = Duration::from_secs(5);
 /// How long after the end of a retention it must be over: a store may round up to the second.
 pub(super) const AFTER: Duration = Duration::from_secs(1);
@@ -46,14 +47,14 @@ impl<H: StoreHarness> Case<H> {
     }
 
     pub(super) fn claim_request_in(&self, namespace: &str, id: &str) -> ClaimRequest {
-        ClaimRequest {
-            key: Key::new(namespace, EventId::new(id).expect("an id")),
-            token: Token::random(),
-            fingerprint: Fingerprint::of([id]),
-            lease: LEASE,
-            retention: RETENTION,
-            retry_window: RETRY_HORIZON,
-        }
+        ClaimRequest::new(
+            Key::new(namespace, EventId::new(id).expect("an id")),
+            Token::random(),
+            Fingerprint::of([id]),
+        )
+        .with_lease(LEASE)
+        .with_retention(RETENTION)
+        .with_retry_window(RETRY_HORIZON)
     }
 
     pub(super) fn claim_request(&self, id: &str) -> ClaimRequest {
@@ -62,10 +63,7 @@ impl<H: StoreHarness> Case<H> {
 
     /// A claim request of another run for the same event.
     pub(super) fn again(&self, claim_request: &ClaimRequest) -> ClaimRequest {
-        ClaimRequest {
-            token: Token::random(),
-            ..claim_request.clone()
-        }
+        claim_request.clone().with_token(Token::random())
     }
 
     pub(super) async fn advance(&self, by: Duration) {
@@ -184,7 +182,8 @@ pub(super) fn acquired(generation: u64, attempts: u32) -> Claimed {
     Claimed::Acquired { generation, attempts }
 }
 
-/// Whether the answer is that the lease still runs this long, or a little less where real time passes.
+/// Whether the answer is that the lease still runs this long, or a little less where real time
+/// passes.
 pub(super) fn is_in_flight(answer: Claimed, expected: Duration) -> bool {
     matches!(answer, Claimed::InFlight { remaining }
         if remaining <= expected + AFTER && remaining + BEFORE >= expected)

@@ -1,6 +1,7 @@
 //! The suite that a store must pass: every promise of [`store`](crate::store), as a test.
 //!
-//! Say how to make a store and how to move its time, and let [`store_suite!`](crate::store_suite) write the tests:
+//! Say how to make a store and how to move its time, and let [`store_suite!`](crate::store_suite)
+//! write the tests:
 //!
 //! ```
 //! # #[cfg(feature = "memory")] mod example {
@@ -39,14 +40,17 @@
 //! # fn main() {}
 //! ```
 //!
-//! The tests run on a tokio runtime of their own, with four threads; the crate that calls the macro needs no tokio.
+//! The tests run on a tokio runtime of their own, with four threads; the crate that calls the macro
+//! needs no tokio.
 //!
 //! # A store with a server
-//! The expression may `.await`, and it may be an `Option`: where it is `None` (there is no server on this machine), each test says
-//! that it was skipped, and passes. Tests run side by side and every one makes its own harness; their keys never meet, so they may
-//! share one database. `advance` may add to an offset that only tests have. Real time may pass besides: the suite asks nothing
-//! within five seconds before a lease or a retention ends. At the end of a lease it asks at once; at the end of a retention it
-//! grants a second, so that a store may count in seconds if it rounds up.
+//! The expression may `.await`, and it may be an `Option`: where it is `None` (there is no server
+//! on this machine), each test says that it was skipped, and passes. Tests run side by side and
+//! every one makes its own harness; their keys never meet, so they may share one database.
+//! `advance` may add to an offset that only tests have. Real time may pass besides: the suite asks
+//! nothing within five seconds before a lease or a retention ends. At the end of a lease it asks at
+//! once; at the end of a retention it grants a second, so that a store may count in seconds if it
+//! rounds up.
 //!
 //! ```
 //! # #[cfg(feature = "memory")] mod example {
@@ -79,6 +83,8 @@
 //! ```
 
 #[doc(hidden)]
+pub mod inbox;
+#[doc(hidden)]
 pub mod model;
 #[doc(hidden)]
 pub mod properties;
@@ -102,7 +108,8 @@ pub trait StoreHarness: Send + Sync + 'static {
     fn advance(&self, by: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// What the expression given to [`store_suite!`](crate::store_suite) may be: a harness, or perhaps one.
+/// What the expression given to [`store_suite!`](crate::store_suite) may be: a harness, or perhaps
+/// one.
 pub trait MaybeHarness {
     /// The harness.
     type Harness: StoreHarness;
@@ -147,11 +154,12 @@ pub fn run<M: MaybeHarness, P: Future<Output = ()>>(
         });
 }
 
-/// Writes a module of tests, one for each promise of [`store`](crate::store), that a store must pass.
+/// Writes a module of tests, one for each promise of [`store`](crate::store), that a store must
+/// pass.
 ///
 /// `store_suite!(name, harness)`: the module's name, and an expression that makes a
-/// [`StoreHarness`](crate::testing::store_suite::StoreHarness) or an `Option` of one; it may `.await`. See
-/// [`testing::store_suite`](crate::testing::store_suite) for an example.
+/// [`StoreHarness`](crate::testing::store_suite::StoreHarness) or an `Option` of one; it may
+/// `.await`. See [`testing::store_suite`](crate::testing::store_suite) for an example.
 #[macro_export]
 macro_rules! store_suite {
     ($name:ident, $harness:expr $(,)?) => {
@@ -227,6 +235,92 @@ macro_rules! __store_suite_tests {
                 $crate::testing::store_suite::run(
                     async { $harness },
                     $crate::testing::store_suite::properties::$property,
+                );
+            }
+        )*
+    };
+}
+
+/// Writes a module of tests, one for each promise of [`inbox`](crate::inbox), that an inbox must
+/// pass besides those of [`store_suite!`](crate::store_suite).
+///
+/// ```
+/// # #[cfg(feature = "memory")] mod example {
+/// # use std::time::Duration;
+/// # use tower_webhook::testing::{ManualClock, MemoryInbox, store_suite::StoreHarness};
+/// struct Harness {
+///     inbox: MemoryInbox,
+///     clock: ManualClock,
+/// }
+///
+/// impl Harness {
+///     fn new() -> Self {
+///         let clock = ManualClock::new();
+///         Self { inbox: MemoryInbox::with_clock(clock.clone()), clock }
+///     }
+/// }
+///
+/// impl StoreHarness for Harness {
+///     type Store = MemoryInbox;
+///
+///     fn store(&self) -> &MemoryInbox {
+///         &self.inbox
+///     }
+///
+///     async fn advance(&self, by: Duration) {
+///         self.clock.advance(by);
+///     }
+/// }
+///
+/// tower_webhook::inbox_suite!(inbox, Harness::new());
+/// # }
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! inbox_suite {
+    ($name:ident, $harness:expr $(,)?) => {
+        mod $name {
+            #[allow(unused_imports, reason = "the harness may be named by a path")]
+            use super::*;
+
+            $crate::__inbox_suite_tests! { $harness;
+                a_deposit_is_taken_as_it_was_stored
+                a_copy_is_known_in_every_stage_and_changes_nothing
+                other_facts_under_a_stored_id_are_a_conflict_and_change_nothing
+                a_deposit_waits_for_a_run_without_a_body_and_adopts_what_it_left
+                a_layer_that_handles_before_its_response_runs_a_stored_event_early
+                deliveries_are_taken_in_the_order_they_are_due
+                a_delivery_that_is_put_back_is_due_after_its_pause
+                a_worker_that_dies_leaves_a_suspect
+                a_renewed_lease_keeps_a_delivery_from_others
+                one_event_is_taken_by_its_id
+                settlements_are_told_together_and_answered_in_their_order
+                a_success_that_comes_late_counts
+                a_replay_is_due_now_with_no_attempts
+                many_are_replayed_over_a_time
+                an_operator_buries_what_is_unfinished
+                a_letter_has_body_headers_and_why_each_attempt_failed
+                deliveries_are_listed_by_stage_topic_and_time_a_page_at_a_time
+                what_is_unfinished_or_dead_never_expires
+                a_backlog_says_what_waits
+                forget_takes_the_body_along
+                many_workers_take_each_delivery_once
+                what_is_new_is_noticed
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __inbox_suite_tests {
+    ($harness:expr; $($property:ident)*) => {
+        $(
+            #[test]
+            fn $property() {
+                $crate::testing::store_suite::run(
+                    async { $harness },
+                    $crate::testing::store_suite::inbox::$property,
                 );
             }
         )*

@@ -127,14 +127,14 @@ async fn a_retry_whose_facts_differ_is_handled_after_a_run_that_failed() {
 #[tokio::test]
 async fn a_delivery_whose_facts_differ_waits_while_another_process_runs_the_id() {
     let endpoint = Endpoint::noting(example());
-    let theirs = ClaimRequest {
-        key: Key::new("example", EventId::new("evt_1").unwrap()),
-        token: Token::random(),
-        fingerprint: Fingerprint::of(["other facts"]),
-        lease: Duration::from_secs(60),
-        retention: 8 * HOUR,
-        retry_window: 8 * HOUR,
-    };
+    let theirs = ClaimRequest::new(
+        Key::new("example", EventId::new("evt_1").unwrap()),
+        Token::random(),
+        Fingerprint::of(["other facts"]),
+    )
+    .with_lease(Duration::from_secs(60))
+    .with_retention(8 * HOUR)
+    .with_retry_window(8 * HOUR);
     endpoint.store.claim(&theirs).await.unwrap();
     let request = signed(&body("evt_1", "user.created"), &[]);
     let response = endpoint.service.clone().oneshot(request).await.unwrap();

@@ -71,7 +71,8 @@ fn check_dwolla(body: &[u8]) {
     }
 }
 
-/// An event as a user of `from_json` may write it, with types whose refusals would quote the body if serde worded them.
+/// An event as a user of `from_json` may write it, with types whose refusals would quote the body
+/// if serde worded them.
 #[derive(Deserialize)]
 struct Envelope {
     id: EventId,
@@ -302,8 +303,8 @@ fn usable(value: &Json) -> Option<String> {
     }
 }
 
-/// A refusal is one of these sentences, so nothing of the body is in it. N is any number (the 8 of UTF-8 too), and no larger than a
-/// place in the body can be.
+/// A refusal is one of these sentences, so nothing of the body is in it. N is any number (the 8 of
+/// UTF-8 too), and no larger than a place in the body can be.
 fn assert_tells_nothing(error: &dyn fmt::Display, body: &[u8]) {
     const WHERE: &str = " at line N column N";
     const SENTENCES: [&str; 7] = [

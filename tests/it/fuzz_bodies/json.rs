@@ -1,5 +1,5 @@
-//! RFC 8259 once more, keeping what parsers drop (a key that comes twice, text that is none), and a writer of JSON that is nearly an
-//! event.
+//! RFC 8259 once more, keeping what parsers drop (a key that comes twice, text that is none), and a
+//! writer of JSON that is nearly an event.
 
 use super::Input;
 
@@ -152,7 +152,8 @@ impl Reader<'_> {
     }
 }
 
-/// A body: mostly an event, with ids and topics that come again, sometimes with a change that spoils it.
+/// A body: mostly an event, with ids and topics that come again, sometimes with a change that
+/// spoils it.
 pub(crate) fn write_event(input: &mut Input<'_>) -> Vec<u8> {
     let mut fields = Vec::new();
     if !input.one_in(16) {

@@ -1,5 +1,6 @@
-//! What is fuzzed: plain functions from bytes, for which a panic is a finding. `fuzz.rs` beside this folder drives them with random
-//! bytes in every test run, the targets under `fuzz/` with libFuzzer's.
+//! What is fuzzed: plain functions from bytes, for which a panic is a finding. `fuzz.rs` beside
+//! this folder drives them with random bytes in every test run, the targets under `fuzz/` with
+//! libFuzzer's.
 
 pub(crate) mod json;
 pub(crate) mod signature;
@@ -10,7 +11,8 @@ pub(crate) mod service;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 pub(crate) mod store;
 
-/// Decisions read from bytes. Where the bytes end, every further decision is the first or usual one.
+/// Decisions read from bytes. Where the bytes end, every further decision is the first or usual
+/// one.
 pub(crate) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {

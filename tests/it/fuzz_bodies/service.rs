@@ -1,4 +1,5 @@
-//! The whole service: requests of every shape, one after the other beside a model that foretells each answer, or all at once.
+//! The whole service: requests of every shape, one after the other beside a model that foretells
+//! each answer, or all at once.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -29,7 +30,8 @@ const FORM: Form = Form {
     after: "",
 };
 
-/// Little room, so that bodies meet its end: for one body, and for all unauthenticated ones together.
+/// Little room, so that bodies meet its end: for one body, and for all unauthenticated ones
+/// together.
 const LIMIT: usize = 1024;
 const ROOM: usize = LIMIT + LIMIT / 4;
 const IN_FLIGHT: usize = 3;
@@ -95,7 +97,8 @@ async fn run(input: &mut Input<'_>) {
         one_by_one(&endpoint, &gauge, &handler, plans).await;
     }
 
-    // Nothing is held on to: the next event is taken, the largest too, however little room there is.
+    // Nothing is held on to: the next event is taken, the largest too, however little room there
+    // is.
     let last = event(LAST);
     let last = format!("{last}{}", " ".repeat(LIMIT - last.len()));
     for _ in 0..=IN_FLIGHT {
@@ -472,7 +475,8 @@ impl End {
     }
 }
 
-/// One request after the other: each answer, each run and each touch of parser and store is foretold.
+/// One request after the other: each answer, each run and each touch of parser and store is
+/// foretold.
 async fn one_by_one(endpoint: &Endpoint, gauge: &Arc<Gauge>, handler: &Mutex<Handler>, plans: Vec<Plan>) {
     // What each id was last run with, and whether it is done: only then are other facts a conflict.
     let mut seen: HashMap<String, (String, bool)> = HashMap::new();
@@ -547,7 +551,8 @@ async fn one_by_one(endpoint: &Endpoint, gauge: &Arc<Gauge>, handler: &Mutex<Han
     }
 }
 
-/// All requests at once: whatever comes between them, only what is authentic and an event is accepted.
+/// All requests at once: whatever comes between them, only what is authentic and an event is
+/// accepted.
 async fn all_at_once(endpoint: &Endpoint, gauge: &Arc<Gauge>, plans: Vec<Plan>) {
     let tasks = plans.into_iter().map(|mut plan| {
         let (endpoint, gauge) = (endpoint.clone(), Arc::clone(gauge));

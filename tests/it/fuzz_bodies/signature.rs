@@ -106,7 +106,8 @@ impl Form {
         self.text.write(&self.tag(secret, body))
     }
 
-    /// The tag that the headers claim, or what is wrong with them: all that is known before the body.
+    /// The tag that the headers claim, or what is wrong with them: all that is known before the
+    /// body.
     pub(crate) fn claimed(&self, headers: &HeaderMap) -> Result<Vec<u8>, Kind> {
         let values = self
             .names
@@ -305,7 +306,8 @@ pub(crate) fn to_base64(bytes: &[u8]) -> Vec<u8> {
     text
 }
 
-/// RFC 4648, section 4, with the checks that section 3.5 leaves open: padding, and zeros in the bits that no byte uses.
+/// RFC 4648, section 4, with the checks that section 3.5 leaves open: padding, and zeros in the
+/// bits that no byte uses.
 pub(crate) fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     let letters = text.split(|byte| *byte == b'=').next()?;
     let padding = text.len() - letters.len();

@@ -1,4 +1,5 @@
-//! Lists of tags, signed times and signed ids, beside a second statement of their rules and ring's HMAC.
+//! Lists of tags, signed times and signed ids, beside a second statement of their rules and ring's
+//! HMAC.
 
 use std::time::{Duration, SystemTime};
 

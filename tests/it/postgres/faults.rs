@@ -1,13 +1,14 @@
-//! A server that dies, cuts connections or says nothing: 503 in bounded time while it lasts, and then all is well by itself. Every event
-//! that was acknowledged was handled, and none twice.
+//! A server that dies, cuts connections or says nothing: 503 in bounded time while it lasts, and
+//! then all is well by itself. Every event that was acknowledged was handled, and none twice.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tower_webhook::{
     RefusalKind,
-    store::{AnyStore, Counts, IdempotencyStore, PostgresStore, StoreAdmin},
+    store::{AnyStore, Counts, IdempotencyStore, StoreAdmin},
 };
+use tower_webhook_sqlx::PostgresStore;
 
 use super::{
     claim_request, new_table,
@@ -33,7 +34,8 @@ fn load(app: &Arc<App>) -> JoinSet<()> {
     providers
 }
 
-/// All was acknowledged, handled once, and is recorded as soon as what settles in the background has done so.
+/// All was acknowledged, handled once, and is recorded as soon as what settles in the background
+/// has done so.
 async fn all_is_well(app: &App, store: &PostgresStore, mut providers: JoinSet<()>) {
     while let Some(provider) = providers.join_next().await {
         provider.unwrap();
@@ -44,11 +46,7 @@ async fn all_is_well(app: &App, store: &PostgresStore, mut providers: JoinSet<()
             assert_eq!(app.runs(&id), 1, "{id}");
         }
     }
-    let all = Counts {
-        claimed: 0,
-        free: 0,
-        done: (TASKS * EVENTS) as u64,
-    };
+    let all = Counts::new(0, 0, (TASKS * EVENTS) as u64);
     let mut counts = store.count("dwolla").await.unwrap();
     for _ in 0..1000 {
         if counts == all {
@@ -220,7 +218,7 @@ async fn a_server_that_is_stopped_is_said_to_refuse_connections() {
     drop(server.connection().await);
     let own = PostgresStore::connect(&server.url()).await.unwrap();
     let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
-    let given = PostgresStore::from_pool(pool).await.unwrap();
+    let given = PostgresStore::with_pool(pool).await.unwrap();
     let apps = [App::new(own.clone()), App::new(AnyStore::new(given.clone()))];
     for (app, id) in apps.iter().zip(["own", "given"]) {
         assert_eq!(app.deliver(id).await, 200);

@@ -1,4 +1,5 @@
-//! The store in Postgres, against servers of the tests' own: the suite, races, the table, and what an operator does.
+//! The store in Postgres, against servers of the tests' own: the suite, races, the table, and what
+//! an operator does.
 
 mod faults;
 mod proxy;
@@ -10,9 +11,10 @@ use std::time::Duration;
 
 use sqlx::{PgPool, Row as _, postgres::PgPoolOptions};
 use tower_webhook::{
-    store::{ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, PostgresStore, StoreAdmin, Token},
+    store::{ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, StoreAdmin, Token},
     testing::store_suite::StoreHarness,
 };
+use tower_webhook_sqlx::PostgresStore;
 
 use self::{
     proxy::Proxy,
@@ -25,10 +27,7 @@ fn claim_request(id: &str) -> ClaimRequest {
 }
 
 fn again(claim_request: &ClaimRequest) -> ClaimRequest {
-    ClaimRequest {
-        token: Token::random(),
-        ..claim_request.clone()
-    }
+    claim_request.clone().with_token(Token::random())
 }
 
 const FIRST: Claimed = Claimed::Acquired {
@@ -80,7 +79,7 @@ impl Harness {
         Some(Self(
             PostgresStore::builder()
                 .table("serializable")
-                .from_pool(pool)
+                .with_pool(pool)
                 .await
                 .unwrap(),
         ))
@@ -155,14 +154,7 @@ async fn operations_that_are_given_up_half_way_leave_a_store_that_works() {
             Effect::Applied
         );
     }
-    assert_eq!(
-        store.count("dwolla").await.unwrap(),
-        Counts {
-            claimed: 0,
-            free: 0,
-            done: 100
-        }
-    );
+    assert_eq!(store.count("dwolla").await.unwrap(), Counts::new(0, 0, 100));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -295,7 +287,7 @@ async fn a_pool_that_is_given_is_used() {
     let pool = PgPool::connect(&server.url()).await.unwrap();
     let store = PostgresStore::builder()
         .table(new_table())
-        .from_pool(pool.clone())
+        .with_pool(pool.clone())
         .await
         .unwrap();
     assert_eq!(store.claim(&claim_request("event")).await.unwrap(), FIRST);

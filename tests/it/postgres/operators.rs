@@ -2,7 +2,8 @@
 
 use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgPoolOptions};
 
-use tower_webhook::store::{IdempotencyStore as _, PostgresStore};
+use tower_webhook::store::IdempotencyStore as _;
+use tower_webhook_sqlx::PostgresStore;
 
 use super::{
     new_table,
@@ -72,7 +73,7 @@ async fn two_stores_on_one_table_of_one_database_are_one_store_and_their_name_ho
             Box::pin(async move { sqlx::raw_sql(path).execute(connection).await.map(drop) })
         });
     let tenant = tenant.connect_lazy(&server.url()).unwrap();
-    let tenant = PostgresStore::builder().table(&table).from_pool(tenant).await.unwrap();
+    let tenant = PostgresStore::builder().table(&table).with_pool(tenant).await.unwrap();
     assert_ne!(one, tenant.identity().unwrap());
     assert!(
         tenant

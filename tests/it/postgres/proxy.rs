@@ -1,4 +1,5 @@
-//! Between store and server: what makes a server accept and never answer, and counts how often it is waited for.
+//! Between store and server: what makes a server accept and never answer, and counts how often it
+//! is waited for.
 
 use std::sync::{
     Arc,

@@ -25,7 +25,8 @@ pub(crate) struct Server {
 const WATCH: &str = r#"folder=$1; shift; "$@" & cat > /dev/null; kill -QUIT $!; wait $!; rm -rf "$folder""#;
 
 impl Server {
-    /// The one that all tests share who do it no harm; `None`, said on stderr, where the machine has no Postgres.
+    /// The one that all tests share who do it no harm; `None`, said on stderr, where the machine
+    /// has no Postgres.
     pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Server>> = OnceLock::new();
         SHARED.get_or_init(Self::start).as_ref()

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgPoolOptions};
 use tower_webhook::{
     Delivery, dwolla,
-    store::{IdempotencyStore as _, PostgresStore, State, StoreError},
+    store::{IdempotencyStore as _, State, StoreError},
 };
+use tower_webhook_sqlx::PostgresStore;
 
 use super::{new_table, server::Server, store_in};
 use crate::{
@@ -137,7 +138,7 @@ async fn what_is_answered_is_on_the_disk_also_where_commits_do_not_wait_for_it()
         })
     });
     let pool = pool.connect(&server.url()).await.unwrap();
-    let store = PostgresStore::from_pool(pool.clone()).await.unwrap();
+    let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
     sqlx::raw_sql("CREATE TABLE effects (id text NOT NULL)")
         .execute(&pool)
         .await

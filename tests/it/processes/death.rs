@@ -1,5 +1,6 @@
-//! A receiver that is killed, again and again, at whatever it does: nothing is lost, and nothing runs twice but what was cut off between
-//! its effect and its settlement; with effect and DONE in one transaction, not even that.
+//! A receiver that is killed, again and again, at whatever it does: nothing is lost, and nothing
+//! runs twice but what was cut off between its effect and its settlement; with effect and DONE in
+//! one transaction, not even that.
 
 use std::{
     sync::Arc,
@@ -16,8 +17,9 @@ use super::{
     shared::Booked,
 };
 
-/// What the layer takes a lease to be, by default. The store's clock is moved past it: a lease short enough to be waited for leaves store
-/// operations so little time that a busy machine gives some up, and then "settled" is not what was answered.
+/// What the layer takes a lease to be, by default. The store's clock is moved past it: a lease
+/// short enough to be waited for leaves store operations so little time that a busy machine gives
+/// some up, and then "settled" is not what was answered.
 const LEASE: Duration = Duration::from_secs(60);
 /// Where all that is sent waits for leases of the dead, no run begins.
 const NOTHING_BEGINS: Duration = Duration::from_millis(300);
@@ -63,9 +65,11 @@ impl Receivers {
         begins
     }
 
-    /// One of them, killed while it starts, or when a few runs have begun; after that in no time, or somewhat later.
+    /// One of them, killed while it starts, or when a few runs have begun; after that in no time,
+    /// or somewhat later.
     fn live_and_die(&mut self) {
-        // The leases of the dead are over, most times. Else their events are answered 503 throughout this life.
+        // The leases of the dead are over, most times. Else their events are answered 503
+        // throughout this life.
         if !self.random.one_in(4) {
             self.ahead += LEASE;
         }
@@ -90,7 +94,8 @@ impl Receivers {
     }
 }
 
-/// Kills receivers with this store and these effects under a provider's load, and judges what they leave behind.
+/// Kills receivers with this store and these effects under a provider's load, and judges what they
+/// leave behind.
 async fn killed_at_random(task: Value, booked: impl AsyncFnOnce() -> Vec<Booked>) {
     let in_transaction = task["in_transaction"].as_bool().unwrap();
     let name = format!(
@@ -146,7 +151,6 @@ async fn killed_at_random(task: Value, booked: impl AsyncFnOnce() -> Vec<Booked>
     assert!(rounds < 20 || judgement.cut_off() > 0, "nobody was killed at work");
 }
 
-#[cfg(feature = "sqlite")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receivers_over_sqlite_that_are_killed_lose_nothing() {
     let folder = crate::sqlite::Folder::new();
@@ -155,7 +159,6 @@ async fn receivers_over_sqlite_that_are_killed_lose_nothing() {
     killed_at_random(task, async || effects.booked()).await;
 }
 
-#[cfg(feature = "sqlite")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receivers_over_sqlite_that_are_killed_repeat_no_transaction() {
     let folder = crate::sqlite::Folder::new();
@@ -166,19 +169,16 @@ async fn receivers_over_sqlite_that_are_killed_repeat_no_transaction() {
     killed_at_random(task, async || super::sqlite::booked(place).await).await;
 }
 
-#[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receivers_over_postgres_that_are_killed_lose_nothing() {
     over_postgres("killed", false).await;
 }
 
-#[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receivers_over_postgres_that_are_killed_repeat_no_transaction() {
     over_postgres("killed_in_transactions", true).await;
 }
 
-#[cfg(feature = "postgres")]
 async fn over_postgres(database: &'static str, in_transaction: bool) {
     let Some(place) = super::postgres::new_database(database).await else {
         return;
@@ -188,7 +188,6 @@ async fn over_postgres(database: &'static str, in_transaction: bool) {
     killed_at_random(task, async || super::postgres::booked(&place).await).await;
 }
 
-#[cfg(feature = "redis")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receivers_over_redis_that_are_killed_lose_nothing() {
     let Some(server) = crate::redis::server::Server::start(&[]) else {

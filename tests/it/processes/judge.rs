@@ -53,8 +53,9 @@ struct Life {
     settled: Vec<u64>,
 }
 
-/// All events were acknowledged and handled, none ran after it was settled, let alone acknowledged, and each of its effects but the last
-/// is of a process that was killed before it had settled it. In a transaction there is one.
+/// All events were acknowledged and handled, none ran after it was settled, let alone acknowledged,
+/// and each of its effects but the last is of a process that was killed before it had settled it.
+/// In a transaction there is one.
 pub(super) fn judge(provider: &Provider, said: &Said, booked: &[Booked], in_transaction: bool) -> Judgement {
     let mut lives = HashMap::<&str, Life>::new();
     for (process, line) in said {

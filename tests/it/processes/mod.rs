@@ -1,14 +1,11 @@
-//! Several processes and one store: they race for its events, and they are killed at their work. Each is this test binary, run again.
+//! Several processes and one store: they race for its events, and they are killed at their work.
+//! Each is this test binary, run again.
 
 mod process;
 mod shared;
-#[cfg(any(feature = "sqlite", feature = "redis"))]
 mod file;
-#[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(feature = "redis")]
 mod redis;
 mod race;
 mod receiver;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
-use tower_webhook::{Delivery, HandlerError, store::PostgresStore};
+use tower_webhook::{Delivery, HandlerError};
+use tower_webhook_sqlx::PostgresStore;
 
 use super::{
     process::say,

@@ -1,4 +1,5 @@
-//! Another process of this test binary: a task when it starts, lines in both directions, and its end.
+//! Another process of this test binary: a task when it starts, lines in both directions, and its
+//! end.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -67,7 +68,8 @@ impl Process {
         writeln!(self.child.stdin.as_mut().unwrap(), "{order}").unwrap();
     }
 
-    /// SIGKILL. What it had said by then: a line that was written is in the pipe, whatever becomes of who wrote it.
+    /// SIGKILL. What it had said by then: a line that was written is in the pipe, whatever becomes
+    /// of who wrote it.
     pub(super) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         let status = self.child.wait().unwrap();
@@ -91,7 +93,8 @@ impl Drop for Process {
     }
 }
 
-/// The task of this process and the orders that follow, if it was started by another. It ends when that one closes the pipe or is gone.
+/// The task of this process and the orders that follow, if it was started by another. It ends when
+/// that one closes the pipe or is gone.
 pub(super) fn task() -> Option<(Value, Receiver<String>)> {
     let task = std::env::var(TASK).ok()?;
     let (provider, orders) = mpsc::channel();

@@ -1,4 +1,5 @@
-//! A provider as the policy of providers have it: each event again and again until it is answered 2xx. Only its pauses are shorter.
+//! A provider as the policy of providers have it: each event again and again until it is answered
+//! 2xx. Only its pauses are shorter.
 
 use std::{
     collections::HashMap,
@@ -25,7 +26,8 @@ use crate::endpoint::{event, with_body};
 
 /// How many events are under way at once.
 const AT_ONCE: u64 = 24;
-/// No answer of a receiver takes as long, on any machine; what is at its port after it may never answer.
+/// No answer of a receiver takes as long, on any machine; what is at its port after it may never
+/// answer.
 const LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) struct Provider {
@@ -55,7 +57,8 @@ impl Provider {
         })
     }
 
-    /// Sends new events, until told to stop, and acknowledged ones once more. Completes when all are acknowledged.
+    /// Sends new events, until told to stop, and acknowledged ones once more. Completes when all
+    /// are acknowledged.
     pub(super) fn start(self: &Arc<Self>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         for task in 0..AT_ONCE {
@@ -138,7 +141,8 @@ impl Provider {
         driver.spawn(async move { drop(connection.await) });
         let (head, body) = provider.send_request(request).await.ok()?.into_parts();
         body.collect().await.ok()?;
-        // The port may be another server's by now. It does not know the secret, and does not say who it is.
+        // The port may be another server's by now. It does not know the secret, and does not say
+        // who it is.
         let process = head.headers.get(PROCESS)?.to_str().unwrap().parse().unwrap();
         Some((head.status.as_u16(), process))
     }

@@ -25,17 +25,18 @@ const LEASE: Duration = Duration::from_secs(60);
 
 fn claim_request(number: usize) -> ClaimRequest {
     let id = format!("event {number}");
-    ClaimRequest {
-        key: Key::new("race", EventId::new(&id).unwrap()),
-        token: Token::random(),
-        fingerprint: Fingerprint::of([&*id]),
-        lease: LEASE,
-        retention: Duration::from_secs(3600),
-        retry_window: Duration::from_secs(600),
-    }
+    ClaimRequest::new(
+        Key::new("race", EventId::new(&id).unwrap()),
+        Token::random(),
+        Fingerprint::of([&*id]),
+    )
+    .with_lease(LEASE)
+    .with_retention(Duration::from_secs(3600))
+    .with_retry_window(Duration::from_secs(600))
 }
 
-/// One of the processes: in each heat, once told to, claims its events with its half of the tasks, and says which it won.
+/// One of the processes: in each heat, once told to, claims its events with its half of the tasks,
+/// and says which it won.
 pub(super) async fn take_part<S: Shared>(task: &Value, orders: Receiver<String>) {
     let process = usize::try_from(task["process"].as_u64().unwrap()).unwrap();
     let mut stores = Vec::new();
@@ -54,7 +55,8 @@ pub(super) async fn take_part<S: Shared>(task: &Value, orders: Receiver<String>)
             attempts: round,
         };
         let mut tasks = JoinSet::new();
-        // tasks 0 and 1 keep the same order, and so do 2 and 3: one of each pair is in the other process
+        // tasks 0 and 1 keep the same order, and so do 2 and 3: one of each pair is in the other
+        // process
         for task in (process..TASKS).step_by(PROCESSES) {
             let store = stores[task / PROCESSES % CONNECTIONS].clone();
             tasks.spawn(async move {
@@ -109,14 +111,12 @@ fn race(store: &str, place: &str) {
     }
 }
 
-#[cfg(feature = "sqlite")]
 #[test]
 fn of_48_tasks_in_two_processes_one_wins_each_event_of_a_sqlite_file() {
     let folder = crate::sqlite::Folder::new();
     race("sqlite", folder.file().to_str().unwrap());
 }
 
-#[cfg(feature = "postgres")]
 #[tokio::test]
 async fn of_48_tasks_in_two_processes_one_wins_each_event_in_postgres() {
     let Some(place) = super::postgres::new_database("race").await else {
@@ -125,7 +125,6 @@ async fn of_48_tasks_in_two_processes_one_wins_each_event_in_postgres() {
     race("postgres", &place);
 }
 
-#[cfg(feature = "redis")]
 #[test]
 fn of_48_tasks_in_two_processes_one_wins_each_event_in_redis() {
     let Some(server) = crate::redis::server::Server::start(&[]) else {

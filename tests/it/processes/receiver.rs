@@ -24,7 +24,8 @@ use crate::endpoint::Event;
 /// The header that says which process answered.
 pub(super) const PROCESS: &str = "process";
 
-/// The longest that a handler works before its effect, and after it: so that many are killed before, between and after.
+/// The longest that a handler works before its effect, and after it: so that many are killed
+/// before, between and after.
 const WORK: Duration = Duration::from_millis(3);
 
 /// Says what is settled as soon as it is.
@@ -70,7 +71,8 @@ pub(super) async fn serve<S: Shared, B: Book>(store: S, book: B, task: &Value) {
         }
     };
     let dwolla = Dwolla::new(task["secret"].as_str().unwrap()).unwrap();
-    // Longer than by default: a completion that is given up, because the machine has other work, is a run that may be repeated.
+    // Longer than by default: a completion that is given up, because the machine has other work, is
+    // a run that may be repeated.
     let layer = WebhookLayer::builder(dwolla, Told(store)).store_timeout(Duration::from_secs(5));
     let service = layer
         .build()

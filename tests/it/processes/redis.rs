@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_webhook::store::RedisStore;
+use tower_webhook_redis::RedisStore;
 
 use super::shared::Shared;
 

@@ -1,15 +1,13 @@
-//! What processes share: stores that each opens by the name of their place, and the effects of handlers.
+//! What processes share: stores that each opens by the name of their place, and the effects of
+//! handlers.
 
 use std::{future::Future, sync::mpsc::Receiver, time::Duration};
 
 use serde_json::Value;
 use tower_webhook::{Delivery, HandlerError, store::IdempotencyStore};
 
-#[cfg(any(feature = "sqlite", feature = "redis"))]
 use super::file::File;
-#[cfg(feature = "postgres")]
 use super::postgres;
-#[cfg(feature = "sqlite")]
 use super::sqlite;
 use super::{race, receiver};
 use crate::endpoint::Event;
@@ -34,12 +32,9 @@ pub(super) type Booked = (String, u64);
 /// As a racer.
 pub(super) async fn race(task: &Value, orders: Receiver<String>) {
     match task["store"].as_str().unwrap() {
-        #[cfg(feature = "sqlite")]
-        "sqlite" => race::take_part::<tower_webhook::store::SqliteStore>(task, orders).await,
-        #[cfg(feature = "postgres")]
-        "postgres" => race::take_part::<tower_webhook::store::PostgresStore>(task, orders).await,
-        #[cfg(feature = "redis")]
-        "redis" => race::take_part::<tower_webhook::store::RedisStore>(task, orders).await,
+        "sqlite" => race::take_part::<tower_webhook_sqlx::SqliteStore>(task, orders).await,
+        "postgres" => race::take_part::<tower_webhook_sqlx::PostgresStore>(task, orders).await,
+        "redis" => race::take_part::<tower_webhook_redis::RedisStore>(task, orders).await,
         store => panic!("no store: {store}"),
     }
 }
@@ -47,12 +42,10 @@ pub(super) async fn race(task: &Value, orders: Receiver<String>) {
 /// As a receiver.
 pub(super) async fn receive(task: &Value) {
     let text = |name: &str| task[name].as_str().unwrap();
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     let in_transaction = task["in_transaction"].as_bool().unwrap();
     match text("store") {
-        #[cfg(feature = "sqlite")]
         "sqlite" => {
-            let store = tower_webhook::store::SqliteStore::open(text("place")).await.unwrap();
+            let store = tower_webhook_sqlx::SqliteStore::open(text("place")).await.unwrap();
             if in_transaction {
                 let rows = sqlite::Rows::of(text("place"), store.clone());
                 receiver::serve(store, rows, task).await;
@@ -60,15 +53,13 @@ pub(super) async fn receive(task: &Value) {
                 receiver::serve(store, File(text("effects").into()), task).await;
             }
         }
-        #[cfg(feature = "postgres")]
         "postgres" => {
-            let store = <tower_webhook::store::PostgresStore as Shared>::open(text("place")).await;
+            let store = <tower_webhook_sqlx::PostgresStore as Shared>::open(text("place")).await;
             let rows = postgres::Rows::of(text("place"), store.clone(), in_transaction);
             receiver::serve(store, rows, task).await;
         }
-        #[cfg(feature = "redis")]
         "redis" => {
-            let store = <tower_webhook::store::RedisStore as Shared>::open(text("place")).await;
+            let store = <tower_webhook_redis::RedisStore as Shared>::open(text("place")).await;
             receiver::serve(store, File(text("effects").into()), task).await;
         }
         store => panic!("no store: {store}"),

@@ -6,7 +6,8 @@ use sqlx::{
     Connection as _, Row as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
-use tower_webhook::{Delivery, HandlerError, store::SqliteStore};
+use tower_webhook::{Delivery, HandlerError};
+use tower_webhook_sqlx::SqliteStore;
 
 use super::{
     process::say,
@@ -33,7 +34,8 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn of(place: &str, store: SqliteStore) -> Self {
-        // One would do, since one writes at a time; with two they get into each other's way, as they do in an application.
+        // One would do, since one writes at a time; with two they get into each other's way, as
+        // they do in an application.
         let options = SqliteConnectOptions::new().filename(place);
         let pool = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options);
         Self { pool, store }
@@ -55,7 +57,8 @@ impl Book for Rows {
     }
 }
 
-/// One connection, closed again: while another process has the file open, one that was killed leaves less to be recovered.
+/// One connection, closed again: while another process has the file open, one that was killed
+/// leaves less to be recovered.
 async fn connect(place: &str) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(place).create_if_missing(true);
     SqliteConnection::connect_with(&options).await.unwrap()

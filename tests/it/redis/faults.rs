@@ -15,10 +15,10 @@ use tower_webhook::{
     Delivery, HandlerError, RefusalKind, TopicRouter, WebhookLayer,
     dwolla::Dwolla,
     store::{
-        ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record, RedisStore, State, StoreError,
-        StoreErrorKind,
+        ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record, State, StoreError, StoreErrorKind,
     },
 };
+use tower_webhook_redis::RedisStore;
 
 use super::{Server, again, claim_request};
 use crate::{
@@ -227,7 +227,8 @@ async fn a_server_that_is_killed_and_syncs_always_loses_nothing_and_nothing_runs
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_that_is_killed_and_syncs_each_second_loses_no_event() {
-    // On a slow disk it may have put off writing what it answered: the second copy of such an event runs.
+    // On a slow disk it may have put off writing what it answered: the second copy of such an event
+    // runs.
     killed_and_started_again(&["--appendonly", "yes", "--appendfsync", "everysec"], 2).await;
 }
 

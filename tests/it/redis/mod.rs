@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use tower_webhook::{
     event::{EventId, Fingerprint},
-    store::{ClaimRequest, Claimed, Key, RedisStore, Token},
+    store::{ClaimRequest, Claimed, Key, Token},
     testing::store_suite::StoreHarness,
 };
+use tower_webhook_redis::RedisStore;
 
 use self::server::Server;
 
@@ -58,20 +59,17 @@ fn hex(token: Token) -> String {
 }
 
 fn claim_request(namespace: &str, id: impl std::fmt::Display) -> ClaimRequest {
-    ClaimRequest {
-        key: Key::new(namespace, EventId::new(&id.to_string()).unwrap()),
-        token: Token::random(),
-        fingerprint: Fingerprint::of(["event"]),
-        lease: LEASE,
-        retention: RETENTION,
-        retry_window: RETENTION,
-    }
+    ClaimRequest::new(
+        Key::new(namespace, EventId::new(&id.to_string()).unwrap()),
+        Token::random(),
+        Fingerprint::of(["event"]),
+    )
+    .with_lease(LEASE)
+    .with_retention(RETENTION)
+    .with_retry_window(RETENTION)
 }
 
 /// The same event, claimed by another run.
 fn again(claim_request: &ClaimRequest) -> ClaimRequest {
-    ClaimRequest {
-        token: Token::random(),
-        ..claim_request.clone()
-    }
+    claim_request.clone().with_token(Token::random())
 }

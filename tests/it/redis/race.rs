@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tokio::sync::Barrier;
-use tower_webhook::store::{Claimed, IdempotencyStore, RedisStore, StoreAdmin};
+use tower_webhook::store::{Claimed, IdempotencyStore, StoreAdmin};
+use tower_webhook_redis::RedisStore;
 
 use super::{FIRST, LEASE, RETENTION, Server, claim_request, namespace};
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tower_webhook::{
     event::EventId,
-    store::{Claimed, Completion, Counts, Effect, IdempotencyStore, Key, RedisStore, StoreAdmin, StoreErrorKind},
+    store::{Claimed, Completion, Counts, Effect, IdempotencyStore, Key, StoreAdmin, StoreErrorKind},
 };
+use tower_webhook_redis::RedisStore;
 
 use super::{FIRST, LEASE, RETENTION, Server, again, claim_request, hex, namespace};
 
@@ -107,7 +108,7 @@ async fn the_scripts_are_run_by_hand_as_they_say() {
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let namespace = namespace("by hand");
     store.claim(&claim_request(&namespace, "event")).await.unwrap();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/redis/lua/");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/redis/src/lua/");
     let script = ["record.lua", "get.lua"].map(|file| std::fs::read_to_string(format!("{folder}{file}")).unwrap());
     let shown = server.command(&[
         "EVAL",
@@ -191,8 +192,9 @@ async fn leases_go_by_the_server_and_not_by_who_asks() {
         (before..=after).contains(&lease_until),
         "{before} {lease_until} {after}"
     );
-    // No operation sends a time of its own: its arguments are durations, and the offset that only tests have.
-    let source = include_str!("../../../src/store/redis/mod.rs");
+    // No operation sends a time of its own: its arguments are durations, and the offset that only
+    // tests have.
+    let source = include_str!("../../../crates/redis/src/store.rs");
     assert!(!source.contains("SystemTime::now") && !source.contains("clock::"));
 }
 
@@ -221,24 +223,13 @@ async fn events_are_counted_by_state_and_namespace() {
     store.release(&free).await.unwrap();
     store.claim(&claim_request(&other, "claimed elsewhere")).await.unwrap();
 
-    let counts = Counts {
-        claimed: 3,
-        free: 1,
-        done: 1200,
-    };
+    let counts = Counts::new(3, 1, 1200);
     assert_eq!(store.count(&namespace).await.unwrap(), counts);
     store.advance(LEASE);
     assert_eq!(store.count(&namespace).await.unwrap(), counts);
     // FREE and DONE are over after a retention, an expired claim one lease later
     store.advance(RETENTION - LEASE + Duration::from_secs(30));
-    assert_eq!(
-        store.count(&namespace).await.unwrap(),
-        Counts {
-            claimed: 3,
-            free: 0,
-            done: 0
-        }
-    );
+    assert_eq!(store.count(&namespace).await.unwrap(), Counts::new(3, 0, 0));
 }
 
 #[tokio::test]

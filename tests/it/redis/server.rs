@@ -12,7 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Starts the server and ends it when this process closes its end of the pipe, however that comes about.
+/// Starts the server and ends it when this process closes its end of the pipe, however that comes
+/// about.
 const WATCH: &str = r#"
 folder=$1 log=$1/log; shift
 redis-server "$@" >>"$log" 2>&1 &
@@ -33,7 +34,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// One that keeps nothing, for all tests that need no more of it. `None`, and a line, where there is no redis-server.
+    /// One that keeps nothing, for all tests that need no more of it. `None`, and a line, where
+    /// there is no redis-server.
     pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Server>> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(&[])).as_ref()

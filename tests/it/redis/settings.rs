@@ -1,6 +1,7 @@
 //! What is looked at when a store connects, and what is never said.
 
-use tower_webhook::store::{IdempotencyStore, RedisStore, StoreAdmin, StoreErrorKind};
+use tower_webhook::store::{IdempotencyStore, StoreAdmin, StoreErrorKind};
+use tower_webhook_redis::RedisStore;
 
 use super::{FIRST, Server, claim_request};
 
@@ -151,29 +152,44 @@ async fn a_password_is_in_no_error_no_debug_and_no_log() {
     #[cfg(feature = "tracing")]
     let capture = crate::logs::Capture::start();
     let mut shown = String::new();
-    let mut note = |error: tower_webhook::store::StoreError| {
+    let mut note = |error: tower_webhook::store::StoreError, kind: StoreErrorKind| {
         use std::error::Error as _;
-        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        assert_eq!(error.kind(), kind, "{error}");
         let source = error.source().unwrap();
         shown.push_str(&format!("{error} {error:?} {source} {source:?}\n"));
     };
     let port = super::server::free_port();
-    for url in [
-        format!("redis://operator:{PASSWORD}@127.0.0.1:{port}"),
-        format!("rediss://:{PASSWORD}@127.0.0.1:{port}/0"),
-        format!("redis://:{PASSWORD}@127.0.0.1:{port}/database"),
-        format!("redis://:{PASSWORD}@127.0.0.1:{port}/?protocol=9"),
-        format!("redis://:{PASSWORD}@"),
-        format!("redis://:{PASSWORD}@0.0.0.0"),
-        format!("http://:{PASSWORD}@127.0.0.1"),
-        format!("redis:{PASSWORD}"),
-        format!("redis://operator:1234#{PASSWORD}@127.0.0.1"),
-        format!("redis://{PASSWORD}:1234/x@127.0.0.1"),
-        format!("redis://{PASSWORD}:1234?x@127.0.0.1"),
-        format!("unix:///missing?pass={PASSWORD}"),
-        PASSWORD.to_owned(),
+    for (kind, url) in [
+        (
+            StoreErrorKind::Unavailable,
+            format!("redis://operator:{PASSWORD}@127.0.0.1:{port}"),
+        ),
+        (
+            StoreErrorKind::Unavailable,
+            format!("rediss://:{PASSWORD}@127.0.0.1:{port}/0"),
+        ),
+        (
+            StoreErrorKind::Config,
+            format!("redis://:{PASSWORD}@127.0.0.1:{port}/database"),
+        ),
+        (
+            StoreErrorKind::Config,
+            format!("redis://:{PASSWORD}@127.0.0.1:{port}/?protocol=9"),
+        ),
+        (StoreErrorKind::Config, format!("redis://:{PASSWORD}@")),
+        (StoreErrorKind::Config, format!("redis://:{PASSWORD}@0.0.0.0")),
+        (StoreErrorKind::Config, format!("http://:{PASSWORD}@127.0.0.1")),
+        (StoreErrorKind::Config, format!("redis:{PASSWORD}")),
+        (
+            StoreErrorKind::Config,
+            format!("redis://operator:1234#{PASSWORD}@127.0.0.1"),
+        ),
+        (StoreErrorKind::Config, format!("redis://{PASSWORD}:1234/x@127.0.0.1")),
+        (StoreErrorKind::Config, format!("redis://{PASSWORD}:1234?x@127.0.0.1")),
+        (StoreErrorKind::Unavailable, format!("unix:///missing?pass={PASSWORD}")),
+        (StoreErrorKind::Config, PASSWORD.to_owned()),
     ] {
-        note(RedisStore::connect(&url).await.unwrap_err());
+        note(RedisStore::connect(&url).await.unwrap_err(), kind);
         let builder = RedisStore::builder(url);
         assert_eq!(
             format!("{builder:?}"),
@@ -182,11 +198,17 @@ async fn a_password_is_in_no_error_no_debug_and_no_log() {
     }
     if let Some(server) = Server::start(&["--requirepass", "another"]) {
         let wrong = format!("redis://:{PASSWORD}@127.0.0.1:{}", server.port());
-        note(RedisStore::connect(&wrong).await.unwrap_err());
+        note(
+            RedisStore::connect(&wrong).await.unwrap_err(),
+            StoreErrorKind::Unavailable,
+        );
     }
     if let Some(server) = Server::start(&["--requirepass", PASSWORD]) {
         let port = server.port();
-        note(RedisStore::connect(&server.url()).await.unwrap_err());
+        note(
+            RedisStore::connect(&server.url()).await.unwrap_err(),
+            StoreErrorKind::Unavailable,
+        );
         let right = format!("redis://:{PASSWORD}@127.0.0.1:{port}");
         let store = RedisStore::connect(&right).await.unwrap();
         assert_eq!(
@@ -194,7 +216,10 @@ async fn a_password_is_in_no_error_no_debug_and_no_log() {
             format!("RedisStore {{ server: 127.0.0.1:{port}, prefix: \"webhook\", .. }}")
         );
         server.kill();
-        note(store.claim(&claim_request("dwolla", "event")).await.unwrap_err());
+        note(
+            store.claim(&claim_request("dwolla", "event")).await.unwrap_err(),
+            StoreErrorKind::Unavailable,
+        );
     }
     #[cfg(feature = "tracing")]
     shown.push_str(&capture.text());

@@ -18,8 +18,9 @@ use tokio::{
 };
 use tower_webhook::{
     RefusalKind,
-    store::{Claimed, Completion, Effect, IdempotencyStore, RedisStore, StoreErrorKind},
+    store::{Claimed, Completion, Effect, IdempotencyStore, StoreErrorKind},
 };
+use tower_webhook_redis::RedisStore;
 
 use super::{FIRST, Server, again, claim_request, faults::Receiver};
 

@@ -5,7 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use tower_webhook::store::{IdempotencyStore, RedisStore};
+use tower_webhook::store::IdempotencyStore;
+use tower_webhook_redis::RedisStore;
 
 use super::{FIRST, Server, claim_request};
 

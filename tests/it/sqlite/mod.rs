@@ -1,4 +1,5 @@
-//! The store in a file: the suite, races over several connections, a full disk, and what an operator does.
+//! The store in a file: the suite, races over several connections, a full disk, and what an
+//! operator does.
 
 mod operators;
 mod transactions;
@@ -8,15 +9,17 @@ use std::{path::PathBuf, time::Duration};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tower_webhook::{
     store::{
-        ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, SqliteStore, StoreAdmin, StoreError,
-        StoreErrorKind, Token,
+        ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, StoreAdmin, StoreError, StoreErrorKind,
+        Token,
     },
     testing::store_suite::StoreHarness,
 };
+use tower_webhook_sqlx::SqliteStore;
 
 use crate::over_store::{self, App, LEASE, RETENTION, claim_request_in, one_of_many_wins_each_event};
 
-/// A folder that goes with the test. In memory where there is such a file system: it is the semantics that are tested, not the disk.
+/// A folder that goes with the test. In memory where there is such a file system: it is the
+/// semantics that are tested, not the disk.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -63,10 +66,7 @@ fn claim_request(id: &str) -> ClaimRequest {
 }
 
 fn again(claim_request: &ClaimRequest) -> ClaimRequest {
-    ClaimRequest {
-        token: Token::random(),
-        ..claim_request.clone()
-    }
+    claim_request.clone().with_token(Token::random())
 }
 
 const FIRST: Claimed = Claimed::Acquired {
@@ -199,14 +199,7 @@ async fn operations_that_are_given_up_half_way_leave_a_store_that_works() {
             Effect::Applied
         );
     }
-    assert_eq!(
-        store.count("dwolla").await.unwrap(),
-        Counts {
-            claimed: 0,
-            free: 0,
-            done: 200
-        }
-    );
+    assert_eq!(store.count("dwolla").await.unwrap(), Counts::new(0, 0, 200));
 }
 
 // --- what it promises of the file

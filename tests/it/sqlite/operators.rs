@@ -2,7 +2,8 @@
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use tower_webhook::store::{IdempotencyStore as _, SqliteStore};
+use tower_webhook::store::IdempotencyStore as _;
+use tower_webhook_sqlx::SqliteStore;
 
 use super::Folder;
 use crate::guide::{FAILED, REJECTED, events_of_each_kind, statement, statements};

@@ -6,10 +6,8 @@ use sqlx::{
     Row as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
-use tower_webhook::{
-    Delivery, dwolla,
-    store::{SqliteStore, StoreError},
-};
+use tower_webhook::{Delivery, dwolla, store::StoreError};
+use tower_webhook_sqlx::SqliteStore;
 
 use super::Folder;
 use crate::{

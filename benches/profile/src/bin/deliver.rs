@@ -1,10 +1,12 @@
 //! Deliveries and nothing else, for callgrind:
 //!
 //! ```sh
-//! valgrind --tool=callgrind --collect-atstart=no --toggle-collect='deliver::measured*' target/release/deliver accepted 1000
+//! valgrind --tool=callgrind --collect-atstart=no --toggle-collect='deliver::measured*' \
+//!     target/release/deliver accepted 1000
 //! ```
 //!
-//! The first argument is `accepted`, `duplicate`, `forged`, or `verify` for the signature alone; the second, how many.
+//! The first argument is `accepted`, `duplicate`, `forged`, or `verify` for the signature alone;
+//! the second, how many.
 
 use std::{convert::Infallible, env, hint::black_box};
 

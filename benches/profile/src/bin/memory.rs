@@ -87,7 +87,8 @@ fn main() {
     claims.report("a million duplicates");
 }
 
-/// The times of claims: by the clock on the wall, and by the processor's, which stands still while others use it.
+/// The times of claims: by the clock on the wall, and by the processor's, which stands still while
+/// others use it.
 struct Claims {
     wall: Vec<f64>,
     processor: Vec<f64>,

@@ -4,7 +4,8 @@
 //! cargo run --release --bin ratios
 //! ```
 //!
-//! Verifying beside the bare HMAC, and the whole of an accepted delivery beside the sum of what it cannot do without.
+//! Verifying beside the bare HMAC, and the whole of an accepted delivery beside the sum of what it
+//! cannot do without.
 
 use std::{
     cell::Cell,

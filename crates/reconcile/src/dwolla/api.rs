@@ -1,22 +1,16 @@
-use std::{
-    fmt,
-    future::Future,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
 
-use super::{Event, Retry, Subscription, Webhook};
+use super::{Event, Events, Retry, Subscription, Webhook, Webhooks, queries::LIMIT};
 use crate::{
     AccessToken, Error, ErrorKind, Options, Pages,
     http::{Api, Auth, Authorization, Call, Profile, Response, Said, TokenSource, Transport, unreadable},
     lenient::{Fields, last_segment},
     pages::{Page, pages},
     secret::Secret,
-    time::date_of,
 };
 
 /// The base URL of Dwolla's production API.
@@ -27,17 +21,12 @@ pub const SANDBOX: &str = "https://api-sandbox.dwolla.com";
 
 const HAL: &str = "application/vnd.dwolla.v1.hal+json";
 
-/// The most entries of a page that Dwolla documents, for Connect and for "many collections".
-const LIMIT: u32 = 200;
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
 /// A client of Dwolla's API. Cheap to clone; clones share the token.
 ///
 /// A token is fetched with the first call and renewed 60 seconds before it expires. Callers that
 /// need a token at the same time share one request for it.
 #[derive(Clone)]
-pub struct DwollaApi(Arc<Api>);
+pub struct DwollaApi(pub(super) Arc<Api>);
 
 impl DwollaApi {
     /// A client for an environment ([`PRODUCTION`], [`SANDBOX`], or the URL of a stand-in), with
@@ -122,8 +111,8 @@ impl DwollaApi {
         self.get(&["webhook-subscriptions", id]).await
     }
 
-    /// Pauses a subscription. Dwolla records what happens from now on, but does not send it, not even
-    /// after the pause.
+    /// Pauses a subscription. Dwolla records what happens from now on, but does not send it, not
+    /// even after the pause.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], among others.
@@ -215,7 +204,7 @@ impl DwollaApi {
         self.0.send(Call::get(url)).await?.json()
     }
 
-    fn list<T>(&self, first: Result<Url, Error>, name: &'static str, id: fn(&T) -> &str) -> Pages<T>
+    pub(super) fn list<T>(&self, first: Result<Url, Error>, name: &'static str, id: fn(&T) -> &str) -> Pages<T>
     where
         T: DeserializeOwned + Send + 'static,
     {
@@ -246,115 +235,6 @@ impl fmt::Debug for DwollaApi {
         f.debug_struct("DwollaApi")
             .field("base", &self.0.base().url().as_str())
             .finish_non_exhaustive()
-    }
-}
-
-/// The webhooks of a subscription, and which of them to list.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct Webhooks {
-    pub(crate) api: DwollaApi,
-    subscription: String,
-    limit: u32,
-    start_date: Option<String>,
-    end_date: Option<String>,
-    resource_id: Option<String>,
-}
-
-impl Webhooks {
-    /// How many entries a page has. Default: 200.
-    pub fn limit(mut self, limit: u32) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Only what was created after this day, `YYYY-MM-DD`, as Dwolla understands it.
-    pub fn start_date(mut self, day: impl Into<String>) -> Self {
-        self.start_date = Some(day.into());
-        self
-    }
-
-    /// Only what was created before this day, `YYYY-MM-DD`, as Dwolla understands it.
-    pub fn end_date(mut self, day: impl Into<String>) -> Self {
-        self.end_date = Some(day.into());
-        self
-    }
-
-    /// Only what was created between these times, and what was created up to two days before or
-    /// after: Dwolla filters by days and documents neither their time zone nor whether the days
-    /// themselves are included.
-    ///
-    /// ```
-    /// use std::time::{Duration, SystemTime};
-    /// use tower_webhook_reconcile::dwolla::{self, DwollaApi};
-    ///
-    /// # let api = DwollaApi::new(dwolla::SANDBOX, "client id", "client secret")?;
-    /// let (now, week) = (SystemTime::now(), Duration::from_secs(7 * 24 * 3600));
-    /// let webhooks = api.webhooks("a0943041").window(now - week, now);
-    /// # Ok::<(), tower_webhook_reconcile::Error>(())
-    /// ```
-    pub fn window(mut self, from: SystemTime, until: SystemTime) -> Self {
-        // Out of range means no bound: more is listed, never less.
-        self.start_date = from.checked_sub(DAY).and_then(date_of);
-        self.end_date = until.checked_add(DAY).and_then(date_of);
-        self
-    }
-
-    /// Only what is about this resource: a transfer's id, say.
-    pub fn resource_id(mut self, id: impl Into<String>) -> Self {
-        self.resource_id = Some(id.into());
-        self
-    }
-
-    /// The webhooks, page after page.
-    pub fn list(&self) -> Pages<Webhook> {
-        self.api.list(self.url(), "webhooks", |webhook: &Webhook| &webhook.id)
-    }
-
-    fn url(&self) -> Result<Url, Error> {
-        let base = self.api.0.base();
-        let mut url = base.at(&["webhook-subscriptions", &self.subscription, "webhooks"])?;
-        {
-            let mut query = url.query_pairs_mut();
-            query.append_pair("limit", &self.limit.to_string());
-            let filters = [
-                ("startDate", &self.start_date),
-                ("endDate", &self.end_date),
-                ("resourceId", &self.resource_id),
-            ];
-            for (name, value) in filters {
-                if let Some(value) = value {
-                    query.append_pair(name, value);
-                }
-            }
-        }
-        Ok(url)
-    }
-}
-
-/// The application's events.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct Events {
-    pub(crate) api: DwollaApi,
-    limit: u32,
-}
-
-impl Events {
-    /// How many entries a page has. Default: 200.
-    pub fn limit(mut self, limit: u32) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// The events, page after page, newest first. New events shift the pages while they are read;
-    /// an event that comes twice is left out the second time.
-    pub fn list(&self) -> Pages<Event> {
-        let url = self.api.0.base().at(&["events"]).map(|mut url| {
-            url.query_pairs_mut().append_pair("limit", &self.limit.to_string());
-            url
-        });
-        self.api.list(url, "events", |event: &Event| &event.id)
     }
 }
 

@@ -33,7 +33,9 @@
 //! Webhooks and events are kept for 30 days. Deleting a subscription deletes its history.
 
 mod api;
+mod queries;
 mod types;
 
-pub use api::{DwollaApi, Events, PRODUCTION, SANDBOX, Webhooks};
+pub use api::{DwollaApi, PRODUCTION, SANDBOX};
+pub use queries::{Events, Webhooks};
 pub use types::{Attempt, Event, RecordedRequest, RecordedResponse, Retry, Subscription, Webhook};

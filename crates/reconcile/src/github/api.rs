@@ -147,8 +147,8 @@ impl Deliveries {
         self
     }
 
-    /// Only deliveries that failed. Servers that do not know the filter list all of them, so look at
-    /// [`Delivery::is_success`].
+    /// Only deliveries that failed. Servers that do not know the filter list all of them, so look
+    /// at [`Delivery::is_success`].
     pub fn failed(mut self) -> Self {
         self.status = Some("failure");
         self

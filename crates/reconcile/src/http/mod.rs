@@ -1,6 +1,7 @@
 //! One HTTP client for all APIs: to one host only, bounded, with retries.
 
 mod base;
+mod call;
 mod client;
 mod options;
 mod response;
@@ -13,7 +14,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
@@ -22,6 +22,7 @@ use http::{
 use url::Url;
 
 pub(crate) use base::Base;
+pub(crate) use call::Call;
 pub use options::{Options, Retries};
 pub(crate) use response::{Response, unreadable};
 pub use token::AccessToken;
@@ -51,86 +52,6 @@ pub(crate) struct Profile {
 pub(crate) struct Said {
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
-}
-
-/// One request, which may be sent several times.
-pub(crate) struct Call {
-    method: Method,
-    url: Url,
-    content: Option<(HeaderValue, Bytes)>,
-    /// Another media type than the API's own.
-    accept: Option<&'static str>,
-    header: Option<(HeaderName, HeaderValue)>,
-    idempotency_key: Option<HeaderValue>,
-    /// A second time changes nothing.
-    safe: bool,
-    /// What an error must not repeat.
-    private: Option<Secret>,
-}
-
-impl Call {
-    pub(crate) fn get(url: Url) -> Self {
-        Self {
-            method: Method::GET,
-            url,
-            content: None,
-            accept: None,
-            header: None,
-            idempotency_key: None,
-            safe: true,
-            private: None,
-        }
-    }
-
-    /// A second `DELETE` finds nothing, which the caller hears of as `NotFound`.
-    pub(crate) fn delete(url: Url) -> Self {
-        Self {
-            method: Method::DELETE,
-            ..Self::get(url)
-        }
-    }
-
-    /// A request that is carried out as often as it is sent.
-    pub(crate) fn post(url: Url) -> Self {
-        Self {
-            method: Method::POST,
-            safe: false,
-            ..Self::get(url)
-        }
-    }
-
-    pub(crate) fn content(mut self, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        self.content = Some((HeaderValue::from_static(content_type), body.into()));
-        self
-    }
-
-    pub(crate) fn accept(mut self, media_type: &'static str) -> Self {
-        self.accept = Some(media_type);
-        self
-    }
-
-    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
-        self
-    }
-
-    /// Named by a key, so that the provider carries it out once.
-    pub(crate) fn once(mut self) -> Self {
-        self.idempotency_key = HeaderValue::from_str(&random_key()).ok();
-        self.safe = self.idempotency_key.is_some();
-        self
-    }
-
-    /// Carried out twice, it leaves what once would leave.
-    pub(crate) fn repeatable(mut self) -> Self {
-        self.safe = true;
-        self
-    }
-
-    pub(crate) fn private(mut self, secret: Secret) -> Self {
-        self.private = Some(secret);
-        self
-    }
 }
 
 /// The API of one provider, with the credentials for it.

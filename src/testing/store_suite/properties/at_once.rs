@@ -117,7 +117,8 @@ pub async fn a_completion_among_other_operations_at_once_is_never_undone<H: Stor
     }
 }
 
-/// Claims by many tokens at once: one gets this answer, the others are in flight. The one's claim request.
+/// Claims by many tokens at once: one gets this answer, the others are in flight. The one's claim
+/// request.
 async fn one_acquires<H: StoreHarness>(case: &Case<H>, like: &ClaimRequest, expected: Claimed) -> ClaimRequest {
     let claim_requests = (0..TASKS).map(|_| case.again(like)).collect();
     one_of(claim_at_once(case, claim_requests).await, expected)

@@ -6,7 +6,7 @@ use super::super::{
     StoreHarness,
     case::{BEFORE, Case, LEASE, Situation, acquired, is_in_flight},
 };
-use crate::store::{ClaimRequest, Claimed, Completion, Effect, Token};
+use crate::store::{Claimed, Completion, Effect, Token};
 
 pub async fn the_first_claim_of_an_event_is_its_first_attempt<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
@@ -111,18 +111,12 @@ pub async fn a_claim_of_a_finished_event_says_how_it_was_finished<H: StoreHarnes
 pub async fn tokens_are_told_apart_by_every_byte<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     let mut bytes = [0xff; 16];
-    let claim_request = ClaimRequest {
-        token: Token::from_bytes(bytes),
-        ..case.claim_request("event")
-    };
+    let claim_request = case.claim_request("event").with_token(Token::from_bytes(bytes));
     case.acquire(&claim_request).await;
     for position in 0..bytes.len() {
         for byte in [0, 0x7f, 0xfe] {
             bytes[position] = byte;
-            let other = ClaimRequest {
-                token: Token::from_bytes(bytes),
-                ..claim_request.clone()
-            };
+            let other = claim_request.clone().with_token(Token::from_bytes(bytes));
             let answer = case.claim(&other).await;
             assert!(matches!(answer, Claimed::InFlight { .. }), "{answer:?} for {other:?}");
             assert_eq!(case.release(&other).await, Effect::NotHeld, "{other:?}");

@@ -13,10 +13,9 @@ use crate::{
 
 /// A claim request of the same run with other facts. There is no such run: a token belongs to one.
 fn same_token(claim_request: &ClaimRequest) -> ClaimRequest {
-    ClaimRequest {
-        fingerprint: Fingerprint::of(["another event"]),
-        ..claim_request.clone()
-    }
+    claim_request
+        .clone()
+        .with_fingerprint(Fingerprint::of(["another event"]))
 }
 
 /// A claim request of another run, whose event has other facts.
@@ -128,18 +127,14 @@ pub async fn attempts_and_generations_add_up_over_other_facts<H: StoreHarness>(h
 pub async fn fingerprints_are_told_apart_by_every_byte<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     let mut bytes = [0xff; 16];
-    let claim_request = ClaimRequest {
-        fingerprint: Fingerprint::from_bytes(bytes),
-        ..case.claim_request("event")
-    };
+    let claim_request = case
+        .claim_request("event")
+        .with_fingerprint(Fingerprint::from_bytes(bytes));
     let mut others = Vec::new();
     for position in 0..bytes.len() {
         for byte in [0, 0x7f, 0xfe] {
             bytes[position] = byte;
-            others.push(ClaimRequest {
-                fingerprint: Fingerprint::from_bytes(bytes),
-                ..claim_request.clone()
-            });
+            others.push(claim_request.clone().with_fingerprint(Fingerprint::from_bytes(bytes)));
         }
         bytes[position] = 0xff;
     }

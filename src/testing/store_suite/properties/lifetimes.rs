@@ -6,7 +6,7 @@ use super::super::{
     StoreHarness,
     case::{AFTER, BEFORE, Case, LEASE, RETENTION, Situation, acquired, is_done},
 };
-use crate::store::{ClaimRequest, Claimed, Completion, Effect};
+use crate::store::{Claimed, Completion, Effect};
 
 pub async fn a_finished_event_is_remembered_for_one_retention<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
@@ -79,12 +79,11 @@ pub async fn durations_beyond_measure_are_as_good_as_for_ever<H: StoreHarness>(h
         ("milliseconds", Duration::from_millis(u64::MAX)),
         ("1000 years", thousand_years),
     ] {
-        let claim_request = ClaimRequest {
-            lease: long,
-            retention: long,
-            retry_window: long,
-            ..case.claim_request(id)
-        };
+        let claim_request = case
+            .claim_request(id)
+            .with_lease(long)
+            .with_retention(long)
+            .with_retry_window(long);
         assert_eq!(case.claim(&claim_request).await, acquired(1, 1), "{id}");
         assert_eq!(case.renew(&claim_request).await, Effect::Applied, "{id}");
         case.advance(decade).await;

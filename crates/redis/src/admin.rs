@@ -1,0 +1,124 @@
+//! What an operator asks for beyond one record.
+
+use std::collections::BTreeSet;
+
+use tower_webhook::store::{Counts, Key, StoreAdmin, StoreError};
+
+use super::{name, store::RedisStore};
+
+/// How many slots of its table the server looks at for one page: some 100 µs of its time.
+const PAGE: &str = "1000";
+
+/// # What it costs
+/// The server has no index of its events: it is walked through by `SCAN`, all keys of the database
+/// (other applications' too), a thousand at a time, with two round trips for each thousand. Between
+/// them it serves others, so nothing waits; of a million keys it takes a second or so of the
+/// server's time in all. What is claimed or finished meanwhile may be counted or not, and while the
+/// server's table grows or shrinks a record may be counted twice.
+/// [`expired_claims`](StoreAdmin::expired_claims) ends as soon as it has found enough.
+impl StoreAdmin for RedisStore {
+    async fn count(&self, namespace: &str) -> Result<Counts, StoreError> {
+        let now = self.now().await?;
+        let mut counts = Counts::default();
+        let mut pages = Pages::new(self, namespace);
+        while let Some(page) = pages.next(self).await? {
+            for row in page.iter().filter(|row| row.expires > now) {
+                match row.state.as_str() {
+                    "CLAIMED" => counts.claimed += 1,
+                    "FREE" => counts.free += 1,
+                    _ => counts.done += 1,
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    async fn expired_claims(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
+        let now = self.now().await?;
+        let mut overdue = BTreeSet::new();
+        let mut pages = Pages::new(self, namespace);
+        while overdue.len() < limit
+            && let Some(page) = pages.next(self).await?
+        {
+            let late = page
+                .into_iter()
+                .filter(|row| row.state == "CLAIMED" && row.expires > now && row.lease_until <= now);
+            overdue.extend(late.filter_map(|row| Some(Key::new(namespace, name::id(&pages.stem, &row.name)?))));
+        }
+        Ok(overdue.into_iter().take(limit).collect())
+    }
+
+    /// Nothing: the server removes them by itself.
+    async fn purge(&self, _limit: usize) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}
+
+impl RedisStore {
+    /// The server's time, in milliseconds since 1970.
+    async fn now(&self) -> Result<u64, StoreError> {
+        let time = self.link.ask(&["TIME"]).await?;
+        let mut parts = time.iter().flatten().map_while(|part| part.parse::<u64>().ok());
+        match (parts.next(), parts.next()) {
+            (Some(seconds), Some(micros)) => Ok(seconds * 1000 + micros / 1000 + self.offset.millis()),
+            _ => Err(self.unexpected(&time)),
+        }
+    }
+}
+
+/// What a page tells of a record.
+struct Row {
+    name: String,
+    state: String,
+    expires: u64,
+    lease_until: u64,
+}
+
+struct Pages {
+    stem: String,
+    glob: String,
+    /// Where the server goes on; `None` at its end.
+    cursor: Option<String>,
+}
+
+impl Pages {
+    fn new(store: &RedisStore, namespace: &str) -> Self {
+        let stem = name::stem(&store.prefix, namespace);
+        Self {
+            glob: name::glob(&stem),
+            stem,
+            cursor: Some("0".to_owned()),
+        }
+    }
+
+    async fn next(&mut self, store: &RedisStore) -> Result<Option<Vec<Row>>, StoreError> {
+        let Some(cursor) = self.cursor.take() else {
+            return Ok(None);
+        };
+        let scan = ["SCAN", &cursor, "MATCH", &self.glob, "COUNT", PAGE, "TYPE", "hash"];
+        let mut reply = store.link.ask(&scan).await?.into_iter().flatten();
+        self.cursor = reply.next().filter(|cursor| cursor != "0");
+        let names: Vec<String> = reply.collect();
+        if names.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let questions: Vec<Vec<&str>> = names
+            .iter()
+            .map(|name| vec!["HMGET", name, "state", "expires", "lease_until"])
+            .collect();
+        let answers = store.link.ask_all(&questions).await?;
+        let rows = names.into_iter().zip(answers).filter_map(|(name, answer)| {
+            // Forgotten since, or no record of ours.
+            let [Some(state), Some(expires), lease_until] = <[_; 3]>::try_from(answer).ok()? else {
+                return None;
+            };
+            Some(Row {
+                name,
+                state,
+                expires: expires.parse().ok()?,
+                lease_until: lease_until.and_then(|until| until.parse().ok()).unwrap_or_default(),
+            })
+        });
+        Ok(Some(rows.collect()))
+    }
+}

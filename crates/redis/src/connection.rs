@@ -1,0 +1,371 @@
+//! One connection for all operations, made anew when it breaks. Only this file and `client` know
+//! the crate `redis`.
+//!
+//! The crate has a manager that reconnects, but not in three cases that last: where the server
+//! falls silent and its machine is gone, where it refused the password once, and where it became a
+//! replica of the one that took its place. Here every connection that shows one of these is given
+//! up, and the next operation makes another.
+
+use std::{
+    fmt, mem,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use redis::{
+    AsyncConnectionConfig, Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection,
+};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use tower_webhook::store::StoreError;
+
+use crate::client::RedisClient;
+
+/// After a failed attempt to connect, how long all operations get its error: a server that is down
+/// or refuses is asked ten times a second, not once for each delivery.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection says nothing to be silent for one who gives up.
+const SILENCE: Duration = Duration::from_millis(250);
+/// How many commands may wait to be written: as many as the layer has requests in flight by
+/// default.
+const QUEUE: usize = 1024;
+
+/// The texts of a reply in their order, those of nested arrays too; `None` for nil.
+pub(crate) type Reply = Vec<Option<String>>;
+
+/// A script, known to the server by its digest.
+#[derive(Debug)]
+pub(crate) struct Script(redis::Script, &'static str);
+
+impl Script {
+    pub(crate) fn new(code: &'static str) -> Self {
+        Self(redis::Script::new(code), code)
+    }
+}
+
+/// Whether an operation may be sent again where the connection broke before its answer came, so
+/// that it may have been applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// Twice is as good as once.
+    Yes,
+    No,
+}
+
+pub(crate) struct Connection {
+    client: RedisClient,
+    config: AsyncConnectionConfig,
+    /// How long an operation may take, connecting included.
+    limit: Duration,
+    current: Mutex<Option<Live>>,
+    /// What the latest attempt to connect failed with, unless one has succeeded since.
+    failure: Mutex<Option<String>>,
+    /// Held by the one operation that connects for all.
+    attempts: tokio::sync::Mutex<Attempts>,
+}
+
+#[derive(Clone)]
+struct Live {
+    /// Which connection it is, counted from the first.
+    number: u64,
+    connection: MultiplexedConnection,
+}
+
+#[derive(Default)]
+struct Attempts {
+    succeeded: u64,
+    failed: Option<(Instant, RedisError)>,
+}
+
+/// A question that has no answer yet. Who drops it after a while, its caller's limit being shorter
+/// than ours, has found the connection silent, too.
+struct Asked<'l> {
+    link: &'l Connection,
+    number: u64,
+    at: Instant,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if self.at.elapsed() >= SILENCE {
+            self.link.give_up(self.number);
+        }
+    }
+}
+
+enum Failure {
+    Silent,
+    Redis(RedisError),
+}
+
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        Self::Redis(error)
+    }
+}
+
+impl Connection {
+    /// Does not connect yet.
+    pub(crate) fn new(url: &str, limit: Duration) -> Result<Self, StoreError> {
+        let client = RedisClient::new(url).map_err(|error| StoreError::config(format!("the URL of redis: {error}")))?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(QUEUE);
+        Ok(Self {
+            client,
+            config,
+            limit,
+            current: Mutex::default(),
+            failure: Mutex::default(),
+            attempts: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Host and port: no user, no password.
+    pub(crate) fn server(&self) -> impl fmt::Display {
+        self.client.server()
+    }
+
+    /// The number of the server's database.
+    pub(crate) fn database(&self) -> i64 {
+        self.client.database()
+    }
+
+    /// Runs a script on its one key.
+    pub(crate) async fn run(
+        &self,
+        script: &Script,
+        key: &str,
+        args: &[&str],
+        again: Again,
+    ) -> Result<Reply, StoreError> {
+        let deadline = Instant::now() + self.limit;
+        let command = |name: &str, code: &str| {
+            let mut command = redis::cmd(name);
+            command.arg(code).arg(1).arg(key).arg(args);
+            command
+        };
+        let by_digest = command("EVALSHA", script.0.get_hash());
+        let mut answer = self.send(&by_digest, deadline, again).await;
+        // The server has not seen it yet, or not since its restart. It keeps what it has evaluated
+        // once.
+        if let Err(Failure::Redis(error)) = &answer
+            && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+        {
+            answer = self.send(&command("EVAL", script.1), deadline, again).await;
+        }
+        answer.map_err(|failure| self.error(failure))
+    }
+
+    /// Asks a command that changes nothing.
+    pub(crate) async fn ask(&self, words: &[&str]) -> Result<Reply, StoreError> {
+        self.ask_if_allowed(words)
+            .await?
+            .map_err(|refusal| StoreError::unavailable(format!("redis at {}: {refusal}", self.server())))
+    }
+
+    /// The same; the inner error is the server's answer that it does not know the command or
+    /// forbids it.
+    pub(crate) async fn ask_if_allowed(&self, words: &[&str]) -> Result<Result<Reply, String>, StoreError> {
+        match self
+            .send(&command(words), Instant::now() + self.limit, Again::Yes)
+            .await
+        {
+            Ok(reply) => Ok(Ok(reply)),
+            Err(Failure::Redis(error)) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) => {
+                Ok(Err(error.to_string()))
+            }
+            Err(failure) => Err(self.error(failure)),
+        }
+    }
+
+    /// Asks many commands that change nothing, in one round trip.
+    pub(crate) async fn ask_all(&self, commands: &[Vec<&str>]) -> Result<Vec<Reply>, StoreError> {
+        let mut pipeline = redis::pipe();
+        for words in commands {
+            pipeline.add_command(command(words));
+        }
+        let pipeline = &pipeline;
+        let ask = move |mut connection| async move { pipeline.query_async::<Vec<Value>>(&mut connection).await };
+        match self.on_a_connection(ask, Instant::now() + self.limit, Again::Yes).await {
+            Ok(answers) => Ok(answers.into_iter().map(texts).collect()),
+            Err(failure) => Err(self.error(failure)),
+        }
+    }
+
+    async fn send(&self, command: &Cmd, deadline: Instant, again: Again) -> Result<Reply, Failure> {
+        let ask = move |mut connection| async move { command.query_async::<Value>(&mut connection).await };
+        self.on_a_connection(ask, deadline, again).await.map(texts)
+    }
+
+    async fn on_a_connection<A, F>(
+        &self,
+        ask: impl Fn(MultiplexedConnection) -> F + Send,
+        deadline: Instant,
+        again: Again,
+    ) -> Result<A, Failure>
+    where
+        F: Future<Output = RedisResult<A>> + Send,
+    {
+        let mut is_retry = false;
+        loop {
+            let live = timeout_at(deadline, self.live()).await.map_err(|_| Failure::Silent)??;
+            let asked = Asked {
+                link: self,
+                number: live.number,
+                at: Instant::now(),
+            };
+            let answer = timeout_at(deadline, ask(live.connection)).await;
+            let error = match answer {
+                Ok(answer) => {
+                    mem::forget(asked);
+                    match answer {
+                        Ok(answer) => return Ok(answer),
+                        Err(error) => error,
+                    }
+                }
+                Err(_) => {
+                    self.give_up(live.number);
+                    return Err(Failure::Silent);
+                }
+            };
+            if !is_end(&error) {
+                return Err(error.into());
+            }
+            self.give_up(live.number);
+            // A replica has applied nothing; where the connection broke, nobody knows.
+            let may_try = is_replica(&error) || (again == Again::Yes && error.is_connection_dropped());
+            if is_retry || !may_try {
+                return Err(error.into());
+            }
+            is_retry = true;
+        }
+    }
+
+    /// The connection, or a new one.
+    async fn live(&self) -> Result<Live, Failure> {
+        if let Some(live) = self.current() {
+            return Ok(live);
+        }
+        // Less than the whole time: after an outage, whoever comes first in a queue of those whose
+        // time is nearly over has none left to connect and ask, and gives the half-made connection
+        // up, as does the next.
+        let mut attempts = timeout(self.limit / 2, self.attempts.lock())
+            .await
+            .map_err(|_| Failure::Silent)?;
+        // Another operation may have connected, or failed to, while this one waited.
+        if let Some(live) = self.current() {
+            return Ok(live);
+        }
+        if let Some((at, error)) = &attempts.failed
+            && at.elapsed() < PAUSE
+        {
+            return Err(error.clone().into());
+        }
+        match self.client.connect(&self.config).await {
+            Ok(connection) => {
+                attempts.succeeded += 1;
+                attempts.failed = None;
+                let live = Live {
+                    number: attempts.succeeded,
+                    connection,
+                };
+                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
+                self.note(None);
+                Ok(live)
+            }
+            Err(error) => {
+                attempts.failed = Some((Instant::now(), error.clone()));
+                self.note(Some(format!("redis at {}: {error}", self.server())));
+                Err(error.into())
+            }
+        }
+    }
+
+    pub(crate) fn last_failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, failure: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    fn current(&self) -> Option<Live> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets the next operation make a connection, unless one has since.
+    fn give_up(&self, number: u64) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_some_and(|current| current.number == number) {
+            *current = None;
+        }
+    }
+
+    fn error(&self, failure: Failure) -> StoreError {
+        let server = self.server();
+        let error = match failure {
+            Failure::Silent => {
+                let before = self
+                    .last_failure()
+                    .map_or_else(String::new, |failure| format!(", and before that: {failure}"));
+                return StoreError::unavailable(format!(
+                    "redis at {server} did not answer within {:?}{before}",
+                    self.limit
+                ));
+            }
+            Failure::Redis(error) => error,
+        };
+        // Redis 6 wraps what a script's command was refused with.
+        if error.code() == Some("OOM") || error.to_string().contains("OOM command not allowed") {
+            return StoreError::full(format!(
+                "redis at {server} has reached its maxmemory; nothing is lost, because the provider retries; raise maxmemory, or shorten \
+                 the retention"
+            ));
+        }
+        if error.is_cluster_error() {
+            return StoreError::unavailable(format!(
+                "redis at {server} is one node of a cluster, and another holds this key ({error}); expected a server that takes every \
+                 key: one outside a cluster, or a proxy before it"
+            ));
+        }
+        StoreError::unavailable(format!("redis at {server}: {error}"))
+    }
+}
+
+fn command(words: &[&str]) -> Cmd {
+    let mut command = Cmd::new();
+    for word in words {
+        command.arg(word);
+    }
+    command
+}
+
+/// Whether the connection is of no more use.
+fn is_end(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_unrecoverable_error() || is_replica(error)
+}
+
+/// Whether the server refused because another is the primary now: the name may lead there by now.
+fn is_replica(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
+    ) || error.to_string().contains("-READONLY ") // Redis 6, of a command inside a script
+}
+
+fn texts(value: Value) -> Reply {
+    fn add(value: Value, to: &mut Reply) {
+        match value {
+            Value::Array(values) => values.into_iter().for_each(|value| add(value, to)),
+            Value::BulkString(bytes) => to.push(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Value::SimpleString(text) => to.push(Some(text)),
+            Value::Int(number) => to.push(Some(number.to_string())),
+            _ => to.push(None),
+        }
+    }
+    let mut reply = Reply::new();
+    add(value, &mut reply);
+    reply
+}

@@ -1,0 +1,164 @@
+use std::{
+    collections::VecDeque,
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::{Exchange, Job};
+use crate::Provider;
+
+/// The most attempts that are remembered: what a long test makes, in memory that a laptop has.
+const LIMIT: usize = 100_000;
+
+/// One request that was sent, and what came back.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Who sent it.
+    pub provider: Provider,
+    /// The id of the subscription, webhook, hook or endpoint that it was sent for.
+    pub endpoint: String,
+    /// The event's id, as a receiver is meant to deduplicate by.
+    pub event_id: String,
+    /// What happened.
+    pub topic: String,
+    /// Where it was sent.
+    pub url: String,
+    /// Its headers, the signature among them.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Bytes,
+    /// When it was sent, in the sandbox's time.
+    pub sent_at: SystemTime,
+    /// The response's status; `None` if there was no response.
+    pub status: Option<u16>,
+    /// Why there was no response.
+    pub failure: Option<Failure>,
+    /// How long it took, in the world's time.
+    pub took: Duration,
+}
+
+impl Attempt {
+    /// A header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the response was 2xx.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
+/// Without headers and body.
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("provider", &self.provider)
+            .field("endpoint", &self.endpoint)
+            .field("event_id", &self.event_id)
+            .field("topic", &self.topic)
+            .field("status", &self.status)
+            .field("failure", &self.failure)
+            .field("sent_at", &self.sent_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `dwolla transfer_created 8f65… -> http://127.0.0.1:3000/: 200 in 2 ms`
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            provider,
+            topic,
+            event_id,
+            url,
+            ..
+        } = self;
+        write!(f, "{provider} {topic} {event_id} -> {url}: ")?;
+        match (self.status, &self.failure) {
+            (Some(status), _) => write!(f, "{status}")?,
+            (None, Some(failure)) => write!(f, "{failure}")?,
+            (None, None) => f.write_str("no response")?,
+        }
+        write!(f, " in {} ms", self.took.as_millis())
+    }
+}
+
+/// Why there was no response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The receiver took longer than the provider waits.
+    Timeout,
+    /// There was no connection.
+    Connect,
+    /// The connection broke before the response.
+    Broken(String),
+    /// [`Chaos`](crate::Chaos) closed the connection.
+    HungUp,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout => f.write_str("no response in time"),
+            Self::Connect => f.write_str("no connection"),
+            Self::Broken(why) => write!(f, "the connection broke: {why}"),
+            Self::HungUp => f.write_str("hung up"),
+        }
+    }
+}
+
+pub(crate) type Observer = Box<dyn Fn(&Attempt) + Send + Sync>;
+
+/// What was sent.
+pub(crate) struct Log {
+    attempts: Mutex<VecDeque<Attempt>>,
+    observer: Option<Observer>,
+}
+
+impl Log {
+    pub(crate) fn new(observer: Option<Observer>) -> Self {
+        Self {
+            attempts: Mutex::default(),
+            observer,
+        }
+    }
+
+    pub(super) fn add(&self, job: &Job, exchange: &Exchange) {
+        let sent = &exchange.sent;
+        let attempt = Attempt {
+            provider: job.courier.provider(),
+            endpoint: job.endpoint.clone(),
+            event_id: sent.event.clone(),
+            topic: sent.topic.clone(),
+            url: sent.url.clone(),
+            headers: sent.headers.clone(),
+            body: sent.body.clone(),
+            sent_at: exchange.sent_at,
+            status: exchange.status(),
+            failure: exchange.outcome.as_ref().err().cloned(),
+            took: exchange.took,
+        };
+        if let Some(observe) = &self.observer {
+            observe(&attempt);
+        }
+        let mut attempts = self.attempts.lock();
+        if attempts.len() == LIMIT {
+            attempts.pop_front();
+        }
+        attempts.push_back(attempt);
+    }
+
+    /// The attempts, in the order of their responses.
+    pub(crate) fn attempts(&self) -> Vec<Attempt> {
+        self.attempts.lock().iter().cloned().collect()
+    }
+}

@@ -1,0 +1,76 @@
+//! `/sandbox-simulations`: what is pending completes, or fails.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use serde_json::json;
+
+use super::{
+    Dwolla,
+    event::{Event, Happening},
+    hal,
+};
+
+/// The last so many are processed.
+const MOST: usize = 500;
+
+/// A transfer, or a pair of small deposits, that is under way.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    /// The topic that ends it.
+    topic: String,
+    resource: String,
+    customer: Option<String>,
+    correlation: Option<String>,
+}
+
+impl Pending {
+    /// What an event begins. `"outcome": "failed"` decides how it ends.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        let outcome = event.outcome.as_deref().unwrap_or("completed");
+        let begins = [
+            ("bank_transfer_created", "bank_transfer"),
+            ("transfer_created", "transfer"),
+            ("microdeposits_added", "microdeposits"),
+        ];
+        let (prefix, plain) = match event.topic.strip_prefix("customer_") {
+            Some(plain) => ("customer_", plain),
+            None => ("", event.topic.as_str()),
+        };
+        let (_, what) = begins.into_iter().find(|(topic, _)| *topic == plain)?;
+        Some(Self {
+            topic: format!("{prefix}{what}_{outcome}"),
+            resource: event.resource.clone(),
+            customer: event.customer.clone(),
+            correlation: event.correlation.clone(),
+        })
+    }
+}
+
+impl Dwolla {
+    pub(super) fn simulate(self: &Arc<Self>) -> Response {
+        let processed: Vec<Pending> = {
+            let mut state = self.state.lock();
+            let old = state.pending.len().saturating_sub(MOST);
+            state.pending.split_off(old).into()
+        };
+        let total = processed.len();
+        for Pending {
+            topic,
+            resource,
+            customer,
+            correlation,
+        } in processed
+        {
+            let happening = Happening {
+                topic,
+                resource: Some(resource),
+                customer,
+                correlation,
+                outcome: None,
+            };
+            self.happen(Event::new(happening, self));
+        }
+        hal::resource(&json!({ "_links": { "self": self.link("/sandbox-simulations") }, "total": total }))
+    }
+}

@@ -1,0 +1,132 @@
+//! Webhook subscriptions.
+
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_webhook::signature::Secrets;
+
+use super::{Dwolla, HAL, created, errors::Refusal, hal, new_id, state::Subscription};
+use crate::{
+    http::{Incoming, is_endpoint},
+    time::millis,
+};
+
+/// Of the sandbox; in production it is 5.
+const MOST: usize = 10;
+
+/// Characters.
+const LONGEST_SECRET: usize = 128;
+
+#[derive(Deserialize)]
+struct New {
+    url: Option<String>,
+    secret: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    paused: bool,
+}
+
+impl Dwolla {
+    pub(super) fn create_subscription(&self, request: &Incoming) -> Result<Response, Refusal> {
+        let New { url, secret } = body(request)?;
+        let mut errors = Vec::new();
+        match url.as_deref() {
+            None | Some("") => errors.push(("Required", "Url is required.", "/url")),
+            Some(url) if !is_endpoint(url) => errors.push(("InvalidFormat", "Url must be a valid url.", "/url")),
+            Some(_) => {}
+        }
+        let too_long = |secret: &str| secret.chars().count() > LONGEST_SECRET;
+        match secret.as_deref() {
+            None | Some("") => errors.push(("Required", "Secret is required.", "/secret")),
+            Some(secret) if too_long(secret) => {
+                errors.push(("InvalidFormat", "Secret must be 128 or fewer characters.", "/secret"));
+            }
+            Some(_) => {}
+        }
+        let (Some(url), Some(secret), true) = (url, secret, errors.is_empty()) else {
+            return Err(Refusal::validation(&errors));
+        };
+        // Its bytes as they are, whatever a careful receiver would say about blanks around it.
+        let secrets = Secrets::raw_key(secret).map_err(|_| Refusal::bad_request())?;
+        let now = self.clock().now();
+        let id = new_id();
+        let location = self.url(&format!("/webhook-subscriptions/{id}"));
+        let mut state = self.state.lock();
+        if state.subscriptions.len() >= MOST {
+            return Err(Refusal::too_many_subscriptions());
+        }
+        state.subscriptions.push(Subscription {
+            id,
+            url,
+            secrets,
+            paused: false,
+            created: now,
+            generation: 0,
+            failures: 0,
+            last_success: now,
+        });
+        Ok(created(&location))
+    }
+
+    pub(super) fn list_subscriptions(&self) -> Response {
+        let state = self.state.lock();
+        let all = state.subscriptions.iter().map(|subscription| self.show(subscription));
+        let url = self.url("/webhook-subscriptions");
+        hal::resource(&hal::whole_list(&url, "webhook-subscriptions", all))
+    }
+
+    pub(super) fn subscription(&self, id: &str) -> Result<Response, Refusal> {
+        let state = self.state.lock();
+        let subscription = state.subscription(id).ok_or_else(Refusal::not_found)?;
+        Ok(hal::resource(&self.show(subscription)))
+    }
+
+    pub(super) fn update_subscription(&self, id: &str, request: &Incoming) -> Result<Response, Refusal> {
+        let now = self.clock().now();
+        let mut state = self.state.lock();
+        let subscription = state.subscription_mut(id).ok_or_else(Refusal::not_found)?;
+        let Change { paused } = body(request)?;
+        subscription.set_paused(paused, now);
+        Ok(hal::resource(&self.show(subscription)))
+    }
+
+    /// With the history of what was sent.
+    pub(super) fn delete_subscription(&self, id: &str) -> Result<Response, Refusal> {
+        let mut state = self.state.lock();
+        let place = state
+            .subscriptions
+            .iter()
+            .position(|subscription| subscription.id == id);
+        let deleted = state.subscriptions.remove(place.ok_or_else(Refusal::not_found)?);
+        state.webhooks.retain(|webhook| webhook.subscription != id);
+        Ok(hal::resource(&self.show(&deleted)))
+    }
+
+    fn show(&self, subscription: &Subscription) -> Value {
+        let path = format!("/webhook-subscriptions/{}", subscription.id);
+        json!({
+            "_links": {
+                "self": self.link(&path),
+                "webhooks": self.link(&format!("{path}/webhooks")),
+            },
+            "id": subscription.id,
+            "url": subscription.url,
+            "paused": subscription.paused,
+            "created": millis(subscription.created),
+        })
+    }
+}
+
+/// The body, which is JSON under one of two names.
+fn body<'a, T: Deserialize<'a>>(request: &'a Incoming) -> Result<T, Refusal> {
+    let content_type = request.content_type().unwrap_or_default();
+    let is_json = [HAL, "application/json"]
+        .iter()
+        .any(|known| content_type.eq_ignore_ascii_case(known));
+    if !is_json {
+        return Err(Refusal::bad_request());
+    }
+    serde_json::from_slice(&request.body).map_err(|_| Refusal::bad_request())
+}

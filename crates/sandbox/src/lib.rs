@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod chaos;
+mod clock;
+mod deliver;
+mod dwolla;
+mod error;
+mod example;
+mod fired;
+mod github;
+mod http;
+mod odd;
+mod provider;
+mod server;
+mod settings;
+mod shelf;
+mod stripe;
+mod time;
+mod world;
+
+pub use chaos::Chaos;
+pub use deliver::{Attempt, Failure};
+pub use error::{Error, ErrorKind};
+pub use provider::Provider;
+pub use server::Sandbox;
+pub use settings::Settings;

@@ -1,0 +1,35 @@
+//! How the APIs write times.
+
+use std::time::SystemTime;
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+/// `2019-05-30T18:21:11.490Z`
+pub(crate) fn millis(time: SystemTime) -> String {
+    Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.3}"))
+}
+
+/// `2019-05-30T18:21:11Z`
+pub(crate) fn seconds(time: SystemTime) -> String {
+    Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.0}"))
+}
+
+/// Seconds since the epoch.
+pub(crate) fn unix(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// A time as RFC 3339 writes it.
+pub(crate) fn parse(text: &str) -> Option<SystemTime> {
+    text.parse::<Timestamp>().ok().map(SystemTime::from)
+}
+
+/// The first moment of a day, `YYYY-MM-DD`, in UTC.
+pub(crate) fn parse_day(text: &str) -> Option<SystemTime> {
+    if text.len() != "YYYY-MM-DD".len() {
+        return None;
+    }
+    let day: Date = text.parse().ok()?;
+    Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp().into())
+}

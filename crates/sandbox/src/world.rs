@@ -1,0 +1,189 @@
+//! The providers, and the sandbox's own API beside theirs.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::response::Response;
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Error, Provider,
+    clock::later,
+    deliver::{Attempt, Dispatcher},
+    dwolla::Dwolla,
+    example::Example,
+    github::GitHub,
+    http::{Incoming, json as respond, with_allow, with_body},
+    stripe::Stripe,
+    time::millis,
+};
+
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) base: String,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    dwolla: Arc<Dwolla>,
+    example: Arc<Example>,
+    github: Arc<GitHub>,
+    stripe: Arc<Stripe>,
+}
+
+#[derive(Deserialize)]
+struct Advance {
+    advance_seconds: u64,
+}
+
+impl World {
+    pub(crate) fn new(base: String, token_lifetime: Duration, dispatcher: Arc<Dispatcher>) -> Self {
+        let at = |provider| url(&base, provider);
+        Self {
+            dwolla: Dwolla::new(at(Provider::Dwolla), token_lifetime, Arc::clone(&dispatcher)),
+            example: Example::new(at(Provider::Example), Arc::clone(&dispatcher)),
+            github: GitHub::new(at(Provider::GitHub), Arc::clone(&dispatcher)),
+            stripe: Stripe::new(Arc::clone(&dispatcher)),
+            base,
+            dispatcher,
+        }
+    }
+
+    pub(crate) fn url(&self, provider: Provider) -> String {
+        url(&self.base, provider)
+    }
+
+    pub(crate) fn fire(&self, provider: Provider, event: &Bytes) -> Result<Bytes, Error> {
+        match provider {
+            Provider::Dwolla => self.dwolla.fire(event),
+            Provider::Example => self.example.fire(event),
+            Provider::GitHub => self.github.fire(event),
+            Provider::Stripe => self.stripe.fire(event),
+        }
+    }
+
+    pub(crate) async fn respond(&self, mut request: Incoming) -> Response {
+        let under = |provider: &&Provider| {
+            let path = provider.path();
+            request.path.len() >= path.len() && path.iter().zip(&request.path).all(|(known, asked)| known == asked)
+        };
+        if let Some(provider) = Provider::ALL.iter().find(under) {
+            request.path.drain(..provider.path().len());
+            return match provider {
+                Provider::Dwolla => self.dwolla.respond(&request),
+                Provider::Example => self.example.respond(&request),
+                Provider::GitHub => self.github.respond(&request),
+                Provider::Stripe => self.stripe.respond(&request),
+            };
+        }
+        // Stripe's own clients take a host and no path before theirs.
+        if request.path.first().is_some_and(|first| first == "v1") {
+            return self.stripe.respond(&request);
+        }
+        let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+        match path[..] {
+            [] | ["sandbox"] => self.only(&request, Method::GET, || self.overview()),
+            ["sandbox", "attempts"] => self.only(&request, Method::GET, || self.attempts()),
+            ["sandbox", "clock"] if request.method == Method::POST => self.advance_by_request(&request).await,
+            ["sandbox", "clock"] => self.only(&request, Method::POST, || refuse(StatusCode::NOT_FOUND, "")),
+            ["sandbox", provider, "events"] => match Provider::named(provider) {
+                Some(provider) => self.only(&request, Method::POST, || self.fire_by_request(provider, &request)),
+                None => refuse(StatusCode::NOT_FOUND, &format!("there is no provider {provider}")),
+            },
+            _ => {
+                let paths: Vec<String> = Provider::ALL.iter().map(|provider| provider.path().join("/")).collect();
+                let expected = format!("there is nothing here; expected /{} or /sandbox", paths.join(", /"));
+                refuse(StatusCode::NOT_FOUND, &expected)
+            }
+        }
+    }
+
+    fn only(&self, request: &Incoming, method: Method, respond: impl FnOnce() -> Response) -> Response {
+        if request.method == method {
+            return respond();
+        }
+        let message = format!("the method is {}; expected {method}", request.method);
+        with_allow(refuse(StatusCode::METHOD_NOT_ALLOWED, &message), &[method])
+    }
+
+    fn overview(&self) -> Response {
+        let mut urls = serde_json::Map::new();
+        for provider in Provider::ALL {
+            urls.insert(provider.to_string(), self.url(*provider).into());
+        }
+        let clock = self.dispatcher.clock();
+        let body = json!({
+            "providers": urls,
+            "now": millis(clock.now()),
+            "speed": clock.speed(),
+            "chaos_seed": self.dispatcher.chaos().map(crate::Chaos::seed),
+        });
+        respond(StatusCode::OK, "application/json", &body)
+    }
+
+    fn attempts(&self) -> Response {
+        let attempts = self.dispatcher.log().attempts();
+        let shown: Vec<Value> = attempts.iter().rev().map(show).collect();
+        respond(StatusCode::OK, "application/json", &json!({ "data": shown }))
+    }
+
+    fn fire_by_request(&self, provider: Provider, request: &Incoming) -> Response {
+        match self.fire(provider, &request.body) {
+            Ok(event) => with_body(StatusCode::CREATED, "application/json", event),
+            Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+        }
+    }
+
+    async fn advance_by_request(&self, request: &Incoming) -> Response {
+        match request.json::<Advance>() {
+            Ok(Advance { advance_seconds }) => {
+                self.advance(Duration::from_secs(advance_seconds)).await;
+                self.overview()
+            }
+            Err(error) => {
+                let message = format!("{error}; expected {{\"advance_seconds\": 900}}");
+                refuse(StatusCode::BAD_REQUEST, &message)
+            }
+        }
+    }
+
+    /// Moves the time ahead from one due attempt to the next, so that each comes at its own time.
+    pub(crate) async fn advance(&self, by: Duration) {
+        let clock = self.dispatcher.clock();
+        let until = later(clock.now(), by);
+        self.dispatcher.idle().await;
+        while let Some(due) = self.dispatcher.next_due().filter(|due| *due <= until) {
+            clock.skip(due.duration_since(clock.now()).unwrap_or_default());
+            self.dispatcher.idle().await;
+        }
+        clock.skip(until.duration_since(clock.now()).unwrap_or_default());
+    }
+}
+
+fn url(base: &str, provider: Provider) -> String {
+    format!("{base}/{}", provider.path().join("/"))
+}
+
+fn show(attempt: &Attempt) -> Value {
+    let headers: Vec<Value> = attempt
+        .headers
+        .iter()
+        .map(|(name, value)| json!({ "name": name, "value": value }))
+        .collect();
+    json!({
+        "provider": attempt.provider.as_str(),
+        "endpoint": attempt.endpoint,
+        "event_id": attempt.event_id,
+        "topic": attempt.topic,
+        "url": attempt.url,
+        "headers": headers,
+        "body": String::from_utf8_lossy(&attempt.body),
+        "sent_at": millis(attempt.sent_at),
+        "status": attempt.status,
+        "failure": attempt.failure.as_ref().map(ToString::to_string),
+        "took_ms": u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+fn refuse(status: StatusCode, message: &str) -> Response {
+    respond(status, "application/json", &json!({ "error": message }))
+}

@@ -1,0 +1,5 @@
+mod api;
+mod delivering;
+mod events;
+mod paging;
+mod refusals;

@@ -1,0 +1,23 @@
+//! The sandbox from outside: over HTTP, with the clients that the reconciler uses and with
+//! requests by hand, and receivers that are sent to. No test sleeps: the sandbox's time stands
+//! still unless a test moves it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
+
+mod support;
+
+mod chaos;
+mod control;
+mod dwolla;
+mod example;
+mod github;
+mod odd_forms;
+#[cfg(feature = "program")]
+mod program;
+mod stripe;

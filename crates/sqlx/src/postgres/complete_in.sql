@@ -1,0 +1,22 @@
+-- complete, in the transaction of the effect: for who holds the claim alone, and if no row changes
+-- the transaction has to be rolled back. $1 namespace  $2 id  $3 token  $4 fingerprint  $5
+-- retention  $6 offset
+WITH clock AS MATERIALIZED (
+    SELECT clock_timestamp() + $6 * interval '1 millisecond' AS now,
+           -- what is answered is on the disk, also over a connection that would not wait for it
+           CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END
+)
+UPDATE webhook_events AS event
+SET state       = 'handled',
+    token       = NULL,
+    lease_until = NULL,
+    changed_at  = now,
+    expires_at  = now + $5 * interval '1 millisecond'
+FROM clock
+WHERE event.namespace = $1
+  AND event.id = $2
+  AND event.state = 'claimed'
+  AND event.token = $3
+  AND event.fingerprint = $4
+  AND event.expires_at > now
+RETURNING true

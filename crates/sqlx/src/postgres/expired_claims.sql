@@ -1,0 +1,13 @@
+-- What was claimed and neither finished nor renewed in time, the longest expired first: its process
+-- died, or its provider gave up. $1 namespace  $2 limit  $3 offset
+WITH clock AS MATERIALIZED (
+    SELECT clock_timestamp() + $3 * interval '1 millisecond' AS now
+)
+SELECT event.id
+FROM webhook_events AS event, clock
+WHERE event.namespace = $1
+  AND event.state = 'claimed'
+  AND event.lease_until <= now
+  AND event.expires_at > now
+ORDER BY event.lease_until, event.id
+LIMIT $2

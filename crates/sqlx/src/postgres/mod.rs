@@ -1,0 +1,322 @@
+mod builder;
+mod admin;
+mod kept;
+mod meaning;
+mod pool;
+mod rows;
+mod statements;
+mod complete_in;
+
+use std::{fmt, sync::Arc};
+
+use sqlx::{AssertSqlSafe, PgPool, Row as _, SqlSafeStr as _, postgres::PgRow};
+
+use tower_webhook::{
+    event::EventId,
+    store::{
+        ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError,
+        StoreIdentity, record,
+    },
+};
+
+pub use self::builder::PostgresStoreBuilder;
+use self::{
+    meaning::error,
+    pool::Pool,
+    rows::{effect, first, number, seen},
+    statements::{Statements, of_claim_request, of_key, statement},
+};
+use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
+
+/// Remembers in Postgres: for many processes on many machines.
+///
+/// Clones share the connections.
+///
+/// # What it guarantees
+/// Each operation is one atomic statement on one row, in files beside the source
+/// ([`SCHEMA`](Self::SCHEMA) is the table's). Leases go by the server's clock.
+///
+/// - The process dies (`kill -9`): every acknowledged event stays recorded. A claim holds until its
+///   lease ends.
+/// - The application's clock steps: nothing changes.
+/// - The server dies and starts again: nothing is lost, as long as its `fsync` is on. Deliveries
+///   get 503 meanwhile, and the store connects again by itself.
+/// - Failover to a standby: nothing is lost where the standby is synchronous. Otherwise what it had
+///   not received is lost, and those events run again if they are sent again.
+/// - The server's clock is set forward by more than a lease: leases end early by as much, and a
+///   second run may start beside the first.
+/// - The server's clock is set back: leases of processes that died last longer by as much.
+/// - The disk is full: claims are refused and handlers do not run until there is room. What has run
+///   is recorded then.
+///
+/// # Cost
+/// One round trip for a claim and one for its completion; a duplicate is one round trip that writes
+/// nothing. A [pool that is given](Self::with_pool) tests a connection when it is given back: one
+/// round trip more for each, behind the answer's back.
+///
+/// # Cancel safety
+/// An operation whose future is dropped is applied or not, as a whole; its connection is closed.
+/// Operations are repeated on another connection if theirs turns out to be dead: each may be done
+/// twice without harm ([`forget`](IdempotencyStore::forget) alone may not, and is not).
+///
+/// # Limits
+/// The store's own connections have a `statement_timeout` of 5 s and run at READ COMMITTED. Over
+/// any connection a write waits for the disk, also where `synchronous_commit` is off. A [pool that
+/// is given](Self::with_pool) keeps its settings; give one where `PgBouncer` is in between, since
+/// it forbids settings. Namespaces hold no NUL.
+///
+/// # Growth
+/// Rows past their retention count as absent and stay until [`purge`](StoreAdmin::purge) removes
+/// them; call it now and then.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tower_webhook::{WebhookLayer, dwolla::Dwolla, store::StoreAdmin};
+/// use tower_webhook_sqlx::PostgresStore;
+///
+/// let store = PostgresStore::connect("postgres://app:password@localhost/app").await?;
+///
+/// let purging = store.clone();
+/// tokio::spawn(async move {
+///     loop {
+///         while purging.purge(1000).await.is_ok_and(|purged| purged == 1000) {}
+///         tokio::time::sleep(Duration::from_secs(3600)).await;
+///     }
+/// });
+///
+/// let webhooks = WebhookLayer::new(Dwolla::new("the subscription's secret")?, store);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PostgresStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    sql: Statements,
+    table: Table,
+    pool: Pool,
+    offset: Offset,
+    identity: StoreIdentity,
+}
+
+/// Of the lock under which tables are created: the first bytes of "webhooks".
+const CREATING: i64 = 0x7765_6268_6f6f_6b73;
+
+impl PostgresStore {
+    /// The statements that create the table, for those who do it by hand; under another name,
+    /// replace `webhook_events` throughout.
+    pub const SCHEMA: &str = include_str!("schema.sql");
+
+    /// Connects to `postgres://user:password@host:port/database`, and creates the table where it is
+    /// missing.
+    ///
+    /// # Errors
+    /// As [`PostgresStoreBuilder::connect`].
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::builder().connect(url).await
+    }
+
+    /// Uses connections of this pool, and creates the table where it is missing.
+    ///
+    /// # Errors
+    /// As [`PostgresStoreBuilder::connect`].
+    pub async fn with_pool(pool: PgPool) -> Result<Self, StoreError> {
+        Self::builder().with_pool(pool).await
+    }
+
+    /// A store with another table, one that does not create it, or one with more connections.
+    #[must_use]
+    pub fn builder() -> PostgresStoreBuilder {
+        PostgresStoreBuilder::new()
+    }
+
+    async fn open_with(pool: Pool, table: &Table, creates: bool) -> Result<Self, StoreError> {
+        // Where it is there, no right to create it is needed.
+        if creates && !is_there(&pool, table).await? {
+            let schema = AssertSqlSafe(table.in_statement(Self::SCHEMA)).into_sql_str();
+            pool.alone(CREATING, schema).await?;
+        }
+        let schema = schema_of(&pool, table).await?;
+        let address = format!("{}, table {schema}.{}", pool.address(), table.name());
+        let store = Self {
+            shared: Arc::new(Shared {
+                sql: Statements::of(table),
+                identity: StoreIdentity::at("PostgresStore", address),
+                table: table.clone(),
+                pool,
+                offset: Offset::default(),
+            }),
+        };
+        // Whatever table is there has the columns, or this says what it lacks.
+        store.see("", "").await.map_err(|failed| {
+            StoreError::unavailable(format!(
+                "{failed}; expected the table that PostgresStore::SCHEMA describes"
+            ))
+        })?;
+        Ok(store)
+    }
+
+    /// Moves the store's time on, as far as this store and its clones see it.
+    #[cfg(feature = "test-util")]
+    #[doc(hidden)]
+    pub fn advance(&self, by: std::time::Duration) {
+        self.shared.offset.advance(by);
+    }
+
+    async fn see(&self, namespace: &str, id: &str) -> Result<Seen, StoreError> {
+        let shared = &self.shared;
+        let rows = shared
+            .pool
+            .rows(|| {
+                statement(&shared.sql.read)
+                    .bind(namespace)
+                    .bind(id)
+                    .bind(shared.offset.millis())
+            })
+            .await?;
+        seen(first(&rows)?)
+    }
+
+    /// DONE: from any state, or for the holder alone.
+    async fn finish(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Vec<PgRow>, StoreError> {
+        let shared = &self.shared;
+        shared
+            .pool
+            .rows(|| match completion {
+                Completion::Handled => of_key(&shared.sql.complete, &claim_request.key)
+                    .bind(claim_request.fingerprint.to_bytes().to_vec())
+                    .bind(millis(claim_request.retention))
+                    .bind(shared.offset.millis()),
+                // For the holder alone.
+                _ => of_claim_request(&shared.sql.reject, claim_request)
+                    .bind(millis(claim_request.retention))
+                    .bind(shared.offset.millis()),
+            })
+            .await
+    }
+}
+
+impl IdempotencyStore for PostgresStore {
+    fn last_failure(&self) -> Option<String> {
+        self.shared.pool.last_failure()
+    }
+
+    async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
+        let shared = &self.shared;
+        for _ in 0..ATTEMPTS {
+            let rows = shared
+                .pool
+                .rows(|| {
+                    of_claim_request(&shared.sql.claim, claim_request)
+                        .bind(millis(claim_request.lease))
+                        .bind(millis(claim_request.retention))
+                        .bind(shared.offset.millis())
+                })
+                .await?;
+            let row = first(&rows)?;
+            let generation: Option<i64> = row.try_get("claimed_generation").map_err(|failed| error(&failed))?;
+            if let Some(generation) = generation {
+                return Ok(Claimed::Acquired {
+                    generation: counted(generation),
+                    attempts: u32::try_from(number(row, "claimed_attempts")?).unwrap_or(u32::MAX),
+                });
+            }
+            let seen = seen(row)?;
+            let change = record::claim(seen.record.as_ref(), claim_request, seen.now);
+            if change.write.is_none() {
+                return Ok(change.answer);
+            }
+            // Another came first, after this statement had looked: what it wrote is seen by the
+            // next.
+        }
+        Err(overtaken())
+    }
+
+    async fn renew(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        let shared = &self.shared;
+        let rows = shared
+            .pool
+            .rows(|| {
+                of_claim_request(&shared.sql.renew, claim_request)
+                    .bind(millis(claim_request.lease))
+                    .bind(millis(claim_request.retention))
+                    .bind(shared.offset.millis())
+            })
+            .await?;
+        Ok(effect(&rows))
+    }
+
+    async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Effect, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let rows = self.finish(claim_request, completion).await?;
+            let row = first(&rows)?;
+            if row.try_get("written").map_err(|failed| error(&failed))? {
+                return Ok(Effect::Applied);
+            }
+            let seen = seen(row)?;
+            let change = record::complete(seen.record.as_ref(), claim_request, completion, seen.now);
+            if change.write.is_none() {
+                return Ok(change.answer);
+            }
+        }
+        Err(overtaken())
+    }
+
+    async fn release(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
+        let shared = &self.shared;
+        let rows = shared
+            .pool
+            .rows(|| {
+                of_claim_request(&shared.sql.release, claim_request)
+                    .bind(millis(claim_request.retention))
+                    .bind(shared.offset.millis())
+            })
+            .await?;
+        Ok(effect(&rows))
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        let Seen { now, record } = self.see(key.namespace(), key.id().as_str()).await?;
+        Ok(record.filter(|record| !record.is_expired(now)))
+    }
+
+    async fn forget(&self, key: &Key) -> Result<Effect, StoreError> {
+        let shared = &self.shared;
+        let statement = of_key(&shared.sql.forget, key).bind(shared.offset.millis());
+        Ok(effect(&shared.pool.rows_once(statement).await?))
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(self.shared.identity.clone())
+    }
+}
+
+/// The table, and nothing of the URL.
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("table", &format_args!("{}", self.shared.table))
+            .finish_non_exhaustive()
+    }
+}
+
+async fn is_there(pool: &Pool, table: &Table) -> Result<bool, StoreError> {
+    let rows = pool
+        .rows(|| sqlx::query("SELECT to_regclass($1) IS NOT NULL").bind(table.to_string()))
+        .await?;
+    first(&rows)?.try_get(0).map_err(|failed| error(&failed))
+}
+
+/// The schema that the table is in: without one before its name, the session's `search_path`
+/// decides.
+async fn schema_of(pool: &Pool, table: &Table) -> Result<String, StoreError> {
+    const SCHEMA_OF: &str = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass($1)";
+    let rows = pool.rows(|| sqlx::query(SCHEMA_OF).bind(table.to_string())).await?;
+    // A table that is missing is what the next statement complains of.
+    rows.first()
+        .map_or(Ok(String::new()), |row| row.try_get(0).map_err(|failed| error(&failed)))
+}

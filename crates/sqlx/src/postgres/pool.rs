@@ -1,0 +1,388 @@
+//! Connections for single statements.
+
+use std::{
+    future::{self, poll_fn},
+    pin::pin,
+    str::FromStr as _,
+    sync::{Mutex, PoisonError},
+    task::Poll,
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions, PgConnection, PgPool, Postgres,
+    postgres::{PgConnectOptions, PgRow},
+    query::Query,
+};
+
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{sleep, timeout},
+};
+use tower_webhook::store::StoreError;
+
+use super::{
+    kept::{Connection, Inner, Kept},
+    meaning::{error, has_code, is_lost, is_overtaken, may_come_up, meaning, server},
+};
+
+/// How long to wait for a connection; the layer waits less for the whole operation (2 s).
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
+/// How long anything may take whose caller has no limit of its own.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How long to queue for a connection that others use: much less than the layer waits (2 s) if it
+/// is not told otherwise. After an outage, whoever comes first in a queue of those whose time is
+/// nearly over has none left to connect and ask, and gives the half-made connection up, as does the
+/// next.
+pub(super) const QUEUE: Duration = Duration::from_millis(500);
+/// Before a statement is tried again over a connection that was made for it.
+const PAUSE: Duration = Duration::from_millis(50);
+/// The longest between two attempts to connect: an operation that waits for a server to start finds
+/// it soon after it has.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// What a session of ours is set to, whatever the server's or the role's defaults. The statements
+/// are single rows': what takes longer than this waits for a lock that nobody should hold for so
+/// long, and its caller has given up. They are written for READ COMMITTED.
+const SESSION: &str = "SET statement_timeout = '5s'; SET default_transaction_isolation = 'read committed'";
+
+pub(super) type Statement<'q> = Query<'q, Postgres, <Postgres as sqlx::Database>::Arguments>;
+
+pub(super) struct Pool {
+    source: Source,
+    /// What the latest attempt to connect failed with, unless one has succeeded since.
+    failure: Mutex<Option<String>>,
+}
+
+/// Where connections come from.
+enum Source {
+    /// Nobody else has them. They are made here: sqlx's pool tries again where it is refused, as
+    /// this does, but says nothing of it.
+    Own {
+        options: Box<PgConnectOptions>,
+        kept: Kept,
+        /// Of connections, at the same time.
+        most: u32,
+    },
+    /// Others use it, too: what is kept would be missing there.
+    Given(PgPool),
+}
+
+impl Pool {
+    /// Connections to this server, which has answered.
+    pub(super) async fn to(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        // What is wrong with a URL is not said with its words: it has the password.
+        let options = PgConnectOptions::from_str(url).map_err(|_| {
+            StoreError::config(
+                "the URL is not understood; expected postgres://user:password@host:port/database?options",
+            )
+        })?;
+        answers(&options).await?;
+        let max_connections = max_connections.max(1);
+        let permits = usize::try_from(max_connections)
+            .map_or(Semaphore::MAX_PERMITS, |permits| permits.min(Semaphore::MAX_PERMITS));
+        Ok(Self {
+            source: Source::Own {
+                options: Box::new(options.disable_statement_logging()),
+                kept: Kept {
+                    permits: Semaphore::new(permits),
+                    connections: Mutex::default(),
+                },
+                most: max_connections,
+            },
+            failure: Mutex::default(),
+        })
+    }
+
+    /// Where its connections lead, without user and password.
+    pub(super) fn address(&self) -> String {
+        let given;
+        let options: &PgConnectOptions = match &self.source {
+            Source::Own { options, .. } => options,
+            Source::Given(pool) => {
+                given = pool.connect_options();
+                &given
+            }
+        };
+        let host = match options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => options.get_host().to_owned(),
+        };
+        let database = options.get_database().unwrap_or_else(|| options.get_username());
+        format!("{host}:{}/{database}", options.get_port())
+    }
+
+    pub(super) fn given(pool: PgPool) -> Self {
+        Self {
+            source: Source::Given(pool),
+            failure: Mutex::default(),
+        }
+    }
+
+    pub(super) fn last_failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, failure: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    /// The rows of a statement that may be run again without harm, if it is not known whether it
+    /// was: on another connection where one turns out to be dead, after a restart of the server or
+    /// its failover. One that was made for it is not the first of many that are dead.
+    pub(super) async fn rows<'q>(&self, statement: impl Fn() -> Statement<'q>) -> Result<Vec<PgRow>, StoreError> {
+        let most = match &self.source {
+            Source::Own { most, .. } => *most,
+            Source::Given(pool) => pool.options().get_max_connections(),
+        };
+        let attempts = most.saturating_add(1);
+        let rows = async {
+            let mut attempt = 1;
+            let mut has_failed_anew = false;
+            loop {
+                let failed = match self.once(statement()).await {
+                    Ok(rows) => return Ok(rows),
+                    Err(failed) => failed,
+                };
+                let is_worth_another = is_lost(&failed.error) && !(failed.is_anew && has_failed_anew);
+                if attempt == attempts || !(is_worth_another || is_overtaken(&failed.error)) {
+                    return Err(failed.error);
+                }
+                attempt += 1;
+                if failed.is_anew {
+                    has_failed_anew = true;
+                    sleep(PAUSE).await;
+                }
+            }
+        };
+        self.in_time(rows).await
+    }
+
+    /// The rows of a statement that is run once.
+    pub(super) async fn rows_once(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, StoreError> {
+        self.in_time(async { self.once(statement).await.map_err(|failed| failed.error) })
+            .await
+    }
+
+    /// Runs several statements in one transaction, in which nobody else with this number is at the
+    /// same time.
+    pub(super) async fn alone(&self, number: i64, statements: sqlx::SqlStr) -> Result<(), StoreError> {
+        self.in_time(async {
+            let mut held = self.hold().await?;
+            let mut transaction = sqlx::Connection::begin(held.connection()?).await?;
+            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                .bind(number)
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::raw_sql(statements).execute(&mut *transaction).await?;
+            transaction.commit().await?;
+            held.give_back();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn in_time<T>(&self, operation: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+        match timeout(ANSWER, operation).await {
+            Ok(result) => result.map_err(|failed| match (&failed, self.last_failure()) {
+                (sqlx::Error::PoolTimedOut, Some(failure)) => {
+                    StoreError::unavailable(format!("{}, and before that: {failure}", meaning(&failed)))
+                }
+                _ => error(&failed),
+            }),
+            Err(_) => Err(StoreError::unavailable(format!(
+                "Postgres did not answer within {ANSWER:?}"
+            ))),
+        }
+    }
+
+    async fn once(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, Failed> {
+        let mut held = self.hold().await.map_err(|error| Failed { error, is_anew: true })?;
+        let is_anew = held.is_anew;
+        let result = match held.connection() {
+            Ok(connection) => statement.fetch_all(connection).await,
+            Err(closed) => Err(closed),
+        };
+        // An answer of the server's, a refusal too, leaves the connection as it was. Anything else
+        // does not.
+        if result
+            .as_ref()
+            .err()
+            .is_none_or(|failed| failed.as_database_error().is_some() && !is_lost(failed))
+        {
+            held.give_back();
+        }
+        result.map_err(|error| Failed { error, is_anew })
+    }
+
+    async fn hold(&self) -> Result<Held<'_>, sqlx::Error> {
+        let (options, kept) = match &self.source {
+            Source::Own { options, kept, .. } => (&**options, kept),
+            Source::Given(pool) => {
+                return Ok(Held {
+                    connection: Some(self.lent(pool).await?),
+                    kept: None,
+                    is_anew: false, // as far as anybody knows
+                });
+            }
+        };
+        let permit = timeout(QUEUE, kept.permits.acquire())
+            .await
+            .map_err(|_| sqlx::Error::PoolTimedOut)?
+            .map_err(|_| sqlx::Error::PoolClosed)?;
+        let (connection, is_anew) = match kept.take() {
+            Some(connection) => (connection, false),
+            None => (self.made(options).await?, true),
+        };
+        Ok(Held {
+            connection: Some(connection),
+            kept: Some((kept, permit)),
+            is_anew,
+        })
+    }
+
+    /// A new connection. A server that is down or starting may be up in a moment, so it is asked
+    /// again for as long as the caller waits; should the caller give up,
+    /// [`last_failure`](Self::last_failure) says why.
+    async fn made(&self, options: &PgConnectOptions) -> Result<Connection, sqlx::Error> {
+        const TOO_MANY: &str = "53300"; // a connection that was just closed may still count
+        let mut last = None;
+        let attempts = async {
+            let mut pause = PAUSE;
+            loop {
+                let connected = async {
+                    let mut connection = options.connect().await?;
+                    sqlx::raw_sql(SESSION).execute(&mut connection).await?;
+                    Ok(connection)
+                };
+                let failed: sqlx::Error = match connected.await {
+                    Ok(connection) => {
+                        self.note(None);
+                        return Ok(Connection::new(Inner::Own(connection)));
+                    }
+                    Err(failed) => failed,
+                };
+                self.note(Some(format!("{}: {}", server(options), meaning(&failed))));
+                if !may_come_up(&failed) && !has_code(&failed, |code| code == TOO_MANY) {
+                    return Err(failed);
+                }
+                last = Some(failed);
+                sleep(pause).await;
+                pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            }
+        };
+        match timeout(CONNECT, attempts).await {
+            Ok(connected) => connected,
+            Err(_) => Err(last.unwrap_or(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// A connection of a pool that others use, too. Its own attempts to connect are not seen from
+    /// outside: where it gives none for as long as others would queue, the server is asked beside
+    /// it whether it lets anybody in.
+    async fn lent(&self, pool: &PgPool) -> Result<Connection, sqlx::Error> {
+        let mut lent = pin!(pool.acquire());
+        let inner = match timeout(QUEUE, lent.as_mut()).await {
+            Ok(inner) => inner,
+            Err(_) => {
+                let options = pool.connect_options();
+                let ask = async {
+                    let failure = match options.connect().await {
+                        Ok(connection) => {
+                            let _ = timeout(PAUSE, sqlx::Connection::close(connection)).await;
+                            format!("{}: every connection of the pool is in use", server(&options))
+                        }
+                        Err(failed) => format!("{}: {}", server(&options), meaning(&failed)),
+                    };
+                    self.note(Some(failure));
+                    future::pending().await
+                };
+                let mut ask = pin!(ask);
+                poll_fn(|cx| match lent.as_mut().poll(cx) {
+                    Poll::Ready(inner) => Poll::Ready(inner),
+                    Poll::Pending => ask.as_mut().poll(cx),
+                })
+                .await
+            }
+        }?;
+        self.note(None);
+        Ok(Connection::new(Inner::Given(inner)))
+    }
+}
+
+/// Why a statement has no rows.
+struct Failed {
+    error: sqlx::Error,
+    /// Whether the connection was made for it.
+    is_anew: bool,
+}
+
+/// A connection in use. Unless it is given back it is closed: one whose statement was given up
+/// half-way would keep the next waiting for an answer that may never come, and sqlx's pool would
+/// ask such a one how it is, without end, before it lets another take its place.
+struct Held<'p> {
+    connection: Option<Connection>,
+    /// The permit goes last, when the connection is back or closed.
+    kept: Option<(&'p Kept, SemaphorePermit<'p>)>,
+    /// Whether it was made for this use.
+    is_anew: bool,
+}
+
+impl Held<'_> {
+    fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.connection
+            .as_mut()
+            .map(|connection| match &mut connection.inner {
+                Inner::Own(connection) => connection,
+                Inner::Given(connection) => &mut **connection,
+            })
+            .ok_or(sqlx::Error::PoolClosed)
+    }
+
+    fn give_back(mut self) {
+        match (self.connection.take(), &self.kept) {
+            (Some(connection), Some((kept, _))) => kept.keep(connection),
+            (connection, _) => drop(connection),
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.close();
+        }
+    }
+}
+
+/// Makes a connection to hear what is wrong with it: the pool would only say that it has waited. A
+/// server that is starting has time for it.
+async fn answers(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let mut last = "it does not answer".to_owned();
+    let attempts = async {
+        loop {
+            match options.connect().await {
+                Ok(connection) => break Ok(connection),
+                Err(failed) => {
+                    last = meaning(&failed);
+                    if !may_come_up(&failed) {
+                        break Err(());
+                    }
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    };
+    let connected = timeout(CONNECT, attempts).await;
+    match connected {
+        Ok(Ok(connection)) => {
+            // Whether the goodbye arrives is nobody's business.
+            let _ = timeout(PAUSE, sqlx::Connection::close(connection)).await;
+            Ok(())
+        }
+        _ => Err(StoreError::unavailable(format!(
+            "{}: {last}; expected a server that lets this user into this database within {CONNECT:?}",
+            server(options)
+        ))),
+    }
+}

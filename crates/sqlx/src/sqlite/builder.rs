@@ -1,0 +1,90 @@
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+
+use tower_webhook::store::{StoreError, StoreIdentity};
+
+use super::{SqliteStore, connection};
+use crate::row::Table;
+
+/// Makes a [`SqliteStore`].
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use tower_webhook_sqlx::SqliteStore;
+///
+/// # let folder = format!("tower-webhook doc builder {}", std::process::id());
+/// # let folder = std::env::temp_dir().join(folder);
+/// # std::fs::create_dir_all(&folder).unwrap();
+/// let store = SqliteStore::builder().table("seen").open(folder.join("webhooks.db")).await?;
+/// # drop(store);
+/// # std::fs::remove_dir_all(&folder).unwrap();
+/// # Ok::<(), tower_webhook::store::StoreError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct SqliteStoreBuilder {
+    table: Option<String>,
+    creates: bool,
+    max_pages: Option<u32>,
+}
+
+impl SqliteStoreBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            table: None,
+            creates: true,
+            max_pages: None,
+        }
+    }
+
+    /// The table's name, by default `webhook_events`: a to z, 0 to 9 and `_`.
+    #[must_use]
+    pub fn table(mut self, name: impl Into<String>) -> Self {
+        self.table = Some(name.into());
+        self
+    }
+
+    /// Whether the table is created where it is missing; by default it is. Otherwise
+    /// [`SqliteStore::SCHEMA`] has to have been run before.
+    #[must_use]
+    pub fn create_table(mut self, creates: bool) -> Self {
+        self.creates = creates;
+        self
+    }
+
+    /// At most this many pages (4,096 bytes each, unless the file has others) for the whole file,
+    /// by `PRAGMA max_page_count`; by default as many as there is room for. Beyond, claims are
+    /// refused as full, and providers asked to come again.
+    #[must_use]
+    pub fn max_pages(mut self, pages: u32) -> Self {
+        self.max_pages = Some(pages);
+        self
+    }
+
+    /// Opens the file, creating it where it is missing.
+    ///
+    /// # Errors
+    /// The file cannot be opened or is no database, SQLite did not take a setting, the table's name
+    /// is none, or the table is missing or another.
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
+        let table = match &self.table {
+            Some(name) => Table::new(name)?,
+            None => Table::default(),
+        };
+        if table.schema().is_some() {
+            return Err(StoreError::config(
+                "the table's name has a schema before it; expected none in SQLite",
+            ));
+        }
+        let options = connection::options(path.as_ref(), self.max_pages);
+        SqliteStore::open_with(options, &table, self.creates).await
+    }
+}
+
+/// The file by its real path, and the table.
+pub(super) fn identity(options: &SqliteConnectOptions, table: &Table) -> StoreIdentity {
+    let path = options.get_filename();
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    StoreIdentity::at("SqliteStore", format!("{}, table {table}", path.display()))
+}

@@ -1,0 +1,19 @@
+-- complete, for who holds the claim alone: a rejected event, or one whose effect is in the same
+-- transaction. ?1 namespace  ?2 id  ?3 token  ?4 fingerprint  ?5 retention  ?6 offset  ?7 'handled'
+-- or 'rejected'
+WITH clock (now) AS (
+    SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER) + ?6
+)
+UPDATE webhook_events AS event
+SET state       = ?7,
+    token       = NULL,
+    lease_until = NULL,
+    changed_at  = now,
+    expires_at  = now + ?5
+FROM clock
+WHERE event.namespace = ?1
+  AND event.id = ?2
+  AND event.state = 'claimed'
+  AND event.token = ?3
+  AND event.fingerprint = ?4
+  AND event.expires_at > now

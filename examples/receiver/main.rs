@@ -1,0 +1,261 @@
+//! A receiver for the webhooks of every provider that the crate knows, and for those of one that it
+//! describes itself, that works as it is:
+//!
+//! ```sh
+//! cargo run --example receiver
+//! ```
+//!
+//! Each provider has its path, `/webhooks/<provider>`. It prints the commands that send it events.
+//! Settings, from the environment:
+//!
+//! - `LISTEN`: the address, by default `127.0.0.1:3000`
+//! - `WEBHOOK_SECRET_<SENDER>` (upper case, `-` as `_`): the secret shared with one provider
+//! - `WEBHOOK_SECRET`: the secret shared with all others, by default a random one
+//! - `STORE`: where events are remembered, by default `memory:`; or `sqlite:<path>`, `postgres://…`
+//!   or `redis://…`
+//! - `WEBHOOK_URL_SQUARE`: the address that Square posts to, which it signs; by default the one
+//!   that is printed
+//!
+//! With `--features metrics` it shows what it counts at `GET /metrics`.
+
+mod store;
+
+use std::{env, error::Error, io, process::ExitCode, time::Duration};
+
+use axum::{Router, routing::get};
+use http::{HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+use tower_webhook::{
+    Delivery, Provider, TopicRouter, WebhookLayer,
+    custom::{Custom, CustomError, FieldPath},
+    dwolla::Dwolla,
+    event::Event,
+    github::GitHub,
+    linear::Linear,
+    paddle::Paddle,
+    process::DrainHandle,
+    provider::DeliveryPolicy,
+    shopify::Shopify,
+    signature::{Algorithm, Encoding, Scheme},
+    slack::Slack,
+    square::Square,
+    standard_webhooks::StandardWebhooks,
+    store::{AnyStore, StoreAdmin},
+    stripe::Stripe,
+    svix::Svix,
+    zoom::Zoom,
+};
+
+/// A provider described by data: `X-Webhook-Signature: sha256=<hex of HMAC-SHA256 over the body>`,
+/// and a body of `id`, `type`, `created_at` and `data`. Its `X-Webhook-Event`, which repeats the
+/// type, and `X-Webhook-Id` (the webhook's, not the event's) are not signed.
+fn example(secret: String) -> Result<Custom, CustomError> {
+    let header = HeaderName::from_static("x-webhook-signature");
+    let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="));
+    // Six attempts: at once, then 1 min, 5 min, 30 min, 1 h and 6 h after the one before. How long
+    // it waits for an answer it does not say; 10 s is usual.
+    let policy = DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(8 * 3600));
+    Custom::builder("example", scheme)
+        .secrets(secret)
+        .id(FieldPath::body("id"))
+        .topic(FieldPath::body("type"))
+        .topic_repeated_in(HeaderName::from_static("x-webhook-event"))
+        .time(FieldPath::body("created_at"))
+        .payload(FieldPath::body("data"))
+        .policy(policy)
+        .build()
+}
+
+/// The layers, one for each provider, on their way into the app.
+struct Providers {
+    app: Router,
+    /// One store for all: each provider's ids are in a namespace of their own.
+    store: AnyStore,
+    /// The secret of providers that have none of their own.
+    secret: String,
+    handles: Vec<DrainHandle>,
+    mounted: Vec<&'static str>,
+}
+
+impl Providers {
+    /// Mounts a provider at `/webhooks/` and its name.
+    fn mount<P, E>(
+        mut self,
+        name: &'static str,
+        new: impl FnOnce(String) -> Result<P, E>,
+    ) -> Result<Self, Box<dyn Error>>
+    where
+        P: Provider,
+        E: Error + 'static,
+    {
+        // The name that the example `send` reads, too.
+        let variable = format!("WEBHOOK_SECRET_{}", name.to_uppercase().replace('-', "_"));
+        let own = env::var(&variable).ok();
+        let is_own = own.is_some();
+        let provider = match new(own.unwrap_or_else(|| self.secret.clone())) {
+            Ok(provider) => provider,
+            Err(error) if is_own => return Err(format!("{variable}: {error}").into()),
+            // Not every provider's secret can be any text.
+            Err(error) => {
+                eprintln!("without {name}: WEBHOOK_SECRET: {error}; expected it, or {variable}");
+                return Ok(self);
+            }
+        };
+        // One handler for all topics. `.on("invoice.paid", …)` gives a topic one of its own. Return
+        // an error, and the provider retries.
+        let topics = TopicRouter::new().fallback(move |delivery: Delivery<P::Event>| async move {
+            let event = delivery.event();
+            let id = event.id().map_or("-", |id| id.as_str());
+            println!("handled {name} {} {id}", event.topic());
+        });
+        let layer = WebhookLayer::new(provider, self.store.clone());
+        self.handles.push(layer.drain_handle());
+        self.mounted.push(name);
+        self.app = self
+            .app
+            .route_service(&format!("/webhooks/{name}"), layer.topics(topics));
+        Ok(self)
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let listener = TcpListener::bind(&address)
+        .await
+        .map_err(|error| format!("LISTEN={address}: {error}; expected a free address and port"))?;
+    let webhooks = format!("http://{}/webhooks", listener.local_addr()?);
+    let url = env::var("STORE").unwrap_or_else(|_| "memory:".to_owned());
+    let store = store::open(&url).await.map_err(|error| format!("STORE: {error}"))?;
+    let (secret, its_setting) = match env::var("WEBHOOK_SECRET") {
+        Ok(secret) => {
+            eprintln!("with the same WEBHOOK_SECRET, send an event by\n");
+            (secret, String::new())
+        }
+        Err(_) => {
+            let secret = random_secret()?;
+            eprintln!("WEBHOOK_SECRET is not set; with this random one, send an event by\n");
+            let its_setting = format!("WEBHOOK_SECRET={secret} ");
+            (secret, its_setting)
+        }
+    };
+    for provider in ["dwolla", "stripe"] {
+        let send = "cargo run --example send -- --provider";
+        eprintln!("    {its_setting}{send} {provider} --url {webhooks}/{provider}\n");
+    }
+    let square_url = env::var("WEBHOOK_URL_SQUARE").unwrap_or_else(|_| format!("{webhooks}/square"));
+
+    let purging = tokio::spawn(store.clone().purge_every(Duration::from_secs(600)));
+    let providers = Providers {
+        app: Router::new().route("/healthz", get(async || "ok\n")),
+        store,
+        secret,
+        handles: Vec::new(),
+        mounted: Vec::new(),
+    }
+    .mount("dwolla", Dwolla::new)?
+    .mount("example", example)?
+    .mount("standard-webhooks", StandardWebhooks::new)?
+    .mount("svix", Svix::new)?
+    .mount("stripe", Stripe::new)?
+    .mount("github", GitHub::new)?
+    .mount("slack", Slack::new)?
+    .mount("shopify", Shopify::new)?
+    .mount("square", |secret| Square::new(&square_url, secret))?
+    .mount("paddle", Paddle::new)?
+    .mount("linear", Linear::new)?
+    .mount("zoom", Zoom::new)?;
+    let Providers {
+        app, handles, mounted, ..
+    } = providers;
+    #[cfg(feature = "metrics")]
+    let app = app.route("/metrics", metrics()?);
+    eprintln!("listening on {webhooks}/dwolla");
+    eprintln!("and so on for {}", mounted.join(", "));
+
+    serve(listener, app).await?;
+
+    // No connection is open any more. Handlers that were too slow for their answer may still run.
+    let mut drains = JoinSet::new();
+    for handle in handles {
+        drains.spawn(async move { handle.drain(Duration::from_secs(20)).await });
+    }
+    for report in drains.join_all().await {
+        eprint!("{report}");
+    }
+    purging.abort();
+    Ok(())
+}
+
+/// What the layers count, in Prometheus' format (with `--features metrics`).
+#[cfg(feature = "metrics")]
+fn metrics() -> Result<axum::routing::MethodRouter, Box<dyn Error>> {
+    let prometheus = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+    Ok(get(async move || {
+        prometheus.run_upkeep();
+        prometheus.render()
+    }))
+}
+
+/// Serves until SIGINT or SIGTERM. `axum::serve` sets no timer, so a client that sends its headers
+/// a byte a minute would hold its connection for ever; here it has ten seconds.
+async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(10));
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let connections = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: others will close theirs.
+                    tracing::warn!("cannot accept a connection: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        };
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("a connection ended early: {error}");
+            }
+        });
+    }
+    drop(listener);
+    // Longer than an answer takes at most.
+    let _ = tokio::time::timeout(Duration::from_secs(10), connections.shutdown()).await;
+    Ok(())
+}
+
+fn random_secret() -> Result<String, Box<dyn Error>> {
+    let mut bytes = [0; 32];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes).map_err(|_| "no random numbers")?;
+    Ok(hex::encode(bytes))
+}

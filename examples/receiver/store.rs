@@ -1,0 +1,36 @@
+//! The store, by its URL.
+
+use tower_webhook::store::{AnyStore, MemoryStore, StoreError};
+
+const EXPECTED: &str = "memory:, sqlite:<path>, postgres://…, redis://… or rediss://…";
+
+/// Opens the store that a URL names, so that it is a setting of the deployment and not of the code.
+/// No error repeats the URL: it may hold a password, or be a secret in the wrong place.
+pub(crate) async fn open(url: &str) -> Result<AnyStore, StoreError> {
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Err(StoreError::config(format!(
+            "its URL has no scheme; expected {EXPECTED}"
+        )));
+    };
+    match scheme {
+        "memory" if rest.is_empty() => Ok(AnyStore::new(MemoryStore::new())),
+        "memory" => Err(StoreError::config(
+            "its URL has something after memory:; expected nothing (another capacity is set by `MemoryStore::builder`)",
+        )),
+        "sqlite" | "postgres" | "postgresql" => tower_webhook_sqlx::connect(url).await,
+        "redis" | "rediss" | "valkey" | "valkeys" => tower_webhook_redis::connect(url).await,
+        _ if is_scheme(scheme) => Err(StoreError::config(format!(
+            "its URL has the scheme {scheme:?}; expected {EXPECTED}"
+        ))),
+        _ => Err(StoreError::config(format!(
+            "its URL begins with no scheme; expected {EXPECTED}"
+        ))),
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.len() <= 16
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}

@@ -1,0 +1,111 @@
+use std::fmt;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::headers;
+use crate::{event::Fingerprint, store::Key};
+
+/// A delivery as an inbox keeps it.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use tower_webhook::inbox::StoredDelivery;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("x-github-event", HeaderValue::from_static("push"));
+/// let delivery = StoredDelivery::new("push", headers, &b"{}"[..]);
+/// assert_eq!(delivery.headers_text(), b"x-github-event: push\n");
+///
+/// let read = StoredDelivery::from_text("push", 0, b"x-github-event: push\n", &b"{}"[..]);
+/// assert_eq!(read, delivery);
+/// // neither body nor headers are shown
+/// assert_eq!(
+///     format!("{read:?}"),
+///     "StoredDelivery { topic: \"push\", secret_index: 0, bytes: 2, .. }"
+/// );
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredDelivery {
+    /// The event's topic; empty where it has none.
+    pub topic: String,
+    /// Which of the secrets the request was signed with.
+    pub secret_index: usize,
+    /// The request's headers, without signatures and credentials.
+    pub headers: HeaderMap,
+    /// The body as the provider signed it.
+    pub body: Bytes,
+}
+
+impl StoredDelivery {
+    /// A delivery that was signed with the first secret.
+    #[must_use]
+    pub fn new(topic: impl Into<String>, headers: HeaderMap, body: impl Into<Bytes>) -> Self {
+        Self {
+            topic: topic.into(),
+            secret_index: 0,
+            headers,
+            body: body.into(),
+        }
+    }
+
+    /// The same, signed with another secret.
+    #[must_use]
+    pub fn with_secret_index(mut self, index: usize) -> Self {
+        self.secret_index = index;
+        self
+    }
+
+    /// The headers as a store keeps them: a line for each, `name: value`.
+    #[must_use]
+    pub fn headers_text(&self) -> Vec<u8> {
+        headers::to_text(&self.headers)
+    }
+
+    /// A delivery from what a store kept. A line that is no header is left out.
+    #[must_use]
+    pub fn from_text(
+        topic: impl Into<String>,
+        secret_index: usize,
+        headers_text: &[u8],
+        body: impl Into<Bytes>,
+    ) -> Self {
+        Self::new(topic, headers::from_text(headers_text), body).with_secret_index(secret_index)
+    }
+}
+
+/// Topic and size. The body and the headers stay out of logs.
+impl fmt::Debug for StoredDelivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredDelivery")
+            .field("topic", &self.topic)
+            .field("secret_index", &self.secret_index)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is to be stored: which event, and the delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Deposit {
+    /// Which event.
+    pub key: Key,
+    /// What makes it the same event.
+    pub fingerprint: Fingerprint,
+    /// The delivery.
+    pub delivery: StoredDelivery,
+}
+
+impl Deposit {
+    /// A deposit of this delivery, under this key.
+    #[must_use]
+    pub fn new(key: Key, fingerprint: Fingerprint, delivery: StoredDelivery) -> Self {
+        Self {
+            key,
+            fingerprint,
+            delivery,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::{
+    error::Refusal,
+    event::{Event, SelfIdentified},
+    handler::TopicRouter,
+    process::Outcome,
+    provider::Provider,
+    receive::{HandedIn, Receiver},
+    store::IdempotencyStore,
+};
+
+/// Takes in events that no request has brought, made by
+/// [`WebhookLayer::processor`](super::WebhookLayer::processor). Cheap to clone.
+///
+/// A provider gives up at some time, and an endpoint may be away for longer. What was never
+/// delivered can still be fetched from the provider's API, and goes the same way from here:
+/// deduplicated by the same key, handled by the same handlers, under the same limits, metrics and
+/// [drain](crate::process::DrainHandle). A webhook of the event that arrives later is a duplicate,
+/// and one that arrives at the same moment waits for the same run.
+///
+/// ```
+/// # #[cfg(feature = "memory")] {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use tower_webhook::{
+///     MemoryStore, TopicRouter, WebhookLayer, dwolla::{self, Dwolla, Topic}, process::Outcome,
+/// };
+///
+/// async fn created(event: dwolla::Event) {
+///     println!("{:?} was created", event.customer_href());
+/// }
+///
+/// let topics = TopicRouter::new().on(Topic::CustomerCreated, created);
+/// let provider = Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
+/// let layer = WebhookLayer::new(provider, MemoryStore::new());
+/// let service = layer.topics(topics.clone()); // for requests
+/// let processor = layer.processor(topics); // for events
+///
+/// let fetched =
+///     br#"{"id":"bb6531a2","topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}"#;
+/// let event = dwolla::Event::from_json(fetched).unwrap();
+/// assert_eq!(processor.process(event.clone()).await, Outcome::Handled);
+/// assert_eq!(processor.process(event).await.as_str(), "duplicate");
+/// # });
+/// # }
+/// ```
+///
+/// # Events whose key needs their request
+/// GitHub, Shopify, Linear, Zoom and others name their events in headers, or not at all, so the key
+/// is made of the request. Such an event alone cannot be handed in, and this does not compile:
+///
+/// ```compile_fail,E0599
+/// use tower_webhook::{MemoryStore, TopicRouter, WebhookLayer, github::{self, GitHub}};
+///
+/// async fn again(event: github::Event) {
+///     let provider = GitHub::new("a secret of the webhook").unwrap();
+///     let layer = WebhookLayer::new(provider, MemoryStore::new());
+///     layer.processor(TopicRouter::new()).process(event).await;
+/// }
+/// ```
+///
+/// Hand in the whole request instead, where the provider's API keeps it:
+/// [`process_request`](Self::process_request).
+///
+/// # Cancel safety
+/// Each event runs in a task of its own. To drop a future of these methods cancels nothing, and
+/// only its outcome is lost.
+///
+/// # Panics
+/// The methods must be called inside of a Tokio runtime.
+pub struct Processor<E>(Arc<dyn Door<E>>);
+
+type Processing<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+/// What a processor does, without the types of the provider, the store and the handlers' state.
+trait Door<E>: Send + Sync {
+    fn fetched(&self, event: E, body: Option<Bytes>) -> Processing<'_>
+    where
+        E: SelfIdentified;
+
+    fn recorded(&self, headers: HeaderMap, body: Bytes) -> Processing<'_>;
+
+    fn provider(&self) -> &str;
+}
+
+struct Topical<P: Provider, S, T> {
+    receiver: Arc<Receiver<P, S>>,
+    topics: TopicRouter<P::Event, T>,
+}
+
+impl<P, S, T> Topical<P, S, T>
+where
+    P: Provider,
+    S: IdempotencyStore,
+    T: Clone + Send + Sync + 'static,
+{
+    fn hand_in<'a>(&'a self, read: impl FnOnce() -> Result<HandedIn<P::Event>, Refusal> + Send + 'a) -> Processing<'a> {
+        Box::pin(self.receiver.hand_in(self.topics.clone(), read))
+    }
+}
+
+impl<P, S, T> Door<P::Event> for Topical<P, S, T>
+where
+    P: Provider,
+    S: IdempotencyStore,
+    T: Clone + Send + Sync + 'static,
+{
+    fn fetched(&self, event: P::Event, body: Option<Bytes>) -> Processing<'_>
+    where
+        P::Event: SelfIdentified,
+    {
+        self.hand_in(move || self.receiver.fetched(event, body))
+    }
+
+    fn recorded(&self, headers: HeaderMap, body: Bytes) -> Processing<'_> {
+        self.hand_in(move || self.receiver.recorded(headers, body))
+    }
+
+    fn provider(&self) -> &str {
+        self.receiver.provider.name()
+    }
+}
+
+impl<E: Event> Processor<E> {
+    pub(super) fn new<P, S, T>(receiver: Arc<Receiver<P, S>>, topics: TopicRouter<E, T>) -> Self
+    where
+        P: Provider<Event = E>,
+        S: IdempotencyStore,
+        T: Clone + Send + Sync + 'static,
+    {
+        Self(Arc::new(Topical { receiver, topics }))
+    }
+
+    /// Processes a request that the provider has recorded: its headers and its body, as they were
+    /// delivered or were to be. GitHub's API keeps them, for example.
+    ///
+    /// The signature is verified as of any request, but the signed time may be as old as it is, and
+    /// `max_event_age` does not apply. A signature that is
+    /// [a function of yours](crate::signature::Verifier::from_fn) gets the time of now, and decides
+    /// itself.
+    ///
+    /// ```
+    /// # #[cfg(feature = "memory")] {
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// use http::HeaderValue;
+    /// use tower_webhook::{
+    ///     MemoryStore, TopicRouter, WebhookLayer, github::{self, GitHub}, process::Outcome,
+    ///     signature::Secrets,
+    /// };
+    ///
+    /// async fn pushed(event: github::Event) {}
+    ///
+    /// let secrets = Secrets::new("a secret of the webhook").unwrap();
+    /// let layer = WebhookLayer::new(GitHub::new(secrets.clone()).unwrap(), MemoryStore::new());
+    /// let processor = layer.processor(TopicRouter::new().on("push", pushed));
+    ///
+    /// // as the API gives them
+    /// let body = r#"{"ref":"refs/heads/main"}"#;
+    /// let mut headers = github::scheme().sign(&secrets, body.as_bytes()).unwrap();
+    /// headers.insert("x-github-event", HeaderValue::from_static("push"));
+    /// let delivery = HeaderValue::from_static("72d3162e-cc78-11e3-81ab-4c9367dc0958");
+    /// headers.insert("x-github-delivery", delivery);
+    ///
+    /// assert_eq!(processor.process_request(headers.clone(), body).await, Outcome::Handled);
+    /// assert_eq!(processor.process_request(headers, "{}").await.as_str(), "signature");
+    /// # });
+    /// # }
+    /// ```
+    ///
+    /// # Security
+    /// A signature holds for ever here. Hand in what the provider's API returns, and never what
+    /// strangers send.
+    pub async fn process_request(&self, headers: HeaderMap, body: impl Into<Bytes>) -> Outcome {
+        let body = body.into();
+        self.0.recorded(headers, body).await
+    }
+}
+
+impl<E: SelfIdentified> Processor<E> {
+    /// Processes an event, and says how it ended, however long that takes. The response timeout
+    /// belongs to requests; the handler's own cap holds.
+    ///
+    /// The event's [`Delivery`](crate::Delivery) has no headers and an empty body. An outcome of
+    /// [`Outcome::Refused`] means that the event is not finished: hand it in again later.
+    ///
+    /// # Security
+    /// Nothing verifies the event. Hand in what the provider's API returns.
+    pub async fn process(&self, event: E) -> Outcome {
+        self.0.fetched(event, None).await
+    }
+
+    /// The same with the bytes that the event was read from, for handlers that read
+    /// [`Delivery::body`](crate::Delivery::body). Nobody has signed these bytes.
+    pub async fn process_raw(&self, event: E, body: impl Into<Bytes>) -> Outcome {
+        let body = body.into();
+        self.0.fetched(event, Some(body)).await
+    }
+}
+
+impl<E> Clone for Processor<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<E> fmt::Debug for Processor<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Processor")
+            .field("provider", &self.0.provider())
+            .finish_non_exhaustive()
+    }
+}

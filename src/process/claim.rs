@@ -1,0 +1,89 @@
+//! From work to a claim. No handler runs without what this file makes.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{Engine, Outcome, Work, catch_panic::store_operation};
+use crate::{
+    delivery::{Claim, Delivery, LeaseHandle},
+    error::{Refusal, RefusalKind},
+    event::Event,
+    store::{ClaimRequest, Claimed as Response, Completion, IdempotencyStore, StoreErrorKind, Token},
+};
+
+/// How long a provider is asked to wait when the store is out of reach.
+const STORE_RECOVERS: Duration = Duration::from_secs(5);
+
+/// An event that this run, and no other, may handle. Only this file makes one.
+pub(crate) struct Claimed<E> {
+    pub(super) delivery: Delivery<E>,
+    pub(super) lease: Arc<LeaseHandle>,
+}
+
+/// An event that this run may not handle.
+pub(super) struct NotClaimed {
+    pub(super) outcome: Outcome,
+    /// The claim may have been applied all the same. It is to be released once the store has
+    /// responded, or is given up.
+    pub(super) unsure: Option<Arc<LeaseHandle>>,
+}
+
+impl NotClaimed {
+    fn sure(outcome: impl Into<Outcome>) -> Self {
+        let outcome = outcome.into();
+        Self { outcome, unsure: None }
+    }
+}
+
+impl<E: Event> Work<E> {
+    pub(super) async fn claim<S: IdempotencyStore>(self, engine: &Engine<S>) -> Result<Claimed<E>, NotClaimed> {
+        let settings = &engine.settings;
+        let claim_request = ClaimRequest {
+            key: self.key.clone(),
+            token: Token::random(),
+            fingerprint: self.fingerprint,
+            lease: settings.lease,
+            retention: settings.retention,
+            retry_window: settings.retry_window,
+        };
+        let lease = Arc::new(LeaseHandle::new(claim_request, Instant::now()));
+        let response = store_operation(engine, "claim", engine.store.claim(lease.request())).await;
+        match response {
+            Ok(Response::Acquired { generation, attempts }) => Ok(self.claimed(lease, generation, attempts)),
+            Ok(Response::Done(completion)) => Err(NotClaimed::sure(Outcome::Duplicate(completion))),
+            // It was acknowledged, and an operator has it now.
+            Ok(Response::Dead) => Err(NotClaimed::sure(Outcome::Duplicate(Completion::Rejected))),
+            Ok(Response::InFlight { remaining }) => {
+                let reason = "another process runs this event";
+                let refusal = Refusal::new(RefusalKind::InFlight, reason).retry_after(remaining);
+                Err(NotClaimed::sure(refusal))
+            }
+            Ok(Response::Conflict) if settings.ids_are_unique => Err(NotClaimed::sure(Outcome::OtherFacts)),
+            Ok(Response::Conflict) => Err(NotClaimed::sure(Refusal::new(
+                RefusalKind::Conflict,
+                "the id is recorded for another event; expected ids that name one event each: check the provider's id field",
+            ))),
+            Err(error) => {
+                let full = error.kind() == StoreErrorKind::Full;
+                let refusal = Refusal::new(RefusalKind::Store, error.to_string())
+                    .retry_after(STORE_RECOVERS)
+                    .because(if full { "full" } else { "unavailable" });
+                Err(NotClaimed {
+                    outcome: refusal.into(),
+                    unsure: (!full).then_some(lease),
+                })
+            }
+        }
+    }
+
+    /// The event under a claim that is held: granted by the store just now, or taken from
+    /// elsewhere.
+    pub(crate) fn claimed(self, lease: Arc<LeaseHandle>, generation: u64, attempts: u32) -> Claimed<E> {
+        let claim = Claim::new(generation, attempts, Arc::clone(&lease));
+        Claimed {
+            delivery: Delivery::new(self.event, self.message, claim),
+            lease,
+        }
+    }
+}

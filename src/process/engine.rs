@@ -1,0 +1,233 @@
+//! Where work is taken in: one task for each event, and everybody who waits for it.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    Handle, LATER, Outcome, Settings, Work,
+    claim::NotClaimed,
+    drain::DrainHandle,
+    draining,
+    report::Observation,
+    settle,
+    singleflight::{Entry, Follower, Leader, LeaderCall, Singleflight},
+};
+use crate::{
+    error::{Refusal, RefusalKind},
+    event::Event,
+    metrics::{Meter, Timer},
+    store::{Completion, IdempotencyStore, Key},
+    trace::Told,
+};
+
+/// What all events of one layer share, however they come.
+pub(crate) struct Engine<S> {
+    /// The provider's name.
+    pub(super) provider: String,
+    pub(super) store: S,
+    pub(super) settings: Settings,
+    pub(super) singleflight: Arc<Singleflight>,
+    pub(crate) meter: Meter,
+}
+
+/// Whoever handed work in, and may wait for its outcome.
+pub(crate) trait Caller: Clone + Send + Sync + 'static {
+    /// The status that the caller gets for this outcome, for the log. `None` where it gets none.
+    fn status(&self, outcome: &Outcome) -> Option<u16>;
+
+    /// The caller gets this outcome now, before the run has ended.
+    fn leaves_with(&self, outcome: &Outcome) -> Option<u16>;
+}
+
+/// A caller that is no request.
+impl Caller for () {
+    fn status(&self, _: &Outcome) -> Option<u16> {
+        None
+    }
+
+    fn leaves_with(&self, _: &Outcome) -> Option<u16> {
+        None
+    }
+}
+
+/// Work that was taken in, or refused.
+pub(crate) enum Started {
+    /// It runs.
+    Leading(LeaderCall),
+    /// It waits for the run of a copy.
+    Waiting(Box<Waiting>),
+    Refused(Refusal, Box<(Key, String)>),
+}
+
+pub(crate) struct Waiting {
+    follower: Follower,
+    key: Key,
+    topic: String,
+}
+
+impl<S: IdempotencyStore> Engine<S> {
+    pub(crate) fn new(provider: &str, store: S, settings: Settings) -> Self {
+        Self {
+            provider: provider.to_owned(),
+            store,
+            settings,
+            singleflight: Singleflight::new(),
+            meter: Meter::new(provider),
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.singleflight.is_draining()
+    }
+
+    pub(crate) fn drain_handle(&self) -> DrainHandle {
+        DrainHandle::new(Arc::clone(&self.singleflight), self.settings.store_timeout)
+    }
+
+    /// Takes work in, and runs it in a task of its own unless a copy of the event runs already.
+    pub(crate) fn start<E, H, C>(
+        self: &Arc<Self>,
+        work: Work<E>,
+        handler: H,
+        caller: &C,
+        observation: &Observation,
+    ) -> Started
+    where
+        E: Event,
+        H: Handle<E>,
+        C: Caller,
+    {
+        let max_waiting = self.settings.max_waiting;
+        let entry = self
+            .singleflight
+            .enter(&work.key, work.fingerprint, work.event.topic(), max_waiting);
+        let refusal = match entry {
+            Entry::Leader(leader) => {
+                let call = leader.call();
+                let engine = Arc::clone(self);
+                // Boxed: a future is moved about ten times on its way into a task, and this one has
+                // three kilobytes.
+                let task = Box::pin(engine.run_to_end(work, handler, caller.clone(), observation.clone(), leader));
+                tokio::spawn(observation.span.follow(task));
+                return Started::Leading(call);
+            }
+            Entry::Follower(follower) => {
+                return Started::Waiting(Box::new(Waiting {
+                    follower,
+                    topic: work.event.topic().to_owned(),
+                    key: work.key,
+                }));
+            }
+            Entry::Full => {
+                Refusal::new(RefusalKind::Waiting, "too many deliveries wait for this event").retry_after(LATER)
+            }
+            Entry::Draining => draining(),
+        };
+        let topic = work.event.topic().to_owned();
+        Started::Refused(refusal, Box::new((work.key, topic)))
+    }
+
+    /// Waits for the outcome, at the longest until the deadline. The task itself logs how its run
+    /// ended; here is logged what it does not know.
+    pub(crate) async fn outcome<C: Caller>(
+        &self,
+        started: Started,
+        caller: &C,
+        observation: &Observation,
+        deadline: Option<Instant>,
+    ) -> Outcome {
+        let (key, topic, outcome) = match started {
+            Started::Leading(call) => {
+                return match call.outcome(deadline).await {
+                    Some(outcome) => outcome,
+                    None => self.late(&call, caller, observation),
+                };
+            }
+            Started::Waiting(waiting) => {
+                let Waiting { follower, key, topic } = *waiting;
+                let outcome = follower.outcome(deadline).await;
+                if let Some(Outcome::Handled) = outcome {
+                    // One `handled` for each run: whoever counts those lines counts events.
+                    let outcome = Outcome::Duplicate(Completion::Handled);
+                    let told = Told {
+                        status: caller.status(&outcome),
+                        ..self.told_of(observation, &key, &topic)
+                    };
+                    self.report_waited(observation, &outcome, told);
+                    return outcome;
+                }
+                (key, topic, outcome.unwrap_or_else(|| late().into()))
+            }
+            Started::Refused(refusal, event) => {
+                let (key, topic) = *event;
+                (key, topic, refusal.into())
+            }
+        };
+        let told = Told {
+            status: caller.status(&outcome),
+            ..self.told_of(observation, &key, &topic)
+        };
+        self.report(observation, &outcome, told);
+        outcome
+    }
+
+    /// The deadline has come, and the run goes on without its caller.
+    fn late<C: Caller>(&self, call: &LeaderCall, caller: &C, observation: &Observation) -> Outcome {
+        let outcome = Outcome::from(late());
+        let status = caller.leaves_with(&outcome);
+        self.meter.late_response();
+        self.report_late(observation, &outcome, status, call.key(), call.topic());
+        outcome
+    }
+
+    /// The spawned task: claim, run, settle.
+    async fn run_to_end<E, H, C>(
+        self: Arc<Self>,
+        work: Work<E>,
+        handler: H,
+        caller: C,
+        observation: Observation,
+        leader: Leader,
+    ) where
+        E: Event,
+        H: Handle<E>,
+        C: Caller,
+    {
+        match work.claim(&self).await {
+            Ok(claimed) => {
+                let attempt = claimed.delivery.claim().attempts();
+                observation.span.attempt(attempt);
+                let timer = Timer::start();
+                let handled = {
+                    let _running = self.meter.running();
+                    claimed.run(&self, handler).await.confirmed(&self).await
+                };
+                self.meter.handler(&observation.topic, handled.outcome.as_str(), timer);
+                let told = Told {
+                    attempt: Some(attempt),
+                    status: caller.status(&handled.outcome),
+                    ..self.told_of(&observation, leader.key(), leader.topic())
+                };
+                self.report(&observation, &handled.outcome, told);
+                handled.settle(&self, leader).await;
+            }
+            Err(NotClaimed { outcome, unsure }) => {
+                let told = Told {
+                    status: caller.status(&outcome),
+                    ..self.told_of(&observation, leader.key(), leader.topic())
+                };
+                self.report(&observation, &outcome, told);
+                match unsure {
+                    Some(lease) => Box::pin(settle::release_unsure(&self, lease.request(), leader, outcome)).await,
+                    None => leader.end(outcome),
+                }
+            }
+        }
+    }
+}
+
+fn late() -> Refusal {
+    let reason = "the response was due before the handler had finished";
+    Refusal::new(RefusalKind::StillRunning, reason).retry_after(LATER)
+}

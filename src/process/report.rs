@@ -1,0 +1,159 @@
+//! How an event ended, for the log and the metrics.
+
+use std::fmt;
+
+use tokio::time::Instant;
+
+use super::{Engine, Outcome};
+use crate::{
+    error::RefusalKind,
+    event::Source,
+    metrics::Topic,
+    store::{Completion, IdempotencyStore, Key},
+    trace::{Level, Span, Told},
+};
+
+/// What is known of an event before it has ended, for the log and the metrics.
+#[derive(Clone)]
+pub(crate) struct Observation {
+    pub(crate) span: Span,
+    pub(crate) source: Source,
+    /// The topic as a label of metrics.
+    pub(crate) topic: Topic,
+    /// When the event came.
+    pub(crate) started: Instant,
+}
+
+impl<S: IdempotencyStore> Engine<S> {
+    /// Begins to observe what comes now.
+    pub(crate) fn observe(&self, source: Source) -> Observation {
+        Observation {
+            span: Span::delivery(&self.provider, source.as_str()),
+            source,
+            topic: Topic::NONE,
+            started: Instant::now(),
+        }
+    }
+
+    /// What the log is told in any case. How it ended is for [`report`](Self::report) to fill in.
+    pub(crate) fn told(&self, observation: &Observation) -> Told<'_> {
+        Told {
+            provider: &self.provider,
+            namespace: &self.settings.namespace,
+            source: observation.source.as_str(),
+            id: None,
+            topic: None,
+            attempt: None,
+            outcome: "",
+            reason: "",
+            signature: None,
+            status: None,
+            started: observation.started,
+            refused: None,
+        }
+    }
+
+    /// The same with the event.
+    pub(crate) fn told_of<'a>(&'a self, observation: &Observation, key: &'a Key, topic: &'a str) -> Told<'a> {
+        Told {
+            id: Some(key.id().as_str()),
+            topic: Some(topic),
+            ..self.told(observation)
+        }
+    }
+
+    /// Says how an event ended, to the log and the metrics.
+    pub(crate) fn report(&self, observation: &Observation, outcome: &Outcome, told: Told<'_>) {
+        let (level, reason, cause) = outcome.explained();
+        let is_signature = matches!(outcome, Outcome::Refused(refusal) if refusal.kind() == RefusalKind::Signature);
+        let outcome = outcome.as_str();
+        observation.span.end(
+            level,
+            Told {
+                outcome,
+                reason,
+                signature: is_signature.then_some(cause),
+                ..told
+            },
+        );
+        self.meter
+            .delivery(&observation.topic, observation.source, outcome, cause);
+    }
+
+    /// The same of a copy whose event was handled while it waited.
+    pub(super) fn report_waited(&self, observation: &Observation, outcome: &Outcome, told: Told<'_>) {
+        let outcome = outcome.as_str();
+        let reason = "handled by the delivery it waited for";
+        observation.span.end(
+            Level::Info,
+            Told {
+                outcome,
+                reason,
+                ..told
+            },
+        );
+        self.meter
+            .delivery(&observation.topic, observation.source, outcome, "waited");
+    }
+
+    /// Says that a caller has gone with this outcome while the run goes on. How the run ends is
+    /// counted when it does.
+    pub(super) fn report_late(
+        &self,
+        observation: &Observation,
+        outcome: &Outcome,
+        status: Option<u16>,
+        key: &Key,
+        topic: &str,
+    ) {
+        let (level, reason, _) = outcome.explained();
+        let told = Told {
+            outcome: outcome.as_str(),
+            reason,
+            status,
+            ..self.told_of(observation, key, topic)
+        };
+        match status {
+            Some(status) => observation
+                .span
+                .say(level, told, format_args!("answered {status}: {reason}")),
+            None => observation.span.say(level, told, format_args!("{reason}")),
+        }
+    }
+
+    /// What else an operator should know of an event.
+    pub(super) fn warn(&self, key: &Key, message: fmt::Arguments<'_>) {
+        crate::trace::warn_of(&self.provider, key.namespace(), key.id().as_str(), message);
+    }
+}
+
+impl Outcome {
+    /// How loud it is in the log, why it ended so, and which of a kind's causes it was. The cause
+    /// is bounded, for metrics.
+    fn explained(&self) -> (Level, &str, &'static str) {
+        match self {
+            Self::Duplicate(Completion::Rejected) => (Level::Info, "rejected before", "rejected"),
+            Self::Handled | Self::Duplicate(Completion::Handled) | Self::Unhandled | Self::Handshake => {
+                (Level::Info, "", "")
+            }
+            Self::OtherFacts => (
+                Level::Warn,
+                "the event is finished, and this delivery under its id has another topic or time",
+                "other-facts",
+            ),
+            Self::Rejected(reason) => (Level::Warn, reason.as_str(), ""),
+            Self::Refused(refusal) => {
+                let level = match refusal.kind() {
+                    RefusalKind::Conflict
+                    | RefusalKind::Store
+                    | RefusalKind::HandlerFailed
+                    | RefusalKind::HandlerPanicked
+                    | RefusalKind::HandlerTimeout
+                    | RefusalKind::InnerResponse => Level::Error,
+                    _ => Level::Warn,
+                };
+                (level, refusal.reason(), refusal.cause())
+            }
+        }
+    }
+}

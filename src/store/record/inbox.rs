@@ -1,0 +1,376 @@
+//! The transitions of deliveries that are stored first and handled later by a worker.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use super::{Change, Effect, Record, State, held, later};
+use crate::{
+    event::Fingerprint,
+    store::{ClaimRequest, Token},
+};
+
+/// What a worker goes by: when a stored delivery is due, and whether its last runs ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Schedule {
+    /// When a worker may take it. FREE: when its next attempt is due. CLAIMED: when the lease ends.
+    /// `None` once it is finished or dead.
+    pub due_at: Option<SystemTime>,
+    /// How many claims in a row ended without an end: the process died, or lost the store. Anything
+    /// but 0 makes the delivery a suspect.
+    pub crashes: u32,
+    /// The last claim's generation, from which a replay of a finished event goes on.
+    pub generation: u64,
+}
+
+impl Schedule {
+    /// A schedule as a store keeps it.
+    #[must_use]
+    pub const fn new(due_at: Option<SystemTime>, crashes: u32, generation: u64) -> Self {
+        Self {
+            due_at,
+            crashes,
+            generation,
+        }
+    }
+
+    pub(super) fn due(mut self, at: SystemTime) -> Self {
+        self.due_at = Some(at);
+        self
+    }
+
+    pub(super) fn crashed(mut self) -> Self {
+        self.crashes = self.crashes.saturating_add(1);
+        self
+    }
+
+    pub(super) fn ended_by_itself(mut self) -> Self {
+        self.crashes = 0;
+        self
+    }
+}
+
+/// A date that never comes: when an unfinished delivery of an inbox expires. Databases can say it.
+#[must_use]
+pub fn never() -> SystemTime {
+    const LAST_SECOND_OF_9999: Duration = Duration::from_secs(253_402_300_799);
+    SystemTime::UNIX_EPOCH
+        .checked_add(LAST_SECOND_OF_9999)
+        .unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Where a stored delivery is, as operators see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Nobody has taken it yet, or its last attempt failed: it waits for its time.
+    Waiting,
+    /// A worker handles it, or its process died.
+    Running,
+    /// Finished.
+    Done,
+    /// Given up: it waits for an operator.
+    Dead,
+}
+
+impl Stage {
+    /// `waiting`, `running`, `done` or `dead`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<&State> for Stage {
+    fn from(state: &State) -> Self {
+        match state {
+            State::Free { .. } => Self::Waiting,
+            State::Claimed { .. } => Self::Running,
+            State::Done { .. } => Self::Done,
+            State::Dead { .. } => Self::Dead,
+        }
+    }
+}
+
+/// What `deposit` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Deposited {
+    /// It is stored, and a worker may take it.
+    Stored,
+    /// It is a copy of a delivery that is stored or finished. Nothing changed.
+    Known(Stage),
+    /// A run without a stored body holds the event: it is handled before its response. Nothing
+    /// changed, and nothing is stored.
+    InFlight {
+        /// What is left of its lease.
+        remaining: Duration,
+    },
+    /// The id belongs to an event with another fingerprint. Nothing changed.
+    Conflict,
+}
+
+/// What `replay` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Replayed {
+    /// The delivery is due now, and its attempts count from 0.
+    Applied,
+    /// A worker runs it at this moment. Nothing changed.
+    Running,
+    /// Its body is not stored, or not any more: nothing to run. Nothing changed.
+    NoBody,
+    /// There is no such event.
+    Unknown,
+}
+
+impl Record {
+    /// Its generation and attempts.
+    fn counts(&self) -> (u64, u32) {
+        match self.state {
+            State::Claimed {
+                generation, attempts, ..
+            }
+            | State::Free { generation, attempts }
+            | State::Dead {
+                generation, attempts, ..
+            } => (generation, attempts),
+            State::Done { .. } => (self.schedule.map_or(0, |schedule| schedule.generation), 0),
+        }
+    }
+
+    /// The schedule of a delivery that has ended.
+    pub(super) fn ended(&self) -> Option<Schedule> {
+        self.schedule.map(|_| Schedule::new(None, 0, self.counts().0))
+    }
+
+    fn waiting(fingerprint: Fingerprint, generation: u64, attempts: u32, due_at: SystemTime) -> Self {
+        Self {
+            state: State::Free { generation, attempts },
+            fingerprint,
+            expires: never(),
+            schedule: Some(Schedule::new(Some(due_at), 0, generation)),
+        }
+    }
+}
+
+/// `deposit`: stores a delivery before its response, for a worker.
+///
+/// | record | the same fingerprint | another fingerprint |
+/// | --- | --- | --- |
+/// | absent or expired | stored, due now | - |
+/// | FREE or CLAIMED with its lease over, without a body | stored, due now | the same |
+/// | CLAIMED without a body, lease running | in flight | the same |
+/// | with a body, in any state | known | conflict |
+/// | DONE without a body | known | conflict |
+///
+/// Where a record is taken over, its generation and attempts are kept.
+#[must_use]
+pub fn deposit(current: Option<&Record>, fingerprint: Fingerprint, now: SystemTime) -> Change<Deposited> {
+    let Some(current) = current.filter(|record| !record.is_expired(now)) else {
+        return Change::to(Record::waiting(fingerprint, 0, 0, now), Deposited::Stored);
+    };
+    let has_ended = matches!(current.state, State::Done { .. } | State::Dead { .. });
+    if has_ended || current.schedule.is_some() {
+        return Change::none(if current.fingerprint == fingerprint {
+            Deposited::Known(Stage::from(&current.state))
+        } else {
+            Deposited::Conflict
+        });
+    }
+    match current.state {
+        State::Claimed { lease_until, .. } if lease_until > now => Change::none(Deposited::InFlight {
+            remaining: lease_until.duration_since(now).unwrap_or_default(),
+        }),
+        // Left by a layer that handles before it responds.
+        _ => {
+            let (generation, attempts) = current.counts();
+            Change::to(
+                Record::waiting(fingerprint, generation, attempts, now),
+                Deposited::Stored,
+            )
+        }
+    }
+}
+
+/// `take`: claims a stored delivery for a worker, if it is due. The answer says whether it was.
+///
+/// FREE and due: a claim with one generation and one attempt more. CLAIMED with its lease over: the
+/// same, and one crash more. Anything else stays as it is.
+#[must_use]
+pub fn take(current: Option<&Record>, token: Token, lease: Duration, now: SystemTime) -> Change<bool> {
+    let due = current.filter(|record| !record.is_expired(now)).and_then(|record| {
+        let schedule = record.schedule?;
+        (schedule.due_at? <= now).then_some((record, schedule))
+    });
+    let Some((record, schedule)) = due else {
+        return Change::none(false);
+    };
+    let schedule = match record.state {
+        State::Free { .. } => schedule,
+        State::Claimed { .. } => schedule.crashed(),
+        State::Done { .. } | State::Dead { .. } => return Change::none(false),
+    };
+    let (generation, attempts) = record.counts();
+    let lease_until = later(now, lease);
+    let (generation, attempts) = (generation.saturating_add(1), attempts.saturating_add(1));
+    Change::to(
+        Record {
+            state: State::Claimed {
+                token,
+                generation,
+                attempts,
+                lease_until,
+            },
+            fingerprint: record.fingerprint,
+            expires: never(),
+            schedule: Some(Schedule {
+                due_at: Some(lease_until),
+                generation,
+                ..schedule
+            }),
+        },
+        true,
+    )
+}
+
+/// `put_back`: FREE again and due after a pause, for the holder alone.
+///
+/// An attempt that is not counted was none: a drain ended it, or there was no handler.
+#[must_use]
+pub fn put_back(
+    current: Option<&Record>,
+    claim_request: &ClaimRequest,
+    after: Duration,
+    is_counted: bool,
+    now: SystemTime,
+) -> Change<Effect> {
+    match held(current, claim_request, now) {
+        Some((record, generation, attempts)) if record.schedule.is_some() => {
+            let attempts = if is_counted {
+                attempts
+            } else {
+                attempts.saturating_sub(1)
+            };
+            Change::to(
+                Record::waiting(record.fingerprint, generation, attempts, later(now, after)),
+                Effect::Applied,
+            )
+        }
+        _ => Change::none(Effect::NotHeld),
+    }
+}
+
+/// `bury`: DEAD, for the holder alone. The body is kept.
+#[must_use]
+pub fn bury(current: Option<&Record>, claim_request: &ClaimRequest, now: SystemTime) -> Change<Effect> {
+    match held(current, claim_request, now) {
+        Some((record, ..)) => bury_unfinished(Some(record), now),
+        None => Change::none(Effect::NotHeld),
+    }
+}
+
+/// An operator's `bury`: DEAD, from any state that is not finished, whoever holds the claim.
+#[must_use]
+pub fn bury_unfinished(current: Option<&Record>, now: SystemTime) -> Change<Effect> {
+    match current.filter(|record| !record.is_expired(now)) {
+        Some(record)
+            if record.schedule.is_some() && !matches!(record.state, State::Done { .. } | State::Dead { .. }) =>
+        {
+            let (generation, attempts) = record.counts();
+            Change::to(
+                Record {
+                    state: State::Dead {
+                        generation,
+                        attempts,
+                        at: now,
+                    },
+                    fingerprint: record.fingerprint,
+                    expires: never(),
+                    schedule: record.ended(),
+                },
+                Effect::Applied,
+            )
+        }
+        _ => Change::none(Effect::NotHeld),
+    }
+}
+
+/// An operator's `replay`: due at this time, and the attempts count from 0. The generation goes on
+/// rising.
+#[must_use]
+pub fn replay(current: Option<&Record>, due_at: SystemTime, now: SystemTime) -> Change<Replayed> {
+    let Some(record) = current.filter(|record| !record.is_expired(now)) else {
+        return Change::none(Replayed::Unknown);
+    };
+    match record.state {
+        _ if record.schedule.is_none() => Change::none(Replayed::NoBody),
+        // One whose lease is over is due by itself.
+        State::Claimed { .. } => Change::none(Replayed::Running),
+        _ => Change::to(
+            Record::waiting(record.fingerprint, record.counts().0, 0, due_at),
+            Replayed::Applied,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::EventId,
+        store::{Completion, Key},
+    };
+
+    fn claim_request() -> ClaimRequest {
+        ClaimRequest::new(
+            Key::new("dwolla", EventId::new("1").unwrap()),
+            Token::random(),
+            Fingerprint::of(["1"]),
+        )
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_generation_goes_on_rising_over_a_finished_run_and_its_replay() {
+        let request = claim_request();
+        let stored = deposit(None, request.fingerprint, at(0)).write.unwrap();
+        let taken = take(Some(&stored), request.token, request.lease, at(0)).write.unwrap();
+        let done = super::super::complete(Some(&taken), &request, Completion::Handled, at(1))
+            .write
+            .unwrap();
+        let again = replay(Some(&done), at(2), at(2)).write.unwrap();
+        let taken = take(Some(&again), Token::random(), request.lease, at(2)).write.unwrap();
+        assert!(matches!(
+            taken.state,
+            State::Claimed {
+                generation: 2,
+                attempts: 1,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_date_that_never_comes_is_one_that_a_database_can_say() {
+        let last = never().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        assert!(i64::try_from(last.as_micros()).is_ok());
+        assert!(never() > at(60 * 60 * 24 * 365 * 1000));
+    }
+}
