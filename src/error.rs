@@ -73,6 +73,8 @@ pub enum RefusalKind {
     StillRunning,
     /// 503: the store did not answer, or has no room.
     Store,
+    /// 503: too many stored deliveries wait for a worker.
+    Backlog,
     /// 500, or 503 where it asks for a delay: the handler failed.
     HandlerFailed,
     /// 500: the handler panicked.
@@ -111,6 +113,7 @@ impl RefusalKind {
             Self::Waiting => "waiting",
             Self::StillRunning => "still-running",
             Self::Store => "store",
+            Self::Backlog => "backlog",
             Self::HandlerFailed => "handler-failed",
             Self::HandlerPanicked => "handler-panicked",
             Self::HandlerTimeout => "handler-timeout",

@@ -18,12 +18,28 @@
 //! - `webhook_handlers_running`, a gauge by `provider`: handlers at work, those included whose
 //!   provider was answered already.
 //!
+//! Of an [inbox](crate::inbox) and its workers:
+//!
+//! - `webhook_deposits_total`, a counter by `provider`, `outcome`: authentic deliveries that were
+//!   to be stored. The outcome is `stored`, `duplicate`, or why it was refused.
+//! - `webhook_backlog`, a gauge by `provider`, `namespace`, `stage`: stored deliveries that are
+//!   `due`, `scheduled`, `running` or `dead`, sampled, and counted up to the limit of the backlog.
+//! - `webhook_oldest_due_seconds`, a gauge by `provider`, `namespace`: for how long the oldest has
+//!   been due, with nobody to take it.
+//! - `webhook_wait_seconds`, a histogram by `provider`, `topic`: from when a delivery was stored to
+//!   its first run.
+//! - `webhook_attempts_total`, a counter by `provider`, `topic`, `outcome`: runs of workers, by how
+//!   they ended.
+//! - `webhook_buried_total`, a counter by `provider`, `reason`: deliveries that a worker gave up,
+//!   because of their `attempts` or their `crashes`.
+//!
 //! Labels are bounded, whatever a provider or a stranger sends: `topic` is the pattern that a
 //! handler is registered for, or `other`; it is empty where no event was read. `outcome` is
 //! `handled`, `duplicate`, `unhandled`, `rejected`, `handshake` or a
-//! [`RefusalKind`](crate::RefusalKind)'s name; `reason` is finer where a kind has several causes (a
-//! signature that is `missing`, `repeated`, `mismatch`, …) and otherwise empty. `source` is the
-//! name of a [`Source`](crate::event::Source): `delivered` for what a request brought.
+//! [`RefusalKind`](crate::RefusalKind)'s name, and with an inbox also `stored` or `dead`. `reason`
+//! is finer where a kind has several causes (a signature that is `missing`, `repeated`, `mismatch`,
+//! …) and otherwise empty. `source` is the name of a [`Source`](crate::event::Source): `delivered`
+//! for what a request brought.
 
 #[cfg(feature = "metrics")]
 pub(crate) use on::{Meter, Timer, Topic};
@@ -40,7 +56,7 @@ mod on {
     };
     use tokio::time::Instant;
 
-    use crate::event::Source;
+    use crate::{event::Source, inbox::Backlog};
 
     /// The metrics of one layer.
     pub(crate) struct Meter {
@@ -87,6 +103,32 @@ mod on {
             Unit::Seconds,
             "How long an operation of the store took."
         );
+        describe_counter!(
+            "webhook_deposits_total",
+            Unit::Count,
+            "Authentic deliveries that were to be stored."
+        );
+        describe_gauge!(
+            "webhook_backlog",
+            Unit::Count,
+            "Stored deliveries that are not finished."
+        );
+        describe_gauge!(
+            "webhook_oldest_due_seconds",
+            Unit::Seconds,
+            "For how long the oldest stored delivery has been due."
+        );
+        describe_histogram!(
+            "webhook_wait_seconds",
+            Unit::Seconds,
+            "From when a delivery was stored to its first run."
+        );
+        describe_counter!(
+            "webhook_attempts_total",
+            Unit::Count,
+            "Runs of workers, by how they ended."
+        );
+        describe_counter!("webhook_buried_total", Unit::Count, "Deliveries that a worker gave up.");
         describe_gauge!(
             "webhook_requests_in_flight",
             Unit::Count,
@@ -143,6 +185,41 @@ mod on {
                 .record(timer.0.elapsed());
         }
 
+        pub(crate) fn deposit(&self, outcome: &'static str) {
+            counter!("webhook_deposits_total", "provider" => self.provider(), "outcome" => outcome).increment(1);
+        }
+
+        pub(crate) fn backlog(&self, namespace: &str, backlog: &Backlog) {
+            for (stage, count) in [
+                ("due", backlog.due),
+                ("scheduled", backlog.scheduled),
+                ("running", backlog.running),
+                ("dead", backlog.dead),
+            ] {
+                gauge!("webhook_backlog", "provider" => self.provider(), "namespace" => namespace.to_owned(), "stage" => stage)
+                    .set(count as f64); // exact up to 2^53
+            }
+            let oldest = backlog.oldest_due.unwrap_or_default();
+            gauge!("webhook_oldest_due_seconds", "provider" => self.provider(), "namespace" => namespace.to_owned())
+                .set(oldest);
+        }
+
+        pub(crate) fn wait(&self, topic: &Topic, wait: impl FnOnce() -> Option<Duration>) {
+            if let Some(wait) = wait() {
+                histogram!("webhook_wait_seconds", "provider" => self.provider(), "topic" => topic.0.clone())
+                    .record(wait);
+            }
+        }
+
+        pub(crate) fn attempt(&self, topic: &Topic, outcome: &'static str) {
+            counter!("webhook_attempts_total", "provider" => self.provider(), "topic" => topic.0.clone(), "outcome" => outcome)
+                .increment(1);
+        }
+
+        pub(crate) fn buried(&self, reason: &'static str) {
+            counter!("webhook_buried_total", "provider" => self.provider(), "reason" => reason).increment(1);
+        }
+
         pub(crate) fn in_flight(&self) -> Gauge {
             Gauge::raise(gauge!("webhook_requests_in_flight", "provider" => self.provider()))
         }
@@ -181,7 +258,7 @@ mod on {
 mod off {
     use std::time::Duration;
 
-    use crate::event::Source;
+    use crate::{event::Source, inbox::Backlog};
 
     pub(crate) struct Meter;
 
@@ -213,6 +290,16 @@ mod off {
         pub(crate) fn handler(&self, _: &Topic, _: &'static str, _: Timer) {}
 
         pub(crate) fn store(&self, _: &'static str, _: bool, _: Timer) {}
+
+        pub(crate) fn deposit(&self, _: &'static str) {}
+
+        pub(crate) fn backlog(&self, _: &str, _: &Backlog) {}
+
+        pub(crate) fn wait(&self, _: &Topic, _: impl FnOnce() -> Option<Duration>) {}
+
+        pub(crate) fn attempt(&self, _: &Topic, _: &'static str) {}
+
+        pub(crate) fn buried(&self, _: &'static str) {}
 
         pub(crate) fn in_flight(&self) -> Gauge {
             Gauge

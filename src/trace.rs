@@ -209,6 +209,15 @@ pub(crate) fn warn_at(provider: &str, namespace: &str, message: fmt::Arguments<'
     tracing::warn!(target: "tower_webhook", provider, namespace, "{message}");
 }
 
+/// What an operator must see to at one endpoint, which says which.
+#[cfg(all(feature = "service", feature = "tracing"))]
+pub(crate) fn error_at(provider: &str, namespace: &str, message: fmt::Arguments<'_>) {
+    tracing::error!(target: "tower_webhook", provider, namespace, "{message}");
+}
+
+#[cfg(all(feature = "service", not(feature = "tracing")))]
+pub(crate) fn error_at(_: &str, _: &str, _: fmt::Arguments<'_>) {}
+
 #[cfg(all(feature = "service", not(feature = "tracing")))]
 pub(crate) fn warn_at(_: &str, _: &str, _: fmt::Arguments<'_>) {}
 

@@ -1,10 +1,50 @@
-//! The contract of a durable inbox: deliveries are verified, stored and acknowledged in
-//! milliseconds, and handled later by a worker, with retries that outlive the process.
+//! A durable inbox: deliveries are verified, stored and acknowledged in milliseconds, and handled
+//! later by a worker, with retries that outlive the process.
 //!
-//! So far this is the contract, its transition table, a suite for stores
-//! (`inbox_suite!`, feature `test-util`) and a reference that forgets. The
-//! stores of this project do not implement it yet, and the worker is not there yet.
+//! ```text
+//!  request ──▶ WebhookLayer::inbox ──deposit──▶ store ──▶ 200
+//!                                                 │
+//!                 topic handlers ◀── Worker ◀─take┘
+//! ```
 //!
+//! # Which door
+//! [`WebhookLayer::topics`](crate::WebhookLayer::topics) handles an event before its response, and
+//! leaves retries to the provider. That is enough where handlers are quick, and the provider
+//! retries for as long as an outage of yours may last. Choose the inbox where
+//!
+//! - handlers take longer than the provider waits, 3 to 10 s mostly;
+//! - the provider never retries (GitHub), or disables the endpoint after a few failures;
+//! - an event that cannot be handled must wait for a person, and be replayed then.
+//!
+//! Handlers are the same, and an event is deduplicated by the same record: an endpoint can be
+//! switched from one door to the other while events are known.
+//!
+//! # What the provider gets
+//! | situation | response | what is stored |
+//! | --- | --- | --- |
+//! | stored | 200 | the delivery, on the disk before the response |
+//! | a copy: it waits, runs, is done or dead | 200 | unchanged |
+//! | other facts under a known id | 500, or 200 where ids are documented as unique | unchanged |
+//! | an endpoint with handlers runs it | 503, for the rest of its lease | unchanged |
+//! | the store fails, or has no room | 503 | unknown: stored, the next attempt is a copy |
+//! | the backlog is over its [limit] | 503, copies 200 | unchanged |
+//! | not authentic, no event, too old, too large, draining | as without an inbox | nothing |
+//! | a handshake; a topic that [nobody wants](crate::layer::WebhookService::only) | 200 | nothing |
+//!
+//! [limit]: crate::layer::WebhookService::backlog_limit
+//!
+//! # An operator's view
+//! [`backlog`](Inbox::backlog) says how much waits and for how long. [`InboxAdmin`] lists, shows
+//! and replays: a [`Letter`] is a delivery with its body and why each attempt failed. What is DEAD
+//! stays until someone decides. The [metrics](crate::metrics) count all of it, and an ERROR each
+//! minute says that something has been due for five minutes and nobody takes it.
+//!
+//! # At rest
+//! Bodies and headers lie in the store, so who may read it reads them, and who may write it speaks
+//! for the provider. Signatures, cookies and `authorization` are not stored; a
+//! [`redact`](crate::layer::WebhookService::redact) function can take out more.
+//!
+//! # For stores
 //! The record that deduplicates an event is also its job. A store that is an [`Inbox`] keeps the
 //! delivery's body and headers beside the record, and [`record`](crate::store::record) decides what
 //! each operation makes of it:
@@ -33,13 +73,23 @@ mod delivery;
 mod headers;
 mod settlement;
 mod take;
+#[cfg(feature = "service")]
+mod retries;
+#[cfg(feature = "service")]
+pub(crate) mod deposits;
+#[cfg(feature = "service")]
+mod worker;
 
 use std::future::Future;
 
 pub use admin::{Backlog, Cursor, Entry, Filter, InboxAdmin, Letter, Page, PastAttempt};
 pub use delivery::{Deposit, StoredDelivery};
+#[cfg(feature = "service")]
+pub use retries::Retries;
 pub use settlement::{Attempt, End, Settlement};
 pub use take::{TakeRequest, Taken};
+#[cfg(feature = "service")]
+pub use worker::{RunEnd, Worker, WorkerHandle};
 
 use crate::store::{Deposited, Effect, IdempotencyStore, StoreError};
 

@@ -45,24 +45,17 @@ pub struct WebhookLayerBuilder<P, S> {
 impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     pub(super) fn new(provider: P, store: S) -> Self {
         let policy = provider.policy();
-        let handler_timeout = Duration::from_secs(5 * 60);
-        let least_retention = policy
-            .retry_window()
-            .saturating_add(handler_timeout)
-            .saturating_add(Duration::from_secs(1));
-        let process = process::Settings {
-            namespace: provider.name().into(),
-            // Half of a response that is due sooner: a layer with its defaults is valid for every
-            // provider.
-            store_timeout: Duration::from_secs(2).min(response_timeout(policy.response_timeout()) / 2),
-            lease: Duration::from_secs(60),
-            renew_every: Duration::from_secs(20),
-            handler_timeout,
-            max_waiting: 256,
-            retention: policy.retention().max(least_retention),
-            retry_window: policy.retry_window(),
-            ids_are_unique: provider.ids_are_unique(),
-        };
+        let mut process = process::Settings::new(
+            provider.name(),
+            policy.retention(),
+            policy.retry_window(),
+            provider.ids_are_unique(),
+        );
+        // Half of a response that is due sooner: a layer with its defaults is valid for every
+        // provider.
+        process.store_timeout = process
+            .store_timeout
+            .min(response_timeout(policy.response_timeout()) / 2);
         let settings = Settings {
             response_timeout: response_timeout(policy.response_timeout()),
             body_limit: policy.body_limit(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::WebhookLayerBuilder;
-use crate::{error::BuildError, provider::Provider, store::IdempotencyStore};
+use crate::{error::BuildError, process, provider::Provider, store::IdempotencyStore};
 
 /// By how much two clocks may differ: TLS fails first between clocks that differ by more.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3600);
@@ -11,27 +11,16 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(24 * 3600);
 impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     pub(super) fn check(&self) -> Result<(), BuildError> {
         let settings = &self.settings;
-        let process = &settings.process;
+        let processing = &settings.process;
         let policy = self.provider.policy();
         let refuse = |message: String| Err(BuildError::new(message));
-        if process.namespace.is_empty()
-            || process.namespace.len() > 255
-            || process.namespace.chars().any(char::is_control)
-        {
-            return refuse(
-                "the namespace is empty, longer than 255 bytes or holds a control character; expected a short name"
-                    .into(),
-            );
-        }
+        processing.check()?;
         for (name, value) in [
             ("response_timeout", settings.response_timeout),
-            ("store_timeout", process.store_timeout),
-            ("the renewal interval", process.renew_every),
-            ("handler_timeout", process.handler_timeout),
             ("body_timeout", settings.body_timeout),
         ] {
             if value.is_zero() {
-                return refuse(format!("{name} is zero, so nothing could ever succeed; expected more"));
+                return refuse(process::zero(name));
             }
         }
         for (name, value) in [
@@ -69,52 +58,32 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 policy.response_timeout().as_secs_f64()
             ));
         }
-        if process.store_timeout >= settings.response_timeout {
+        if processing.store_timeout >= settings.response_timeout {
             return refuse(format!(
                 "store_timeout ({}s) is not shorter than response_timeout ({}s): a store that hangs would use up the whole answer; expected less",
-                process.store_timeout.as_secs_f64(),
+                processing.store_timeout.as_secs_f64(),
                 settings.response_timeout.as_secs_f64()
             ));
         }
-        if process.renew_every.saturating_add(process.store_timeout) >= process.lease {
-            return refuse(format!(
-                "the lease ({}s) is not longer than its renewal interval ({}s) plus store_timeout ({}s): it could be lost while it is \
-                 renewed; expected a longer lease or an earlier renewal",
-                process.lease.as_secs_f64(),
-                process.renew_every.as_secs_f64(),
-                process.store_timeout.as_secs_f64()
-            ));
-        }
-        if !policy.retry_window().is_zero() && process.lease >= policy.retry_window() {
+        if !policy.retry_window().is_zero() && processing.lease >= policy.retry_window() {
             return refuse(format!(
                 "the lease ({}s) is not shorter than {} retries ({}s): an event whose process died would rest until nobody sends it any \
                  more; expected less",
-                process.lease.as_secs(),
+                processing.lease.as_secs(),
                 self.provider.name(),
                 policy.retry_window().as_secs()
-            ));
-        }
-        let least = policy.retry_window().saturating_add(process.handler_timeout);
-        if process.retention <= least {
-            return refuse(format!(
-                "the retention ({}s) is not longer than the provider's retry window ({}s) plus the handler cap ({}s): a late retry would \
-                 run twice; expected more than {}s",
-                process.retention.as_secs(),
-                policy.retry_window().as_secs(),
-                process.handler_timeout.as_secs(),
-                least.as_secs()
             ));
         }
         // A signature made by a clock that is ahead is valid for longer than the window after it
         // came.
         let valid = |window: Duration| window.saturating_add(window.min(CLOCKS_DIFFER));
         if let Some(valid) = self.provider.signature_window().map(valid)
-            && process.retention < valid
+            && processing.retention < valid
         {
             return refuse(format!(
                 "the retention ({}s) is shorter than the time for which a signature of {} can be valid, by a clock that is ahead ({}s): a \
                  captured request would run again; expected at least as much",
-                process.retention.as_secs(),
+                processing.retention.as_secs(),
                 self.provider.name(),
                 valid.as_secs()
             ));

@@ -43,7 +43,7 @@ use crate::{
 /// # Ok::<(), tower_webhook::signature::SecretError>(())
 /// ```
 pub struct WebhookLayer<P, S> {
-    receiver: Arc<Receiver<P, S>>,
+    pub(super) receiver: Arc<Receiver<P, S>>,
 }
 
 impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
@@ -114,7 +114,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
     }
 
     /// A handler for a topic that nobody sends never runs, and nothing else would tell.
-    fn doubt<'t>(&self, topics: impl Iterator<Item = &'t str>) {
+    pub(super) fn doubt<'t>(&self, topics: impl Iterator<Item = &'t str>) {
         let provider = &self.receiver.provider;
         let known = provider.known_topics();
         for topic in topics {

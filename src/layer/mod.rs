@@ -125,10 +125,12 @@ mod builder;
 mod check;
 mod service;
 mod processor;
+mod inbox;
 mod future;
 
 pub use builder::WebhookLayerBuilder;
 pub use future::ResponseFuture;
+pub use inbox::Deposits;
 pub use layer::WebhookLayer;
 pub use processor::Processor;
 pub use service::WebhookService;

@@ -11,16 +11,17 @@ use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
 
-use super::ResponseFuture;
+use super::{Deposits, ResponseFuture};
 use crate::{
     handler::TopicRouter,
+    inbox::Inbox,
     provider::Provider,
     receive::{Http, Receiver, RequestBody, ResponseBody, receive},
     store::IdempotencyStore,
 };
 
 /// A webhook endpoint, made by [`WebhookLayer`](super::WebhookLayer). `H` handles the events: a
-/// [`TopicRouter`], or an [`Http`] service.
+/// [`TopicRouter`], an [`Http`] service, or [`Deposits`] into an inbox.
 ///
 /// It is always ready and never fails: bodies of strangers must not hold an inner service's
 /// permits, so that service is asked for readiness only once an event is claimed, and its error is
@@ -31,7 +32,7 @@ use crate::{
 /// delivery goes its way in a task of its own; only the answer is lost.
 pub struct WebhookService<P, S, H> {
     receiver: Arc<Receiver<P, S>>,
-    handler: H,
+    pub(super) handler: H,
 }
 
 impl<P, S, H> WebhookService<P, S, H> {
@@ -45,6 +46,25 @@ where
     P: Provider,
     S: IdempotencyStore,
     T: Clone + Send + Sync + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
+{
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        ResponseFuture::new(receive(Arc::clone(&self.receiver), self.handler.clone(), request))
+    }
+}
+
+impl<P, S, B> Service<Request<B>> for WebhookService<P, S, Deposits>
+where
+    P: Provider,
+    S: Inbox,
     B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
     type Response = Response<ResponseBody>;

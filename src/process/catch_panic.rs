@@ -87,7 +87,7 @@ pub(super) async fn store_operation<T, S: IdempotencyStore>(
         Err(panicked) => Poll::Ready(Err(StoreError::unavailable(format!("the store panicked: {panicked}")))),
     }));
     let result = timeout_at(deadline, caught).await;
-    let result = result.unwrap_or_else(|| Err(late(&engine.store, limit)));
+    let result = result.unwrap_or_else(|| Err(late(&*engine.store, limit)));
     engine.meter.store(name, result.is_ok(), timer);
     result
 }

@@ -9,7 +9,7 @@ use crate::{
     delivery::{Claim, Delivery, LeaseHandle},
     error::{Refusal, RefusalKind},
     event::Event,
-    store::{ClaimRequest, Claimed as Response, Completion, IdempotencyStore, StoreErrorKind, Token},
+    store::{ClaimRequest, Claimed as Response, Completion, IdempotencyStore, StoreError, StoreErrorKind, Token},
 };
 
 /// How long a provider is asked to wait when the store is out of reach.
@@ -36,6 +36,29 @@ impl NotClaimed {
     }
 }
 
+/// Another run has the event.
+pub(crate) fn in_flight(remaining: Duration) -> Refusal {
+    Refusal::new(RefusalKind::InFlight, "another process runs this event").retry_after(remaining)
+}
+
+/// The id is another event's.
+pub(crate) fn conflict(ids_are_unique: bool) -> Outcome {
+    if ids_are_unique {
+        return Outcome::OtherFacts;
+    }
+    let reason =
+        "the id is recorded for another event; expected ids that name one event each: check the provider's id field";
+    Refusal::new(RefusalKind::Conflict, reason).into()
+}
+
+/// The store did not take it.
+pub(crate) fn unrecorded(error: &StoreError) -> Refusal {
+    let is_full = error.kind() == StoreErrorKind::Full;
+    Refusal::new(RefusalKind::Store, error.to_string())
+        .retry_after(STORE_RECOVERS)
+        .because(if is_full { "full" } else { "unavailable" })
+}
+
 impl<E: Event> Work<E> {
     pub(super) async fn claim<S: IdempotencyStore>(self, engine: &Engine<S>) -> Result<Claimed<E>, NotClaimed> {
         let settings = &engine.settings;
@@ -54,26 +77,12 @@ impl<E: Event> Work<E> {
             Ok(Response::Done(completion)) => Err(NotClaimed::sure(Outcome::Duplicate(completion))),
             // It was acknowledged, and an operator has it now.
             Ok(Response::Dead) => Err(NotClaimed::sure(Outcome::Duplicate(Completion::Rejected))),
-            Ok(Response::InFlight { remaining }) => {
-                let reason = "another process runs this event";
-                let refusal = Refusal::new(RefusalKind::InFlight, reason).retry_after(remaining);
-                Err(NotClaimed::sure(refusal))
-            }
-            Ok(Response::Conflict) if settings.ids_are_unique => Err(NotClaimed::sure(Outcome::OtherFacts)),
-            Ok(Response::Conflict) => Err(NotClaimed::sure(Refusal::new(
-                RefusalKind::Conflict,
-                "the id is recorded for another event; expected ids that name one event each: check the provider's id field",
-            ))),
-            Err(error) => {
-                let full = error.kind() == StoreErrorKind::Full;
-                let refusal = Refusal::new(RefusalKind::Store, error.to_string())
-                    .retry_after(STORE_RECOVERS)
-                    .because(if full { "full" } else { "unavailable" });
-                Err(NotClaimed {
-                    outcome: refusal.into(),
-                    unsure: (!full).then_some(lease),
-                })
-            }
+            Ok(Response::InFlight { remaining }) => Err(NotClaimed::sure(in_flight(remaining))),
+            Ok(Response::Conflict) => Err(NotClaimed::sure(conflict(settings.ids_are_unique))),
+            Err(error) => Err(NotClaimed {
+                unsure: (error.kind() != StoreErrorKind::Full).then_some(lease),
+                outcome: unrecorded(&error).into(),
+            }),
         }
     }
 

@@ -114,7 +114,7 @@ pub struct Remaining {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RemainingState {
-    /// Its handler was cancelled. The provider's next attempt runs it again.
+    /// Its handler was cancelled. The next attempt, the provider's or a worker's, runs it again.
     Cancelled,
     /// Its handler had finished (succeeded, or rejected it), and the store could not be told: it
     /// may run a second time.
@@ -128,7 +128,7 @@ impl RemainingState {
     fn of(end: Option<Outcome>) -> Self {
         match end {
             None => Self::Cancelled,
-            Some(Outcome::Handled | Outcome::Rejected(_)) => Self::Unrecorded,
+            Some(Outcome::Handled | Outcome::Rejected(_) | Outcome::Dead(_)) => Self::Unrecorded,
             Some(_) => Self::Unreleased,
         }
     }

@@ -1,11 +1,12 @@
 //! Where work is taken in: one task for each event, and everybody who waits for it.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use tokio::time::Instant;
 
 use super::{
     Handle, LATER, Outcome, Settings, Work,
+    catch_panic::store_operation,
     claim::NotClaimed,
     drain::DrainHandle,
     draining,
@@ -15,18 +16,18 @@ use super::{
 };
 use crate::{
     error::{Refusal, RefusalKind},
-    event::Event,
+    event::{Event, Fingerprint},
     metrics::{Meter, Timer},
-    store::{Completion, IdempotencyStore, Key},
+    store::{Completion, IdempotencyStore, Key, Stage, StoreError},
     trace::Told,
 };
 
 /// What all events of one layer share, however they come.
 pub(crate) struct Engine<S> {
     /// The provider's name.
-    pub(super) provider: String,
-    pub(super) store: S,
-    pub(super) settings: Settings,
+    pub(crate) provider: String,
+    pub(crate) store: Arc<S>,
+    pub(crate) settings: Settings,
     pub(super) singleflight: Arc<Singleflight>,
     pub(crate) meter: Meter,
 }
@@ -67,7 +68,7 @@ pub(crate) struct Waiting {
 }
 
 impl<S: IdempotencyStore> Engine<S> {
-    pub(crate) fn new(provider: &str, store: S, settings: Settings) -> Self {
+    pub(crate) fn new(provider: &str, store: Arc<S>, settings: Settings) -> Self {
         Self {
             provider: provider.to_owned(),
             store,
@@ -81,8 +82,38 @@ impl<S: IdempotencyStore> Engine<S> {
         self.singleflight.is_draining()
     }
 
+    /// No work enters any more. What runs goes on.
+    pub(crate) fn close(&self) {
+        self.singleflight.close();
+    }
+
+    /// Completes when a drain begins.
+    pub(crate) async fn closed(&self) {
+        self.singleflight.closed().await;
+    }
+
+    /// Completes when a drain has run out of time.
+    pub(crate) async fn cancelled(&self) {
+        self.singleflight.cancelled().await;
+    }
+
     pub(crate) fn drain_handle(&self) -> DrainHandle {
         DrainHandle::new(Arc::clone(&self.singleflight), self.settings.store_timeout)
+    }
+
+    /// Enters an event: the first copy leads, the others wait for it.
+    pub(crate) fn enter(&self, key: &Key, fingerprint: Fingerprint, topic: &str) -> Entry {
+        let max_waiting = self.settings.max_waiting;
+        self.singleflight.enter(key, fingerprint, topic, max_waiting)
+    }
+
+    /// One operation of the store: within its time, timed, and its panics caught.
+    pub(crate) async fn operation<T>(
+        &self,
+        name: &'static str,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        store_operation(self, name, operation).await
     }
 
     /// Takes work in, and runs it in a task of its own unless a copy of the event runs already.
@@ -98,17 +129,28 @@ impl<S: IdempotencyStore> Engine<S> {
         H: Handle<E>,
         C: Caller,
     {
-        let max_waiting = self.settings.max_waiting;
-        let entry = self
-            .singleflight
-            .enter(&work.key, work.fingerprint, work.event.topic(), max_waiting);
-        let refusal = match entry {
+        self.begin(work, observation, |work, leader| {
+            Arc::clone(self).run_to_end(work, handler, caller.clone(), observation.clone(), leader)
+        })
+    }
+
+    /// Takes work in, and gives it to a task of its own unless a copy of the event has one already.
+    /// The task ends the leader's run.
+    pub(crate) fn begin<E: Event, F>(
+        &self,
+        work: Work<E>,
+        observation: &Observation,
+        task: impl FnOnce(Work<E>, Leader) -> F,
+    ) -> Started
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let refusal = match self.enter(&work.key, work.fingerprint, work.event.topic()) {
             Entry::Leader(leader) => {
                 let call = leader.call();
-                let engine = Arc::clone(self);
                 // Boxed: a future is moved about ten times on its way into a task, and this one has
                 // three kilobytes.
-                let task = Box::pin(engine.run_to_end(work, handler, caller.clone(), observation.clone(), leader));
+                let task = Box::pin(task(work, leader));
                 tokio::spawn(observation.span.follow(task));
                 return Started::Leading(call);
             }
@@ -147,9 +189,14 @@ impl<S: IdempotencyStore> Engine<S> {
             Started::Waiting(waiting) => {
                 let Waiting { follower, key, topic } = *waiting;
                 let outcome = follower.outcome(deadline).await;
-                if let Some(Outcome::Handled) = outcome {
-                    // One `handled` for each run: whoever counts those lines counts events.
-                    let outcome = Outcome::Duplicate(Completion::Handled);
+                // One `handled` or `stored` for each event: whoever counts those lines counts
+                // events.
+                let copy = match outcome {
+                    Some(Outcome::Handled) => Some(Outcome::Duplicate(Completion::Handled)),
+                    Some(Outcome::Stored) => Some(Outcome::StoredBefore(Stage::Waiting)),
+                    _ => None,
+                };
+                if let Some(outcome) = copy {
                     let told = Told {
                         status: caller.status(&outcome),
                         ..self.told_of(observation, &key, &topic)

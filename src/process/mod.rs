@@ -23,12 +23,14 @@ mod report;
 mod engine;
 
 pub(crate) use catch_panic::catch;
+pub(crate) use claim::{conflict, in_flight, unrecorded};
 pub use drain::{DrainHandle, DrainReport, Remaining, RemainingState};
 pub(crate) use engine::{Caller, Engine, Started};
 pub use outcome::Outcome;
 pub(crate) use report::Observation;
-pub(crate) use run::{Handle, Verdict};
-pub(crate) use settings::Settings;
+pub(crate) use run::{Handle, Settlement, Verdict};
+pub(crate) use settings::{Settings, zero};
+pub(crate) use singleflight::{Entry, Leader};
 
 use std::time::Duration;
 
@@ -49,7 +51,7 @@ pub(crate) struct Work<E> {
 }
 
 /// How long a provider is asked to wait when its event is being handled here, or cannot be.
-const LATER: Duration = Duration::from_secs(5);
+pub(crate) const LATER: Duration = Duration::from_secs(5);
 
 /// No work is taken in any more.
 pub(crate) fn draining() -> Refusal {

@@ -1,6 +1,9 @@
 use std::fmt;
 
-use crate::{error::Refusal, store::Completion};
+use crate::{
+    error::Refusal,
+    store::{Completion, Stage},
+};
 
 /// How an event ended, for the request or the call that handed it in.
 ///
@@ -43,6 +46,12 @@ pub enum Outcome {
     /// The event was finished before, under an id that its provider documents as unique, and this
     /// copy has another topic or time.
     OtherFacts,
+    /// The delivery is stored, and a worker handles it later.
+    Stored,
+    /// The event was stored before, and is in this stage now.
+    StoredBefore(Stage),
+    /// A stored delivery was given up, for this reason. It waits for an operator.
+    Dead(String),
     /// No handler takes the topic. Nothing is recorded.
     Unhandled,
     /// There was no event: the provider verified the endpoint, and the layer has responded to that.
@@ -59,7 +68,9 @@ impl Outcome {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Handled => "handled",
-            Self::Duplicate(_) | Self::OtherFacts => "duplicate",
+            Self::Duplicate(_) | Self::OtherFacts | Self::StoredBefore(_) => "duplicate",
+            Self::Stored => "stored",
+            Self::Dead(_) => "dead",
             Self::Unhandled => "unhandled",
             Self::Handshake => "handshake",
             Self::Rejected(_) => "rejected",
@@ -82,7 +93,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())?;
         match self {
-            Self::Rejected(reason) => write!(f, ": {reason}"),
+            Self::Rejected(reason) | Self::Dead(reason) => write!(f, ": {reason}"),
             Self::Refused(refusal) => write!(f, ": {refusal}"),
             _ => Ok(()),
         }

@@ -9,7 +9,7 @@ use crate::{
     error::RefusalKind,
     event::Source,
     metrics::Topic,
-    store::{Completion, IdempotencyStore, Key},
+    store::{Completion, IdempotencyStore, Key, Stage},
     trace::{Level, Span, Told},
 };
 
@@ -76,8 +76,26 @@ impl<S: IdempotencyStore> Engine<S> {
                 ..told
             },
         );
-        self.meter
-            .delivery(&observation.topic, observation.source, outcome, cause);
+        match observation.source {
+            Source::Stored => self.meter.attempt(&observation.topic, outcome),
+            source => self.meter.delivery(&observation.topic, source, outcome, cause),
+        }
+    }
+
+    /// The same of an event that is known.
+    pub(crate) fn report_of(
+        &self,
+        observation: &Observation,
+        outcome: &Outcome,
+        key: &Key,
+        topic: &str,
+        status: Option<u16>,
+    ) {
+        let told = Told {
+            status,
+            ..self.told_of(observation, key, topic)
+        };
+        self.report(observation, outcome, told);
     }
 
     /// The same of a copy whose event was handled while it waited.
@@ -122,7 +140,7 @@ impl<S: IdempotencyStore> Engine<S> {
     }
 
     /// What else an operator should know of an event.
-    pub(super) fn warn(&self, key: &Key, message: fmt::Arguments<'_>) {
+    pub(crate) fn warn(&self, key: &Key, message: fmt::Arguments<'_>) {
         crate::trace::warn_of(&self.provider, key.namespace(), key.id().as_str(), message);
     }
 }
@@ -133,9 +151,16 @@ impl Outcome {
     fn explained(&self) -> (Level, &str, &'static str) {
         match self {
             Self::Duplicate(Completion::Rejected) => (Level::Info, "rejected before", "rejected"),
-            Self::Handled | Self::Duplicate(Completion::Handled) | Self::Unhandled | Self::Handshake => {
+            Self::Handled | Self::Duplicate(Completion::Handled) | Self::Unhandled | Self::Handshake | Self::Stored => {
                 (Level::Info, "", "")
             }
+            Self::StoredBefore(Stage::Dead) => (
+                Level::Warn,
+                "the event is stored and was given up: it waits for an operator",
+                "dead",
+            ),
+            Self::StoredBefore(stage) => (Level::Info, "stored before", stage.as_str()),
+            Self::Dead(reason) => (Level::Error, reason.as_str(), ""),
             Self::OtherFacts => (
                 Level::Warn,
                 "the event is finished, and this delivery under its id has another topic or time",
@@ -146,6 +171,7 @@ impl Outcome {
                 let level = match refusal.kind() {
                     RefusalKind::Conflict
                     | RefusalKind::Store
+                    | RefusalKind::Backlog
                     | RefusalKind::HandlerFailed
                     | RefusalKind::HandlerPanicked
                     | RefusalKind::HandlerTimeout

@@ -70,9 +70,9 @@ impl Future for Topical {
 
 /// How a handler ended, on its way to the store. Only this file makes one.
 pub(crate) struct Handled {
-    pub(super) lease: Arc<LeaseHandle>,
-    pub(super) settlement: Settlement,
-    pub(super) outcome: Outcome,
+    pub(crate) lease: Arc<LeaseHandle>,
+    pub(crate) settlement: Settlement,
+    pub(crate) outcome: Outcome,
 }
 
 /// What the store is to be told.

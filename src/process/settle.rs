@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 impl Handled {
     /// Where a handler completed its claim in a transaction of its own, the record says how it
     /// ended: DONE with the effect, or neither.
-    pub(super) async fn confirmed<S: IdempotencyStore>(self, engine: &Engine<S>) -> Self {
+    pub(crate) async fn confirmed<S: IdempotencyStore>(self, engine: &Engine<S>) -> Self {
         if !self.lease.is_completion_handed_over() {
             return self;
         }

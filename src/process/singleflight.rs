@@ -50,6 +50,8 @@ pub(super) struct Singleflight {
     open: Mutex<Open>,
     /// Told whenever a run ends.
     ended: Notify,
+    /// Told when nothing enters any more.
+    closed: Notify,
     cancelled: watch::Sender<bool>,
 }
 
@@ -79,7 +81,7 @@ enum Progress {
 }
 
 /// What a copy is to its event's run.
-pub(super) enum Entry {
+pub(crate) enum Entry {
     Leader(Leader),
     Follower(Follower),
     /// Too many follow already.
@@ -92,6 +94,7 @@ impl Singleflight {
         Arc::new(Self {
             open: Mutex::default(),
             ended: Notify::new(),
+            closed: Notify::new(),
             cancelled: watch::Sender::new(false),
         })
     }
@@ -141,6 +144,18 @@ impl Singleflight {
     /// From now on nothing enters.
     pub(super) fn close(&self) {
         lock(&self.open).draining = true;
+        self.closed.notify_waiters();
+    }
+
+    /// Completes once nothing enters any more.
+    pub(super) async fn closed(&self) {
+        loop {
+            let closed = self.closed.notified();
+            if self.is_draining() {
+                return;
+            }
+            closed.await;
+        }
     }
 
     /// Waits until nothing runs.
@@ -237,7 +252,7 @@ impl Run {
 
 /// Leads a run. Dropping it ends the run, after a panic of a store for example, so nobody waits for
 /// ever.
-pub(super) struct Leader {
+pub(crate) struct Leader {
     singleflight: Arc<Singleflight>,
     run: Arc<Run>,
     is_over: bool,
@@ -249,27 +264,27 @@ impl Leader {
         LeaderCall(Arc::clone(&self.run))
     }
 
-    pub(super) fn key(&self) -> &Key {
+    pub(crate) fn key(&self) -> &Key {
         &self.run.event.key
     }
 
-    pub(super) fn topic(&self) -> &str {
+    pub(crate) fn topic(&self) -> &str {
         &self.run.topic
     }
 
     /// The handler has finished; the store does not know yet.
-    pub(super) fn finished(&self, outcome: Outcome) {
+    pub(crate) fn finished(&self, outcome: Outcome) {
         *lock(&self.run.progress) = Progress::Finished(outcome);
     }
 
     /// Whoever waits gets the outcome, though the run goes on in the background.
-    pub(super) fn respond(&self, outcome: Outcome) {
+    pub(crate) fn respond(&self, outcome: Outcome) {
         self.run.proceed(Progress::Responded(outcome));
     }
 
     /// The store is settled: the next copy may claim. The run ends before its outcome goes out, so
     /// that a retry which follows at once does not meet this run again.
-    pub(super) fn end(mut self, outcome: Outcome) {
+    pub(crate) fn end(mut self, outcome: Outcome) {
         self.leave();
         self.respond(outcome);
     }
@@ -316,7 +331,7 @@ impl LeaderCall {
 }
 
 /// A copy that waits for the run of another.
-pub(super) struct Follower(Arc<Run>);
+pub(crate) struct Follower(Arc<Run>);
 
 impl Follower {
     fn new(run: Arc<Run>, most: usize) -> Option<Self> {

@@ -26,7 +26,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         read: impl FnOnce() -> Result<HandedIn<P::Event>, Refusal>,
     ) -> Outcome
     where
-        H: Inner<P::Event> + Handle<P::Event>,
+        H: Inner<P::Event, S> + Handle<P::Event>,
     {
         let engine = &self.engine;
         let mut observation = engine.observe(Source::Fetched);

@@ -1,9 +1,10 @@
-//! What is behind an endpoint: topic handlers, or an HTTP service.
+//! What is behind an endpoint: topic handlers, an HTTP service, or an inbox.
 
 use std::{
     error::Error as StdError,
     future::{Future, poll_fn},
     pin::Pin,
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -17,25 +18,35 @@ use crate::{
     error::{Refusal, RefusalKind},
     event::Event,
     handler::{HandlerError, TopicRouter},
-    process::{Handle, Verdict},
+    process::{Engine, Handle, Observation, Started, Verdict, Work},
+    store::IdempotencyStore,
 };
 
 /// What is behind an endpoint.
-pub(crate) trait Inner<E>: Clone + Send + 'static {
+pub(crate) trait Inner<E, S>: Clone + Send + 'static {
     /// Whether it wants events of this topic.
     fn wants(&self, topic: &str) -> bool;
 
     /// What of its own registrations stands for this topic, if one does.
     fn registered(&self, topic: &str) -> Option<&str>;
 
-    /// What handles one delivery.
-    type Handler: Handle<E>;
-
-    /// What handles the delivery that this request brings.
-    fn handler(self, parts: Box<Parts>, call: &Call) -> Self::Handler;
+    /// Takes in the work that this request brings.
+    fn start(
+        self,
+        engine: &Arc<Engine<S>>,
+        work: Work<E>,
+        parts: Box<Parts>,
+        call: &Call,
+        observation: &Observation,
+    ) -> Started;
 }
 
-impl<E: Event, S: Clone + Send + Sync + 'static> Inner<E> for TopicRouter<E, S> {
+impl<E, S, T> Inner<E, S> for TopicRouter<E, T>
+where
+    E: Event,
+    S: IdempotencyStore,
+    T: Clone + Send + Sync + 'static,
+{
     fn wants(&self, topic: &str) -> bool {
         self.handles(topic)
     }
@@ -44,10 +55,15 @@ impl<E: Event, S: Clone + Send + Sync + 'static> Inner<E> for TopicRouter<E, S> 
         self.pattern(topic)
     }
 
-    type Handler = Self;
-
-    fn handler(self, _: Box<Parts>, _: &Call) -> Self {
-        self
+    fn start(
+        self,
+        engine: &Arc<Engine<S>>,
+        work: Work<E>,
+        _: Box<Parts>,
+        call: &Call,
+        observation: &Observation,
+    ) -> Started {
+        engine.start(work, self, call, observation)
     }
 }
 
@@ -62,9 +78,10 @@ impl<I> Http<I> {
     }
 }
 
-impl<E, I, R> Inner<E> for Http<I>
+impl<E, S, I, R> Inner<E, S> for Http<I>
 where
     E: Event,
+    S: IdempotencyStore,
     I: Service<Request<RequestBody>, Response = Response<R>, Error: Into<Box<dyn StdError + Send + Sync>>>
         + Clone
         + Send
@@ -80,19 +97,25 @@ where
         None
     }
 
-    type Handler = HttpHandler<I>;
-
-    fn handler(self, parts: Box<Parts>, call: &Call) -> HttpHandler<I> {
-        HttpHandler {
+    fn start(
+        self,
+        engine: &Arc<Engine<S>>,
+        work: Work<E>,
+        parts: Box<Parts>,
+        call: &Call,
+        observation: &Observation,
+    ) -> Started {
+        let handler = HttpHandler {
             inner: self.0,
             parts,
             call: call.clone(),
-        }
+        };
+        engine.start(work, handler, call, observation)
     }
 }
 
 /// An HTTP service with the request that it is to get.
-pub(crate) struct HttpHandler<I> {
+struct HttpHandler<I> {
     inner: I,
     parts: Box<Parts>,
     call: Call,

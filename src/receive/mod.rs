@@ -56,7 +56,7 @@ use respond::Said;
 
 /// What all requests of one layer share.
 pub(crate) struct Receiver<P, S> {
-    pub(crate) provider: P,
+    pub(crate) provider: Arc<P>,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     /// What processes the events.
@@ -74,9 +74,9 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
     pub(crate) fn new(provider: P, store: S, settings: Settings, clock: Arc<dyn Clock>) -> Self {
         let admission = admission::Admission::new(settings.max_in_flight, settings.max_unauthenticated_bytes);
         let sharing = sharing::Sharing::register(&provider, store.identity(), &settings.process.namespace);
-        let engine = Arc::new(Engine::new(provider.name(), store, settings.process.clone()));
+        let engine = Arc::new(Engine::new(provider.name(), Arc::new(store), settings.process.clone()));
         Self {
-            provider,
+            provider: Arc::new(provider),
             settings,
             clock,
             engine,
@@ -97,7 +97,7 @@ pub(crate) fn receive<P, S, H, B>(
 where
     P: Provider,
     S: IdempotencyStore,
-    H: Inner<P::Event>,
+    H: Inner<P::Event, S>,
     B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
     let (parts, body) = request.into_parts();
@@ -109,7 +109,7 @@ async fn flow<P, S, H, B>(receiver: Arc<Receiver<P, S>>, inner: H, parts: Box<Pa
 where
     P: Provider,
     S: IdempotencyStore,
-    H: Inner<P::Event>,
+    H: Inner<P::Event, S>,
     B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
     let engine = &receiver.engine;
@@ -212,7 +212,7 @@ enum Dispatched {
 
 impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
     /// Hands the event on to its handler, if it has one.
-    fn dispatch<H: Inner<P::Event>>(
+    fn dispatch<H: Inner<P::Event, S>>(
         &self,
         inner: H,
         parsed: Parsed<P::Event>,
@@ -232,20 +232,19 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
             self.engine.report(observation, &outcome, told);
             return Dispatched::Ended(outcome, said);
         }
-        let handler = inner.handler(parts, &call);
-        let started = self.engine.start(work, handler, &call, observation);
+        let started = inner.start(&self.engine, work, parts, &call, observation);
         Dispatched::Started(started, call)
     }
 
     /// Says which event it is, to the log and the metrics.
-    fn identify<H: Inner<P::Event>>(&self, inner: &H, work: &Work<P::Event>, observation: &mut Observation) {
+    fn identify<H: Inner<P::Event, S>>(&self, inner: &H, work: &Work<P::Event>, observation: &mut Observation) {
         let topic = work.event.topic();
         observation.span.identify(topic, work.key.id().as_str());
         observation.topic = Topic::of(|| inner.registered(topic));
     }
 
     /// How it ends, and what is said, where no handler is to run.
-    fn unprocessed<H: Inner<P::Event>>(
+    fn unprocessed<H: Inner<P::Event, S>>(
         &self,
         inner: &H,
         work: &Work<P::Event>,

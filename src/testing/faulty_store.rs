@@ -1,13 +1,16 @@
 use std::{
     collections::{HashMap, VecDeque},
-    future,
+    future::{self, Future},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use crate::store::{
-    ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError,
-    StoreIdentity,
+use crate::{
+    inbox::{Backlog, Deposit, Inbox, Settlement, TakeRequest, Taken},
+    store::{
+        ClaimRequest, Claimed, Completion, Counts, Deposited, Effect, IdempotencyStore, Key, Record, StoreAdmin,
+        StoreError, StoreIdentity,
+    },
 };
 
 /// A store that fails on command, around one that works, and counts what it is asked. Clones share
@@ -49,7 +52,7 @@ pub struct FaultyStore<S> {
     script: Arc<Mutex<Script>>,
 }
 
-/// An operation of [`IdempotencyStore`].
+/// An operation of [`IdempotencyStore`] or [`Inbox`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -65,6 +68,14 @@ pub enum Operation {
     Get,
     /// [`IdempotencyStore::forget`]
     Forget,
+    /// [`Inbox::deposit`]
+    Deposit,
+    /// [`Inbox::take`]
+    Take,
+    /// [`Inbox::settle`]
+    Settle,
+    /// [`Inbox::backlog`]
+    Backlog,
 }
 
 /// How a [`FaultyStore`] goes wrong.
@@ -244,6 +255,42 @@ impl<S: IdempotencyStore> IdempotencyStore for FaultyStore<S> {
     /// The identity of the store that works.
     fn identity(&self) -> Option<StoreIdentity> {
         self.inner.identity()
+    }
+}
+
+impl<S: Inbox> Inbox for FaultyStore<S> {
+    async fn deposit(&self, deposit: &Deposit) -> Result<Deposited, StoreError> {
+        let deposit = deposit.clone();
+        self.run(Operation::Deposit, async move |inner: Arc<S>| {
+            inner.deposit(&deposit).await
+        })
+        .await
+    }
+
+    async fn take(&self, request: &TakeRequest) -> Result<Vec<Taken>, StoreError> {
+        let request = request.clone();
+        self.run(Operation::Take, async move |inner: Arc<S>| inner.take(&request).await)
+            .await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Effect>, StoreError> {
+        let settlements = settlements.to_vec();
+        self.run(Operation::Settle, async move |inner: Arc<S>| {
+            inner.settle(&settlements).await
+        })
+        .await
+    }
+
+    async fn backlog(&self, namespace: &str, up_to: u64) -> Result<Backlog, StoreError> {
+        let namespace = namespace.to_owned();
+        self.run(Operation::Backlog, async move |inner: Arc<S>| {
+            inner.backlog(&namespace, up_to).await
+        })
+        .await
+    }
+
+    fn changed(&self) -> impl Future<Output = ()> + Send {
+        self.inner.changed()
     }
 }
 

@@ -13,6 +13,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
         &[
             "receive",
             "process",
+            "inbox",
             "handler",
             "delivery",
             "provider",
@@ -48,13 +49,18 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("delivery", &["store", "event"]),
     ("provider", &["event", "signature"]),
     ("store", &["event", "clock", "trace"]),
-    ("inbox", &["store", "event"]),
+    (
+        "inbox",
+        &[
+            "process", "handler", "delivery", "provider", "store", "event", "clock", "error", "trace", "metrics",
+        ],
+    ),
     ("event", &[]),
     ("signature", &["clock"]),
     ("clock", &[]),
     ("error", &[]),
     ("trace", &[]),
-    ("metrics", &["event"]),
+    ("metrics", &["inbox", "event"]),
     ("axum", &["receive", "delivery", "event", "trace"]),
     (
         "testing",

@@ -1,0 +1,81 @@
+//! A delivery on its way into the inbox: one operation of the store, then its response.
+
+mod at_rest;
+mod backlog_watch;
+
+pub(crate) use at_rest::without_secrets;
+pub(crate) use backlog_watch::BacklogWatch;
+
+use std::time::Duration;
+
+use super::{Deposit, Inbox, StoredDelivery};
+use crate::{
+    error::{Refusal, RefusalKind},
+    process::{Engine, Outcome, catch, conflict, in_flight, unrecorded},
+    store::{Deposited, Record, Stage, State, StoreError},
+};
+
+/// How long a provider is asked to wait when the inbox is full: workers need a while.
+const WORKERS_CATCH_UP: Duration = Duration::from_secs(60);
+
+/// Stores a delivery. The outcome says what the store knows of its event.
+pub(crate) async fn deposit<S: Inbox>(engine: &Engine<S>, deposit: &Deposit, watch: &BacklogWatch) -> Outcome {
+    let unique = engine.settings.ids_are_unique;
+    let stored = if watch.is_full() {
+        // A copy takes no room.
+        let record = engine.operation("get", engine.store.get(&deposit.key)).await;
+        match record.map(|record| known(record.as_ref(), deposit)) {
+            Ok(Some(known)) => Ok(known),
+            Ok(None) => return watch.refusal().into(),
+            Err(error) => Err(error),
+        }
+    } else {
+        engine.operation("deposit", engine.store.deposit(deposit)).await
+    };
+    match stored {
+        Ok(Deposited::Stored) => Outcome::Stored,
+        Ok(Deposited::Known(stage)) => Outcome::StoredBefore(stage),
+        Ok(Deposited::InFlight { remaining }) => in_flight(remaining).into(),
+        Ok(Deposited::Conflict) => conflict(unique),
+        Err(error) => unrecorded(&error).into(),
+    }
+}
+
+/// What a deposit would answer without storing anything, if it would.
+fn known(record: Option<&Record>, deposit: &Deposit) -> Option<Deposited> {
+    let record = record?;
+    let has_ended = matches!(record.state, State::Done { .. } | State::Dead { .. });
+    if !has_ended && record.schedule.is_none() {
+        return None;
+    }
+    Some(if record.fingerprint == deposit.fingerprint {
+        Deposited::Known(Stage::from(&record.state))
+    } else {
+        Deposited::Conflict
+    })
+}
+
+/// The delivery as the application wants it stored.
+pub(crate) fn redacted(
+    mut delivery: StoredDelivery,
+    redact: Option<&(dyn Fn(&mut StoredDelivery) + Send + Sync)>,
+) -> Result<StoredDelivery, Refusal> {
+    let Some(redact) = redact else { return Ok(delivery) };
+    match catch(|| redact(&mut delivery)) {
+        Ok(()) => Ok(delivery),
+        Err(panicked) => Err(unrecorded(&StoreError::unavailable(format!(
+            "the function of `redact` panicked: {panicked}"
+        )))),
+    }
+}
+
+impl BacklogWatch {
+    fn refusal(&self) -> Refusal {
+        let limit = self.limit();
+        Refusal::new(
+            RefusalKind::Backlog,
+            format!("more than {limit} stored deliveries wait to be handled; expected workers that keep up"),
+        )
+        .retry_after(WORKERS_CATCH_UP)
+    }
+}

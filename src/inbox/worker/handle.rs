@@ -1,0 +1,222 @@
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    time::{Instant, timeout_at},
+};
+
+use super::Shared;
+use crate::{
+    inbox::{Inbox, TakeRequest},
+    process::{DrainHandle, DrainReport, LATER, timeout::deadline_after},
+    provider::Provider,
+    store::{Key, State, StoreError, Token},
+};
+
+/// A worker that was started. Dropping it stops nothing.
+pub struct WorkerHandle {
+    runner: Arc<dyn Runner>,
+    loops: watch::Sender<()>,
+}
+
+/// How [`run_one`](WorkerHandle::run_one) ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunEnd {
+    /// The event is finished, now or before.
+    Done,
+    /// It is to run again, after this time.
+    Again {
+        /// From now.
+        after: Duration,
+    },
+    /// It was given up, now or before.
+    Dead,
+    /// Another worker holds it.
+    Elsewhere,
+    /// The inbox does not know it.
+    Unknown,
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<RunEnd, StoreError>> + Send + 'a>>;
+
+/// A worker without its types.
+trait Runner: Send + Sync {
+    fn close(&self);
+
+    fn drain_handle(&self) -> DrainHandle;
+
+    fn store_timeout(&self) -> Duration;
+
+    /// The places of what is held until the store is told, and how many there are.
+    fn held(&self) -> (&Semaphore, usize);
+
+    fn run_one(self: Arc<Self>, key: Key) -> Running<'static>;
+
+    fn name(&self) -> &str;
+}
+
+impl<P, S, T> Runner for Shared<P, S, T>
+where
+    P: Provider,
+    S: Inbox,
+    T: Clone + Send + Sync + 'static,
+{
+    fn close(&self) {
+        self.engine.close();
+    }
+
+    fn drain_handle(&self) -> DrainHandle {
+        self.engine.drain_handle()
+    }
+
+    fn store_timeout(&self) -> Duration {
+        self.engine.settings.store_timeout
+    }
+
+    fn held(&self) -> (&Semaphore, usize) {
+        (&self.held, self.places)
+    }
+
+    fn run_one(self: Arc<Self>, key: Key) -> Running<'static> {
+        Box::pin(async move {
+            if self.engine.is_draining() {
+                return Ok(RunEnd::Again { after: LATER });
+            }
+            // In a task: whoever asked may go away, and the delivery would be held by nobody.
+            let (reply, response) = oneshot::channel();
+            tokio::spawn(async move {
+                let settings = &self.engine.settings;
+                let request = TakeRequest::new(Arc::clone(&settings.namespace), Token::random(), 1)
+                    .with_lease(settings.lease)
+                    .with_retention(settings.retention)
+                    .of_event(key.id().clone());
+                let asked = Instant::now();
+                match self.take_as(&request).await {
+                    Ok(taken) => match taken.into_iter().next() {
+                        Some(taken) => self.spawn(taken, asked, None, Some(reply)),
+                        None => drop(reply.send(self.not_due(&key).await)),
+                    },
+                    Err(error) => drop(reply.send(Err(error))),
+                }
+            });
+            response
+                .await
+                .unwrap_or_else(|_| Err(StoreError::unavailable("the run's task ended before its time")))
+        })
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl<P, S, T> Shared<P, S, T>
+where
+    P: Provider,
+    S: Inbox,
+    T: Clone + Send + Sync + 'static,
+{
+    /// How it is with an event that could not be taken.
+    async fn not_due(&self, key: &Key) -> Result<RunEnd, StoreError> {
+        let record = self.engine.operation("get", self.engine.store.get(key)).await?;
+        let Some(record) = record else {
+            return Ok(RunEnd::Unknown);
+        };
+        let due_at = record.schedule.and_then(|schedule| schedule.due_at);
+        Ok(match (record.state, due_at) {
+            (State::Done { .. }, _) => RunEnd::Done,
+            (State::Dead { .. }, _) => RunEnd::Dead,
+            (State::Claimed { .. }, _) => RunEnd::Elsewhere,
+            (State::Free { .. }, Some(due_at)) => RunEnd::Again {
+                after: due_at.duration_since(self.clock.now()).unwrap_or_default(),
+            },
+            (State::Free { .. }, None) => RunEnd::Unknown,
+        })
+    }
+}
+
+impl WorkerHandle {
+    pub(super) fn new<P, S, T>(shared: Arc<Shared<P, S, T>>, loops: watch::Sender<()>) -> Self
+    where
+        P: Provider,
+        S: Inbox,
+        T: Clone + Send + Sync + 'static,
+    {
+        Self { runner: shared, loops }
+    }
+
+    /// Takes no more deliveries, and waits at most `timeout` for those that run. What is not
+    /// finished then is cancelled and put back: due at once for other workers, and not counted as
+    /// an attempt. The report lists it.
+    ///
+    /// It takes at most `timeout` and the time of three store operations. A worker that was drained
+    /// stays closed.
+    ///
+    /// # Cancel safety
+    /// Dropped before it completes, the worker stays closed and its handlers run on; calling it
+    /// again waits anew.
+    pub async fn drain(&self, timeout: Duration) -> DrainReport {
+        let deadline = deadline_after(Instant::now(), timeout);
+        self.runner.close();
+        // What a loop has just taken is put back.
+        let one_more = deadline_after(Instant::now(), self.runner.store_timeout());
+        let _ = timeout_at(one_more.max(deadline), self.loops.closed()).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let report = self.runner.drain_handle().drain(left).await;
+        let all = deadline_after(Instant::now(), self.runner.store_timeout());
+        let _ = timeout_at(all, self.all_settled()).await;
+        report
+    }
+
+    async fn all_settled(&self) {
+        let (held, places) = self.runner.held();
+        let places = u32::try_from(places).unwrap_or(u32::MAX);
+        drop(held.acquire_many(places).await);
+    }
+
+    /// Runs one delivery, if it is due, and says how it ended: for a job queue, a timer or whatever
+    /// else can call a function with a key. What was lost, doubled or came too late there is right
+    /// here: the record decides.
+    ///
+    /// It does not wait for one of the worker's [places](super::Worker::concurrency): the queue
+    /// bounds how many run.
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use tower_webhook::testing::MemoryInbox;
+    /// use std::time::Duration;
+    /// use tower_webhook::{
+    ///     TopicRouter, dwolla::Dwolla, event::EventId, inbox::{RunEnd, Worker}, store::Key,
+    /// };
+    ///
+    /// # let store = MemoryInbox::new();
+    /// let worker = Worker::new(Dwolla::reader(), store, TopicRouter::new())
+    ///     .triggered(Duration::from_secs(60))
+    ///     .start();
+    ///
+    /// // a job with a key in it:
+    /// let key = Key::new("dwolla", EventId::new("bb6531a2").unwrap());
+    /// assert_eq!(worker.run_one(&key).await.unwrap(), RunEnd::Unknown);
+    /// # });
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The store did not respond. The delivery may have run; ask again.
+    ///
+    /// # Cancel safety
+    /// The delivery runs in a task of its own: dropped, only the result is lost.
+    pub async fn run_one(&self, key: &Key) -> Result<RunEnd, StoreError> {
+        Arc::clone(&self.runner).run_one(key.clone()).await
+    }
+}
+
+impl fmt::Debug for WorkerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerHandle")
+            .field("name", &self.runner.name())
+            .finish_non_exhaustive()
+    }
+}

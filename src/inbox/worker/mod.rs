@@ -1,0 +1,325 @@
+//! Handles what an inbox holds: takes what is due, runs the topic's handler, and tells the store
+//! how it ended.
+//!
+//! Two loops take deliveries: one for fresh ones, as many at a time as there is room for, and one
+//! for suspects, one at a time. Each delivery is a task. What the store is to be told goes through
+//! one task more, which groups what is ready together.
+
+mod handle;
+mod loops;
+mod run;
+mod settler;
+
+pub use handle::{RunEnd, WorkerHandle};
+
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use super::{Inbox, Retries};
+use crate::{
+    clock::{Clock, SystemClock},
+    error::BuildError,
+    handler::TopicRouter,
+    process::{Engine, Settings},
+    provider::Provider,
+};
+use settler::Settled;
+
+/// Handles the deliveries that an inbox holds, in this process or another than the one that
+/// received them: [`start`](Self::start) it.
+///
+/// A process that only works needs neither port nor secret:
+///
+/// ```
+/// # #[cfg(feature = "test-util")] {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # use tower_webhook::testing::MemoryInbox;
+/// use std::time::Duration;
+/// use tower_webhook::{TopicRouter, dwolla::{self, Dwolla, Topic}, inbox::Worker};
+///
+/// async fn verified(event: dwolla::Event) {
+///     println!("{:?} is verified", event.customer_href());
+/// }
+///
+/// # let store = MemoryInbox::new();
+/// let topics = TopicRouter::new().on(Topic::CustomerVerified, verified);
+/// let worker = Worker::new(Dwolla::reader(), store, topics).concurrency(16).start();
+///
+/// // on SIGTERM:
+/// let report = worker.drain(Duration::from_secs(30)).await;
+/// assert!(report.remaining().is_empty(), "put back: {report}");
+/// # });
+/// # }
+/// ```
+///
+/// # What ends a run
+/// - The handler succeeds: DONE.
+/// - It fails, panics, or takes longer than [`handler_timeout`](Self::handler_timeout): due again
+///   as [`Retries`] say. After the last attempt it is DEAD, and an
+///   [operator](super::InboxAdmin) decides.
+/// - It fails with a [permanent](crate::HandlerError::permanent) error: DONE, rejected.
+/// - No handler takes the topic: due again in a minute, and an ERROR once for each topic. It is no
+///   attempt: receivers and workers are not deployed in the same second.
+/// - The process dies: due again when the lease is over, as a *suspect*. A process runs one suspect
+///   at a time, so that a delivery that kills processes does not take its neighbours with it, and
+///   buries it after its third run.
+#[must_use = "a worker does nothing until `start`"]
+pub struct Worker<P: Provider, S, T> {
+    provider: Arc<P>,
+    store: Arc<S>,
+    topics: TopicRouter<P::Event, T>,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    retries: Retries,
+    concurrency: usize,
+    polling: Polling,
+    name: Option<String>,
+}
+
+/// When the loops ask the store.
+#[derive(Clone, Copy, Debug)]
+struct Polling {
+    every: Duration,
+    /// Whether deposits and the like wake the worker. Not where triggers run the deliveries.
+    is_woken: bool,
+}
+
+/// What the tasks of one worker share.
+struct Shared<P: Provider, S, T> {
+    engine: Arc<Engine<S>>,
+    provider: Arc<P>,
+    topics: TopicRouter<P::Event, T>,
+    retries: Retries,
+    clock: Arc<dyn Clock>,
+    polling: Polling,
+    name: String,
+    settled: mpsc::UnboundedSender<Settled>,
+    /// How many handlers may run.
+    running: Arc<Semaphore>,
+    /// How many deliveries may be held, those included that have ended and are not settled yet.
+    held: Arc<Semaphore>,
+    places: usize,
+    /// Topics without a handler, of which the operator was told.
+    unhandled: Mutex<HashSet<String>>,
+}
+
+impl<P, S, T> Worker<P, S, T>
+where
+    P: Provider,
+    S: Inbox,
+    T: Clone + Send + Sync + 'static,
+{
+    /// A worker with the defaults that the provider's policy gives, for the provider's namespace.
+    /// It reads events and verifies none, so a `reader()` of a built-in provider is enough.
+    pub fn new(provider: P, store: S, topics: TopicRouter<P::Event, T>) -> Self {
+        let policy = provider.policy();
+        let settings = Settings::new(
+            provider.name(),
+            policy.retention(),
+            policy.retry_window(),
+            provider.ids_are_unique(),
+        );
+        let clock = Arc::new(SystemClock);
+        Self::of_layer(Arc::new(provider), Arc::new(store), topics, settings, clock)
+    }
+
+    pub(crate) fn of_layer(
+        provider: Arc<P>,
+        store: Arc<S>,
+        topics: TopicRouter<P::Event, T>,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            provider,
+            store,
+            topics,
+            settings: Settings {
+                max_waiting: 0,
+                ..settings
+            },
+            clock,
+            retries: Retries::default(),
+            concurrency: 16,
+            polling: Polling {
+                every: Duration::from_millis(250),
+                is_woken: true,
+            },
+            name: None,
+        }
+    }
+
+    /// The namespace of the deliveries, as the layer has it that stores them
+    /// ([`namespace`](crate::layer::WebhookLayerBuilder::namespace)); by default the provider's
+    /// name.
+    pub fn namespace(mut self, namespace: impl Into<Arc<str>>) -> Self {
+        self.settings.namespace = namespace.into();
+        self
+    }
+
+    /// How many handlers may run at once; by default 16.
+    pub fn concurrency(mut self, handlers: usize) -> Self {
+        self.concurrency = handlers;
+        self
+    }
+
+    /// When a delivery runs again that failed, and how often.
+    pub fn retries(mut self, retries: Retries) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// How long a claim holds without a renewal, and so how long a delivery rests after its process
+    /// died; by default 60 s. It is renewed after a third of it.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.settings.lease = lease;
+        self.settings.renew_every = lease / 3;
+        self
+    }
+
+    /// The handler cap: a handler that runs longer is cancelled, and the attempt has failed; by
+    /// default 5 min.
+    pub fn handler_timeout(mut self, cap: Duration) -> Self {
+        self.settings.handler_timeout = cap;
+        self
+    }
+
+    /// How long one store operation may take; by default 2 s, or what the layer has.
+    pub fn store_timeout(mut self, limit: Duration) -> Self {
+        self.settings.store_timeout = limit;
+        self
+    }
+
+    /// How long a finished event is remembered; the default is the provider's.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.settings.retention = retention;
+        self
+    }
+
+    /// How often the store is asked for what is due while there is nothing to do; by default each
+    /// 250 ms. What is stored in this process wakes the worker at once.
+    pub fn poll_interval(mut self, every: Duration) -> Self {
+        self.polling.every = every;
+        self
+    }
+
+    /// For deliveries that something else runs with [`run_one`](WorkerHandle::run_one), a job queue
+    /// say: the worker then only sweeps up, this often, what is due and was not run.
+    pub fn triggered(mut self, sweep: Duration) -> Self {
+        self.polling = Polling {
+            every: sweep,
+            is_woken: false,
+        };
+        self
+    }
+
+    /// The worker's name in the history of attempts; by default `pid` and the process's number.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The clock for how long deliveries have waited; by default the system's, or what the layer
+    /// has. What is due goes by the store's own.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Starts the worker. It works until it is drained, or its runtime ends; the handle may be
+    /// dropped.
+    ///
+    /// # Panics
+    /// Two settings contradict each other, as [`try_start`](Self::try_start) says; or there is no
+    /// Tokio runtime.
+    #[must_use = "without the handle the worker cannot be drained"]
+    #[track_caller]
+    pub fn start(self) -> WorkerHandle {
+        match self.try_start() {
+            Ok(handle) => handle,
+            #[expect(clippy::panic, reason = "a mistake in the program, at start-up, as in axum's router")]
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Starts the worker.
+    ///
+    /// # Errors
+    /// Two settings contradict each other, or one can never work; the error names them and says
+    /// what to change.
+    ///
+    /// # Panics
+    /// There is no Tokio runtime.
+    pub fn try_start(self) -> Result<WorkerHandle, BuildError> {
+        self.check()?;
+        let engine = Arc::new(Engine::new(self.provider.name(), self.store, self.settings));
+        let places = self.concurrency.saturating_mul(2);
+        let (settled, to_settle) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            engine: Arc::clone(&engine),
+            provider: self.provider,
+            topics: self.topics,
+            retries: self.retries,
+            clock: self.clock,
+            polling: self.polling,
+            name: self.name.unwrap_or_else(|| format!("pid {}", std::process::id())),
+            settled,
+            running: Arc::new(Semaphore::new(self.concurrency)),
+            held: Arc::new(Semaphore::new(places)),
+            places,
+            unhandled: Mutex::default(),
+        });
+        // Each loop has a receiver: when all are dropped, the loops have ended.
+        let loops = watch::Sender::new(());
+        tokio::spawn(settler::settle_all(engine, to_settle));
+        tokio::spawn(Arc::clone(&shared).take_fresh(loops.subscribe()));
+        tokio::spawn(Arc::clone(&shared).take_suspects(loops.subscribe()));
+        Ok(WorkerHandle::new(shared, loops))
+    }
+
+    fn check(&self) -> Result<(), BuildError> {
+        let settings = &self.settings;
+        let refuse = |message: String| Err(BuildError::new(message));
+        settings.check()?;
+        if self.concurrency == 0 || self.concurrency > Semaphore::MAX_PERMITS / 2 {
+            return refuse(format!(
+                "concurrency is {}; expected at least 1, and a number that a machine can have",
+                self.concurrency
+            ));
+        }
+        if self.polling.every.is_zero() {
+            return refuse(
+                "the poll interval is zero, so the store would be asked without a pause; expected more".into(),
+            );
+        }
+        let window = self.provider.policy().retry_window();
+        let total = self.retries.total();
+        if total < window && !self.retries.may_be_short() {
+            return refuse(format!(
+                "the retries end after {} s, and {} itself sends an event again for {} s: stored, it would live shorter than without \
+                 an inbox; expected more or longer pauses, or `even_if_shorter_than_the_providers`",
+                total.as_secs(),
+                self.provider.name(),
+                window.as_secs()
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl<P: Provider, S, T> fmt::Debug for Worker<P, S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("provider", &self.provider.name())
+            .field("settings", &self.settings)
+            .field("retries", &self.retries)
+            .field("concurrency", &self.concurrency)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,350 @@
+//! One delivery that the worker holds: from the store's bytes to what the store is told.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::Instant,
+};
+
+use super::{RunEnd, Shared, loops::Place, settler::Settled};
+use crate::{
+    delivery::{LeaseHandle, Message},
+    error::{Refusal, RefusalKind},
+    event::{Event as _, Source},
+    inbox::{Attempt, End, Inbox, Settlement, TakeRequest, Taken},
+    metrics::{Timer, Topic},
+    process::{Entry, LATER, Leader, Observation, Outcome, Settlement as Told, Work, catch},
+    provider::Provider,
+    store::{Completion, StoreError},
+    trace::{self, Brief},
+};
+
+/// After so many runs in a row that did not end, a delivery is buried.
+const MOST_CRASHES: u32 = 3;
+/// When a delivery is due again whose topic no handler takes.
+const UNHANDLED_AGAIN: Duration = Duration::from_secs(60);
+/// Of how many topics without a handler the operator is told.
+const MOST_UNHANDLED: usize = 1000;
+
+/// What a run came to.
+struct Ended {
+    /// What the store is told; nothing, if it knows.
+    end: Option<End>,
+    outcome: Outcome,
+    /// For the history: a word, and why. `None` for what was no attempt, or succeeded.
+    attempt: Option<(&'static str, String)>,
+}
+
+impl Ended {
+    fn put_back(after: Duration, outcome: Outcome) -> Self {
+        Self {
+            end: Some(End::PutBack {
+                after,
+                is_counted: false,
+            }),
+            outcome,
+            attempt: None,
+        }
+    }
+
+    fn buried(reason: String) -> Self {
+        Self {
+            end: Some(End::Bury),
+            attempt: Some(("dead", reason.clone())),
+            outcome: Outcome::Dead(reason),
+        }
+    }
+
+    fn run_end(&self) -> RunEnd {
+        match self.end {
+            None | Some(End::Complete(_)) => RunEnd::Done,
+            Some(End::PutBack { after, .. }) => RunEnd::Again { after },
+            Some(End::Bury) => RunEnd::Dead,
+        }
+    }
+}
+
+/// Who waits for a run.
+pub(super) type Reply = oneshot::Sender<Result<RunEnd, StoreError>>;
+
+impl<P, S, T> Shared<P, S, T>
+where
+    P: Provider,
+    S: Inbox,
+    T: Clone + Send + Sync + 'static,
+{
+    pub(super) async fn take_as(&self, request: &TakeRequest) -> Result<Vec<Taken>, StoreError> {
+        self.engine.operation("take", self.engine.store.take(request)).await
+    }
+
+    /// Runs a delivery in a task of its own. The store was asked for it at this time.
+    pub(super) fn spawn(self: &Arc<Self>, taken: Taken, asked: Instant, place: Option<Place>, reply: Option<Reply>) {
+        let shared = Arc::clone(self);
+        let observation = self.engine.observe(Source::Stored);
+        let span = observation.span.clone();
+        let task = Box::pin(async move { shared.run(taken, asked, place, reply, observation).await });
+        tokio::spawn(span.follow(task));
+    }
+
+    async fn run(
+        &self,
+        taken: Taken,
+        asked: Instant,
+        place: Option<Place>,
+        reply: Option<Reply>,
+        mut observation: Observation,
+    ) {
+        let (running, held) = place.map(|place| (place.running, place.held)).unzip();
+        let Held {
+            settlement_of,
+            ended,
+            leader,
+        } = self.handle(taken, asked, &mut observation).await;
+        drop::<Option<OwnedSemaphorePermit>>(running);
+        let run_end = ended.run_end();
+        let Ended { end, outcome, attempt } = ended;
+        if let Some(leader) = &leader {
+            leader.finished(outcome.clone());
+        }
+        let settlement = end.map(|end| {
+            let settlement = Settlement::new(settlement_of.claim_request, end);
+            match attempt {
+                Some((word, error)) => settlement.with_attempt(Attempt::new(
+                    settlement_of.attempts,
+                    word,
+                    short(&error),
+                    self.name.as_str(),
+                )),
+                None => settlement,
+            }
+        });
+        let settled = Settled {
+            settlement,
+            leader,
+            outcome,
+            held,
+            reply: reply.map(|reply| (reply, run_end)),
+        };
+        // The other end is there as long as this one: the send does not fail.
+        let _ = self.settled.send(settled);
+    }
+
+    /// Handles a delivery, unless it is to be buried, or cannot be handled here and now.
+    async fn handle(&self, taken: Taken, asked: Instant, observation: &mut Observation) -> Held {
+        let engine = &self.engine;
+        let key = taken.claim_request.key.clone();
+        let held = |ended, leader| Held {
+            settlement_of: HeldAs {
+                claim_request: taken.claim_request.clone(),
+                attempts: taken.attempts,
+            },
+            ended,
+            leader,
+        };
+        let topic = taken.delivery.topic.as_str();
+        observation.topic = Topic::of(|| self.topics.pattern(topic));
+        observation.span.identify(topic, key.id().as_str());
+        observation.span.attempt(taken.attempts);
+        if let Some(ended) = self.given_up(&taken) {
+            self.report(observation, &ended.outcome, &taken, topic);
+            return held(ended, None);
+        }
+        let read = catch(|| self.provider.event(&taken.delivery.headers, &taken.delivery.body));
+        let event = match read {
+            Ok(Ok(event)) => event,
+            Ok(Err(error)) => {
+                let reason = format!("the stored delivery cannot be read: {error}");
+                return held(self.failed(observation, &taken, reason), None);
+            }
+            Err(panicked) => {
+                let reason = format!("the provider panicked on the stored delivery: {panicked}");
+                return held(self.failed(observation, &taken, reason), None);
+            }
+        };
+        let topic = event.topic().to_owned();
+        observation.topic = Topic::of(|| self.topics.pattern(&topic));
+        if !self.topics.handles(&topic) {
+            self.warn_of_unhandled(&topic);
+            engine.meter.attempt(&observation.topic, Outcome::Unhandled.as_str());
+            return held(Ended::put_back(UNHANDLED_AGAIN, Outcome::Unhandled), None);
+        }
+        let leader = match engine.enter(&key, taken.claim_request.fingerprint, &topic) {
+            Entry::Leader(leader) => leader,
+            Entry::Draining => return held(Ended::put_back(Duration::ZERO, crate::process::draining().into()), None),
+            Entry::Follower(_) | Entry::Full => {
+                engine.warn(
+                    &key,
+                    format_args!("the event runs here already, after its lease was lost"),
+                );
+                let refusal = Refusal::new(RefusalKind::InFlight, "this process runs the event already");
+                return held(Ended::put_back(LATER, refusal.into()), None);
+            }
+        };
+        if taken.attempts == 1 {
+            let now = self.clock.now();
+            engine
+                .meter
+                .wait(&observation.topic, || now.duration_since(taken.received_at).ok());
+        }
+        let work = Work {
+            event,
+            key,
+            fingerprint: taken.claim_request.fingerprint,
+            message: Message {
+                source: Source::Stored,
+                body: taken.delivery.body.clone(),
+                headers: taken.delivery.headers.clone(),
+                secret_index: Some(taken.delivery.secret_index),
+            },
+        };
+        let lease = Arc::new(LeaseHandle::new(taken.claim_request.clone(), asked));
+        let timer = Timer::start();
+        let handled = {
+            let _running = engine.meter.running();
+            let claimed = work.claimed(lease, taken.generation, taken.attempts);
+            claimed.run(engine, self.topics.clone()).await.confirmed(engine).await
+        };
+        engine
+            .meter
+            .handler(&observation.topic, handled.outcome.as_str(), timer);
+        let ended = self.after(&taken, handled.settlement, handled.outcome);
+        self.report(observation, &ended.outcome, &taken, &topic);
+        held(ended, Some(leader))
+    }
+
+    /// Whether the delivery is not to run any more.
+    fn given_up(&self, taken: &Taken) -> Option<Ended> {
+        let most = self.retries.max_attempts();
+        let (cause, reason) = if taken.crashes >= MOST_CRASHES {
+            let reason = format!(
+                "its last {} runs ended without an end: the process died, or lost the store; expected a handler that ends: \
+                 replay it when its cause is mended",
+                taken.crashes
+            );
+            ("crashes", reason)
+        } else if taken.attempts > most {
+            (
+                "attempts",
+                format!("it was tried {most} times, as often as the retries allow"),
+            )
+        } else {
+            return None;
+        };
+        self.engine.meter.buried(cause);
+        Some(Ended::buried(reason))
+    }
+
+    /// A delivery that could not even be read. A repaired provider may read it later.
+    fn failed(&self, observation: &Observation, taken: &Taken, reason: String) -> Ended {
+        let refusal = Refusal::new(RefusalKind::NotAnEvent, reason);
+        let ended = self.after(taken, Told::Release, refusal.into());
+        self.report(observation, &ended.outcome, taken, &taken.delivery.topic);
+        ended
+    }
+
+    /// What becomes of a delivery whose handler ended like this.
+    fn after(&self, taken: &Taken, told: Told, outcome: Outcome) -> Ended {
+        let end = match told {
+            Told::Known => None,
+            Told::Handled => Some(End::Complete(Completion::Handled)),
+            Told::Rejected => Some(End::Complete(Completion::Rejected)),
+            Told::Release => return self.again(taken, outcome),
+        };
+        let attempt = match &outcome {
+            Outcome::Rejected(reason) => Some((outcome.as_str(), reason.clone())),
+            _ => None,
+        };
+        Ended { end, outcome, attempt }
+    }
+
+    /// What becomes of a delivery that is not finished.
+    fn again(&self, taken: &Taken, outcome: Outcome) -> Ended {
+        let refusal = outcome.refusal();
+        let kind = refusal.map(Refusal::kind);
+        if kind == Some(RefusalKind::Draining) {
+            return Ended::put_back(Duration::ZERO, outcome);
+        }
+        let reason = refusal.map(|refusal| refusal.reason().to_owned()).unwrap_or_default();
+        if taken.attempts >= self.retries.max_attempts() {
+            self.engine.meter.buried("attempts");
+            let word = outcome.as_str();
+            return Ended {
+                end: Some(End::Bury),
+                attempt: Some((word, reason.clone())),
+                outcome: Outcome::Dead(format!("attempt {} was the last: {reason}", taken.attempts)),
+            };
+        }
+        // The handler's own wish. What the other kinds ask for is meant for providers.
+        let wish = refusal
+            .filter(|refusal| refusal.kind() == RefusalKind::HandlerFailed)
+            .and_then(Refusal::retry_delay);
+        let after = wish.unwrap_or_else(|| self.retries.pause(taken.attempts, &taken.claim_request.key));
+        Ended {
+            end: Some(End::PutBack {
+                after,
+                is_counted: true,
+            }),
+            attempt: Some((outcome.as_str(), reason)),
+            outcome,
+        }
+    }
+
+    fn report(&self, observation: &Observation, outcome: &Outcome, taken: &Taken, topic: &str) {
+        let told = trace::Told {
+            attempt: Some(taken.attempts),
+            ..self.engine.told_of(observation, &taken.claim_request.key, topic)
+        };
+        self.engine.report(observation, outcome, told);
+    }
+
+    /// Once for each topic.
+    fn warn_of_unhandled(&self, topic: &str) {
+        let mut said = self.unhandled.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() < MOST_UNHANDLED && said.insert(topic.to_owned()) {
+            drop(said);
+            trace::error_at(
+                &self.engine.provider,
+                &self.engine.settings.namespace,
+                format_args!(
+                    "a stored delivery has the topic `{}`, which no handler of this worker takes; it is put back for {} s each time: \
+                     register a handler or a fallback, or store only what is handled (`inbox().only(…)`)",
+                    Brief(topic),
+                    UNHANDLED_AGAIN.as_secs()
+                ),
+            );
+        }
+    }
+}
+
+/// A delivery whose run has ended.
+struct Held {
+    settlement_of: HeldAs,
+    ended: Ended,
+    leader: Option<Leader>,
+}
+
+struct HeldAs {
+    claim_request: crate::store::ClaimRequest,
+    attempts: u32,
+}
+
+/// An error's text as the history keeps it: cut, and without what a database refuses.
+fn short(text: &str) -> String {
+    const MOST: usize = 1000;
+    let mut short = String::new();
+    for letter in text.chars().take(MOST) {
+        if letter.is_control() && letter != '\n' {
+            short.extend(letter.escape_default());
+        } else {
+            short.push(letter);
+        }
+    }
+    if text.chars().nth(MOST).is_some() {
+        short.push('…');
+    }
+    short
+}

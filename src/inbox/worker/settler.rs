@@ -1,0 +1,150 @@
+//! Tells the store how runs ended. What is ready together goes in one operation: a commit for each
+//! would cost more than the handlers.
+
+use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::{Instant, sleep},
+};
+
+use super::{RunEnd, run::Reply};
+use crate::{
+    inbox::{End, Inbox, Settlement},
+    process::{Engine, Leader, Outcome, timeout::deadline_after},
+    store::{Effect, StoreError},
+};
+
+/// How many go in one operation at most.
+const MOST: usize = 256;
+/// The pauses between attempts: from the first, doubling, to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A run that has ended, on its way to the store.
+pub(super) struct Settled {
+    /// What the store is told; nothing, if it knows.
+    pub(super) settlement: Option<Settlement>,
+    /// Others of this process may run the event again when the store has been told.
+    pub(super) leader: Option<Leader>,
+    pub(super) outcome: Outcome,
+    pub(super) held: Option<OwnedSemaphorePermit>,
+    pub(super) reply: Option<(Reply, RunEnd)>,
+}
+
+impl Settled {
+    /// The store knows.
+    fn end<S: Inbox>(self, engine: &Engine<S>, effect: Effect) {
+        let is_late = matches!(effect, Effect::NotHeld);
+        if let (true, Some(settlement)) = (is_late, &self.settlement) {
+            let what = match settlement.end {
+                End::Complete(_) => "the event was finished here",
+                End::PutBack { .. } | End::Bury => "the event's run ended here",
+            };
+            engine.warn(
+                &settlement.claim_request.key,
+                format_args!("{what}, but its record is another run's by now"),
+            );
+        }
+        if let Some(leader) = self.leader {
+            leader.end(self.outcome);
+        }
+        if let Some((reply, run_end)) = self.reply {
+            let run_end = if is_late { RunEnd::Elsewhere } else { run_end };
+            // Whoever asked may be gone.
+            let _ = reply.send(Ok(run_end));
+        }
+        drop(self.held);
+    }
+
+    /// The store could not be told.
+    fn fail(self, error: StoreError) {
+        drop(self.leader);
+        if let Some((reply, _)) = self.reply {
+            let _ = reply.send(Err(error));
+        }
+        drop(self.held);
+    }
+}
+
+/// Settles until the worker is gone.
+pub(super) async fn settle_all<S: Inbox>(engine: Arc<Engine<S>>, mut runs: mpsc::UnboundedReceiver<Settled>) {
+    let mut group = Vec::new();
+    while runs.recv_many(&mut group, MOST).await > 0 {
+        let (waiting, known): (Vec<_>, Vec<_>) = group.drain(..).partition(|settled| settled.settlement.is_some());
+        for settled in known {
+            settled.end(&engine, Effect::Applied);
+        }
+        let settlements: Vec<Settlement> = waiting
+            .iter()
+            .filter_map(|settled| settled.settlement.clone())
+            .collect();
+        if settlements.is_empty() {
+            continue;
+        }
+        match engine.operation("settle", engine.store.settle(&settlements)).await {
+            Ok(effects) => {
+                let effects = effects.into_iter().chain(std::iter::repeat(Effect::NotHeld));
+                for (settled, effect) in waiting.into_iter().zip(effects) {
+                    settled.end(&engine, effect);
+                }
+            }
+            // Each for itself from here: one that the store refuses must not hold the others up.
+            Err(error) => {
+                crate::trace::warn_at(
+                    &engine.provider,
+                    &engine.settings.namespace,
+                    format_args!("settling failed and goes on in the background: {error}"),
+                );
+                for settled in waiting {
+                    tokio::spawn(settle_alone(Arc::clone(&engine), settled));
+                }
+            }
+        }
+    }
+}
+
+/// Tries until the store responds, a drain gives up, or the lease of what is not finished is over
+/// anyway.
+async fn settle_alone<S: Inbox>(engine: Arc<Engine<S>>, settled: Settled) {
+    let Some(settlement) = settled.settlement.clone() else {
+        return settled.end(&engine, Effect::Applied);
+    };
+    let helps_until = match settlement.end {
+        End::Complete(_) => None,
+        End::PutBack { .. } | End::Bury => Some(deadline_after(Instant::now(), settlement.claim_request.lease)),
+    };
+    let attempts = async {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            sleep(pause).await;
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            let one = std::slice::from_ref(&settlement);
+            match engine.operation("settle", engine.store.settle(one)).await {
+                Ok(effects) => return Ok(effects.first().copied().unwrap_or(Effect::NotHeld)),
+                Err(error) if helps_until.is_some_and(|until| until <= Instant::now()) => return Err(error),
+                Err(_) => {}
+            }
+        }
+    };
+    // A drain that runs out of time leaves one store operation more.
+    let given_up = async {
+        engine.cancelled().await;
+        sleep(engine.settings.store_timeout).await;
+    };
+    let result = {
+        let (mut attempts, mut given_up) = (pin!(attempts), pin!(given_up));
+        std::future::poll_fn(|cx| match attempts.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => given_up
+                .as_mut()
+                .poll(cx)
+                .map(|()| Err(StoreError::unavailable("a drain gave up"))),
+        })
+        .await
+    };
+    match result {
+        Ok(effect) => settled.end(&engine, effect),
+        Err(error) => settled.fail(error),
+    }
+}

@@ -1,0 +1,185 @@
+//! Deliveries whose process died.
+
+use tokio::time::{Instant, sleep};
+use tower_webhook::{HandlerError, store::Stage};
+
+use super::{
+    office::{Office, Runs},
+    worker::until,
+};
+use crate::{
+    endpoint::key,
+    fixtures::{SECOND, assert_state},
+};
+
+/// As long as a lease of the worker that dies.
+const LEASE: std::time::Duration = std::time::Duration::from_secs(15);
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_process_held_runs_when_its_lease_is_over() {
+    let office = Office::new();
+    office.store("1").await;
+    assert_eq!(office.take_and_die(false, LEASE).await.len(), 1);
+    let began = Instant::now();
+    let worker = office.worker(|_| async { Ok(()) }).start();
+    office.all_ended().await;
+    let took = began.elapsed();
+    assert!((LEASE..LEASE + 2 * SECOND).contains(&took), "{took:?}");
+    assert_state(office.record("1").await, "handled");
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_is_buried_after_its_third_run_without_an_end() {
+    let office = Office::new();
+    let runs = Runs::default();
+    office.store("1").await;
+    for crash in 0..3 {
+        assert_eq!(office.take_and_die(crash > 0, LEASE).await.len(), 1);
+        sleep(LEASE).await;
+    }
+    let worker = office
+        .worker({
+            let runs = runs.clone();
+            move |delivery| {
+                runs.note(&delivery);
+                async { Ok(()) }
+            }
+        })
+        .name("test")
+        .start();
+    office.all_ended().await;
+    assert_eq!(runs.count(), 0);
+    let letter = office.letter("1").await;
+    assert_eq!(letter.entry.stage, Stage::Dead);
+    let last = &letter.attempts[0].attempt;
+    assert_eq!((last.outcome.as_str(), last.worker.as_str()), ("dead", "test"));
+    assert!(
+        last.error.starts_with("its last 3 runs ended without an end"),
+        "{}",
+        last.error
+    );
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_ends_well_or_badly_clears_the_suspicion() {
+    let office = Office::new();
+    office.store("1").await;
+    for crash in 0..2 {
+        assert_eq!(office.take_and_die(crash > 0, LEASE).await.len(), 1);
+        sleep(LEASE).await;
+    }
+    let worker = office.worker(|_| async { Err(HandlerError::retry("later")) }).start();
+    until(async || office.letter("1").await.attempts.len() == 1).await;
+    worker.drain(SECOND).await;
+    assert_eq!(office.letter("1").await.entry.crashes, 0);
+    // Two crashes more do not bury it.
+    sleep(100 * SECOND).await;
+    for crash in 0..2 {
+        assert_eq!(office.take_and_die(crash > 0, LEASE).await.len(), 1);
+        sleep(LEASE).await;
+    }
+    let worker = office.worker(|_| async { Ok(()) }).start();
+    office.all_ended().await;
+    assert_state(office.record("1").await, "handled");
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn suspects_run_one_at_a_time_beside_the_others() {
+    let office = Office::new();
+    for id in 0..5 {
+        office.store(&format!("suspect-{id}")).await;
+    }
+    assert_eq!(office.take_and_die(false, LEASE).await.len(), 5);
+    sleep(LEASE).await;
+    for id in 0..32 {
+        office.store(&format!("fresh-{id}")).await;
+    }
+    let (suspects, fresh) = (Runs::default(), Runs::default());
+    let handler = {
+        let (suspects, fresh) = (suspects.clone(), fresh.clone());
+        move |delivery: tower_webhook::Delivery<crate::endpoint::Event>| {
+            let is_suspect = delivery.event().id().as_str().starts_with("suspect");
+            let runs = if is_suspect { &suspects } else { &fresh };
+            runs.note(&delivery);
+            let working = runs.working();
+            async move {
+                sleep(SECOND).await;
+                drop(working);
+                Ok(())
+            }
+        }
+    };
+    let worker = office.worker(handler).concurrency(32).start();
+    until(async || fresh.count() == 32).await;
+    assert!(suspects.count() <= 1);
+    office.all_ended().await;
+    assert_eq!((suspects.count(), suspects.most()), (5, 1));
+    assert_eq!(fresh.most(), 32);
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_attempts_than_allowed_are_buried_before_they_run() {
+    let office = Office::new();
+    let runs = Runs::default();
+    office.store("1").await;
+    // Attempts that ended by themselves, by a worker with other settings.
+    for _ in 0..5 {
+        let taken = office.take_and_die(false, LEASE).await;
+        let settlement = tower_webhook::inbox::Settlement::new(
+            taken[0].claim_request.clone(),
+            tower_webhook::inbox::End::PutBack {
+                after: std::time::Duration::ZERO,
+                is_counted: true,
+            },
+        );
+        tower_webhook::inbox::Inbox::settle(office.store.inner(), &[settlement])
+            .await
+            .unwrap();
+    }
+    let retries = tower_webhook::inbox::Retries::default()
+        .attempts(3)
+        .even_if_shorter_than_the_providers();
+    let worker = office
+        .worker({
+            let runs = runs.clone();
+            move |delivery| {
+                runs.note(&delivery);
+                async { Ok(()) }
+            }
+        })
+        .retries(retries)
+        .start();
+    office.all_ended().await;
+    assert_eq!(runs.count(), 0);
+    assert_eq!(office.letter("1").await.entry.stage, Stage::Dead);
+    assert_eq!(office.letter("1").await.entry.key, key("1"));
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_lease_was_lost_does_not_run_a_second_time_in_its_process() {
+    let office = Office::new();
+    let runs = Runs::default();
+    let handler = {
+        let runs = runs.clone();
+        move |delivery| {
+            runs.note(&delivery);
+            async {
+                sleep(98 * SECOND).await;
+                Ok(())
+            }
+        }
+    };
+    use tower_webhook::testing::{Fault, Operation};
+    office.store.fail(Operation::Renew, Fault::BeforeApplying, usize::MAX);
+    office.store("1").await;
+    let worker = office.worker(handler).lease(LEASE).start();
+    office.all_ended().await;
+    assert_eq!(runs.count(), 1);
+    assert_state(office.record("1").await, "handled");
+    worker.drain(SECOND).await;
+}

@@ -1,0 +1,129 @@
+//! A worker that is to end.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tower_webhook::{
+    process::RemainingState,
+    testing::{Fault, Operation},
+};
+
+use super::office::{Office, Runs};
+use crate::{
+    endpoint::key,
+    fixtures::{Held, LONG, SECOND, SHORT, assert_state, succeed},
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_takes_no_more_and_waits_for_what_runs() {
+    let office = Office::new();
+    let held = Held::new();
+    office.store("1").await;
+    let worker = office.worker(held.handler()).start();
+    held.started(1).await;
+    let meanwhile = async {
+        sleep(SECOND).await;
+        office.store("2").await;
+        sleep(SECOND).await;
+        held.end(1);
+    };
+    let (report, ()) = tokio::join!(worker.drain(LONG), meanwhile);
+    assert!(report.remaining().is_empty(), "{report}");
+    assert_state(office.record("1").await, "handled");
+    assert_state(office.record("2").await, "free, 0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_runs_out_of_time_puts_back_at_once_uncounted_and_lists() {
+    let office = Office::new();
+    let held = Held::new();
+    office.store("1").await;
+    let worker = office.worker(held.handler()).start();
+    held.started(1).await;
+    let began = Instant::now();
+    let report = worker.drain(SHORT).await;
+    assert!(began.elapsed() < SECOND);
+    let [remaining] = report.remaining() else {
+        panic!("one was running: {report}")
+    };
+    assert_eq!(remaining.key(), &key("1"));
+    assert_eq!(remaining.state(), RemainingState::Cancelled);
+    assert_state(office.record("1").await, "free, 0");
+    assert_eq!(office.backlog().await.due, 1);
+    assert!(office.letter("1").await.attempts.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_deploys_lose_nothing_and_count_nothing() {
+    let office = Office::new();
+    let held = Held::new();
+    for id in 0..20 {
+        office.store(&id.to_string()).await;
+    }
+    for _ in 0..10 {
+        let worker = office.worker(held.handler()).concurrency(8).start();
+        held.started(8).await;
+        worker.drain(SHORT).await;
+    }
+    for id in 0..20 {
+        assert_state(office.record(&id.to_string()).await, "free, 0");
+    }
+    let worker = office.worker(succeed).start();
+    office.all_ended().await;
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_being_taken_when_a_drain_begins_is_put_back() {
+    let office = Office::new();
+    let runs = Runs::default();
+    office.store("1").await;
+    // Applied, and answered a second later than the drain begins.
+    let worker = office
+        .worker({
+            let runs = runs.clone();
+            move |delivery| {
+                runs.note(&delivery);
+                async {
+                    sleep(SECOND).await;
+                    Ok(())
+                }
+            }
+        })
+        .start();
+    tokio::task::yield_now().await;
+    let report = worker.drain(Duration::ZERO).await;
+    assert!(report.remaining().len() <= 1, "{report}");
+    assert_state(office.record("1").await, "free, 0");
+    assert_eq!(office.backlog().await.due, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_the_settlements() {
+    let office = Office::new();
+    office.store.fail(Operation::Settle, Fault::BeforeApplying, 4);
+    office.store("1").await;
+    let worker = office.worker(succeed).start();
+    super::worker::until(async || office.store.calls(Operation::Settle) >= 1).await;
+    let report = worker.drain(10 * SECOND).await;
+    assert!(report.remaining().is_empty(), "{report}");
+    assert_state(office.record("1").await, "handled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_whose_store_is_gone_ends_and_says_what_is_not_recorded() {
+    let office = Office::new();
+    office
+        .store
+        .fail(Operation::Settle, Fault::HangBeforeApplying, usize::MAX);
+    office.store("1").await;
+    let worker = office.worker(succeed).start();
+    super::worker::until(async || office.store.calls(Operation::Settle) >= 1).await;
+    let began = Instant::now();
+    let report = worker.drain(SECOND).await;
+    assert!(began.elapsed() <= 10 * SECOND, "{:?}", began.elapsed());
+    let [remaining] = report.remaining() else {
+        panic!("one is not recorded: {report}")
+    };
+    assert_eq!(remaining.state(), RemainingState::Unrecorded);
+}

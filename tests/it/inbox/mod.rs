@@ -1,0 +1,13 @@
+//! The inbox: deliveries that are stored first and handled later.
+
+mod suite;
+mod office;
+mod door;
+mod backlog;
+mod at_rest;
+mod worker;
+mod retries;
+mod crashes;
+mod drain;
+mod triggers;
+mod settings;

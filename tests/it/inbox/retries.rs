@@ -1,0 +1,273 @@
+//! What becomes of a delivery whose handler fails.
+
+use tokio::time::{Instant, sleep};
+use tower_webhook::{
+    HandlerError,
+    dwolla::Dwolla,
+    inbox::{Filter, InboxAdmin as _, Retries},
+    store::Stage,
+};
+
+use super::{
+    office::{Office, Runs},
+    worker::until,
+};
+use crate::{
+    endpoint::key,
+    fixtures::{SECOND, assert_state},
+};
+
+/// 10 s, then 100 s, without jitter.
+fn two_pauses() -> Retries {
+    Retries::new([10 * SECOND, 100 * SECOND])
+        .jitter(0)
+        .attempts(4)
+        .even_if_shorter_than_the_providers()
+}
+
+/// What goes wrong, by its name in the history.
+async fn run_until_dead(outcome: &str, fail: impl Fn() -> Result<(), HandlerError> + Clone + Send + Sync + 'static) {
+    let office = Office::new();
+    let times: std::sync::Arc<std::sync::Mutex<Vec<Instant>>> = std::sync::Arc::default();
+    let handler = {
+        let times = times.clone();
+        move |_| {
+            times.lock().unwrap().push(Instant::now());
+            let fail = fail.clone();
+            async move { fail() }
+        }
+    };
+    office.store("1").await;
+    let worker = office.worker(handler).name("test").retries(two_pauses()).start();
+    office.all_ended().await;
+    sleep(1000 * SECOND).await;
+    let times = times.lock().unwrap().clone();
+    let pauses: Vec<_> = times.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect();
+    assert_eq!(pauses, [10, 100, 100], "{outcome}");
+    let letter = office.letter("1").await;
+    assert_eq!((letter.entry.stage, letter.entry.attempts), (Stage::Dead, 4));
+    let history: Vec<_> = letter
+        .attempts
+        .iter()
+        .map(|past| {
+            (
+                past.attempt.number,
+                past.attempt.outcome.as_str(),
+                past.attempt.worker.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(history, [1, 2, 3, 4].map(|number| (number, outcome, "test")));
+    // The body is there for an operator, who runs it again.
+    office.store.inner().replay(&key("1")).await.unwrap();
+    office.all_ended().await;
+    assert_eq!(times.len(), 4);
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_run_is_repeated_by_the_schedule_and_dead_after_its_last_attempt() {
+    run_until_dead("handler-failed", || Err(HandlerError::retry("the bank is closed"))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_is_one_that_panics() {
+    run_until_dead("handler-panicked", || panic!("by design")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_beyond_its_cap_is_cancelled_and_repeated() {
+    let office = Office::new();
+    office.store("1").await;
+    let worker = office
+        .worker(|_| async {
+            sleep(1000 * SECOND).await;
+            Ok(())
+        })
+        .handler_timeout(30 * SECOND)
+        .retries(two_pauses())
+        .start();
+    let began = Instant::now();
+    office.all_ended().await;
+    let took = began.elapsed().as_secs();
+    assert!(
+        (330..340).contains(&took),
+        "4 runs of 30 s, and 210 s of pauses: {took}"
+    );
+    let letter = office.letter("1").await;
+    assert_eq!(letter.attempts[0].attempt.outcome, "handler-timeout");
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_history_says_why() {
+    let office = Office::new();
+    office.store("1").await;
+    let worker = office
+        .worker(|_| async { Err(HandlerError::retry("the bank\u{0} is closed")) })
+        .retries(two_pauses())
+        .start();
+    office.all_ended().await;
+    let letter = office.letter("1").await;
+    // Without what a database refuses.
+    assert_eq!(letter.attempts[0].attempt.error, "the bank\\u{0} is closed");
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_says_when_it_is_due_again() {
+    let office = Office::new();
+    let runs = Runs::default();
+    let handler = {
+        let runs = runs.clone();
+        move |delivery| {
+            runs.note(&delivery);
+            async { Err(HandlerError::retry_after(1234 * SECOND, "rate limit")) }
+        }
+    };
+    office.store("1").await;
+    let worker = office.worker(handler).retries(two_pauses()).start();
+    sleep(1230 * SECOND).await;
+    assert_eq!(runs.count(), 1);
+    sleep(10 * SECOND).await;
+    assert_eq!(runs.count(), 2);
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_error_ends_the_event_at_once() {
+    let office = Office::new();
+    office.store("1").await;
+    let worker = office
+        .worker(|_| async { Err(HandlerError::permanent("no such account")) })
+        .start();
+    office.all_ended().await;
+    assert_state(office.record("1").await, "rejected");
+    let letter = office.letter("1").await;
+    assert_eq!(letter.attempts[0].attempt.outcome, "rejected");
+    assert_eq!(letter.attempts[0].attempt.error, "no such account");
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_recovers_and_its_history_stays() {
+    let office = Office::new();
+    let runs = Runs::default();
+    let handler = {
+        let runs = runs.clone();
+        move |delivery| {
+            runs.note(&delivery);
+            let result = if runs.count() < 3 {
+                Err(HandlerError::retry("later"))
+            } else {
+                Ok(())
+            };
+            async { result }
+        }
+    };
+    office.store("1").await;
+    let worker = office.worker(handler).retries(two_pauses()).start();
+    office.all_ended().await;
+    assert_state(office.record("1").await, "handled");
+    assert_eq!(office.letter("1").await.attempts.len(), 2);
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_schedule_survives_a_restart_of_the_worker() {
+    let office = Office::new();
+    let runs = Runs::default();
+    let handler = {
+        let runs = runs.clone();
+        move |delivery| {
+            runs.note(&delivery);
+            async { Err(HandlerError::retry("later")) }
+        }
+    };
+    office.store("1").await;
+    let began = Instant::now();
+    for _ in 0..4 {
+        let worker = office.worker(handler.clone()).retries(two_pauses()).start();
+        let before = runs.count();
+        until(async || runs.count() > before).await;
+        worker.drain(SECOND).await;
+    }
+    let took = began.elapsed().as_secs();
+    assert!((210..215).contains(&took), "{took}");
+    assert_eq!(office.letter("1").await.entry.stage, Stage::Dead);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replays_are_spread_over_a_time() {
+    let office = Office::new();
+    for id in 0..60 {
+        office.store(&id.to_string()).await;
+        office
+            .store
+            .inner()
+            .bury(&key(&id.to_string()), "by hand")
+            .await
+            .unwrap();
+    }
+    let runs = Runs::default();
+    let handler = {
+        let runs = runs.clone();
+        move |delivery| {
+            runs.note(&delivery);
+            async { Ok(()) }
+        }
+    };
+    let worker = office.worker(handler).start();
+    let dead = Filter::new("dwolla").stage(Stage::Dead);
+    assert_eq!(office.store.inner().replay_all(&dead, 60 * SECOND).await.unwrap(), 60);
+    sleep(30 * SECOND).await;
+    assert!((28..=33).contains(&runs.count()), "{}", runs.count());
+    office.all_ended().await;
+    assert_eq!(runs.count(), 60);
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_that_end_before_the_providers_own_are_refused() {
+    let office = Office::new();
+    let short = Retries::new([SECOND]).attempts(3);
+    let error = office
+        .worker(|_| async { Ok(()) })
+        .retries(short.clone())
+        .try_start()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the retries end after 2 s, and dwolla itself sends an event again for 259200 s: stored, it would live shorter than \
+         without an inbox; expected more or longer pauses, or `even_if_shorter_than_the_providers`"
+    );
+    let allowed = short.even_if_shorter_than_the_providers();
+    assert!(office.worker(|_| async { Ok(()) }).retries(allowed).try_start().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_default_retries_outlive_every_provider() {
+    use tower_webhook::{
+        github::GitHub, linear::Linear, paddle::Paddle, shopify::Shopify, slack::Slack, square::Square,
+        standard_webhooks::StandardWebhooks, stripe::Stripe, svix::Svix, zoom::Zoom,
+    };
+    let inbox = || tower_webhook::testing::MemoryInbox::new();
+    macro_rules! starts {
+        ($($reader:expr),*) => {
+            $(assert!(tower_webhook::inbox::Worker::new($reader, inbox(), tower_webhook::TopicRouter::new()).try_start().is_ok());)*
+        };
+    }
+    starts!(
+        Dwolla::reader(),
+        GitHub::reader(),
+        Linear::reader(),
+        Paddle::reader(),
+        Shopify::reader(),
+        Slack::reader(),
+        Square::reader(),
+        StandardWebhooks::reader(),
+        Stripe::reader(),
+        Svix::reader(),
+        Zoom::reader()
+    );
+}

@@ -1,0 +1,97 @@
+//! Deliveries that something else runs by their keys.
+
+use tokio::time::sleep;
+use tower_webhook::{
+    HandlerError,
+    inbox::{InboxAdmin as _, Retries, RunEnd},
+    testing::{Fault, Operation},
+};
+
+use super::office::{Office, Runs};
+use crate::{
+    endpoint::key,
+    fixtures::{LONG, SECOND, assert_state, succeed},
+};
+
+const SWEEP: std::time::Duration = std::time::Duration::from_secs(600);
+
+#[tokio::test(start_paused = true)]
+async fn a_triggered_delivery_runs_once_however_often_it_is_triggered() {
+    let office = Office::new();
+    let runs = Runs::default();
+    let handler = {
+        let runs = runs.clone();
+        move |delivery| {
+            runs.note(&delivery);
+            async { Ok(()) }
+        }
+    };
+    let worker = office.worker(handler).triggered(SWEEP).start();
+    sleep(SECOND).await;
+    office.store("1").await;
+    sleep(100 * SECOND).await;
+    assert_eq!(runs.count(), 0);
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Done);
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Done);
+    assert_eq!(runs.count(), 1);
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_trigger_ran_is_swept_up() {
+    let office = Office::new();
+    let worker = office.worker(succeed).triggered(SWEEP).start();
+    sleep(SECOND).await;
+    office.store("1").await;
+    sleep(SWEEP).await;
+    assert_state(office.record("1").await, "handled");
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trigger_hears_how_the_run_ended() {
+    let office = Office::new();
+    let pauses = Retries::new([10 * SECOND])
+        .jitter(0)
+        .attempts(2)
+        .even_if_shorter_than_the_providers();
+    let worker = office
+        .worker(|_| async { Err(HandlerError::retry("later")) })
+        .retries(pauses)
+        .triggered(SWEEP)
+        .start();
+    sleep(SECOND).await;
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Unknown);
+    office.store("1").await;
+    let again = RunEnd::Again { after: 10 * SECOND };
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), again);
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), again);
+    sleep(10 * SECOND).await;
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Dead);
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Dead);
+    office.store.inner().replay(&key("1")).await.unwrap();
+    office.take_and_die(false, LONG).await;
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Elsewhere);
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trigger_hears_of_a_store_that_fails_and_may_go_away() {
+    let office = Office::new();
+    let worker = office.worker(succeed).triggered(SWEEP).start();
+    sleep(SECOND).await;
+    office.store("1").await;
+    office.store.fail(Operation::Take, Fault::BeforeApplying, 1);
+    assert!(worker.run_one(&key("1")).await.is_err());
+    {
+        let one = key("1");
+        let run = std::pin::pin!(worker.run_one(&one));
+        assert!(tokio::time::timeout(std::time::Duration::ZERO, run).await.is_err());
+    }
+    office.all_ended().await;
+    assert_state(office.record("1").await, "handled");
+    worker.drain(SECOND).await;
+    office.store("2").await;
+    assert!(matches!(worker.run_one(&key("2")).await.unwrap(), RunEnd::Again { .. }));
+    assert_state(office.record("2").await, "free, 0");
+}
