@@ -7,7 +7,7 @@ use std::{
 
 use tower_webhook::{
     event::Fingerprint,
-    store::{ClaimRequest, Completion, Record, State, StoreError, Token},
+    store::{ClaimRequest, Completion, Record, State, StoreError, Token, record::Schedule},
 };
 
 /// The columns of a row, as both databases give them; times in microseconds since 1970.
@@ -21,6 +21,10 @@ pub(crate) struct Columns {
     pub(crate) changed_at: i64,
     pub(crate) lease_until: Option<i64>,
     pub(crate) expires_at: i64,
+    /// What a worker goes by, where the delivery is stored.
+    pub(crate) stored: bool,
+    pub(crate) due_at: Option<i64>,
+    pub(crate) crashes: i64,
 }
 
 /// What a statement that changed nothing saw instead: the store's time, and the record, if there is
@@ -46,16 +50,25 @@ impl Columns {
                 lease_until: time(lease_until),
             },
             ("free", ..) => State::Free { generation, attempts },
+            ("dead", ..) => State::Dead {
+                generation,
+                attempts,
+                at: time(self.changed_at),
+            },
             ("handled", ..) => done(Completion::Handled),
             ("rejected", ..) => done(Completion::Rejected),
             (state, ..) => {
                 return Err(StoreError::unavailable(format!(
-                    "a row is in the state {state:?}; expected free, handled, rejected, or claimed with a token and a lease"
+                    "a row is in the state {state:?}; expected free, handled, rejected, dead, or claimed with a token and a lease"
                 )));
             }
         };
         let fingerprint = Fingerprint::from_bytes(sixteen(&self.fingerprint, "fingerprint")?);
-        Ok(Record::new(state, fingerprint, time(self.expires_at)))
+        let schedule = self.stored.then(|| {
+            let crashes = u32::try_from(self.crashes.max(0)).unwrap_or(u32::MAX);
+            Schedule::new(self.due_at.map(time), crashes, generation)
+        });
+        Ok(Record::new(state, fingerprint, time(self.expires_at)).with_schedule(schedule))
     }
 }
 
@@ -105,6 +118,11 @@ pub(crate) fn overtaken() -> StoreError {
 
 /// The name of the table in the statements as they are written.
 const WRITTEN: &str = "webhook_events";
+/// The tables beside it, as they are written, and what is behind the table's own name where that is
+/// another.
+const BESIDE: [(&str, &str); 2] = [("webhook_bodies", "_bodies"), ("webhook_attempts", "_attempts")];
+/// The indexes: what is behind the table's name.
+const INDEXES: [&str; 3] = ["_expires_at", "_suspects", "_due"];
 /// What databases allow for a name is 63 bytes; the index has the longest, with `_expires_at`
 /// behind the table's.
 const LONGEST_NAME: usize = 50;
@@ -146,9 +164,26 @@ impl Table {
 
     /// The statement for this table.
     pub(crate) fn in_statement(&self, sql: &str) -> String {
-        // The index has no schema before its name: it is the table's.
-        sql.replace(WRITTEN, &self.to_string())
-            .replace(&format!("{self}_expires_at"), &format!("\"{}_expires_at\"", self.name))
+        let mut statement = sql.replace(WRITTEN, &self.to_string());
+        for index in INDEXES {
+            // An index has no schema before its name: it is the table's.
+            statement = statement.replace(&format!("{self}{index}"), &format!("\"{}{index}\"", self.name));
+        }
+        for (written, suffix) in BESIDE {
+            statement = statement.replace(written, &self.beside(written, suffix));
+        }
+        statement
+    }
+
+    /// The name of a table beside this one: its own, or made of this one's.
+    fn beside(&self, written: &str, suffix: &str) -> String {
+        let name = if self.name == WRITTEN {
+            written.to_owned()
+        } else {
+            format!("{}{suffix}", self.name)
+        };
+        let schema = self.schema.clone();
+        Self { schema, name }.to_string()
     }
 }
 

@@ -367,6 +367,9 @@ fn columns(row: &sqlx::sqlite::SqliteRow) -> Result<(i64, Option<Columns>), sqlx
         changed_at: micros(row.try_get("changed_at")?),
         lease_until: row.try_get::<Option<i64>, _>("lease_until")?.map(micros),
         expires_at: micros(row.try_get("expires_at")?),
+        stored: false,
+        due_at: None,
+        crashes: 0,
     };
     Ok((now, Some(columns)))
 }
