@@ -60,7 +60,8 @@ impl<P: Provider, S: Inbox> WebhookLayer<P, S> {
     ///
     /// ```
     /// # #[cfg(feature = "test-util")] {
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
     /// # use tower_webhook::testing::MemoryInbox;
     /// use std::time::Duration;
     /// use tower_webhook::{TopicRouter, WebhookLayer, dwolla::{self, Dwolla, Topic}};
@@ -71,7 +72,8 @@ impl<P: Provider, S: Inbox> WebhookLayer<P, S> {
     ///
     /// # let store = MemoryInbox::new();
     /// let topics = TopicRouter::new().on(Topic::CustomerVerified, verified);
-    /// let layer = WebhookLayer::new(Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap(), store);
+    /// let provider = Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
+    /// let layer = WebhookLayer::new(provider, store);
     ///
     /// let app: axum::Router =
     ///     axum::Router::new().route_service("/webhooks/dwolla", layer.inbox().only(&topics));

@@ -1,4 +1,4 @@
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
 /// Why a store could not answer. The layer then fails closed: no handler runs without a claim.
 ///
@@ -9,10 +9,10 @@ use std::{error::Error, fmt};
 /// assert_eq!(error.kind(), StoreErrorKind::Unavailable);
 /// assert_eq!(error.to_string(), "the store is unavailable: connection refused");
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
-    source: Box<dyn Error + Send + Sync>,
+    source: Arc<dyn Error + Send + Sync>,
 }
 
 /// What a failed store operation leaves behind.
@@ -36,7 +36,7 @@ impl StoreError {
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind: StoreErrorKind::Unavailable,
-            source: source.into(),
+            source: Arc::from(source.into()),
         }
     }
 
@@ -44,7 +44,7 @@ impl StoreError {
     pub fn full(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind: StoreErrorKind::Full,
-            source: source.into(),
+            source: Arc::from(source.into()),
         }
     }
 
@@ -52,7 +52,7 @@ impl StoreError {
     pub fn config(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind: StoreErrorKind::Config,
-            source: source.into(),
+            source: Arc::from(source.into()),
         }
     }
 
@@ -60,7 +60,7 @@ impl StoreError {
     pub fn not_held(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind: StoreErrorKind::NotHeld,
-            source: source.into(),
+            source: Arc::from(source.into()),
         }
     }
 

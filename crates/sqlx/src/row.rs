@@ -11,7 +11,7 @@ use tower_webhook::{
 };
 
 /// The columns of a row, as both databases give them; times in microseconds since 1970.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Columns {
     pub(crate) state: String,
     pub(crate) fingerprint: Vec<u8>,
@@ -72,7 +72,7 @@ impl Columns {
     }
 }
 
-fn sixteen(bytes: &[u8], column: &str) -> Result<[u8; 16], StoreError> {
+pub(crate) fn sixteen(bytes: &[u8], column: &str) -> Result<[u8; 16], StoreError> {
     bytes
         .try_into()
         .map_err(|_| StoreError::unavailable(format!("a row's {column} has {} bytes; expected 16", bytes.len())))
@@ -110,8 +110,10 @@ pub(crate) fn lost(claim_request: &ClaimRequest) -> StoreError {
 
 /// How often an operation begins anew that was refused by a record which then was gone. Each time
 /// another run has got ahead.
+#[cfg(feature = "postgres")]
 pub(crate) const ATTEMPTS: usize = 16;
 
+#[cfg(feature = "postgres")]
 pub(crate) fn overtaken() -> StoreError {
     StoreError::unavailable(format!("the record changed {ATTEMPTS} times while it was looked at"))
 }
@@ -122,7 +124,7 @@ const WRITTEN: &str = "webhook_events";
 /// another.
 const BESIDE: [(&str, &str); 2] = [("webhook_bodies", "_bodies"), ("webhook_attempts", "_attempts")];
 /// The indexes: what is behind the table's name.
-const INDEXES: [&str; 3] = ["_expires_at", "_suspects", "_due"];
+const INDEXES: [&str; 5] = ["_expires_at", "_suspects", "_due", "_kept", "_history"];
 /// What databases allow for a name is 63 bytes; the index has the longest, with `_expires_at`
 /// behind the table's.
 const LONGEST_NAME: usize = 50;

@@ -184,7 +184,8 @@ impl WorkerHandle {
     ///
     /// ```
     /// # #[cfg(feature = "test-util")] {
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
     /// # use tower_webhook::testing::MemoryInbox;
     /// use std::time::Duration;
     /// use tower_webhook::{

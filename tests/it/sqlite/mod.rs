@@ -1,6 +1,7 @@
 //! The store in a file: the suite, races over several connections, a full disk, and what an
 //! operator does.
 
+mod inbox;
 mod operators;
 mod transactions;
 
@@ -111,6 +112,11 @@ impl StoreHarness for Harness {
 
 tower_webhook::store_suite!(suite, Harness::new().await);
 tower_webhook::store_suite!(suite_in_a_table_of_another_name, Harness::of_another_table().await);
+tower_webhook::inbox_suite!(inbox_suite, Harness::new().await);
+tower_webhook::inbox_suite!(
+    inbox_suite_in_a_table_of_another_name,
+    Harness::of_another_table().await
+);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_48_tasks_over_several_connections_one_wins_each_event_and_round() {

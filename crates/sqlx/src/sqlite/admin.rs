@@ -1,31 +1,45 @@
 //! What an operator asks for.
 
-use sqlx::Row as _;
+use std::time::Duration;
 
-use super::{
-    Connection, Counts, EventId, Key, SqliteStore, StoreAdmin, StoreError, counted, error, nothing, statement,
+use sqlx::sqlite::SqliteRow;
+use tower_webhook::{
+    inbox::{Attempt, Cursor, Filter, InboxAdmin, Letter, Page, PastAttempt},
+    store::{Counts, Effect, Key, Replayed, Stage, StoreAdmin, StoreError, record},
 };
 
+use super::{
+    SqliteStore,
+    connection::{Connection, Statement},
+    desk::Desk,
+    nothing,
+    rows::{self, count, entry, get, of_millis, states, to_millis},
+    statements::{of_key, statement},
+    writer::Write,
+};
+use crate::row::millis;
+
 impl StoreAdmin for SqliteStore {
-    /// Removes up to so many records that are past their retention, the oldest first; how many
-    /// there were. While it does, nobody else can write: keep the batches small (a thousand take
-    /// some ten milliseconds) and pause between them.
+    /// Removes up to so many records that are past their retention, the oldest first, and bodies
+    /// that were [kept](super::SqliteStoreBuilder::keep_bodies) long enough; how many there were.
+    /// While it does, nobody else can write: keep the batches small (a thousand take some tens of
+    /// milliseconds) and pause between them.
     async fn purge(&self, limit: usize) -> Result<u64, StoreError> {
-        let shared = &self.shared;
-        let statement = statement(&shared.sql.purge)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .bind(shared.offset.millis());
-        shared.writer.execute(statement).await
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let kept = millis(self.shared.keep_bodies);
+        self.write(Purge { limit, kept }).await
     }
 
     async fn count(&self, namespace: &str) -> Result<Counts, StoreError> {
         let statement = statement(&self.shared.sql.count)
             .bind(namespace)
             .bind(self.shared.offset.millis());
-        let rows = self.operator().await?.rows(statement).await?;
+        let rows = self.operator_rows(statement).await?;
         let row = rows.first().ok_or_else(nothing)?;
-        let number = |column| row.try_get(column).map(counted).map_err(|failed| error(&failed));
-        Ok(Counts::new(number("claimed")?, number("free")?, number("done")?))
+        Ok(
+            Counts::new(count(row, "claimed")?, count(row, "free")?, count(row, "done")?)
+                .with_dead(count(row, "dead")?),
+        )
     }
 
     /// The longest expired first.
@@ -34,13 +48,164 @@ impl StoreAdmin for SqliteStore {
             .bind(namespace)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .bind(self.shared.offset.millis());
-        let rows = self.operator().await?.rows(statement).await?;
-        rows.iter()
-            .map(|row| {
-                let id: String = row.try_get("id").map_err(|failed| error(&failed))?;
-                Ok(Key::new(namespace, EventId::new(&id).map_err(StoreError::unavailable)?))
-            })
-            .collect()
+        let rows = self.operator_rows(statement).await?;
+        rows.iter().map(|row| rows::key(namespace, row)).collect()
+    }
+}
+
+impl InboxAdmin for SqliteStore {
+    async fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
+        let sql = &self.shared.sql.list;
+        let rows = self.operator_rows(listed(sql, filter, after, limit)).await?;
+        let entries = rows.iter().map(|row| entry(&filter.namespace, row));
+        Ok(Page::new(entries.collect::<Result<_, _>>()?, limit))
+    }
+
+    async fn letter(&self, key: &Key) -> Result<Option<Letter>, StoreError> {
+        let sql = &self.shared.sql;
+        let letter = of_key(&sql.letter, key).bind(self.shared.offset.millis());
+        let operator = self.operator().await?;
+        let rows = operator.rows(letter).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let history = operator.rows(of_key(&sql.history, key)).await?;
+        Ok(Some(Letter::new(
+            entry(key.namespace(), row)?,
+            rows::delivery(row)?,
+            history.iter().map(past).collect::<Result<_, _>>()?,
+        )))
+    }
+
+    async fn replay(&self, key: &Key) -> Result<Replayed, StoreError> {
+        self.write(Replay(key.clone())).await
+    }
+
+    /// In one transaction.
+    async fn replay_all(&self, filter: &Filter, over: Duration) -> Result<u64, StoreError> {
+        self.write(ReplayAll {
+            filter: filter.clone(),
+            over,
+        })
+        .await
+    }
+
+    async fn bury(&self, key: &Key, reason: &str) -> Result<Effect, StoreError> {
+        self.write(Bury {
+            key: key.clone(),
+            reason: reason.to_owned(),
+        })
+        .await
+    }
+}
+
+fn past(row: &SqliteRow) -> Result<PastAttempt, StoreError> {
+    let number = u32::try_from(count(row, "number")?).unwrap_or(u32::MAX);
+    let text = |column| get::<String>(row, column);
+    let attempt = Attempt::new(number, text("outcome")?, text("error")?, text("worker")?);
+    Ok(PastAttempt::new(attempt, of_millis(get(row, "ended_at")?)))
+}
+
+fn listed<'q>(sql: &std::sync::Arc<str>, filter: &'q Filter, after: Option<&'q Cursor>, limit: usize) -> Statement<'q> {
+    statement(sql)
+        .bind(filter.namespace.as_str())
+        .bind(filter.stage.map(states))
+        .bind(filter.topic.as_deref())
+        .bind(filter.since.map(to_millis))
+        .bind(filter.before.map(to_millis))
+        .bind(after.map(|after| to_millis(after.received_at)))
+        .bind(after.map(|after| after.id.as_str()))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
+struct Purge {
+    limit: i64,
+    kept: i64,
+}
+
+impl Write for Purge {
+    type Answer = u64;
+
+    async fn write(&self, desk: &mut Desk<'_>) -> Result<u64, StoreError> {
+        let offset = desk.offset;
+        let expired = statement(&desk.sql.expired).bind(self.limit).bind(offset);
+        let mut purged = 0_i64;
+        for row in desk.rows(expired).await? {
+            let key = rows::key(&get::<String>(&row, "namespace")?, &row)?;
+            if get(&row, "stored")? {
+                desk.delete(&key).await?;
+            } else {
+                desk.execute(of_key(&desk.sql.forget, &key)).await?;
+            }
+            purged += 1;
+        }
+        let kept = statement(&desk.sql.kept)
+            .bind(self.limit.saturating_sub(purged))
+            .bind(offset)
+            .bind(self.kept);
+        for row in desk.rows(kept).await? {
+            let key = rows::key(&get::<String>(&row, "namespace")?, &row)?;
+            desk.forget_delivery(&key).await?;
+            desk.execute(of_key(&desk.sql.drop_body, &key)).await?;
+            purged += 1;
+        }
+        Ok(purged.unsigned_abs())
+    }
+}
+
+struct Replay(Key);
+
+impl Write for Replay {
+    type Answer = Replayed;
+
+    async fn write(&self, desk: &mut Desk<'_>) -> Result<Replayed, StoreError> {
+        desk.wakes = true;
+        desk.change(&self.0, |current, now| record::replay(current, now, now))
+            .await
+    }
+}
+
+struct ReplayAll {
+    filter: Filter,
+    over: Duration,
+}
+
+impl Write for ReplayAll {
+    type Answer = u64;
+
+    async fn write(&self, desk: &mut Desk<'_>) -> Result<u64, StoreError> {
+        let mut filter = self.filter.clone();
+        let list = listed(&desk.sql.list, &filter, None, usize::MAX);
+        let entries = desk.rows(list).await?;
+        let keys: Vec<Key> = entries
+            .iter()
+            .map(|row| entry(&self.filter.namespace, row))
+            .filter(|entry| !matches!(entry, Ok(entry) if entry.stage == Stage::Running))
+            .map(|entry| entry.map(|entry| entry.key))
+            .collect::<Result<_, _>>()?;
+        filter.stage = None;
+        let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
+        let mut replayed = 0;
+        for (number, key) in (0_u32..).zip(&keys) {
+            let after = self.over.saturating_mul(number) / count;
+            let change = |current: Option<&record::Record>, now: std::time::SystemTime| {
+                record::replay(current, now.checked_add(after).unwrap_or(now), now)
+            };
+            replayed += u64::from(desk.change(key, change).await? == Replayed::Applied);
+        }
+        desk.wakes = true;
+        Ok(replayed)
+    }
+}
+
+struct Bury {
+    key: Key,
+    reason: String,
+}
+
+impl Write for Bury {
+    type Answer = Effect;
+
+    async fn write(&self, desk: &mut Desk<'_>) -> Result<Effect, StoreError> {
+        desk.bury(&self.key, &self.reason).await
     }
 }
 
@@ -48,5 +213,9 @@ impl SqliteStore {
     /// A connection of its own, for what may take long.
     async fn operator(&self) -> Result<Connection, StoreError> {
         Connection::open(self.shared.options.clone()).await
+    }
+
+    pub(super) async fn operator_rows(&self, statement: Statement<'_>) -> Result<Vec<SqliteRow>, StoreError> {
+        self.operator().await?.rows(statement).await
     }
 }

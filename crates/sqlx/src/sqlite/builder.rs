@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use sqlx::sqlite::SqliteConnectOptions;
 
@@ -27,6 +27,7 @@ pub struct SqliteStoreBuilder {
     table: Option<String>,
     creates: bool,
     max_pages: Option<u32>,
+    keep_bodies: Duration,
 }
 
 impl SqliteStoreBuilder {
@@ -35,6 +36,7 @@ impl SqliteStoreBuilder {
             table: None,
             creates: true,
             max_pages: None,
+            keep_bodies: Duration::from_secs(7 * 24 * 3600),
         }
     }
 
@@ -62,6 +64,15 @@ impl SqliteStoreBuilder {
         self
     }
 
+    /// How long an inbox keeps the body of a finished event, so that it can be looked at and
+    /// replayed; by default 7 days. Then [`purge`](tower_webhook::store::StoreAdmin::purge) drops
+    /// it. What is not finished, or is dead, is kept in any case.
+    #[must_use]
+    pub fn keep_bodies(mut self, time: Duration) -> Self {
+        self.keep_bodies = time;
+        self
+    }
+
     /// Opens the file, creating it where it is missing.
     ///
     /// # Errors
@@ -78,7 +89,7 @@ impl SqliteStoreBuilder {
             ));
         }
         let options = connection::options(path.as_ref(), self.max_pages);
-        SqliteStore::open_with(options, &table, self.creates).await
+        SqliteStore::open_with(options, &table, self.creates, self.keep_bodies).await
     }
 }
 

@@ -10,13 +10,13 @@ use sqlx::{
     query::Query,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteQueryResult, SqliteRow, SqliteSynchronous},
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use tower_webhook::store::StoreError;
 
 /// How long a statement waits for another process that writes: less than the layer waits for a
 /// store (2 s), so that it is the statement that gives up and not the layer.
-const BUSY: Duration = Duration::from_millis(1500);
+pub(super) const BUSY: Duration = Duration::from_millis(1500);
 /// How long, and after which pause, opening is tried again while another process puts the file into
 /// WAL mode: SQLite does not wait for that by itself.
 const OPENING: Duration = Duration::from_secs(5);
@@ -42,39 +42,51 @@ impl Connection {
 
     /// Runs a statement that gives no rows; how many it changed.
     pub(super) async fn execute(&self, statement: Statement<'_>) -> Result<u64, StoreError> {
-        let mut live = self.live.lock().await;
-        let result = statement.execute(self.in_use(&mut live).await?).await;
-        settled(&mut live, result.as_ref().err());
+        let mut live = self.lock().await;
+        let mut connection = live.take().await?;
+        let result = statement.execute(&mut connection).await;
+        live.give_back(connection, result.as_ref().err());
         result.as_ref().map(SqliteQueryResult::rows_affected).map_err(error)
     }
 
-    /// Runs a statement that gives a row or none.
-    ///
-    /// It is stepped to its end: that is where it commits. `fetch_optional` stops at the first row,
-    /// and whoever stops there never hears that the commit failed.
-    pub(super) async fn row(&self, statement: Statement<'_>) -> Result<Option<SqliteRow>, StoreError> {
-        Ok(self.rows(statement).await?.pop())
-    }
-
+    /// Runs a statement that reads.
     pub(super) async fn rows(&self, statement: Statement<'_>) -> Result<Vec<SqliteRow>, StoreError> {
-        let mut live = self.live.lock().await;
-        let result = statement.fetch_all(self.in_use(&mut live).await?).await;
-        settled(&mut live, result.as_ref().err());
+        let mut live = self.lock().await;
+        let mut connection = live.take().await?;
+        let result = statement.fetch_all(&mut connection).await;
+        live.give_back(connection, result.as_ref().err());
         result.map_err(|failed| error(&failed))
     }
 
-    async fn in_use<'c>(&self, live: &'c mut Option<SqliteConnection>) -> Result<&'c mut SqliteConnection, StoreError> {
-        let connection = match live.take() {
-            Some(connection) => connection,
-            None => open(&self.options).await?,
-        };
-        Ok(live.insert(connection))
+    pub(super) async fn lock(&self) -> Live<'_> {
+        Live {
+            options: &self.options,
+            connection: self.live.lock().await,
+        }
     }
 }
 
-fn settled(live: &mut Option<SqliteConnection>, failed: Option<&sqlx::Error>) {
-    if matches!(failed, Some(sqlx::Error::WorkerCrashed)) {
-        *live = None;
+/// The connection, for whom it is the turn of.
+pub(super) struct Live<'c> {
+    options: &'c SqliteConnectOptions,
+    connection: MutexGuard<'c, Option<SqliteConnection>>,
+}
+
+impl Live<'_> {
+    /// Whoever is dropped with the connection in hand closes it, and what was open on it is rolled
+    /// back.
+    pub(super) async fn take(&mut self) -> Result<SqliteConnection, StoreError> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => open(self.options).await,
+        }
+    }
+
+    /// Gives it back, unless it is dead.
+    pub(super) fn give_back(&mut self, connection: SqliteConnection, failed: Option<&sqlx::Error>) {
+        if !matches!(failed, Some(sqlx::Error::WorkerCrashed)) {
+            *self.connection = Some(connection);
+        }
     }
 }
 
@@ -156,7 +168,7 @@ fn code(error: &sqlx::Error) -> Option<i32> {
     Some(code & 0xff)
 }
 
-fn is_busy(error: &sqlx::Error) -> bool {
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     const BUSY: i32 = 5;
     const LOCKED: i32 = 6;
     matches!(code(error), Some(BUSY | LOCKED))

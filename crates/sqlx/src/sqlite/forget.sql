@@ -1,6 +1,2 @@
--- forget: whatever its state, unless it counts as absent.
--- ?1 namespace  ?2 id  ?3 offset
-DELETE FROM webhook_events
-WHERE namespace = ?1
-  AND id = ?2
-  AND expires_at > CAST(round(unixepoch('subsec') * 1000) AS INTEGER) + ?3
+-- forget: whatever its state. ?1 namespace  ?2 id
+DELETE FROM webhook_events WHERE namespace = ?1 AND id = ?2

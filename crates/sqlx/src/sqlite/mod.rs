@@ -1,31 +1,46 @@
 mod builder;
-mod admin;
-mod complete_in;
 mod connection;
+mod statements;
+mod rows;
+mod desk;
+mod writer;
+mod admin;
+mod inbox;
+mod in_transaction;
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
-use sqlx::{AssertSqlSafe, Row, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, sqlite::SqliteConnectOptions};
+use tokio::sync::Notify;
 
-use tower_webhook::{
-    event::EventId,
-    store::{
-        ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, StoreAdmin, StoreError,
-        StoreIdentity, record,
-    },
+use tower_webhook::store::{
+    ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError, StoreIdentity, record,
 };
 
 pub use self::builder::SqliteStoreBuilder;
-use self::connection::{Connection, Statement, error};
-use crate::row::{ATTEMPTS, Columns, Offset, Seen, Table, counted, millis, overtaken, time};
+use self::{
+    connection::Connection,
+    desk::Desk,
+    rows::{columns, of_millis},
+    statements::{Statements, statement},
+    writer::{Queue, Write},
+};
+use crate::row::{Columns, Offset, Seen, Table};
 
 /// Remembers in a SQLite file: for the processes of one machine, across restarts.
 ///
 /// Clones share the connections. Other processes may open the same file.
 ///
 /// # What it guarantees
-/// Each operation is one atomic statement, in files beside the source ([`SCHEMA`](Self::SCHEMA) is
-/// the table's). The file is in WAL mode with `synchronous=FULL`, read back on every connection: a
+/// Each operation is atomic: it reads the record, lets [`record`](tower_webhook::store::record)
+/// decide, and writes, in one transaction ([`SCHEMA`](Self::SCHEMA) has the tables). What waits for
+/// the file at the same time shares a transaction, and nothing is answered before its commit is on
+/// the disk. The file is in WAL mode with `synchronous=FULL`, read back on every connection: a
 /// store that did not get them does not open.
 ///
 /// - The process dies (`kill -9`): every acknowledged event stays recorded. A claim holds until its
@@ -47,8 +62,8 @@ use crate::row::{ATTEMPTS, Columns, Offset, Seen, Table, counted, millis, overta
 ///
 /// # Cost
 /// No round trips: SQLite runs in this process, on threads of its own. A claim and its completion
-/// are two commits, and each waits for the disk. They queue for one writer. A duplicate of a
-/// finished event is a statement that changes nothing and a read.
+/// are two commits, and each waits for the disk; under load, all that wait share one. A duplicate
+/// of a finished event writes nothing.
 ///
 /// # Cancel safety
 /// An operation whose future is dropped is applied or not, as a whole. Once it began it may still
@@ -60,8 +75,13 @@ use crate::row::{ATTEMPTS, Columns, Offset, Seen, Table, counted, millis, overta
 /// by `sqlite3 webhooks.db ".backup copy.db"` or `VACUUM INTO`, and not by `cp`.
 ///
 /// # Growth
-/// Rows past their retention count as absent and stay until [`purge`](StoreAdmin::purge) removes
-/// them; call it now and then.
+/// Rows past their retention count as absent and stay until
+/// [`purge`](tower_webhook::store::StoreAdmin::purge) removes them; call it now and then. It also
+/// drops the bodies of an inbox that were [kept](SqliteStoreBuilder::keep_bodies) long enough.
+///
+/// # As an inbox
+/// It is an [`Inbox`](tower_webhook::inbox::Inbox). A worker of this process is woken by a deposit
+/// at once, one of another process on this machine within 50 ms.
 ///
 /// # Examples
 /// ```
@@ -109,40 +129,14 @@ struct Shared {
     /// and lets the others poll.
     writer: Connection,
     reader: Connection,
+    /// What waits for the writer.
+    queue: Queue,
+    /// Told when a delivery may have become due.
+    changed: Arc<Notify>,
+    is_watched: AtomicBool,
     offset: Offset,
     identity: StoreIdentity,
-}
-
-/// The statements, for the table that was chosen.
-struct Statements {
-    claim: Arc<str>,
-    renew: Arc<str>,
-    release: Arc<str>,
-    complete: Arc<str>,
-    finish: Arc<str>,
-    read: Arc<str>,
-    forget: Arc<str>,
-    purge: Arc<str>,
-    count: Arc<str>,
-    expired_claims: Arc<str>,
-}
-
-impl Statements {
-    fn of(table: &Table) -> Self {
-        let of = |sql| table.in_statement(sql).into();
-        Self {
-            claim: of(include_str!("claim.sql")),
-            renew: of(include_str!("renew.sql")),
-            release: of(include_str!("release.sql")),
-            complete: of(include_str!("complete.sql")),
-            finish: of(include_str!("finish.sql")),
-            read: of(include_str!("read.sql")),
-            forget: of(include_str!("forget.sql")),
-            purge: of(include_str!("purge.sql")),
-            count: of(include_str!("count.sql")),
-            expired_claims: of(include_str!("expired_claims.sql")),
-        }
-    }
+    keep_bodies: Duration,
 }
 
 impl SqliteStore {
@@ -164,22 +158,31 @@ impl SqliteStore {
         SqliteStoreBuilder::new()
     }
 
-    async fn open_with(options: SqliteConnectOptions, table: &Table, creates: bool) -> Result<Self, StoreError> {
-        let writer = Connection::open(options.clone()).await?;
+    async fn open_with(
+        options: SqliteConnectOptions,
+        table: &Table,
+        creates: bool,
+        keep_bodies: Duration,
+    ) -> Result<Self, StoreError> {
+        let reader = Connection::open(options.clone()).await?;
         if creates {
             // One at a time: what one process has created is there for the other.
             let schema = AssertSqlSafe(table.in_statement(Self::SCHEMA));
-            let created = writer.execute(sqlx::query(schema).persistent(false)).await;
+            let created = reader.execute(sqlx::query(schema).persistent(false)).await;
             created.map_err(|failed| another(&failed))?;
         }
         let store = Self {
             shared: Arc::new(Shared {
                 sql: Statements::of(table),
                 identity: builder::identity(&options, table),
-                reader: Connection::open(options.clone()).await?,
+                writer: Connection::open(options.clone().busy_timeout(Duration::ZERO)).await?,
                 options: options.create_if_missing(false),
-                writer,
+                reader,
+                queue: Queue::default(),
+                changed: Arc::default(),
+                is_watched: AtomicBool::new(false),
                 offset: Offset::default(),
+                keep_bodies,
             }),
         };
         // Whatever table is there has the columns, or this says what it lacks.
@@ -190,8 +193,17 @@ impl SqliteStore {
     /// Moves the store's time on, as far as this store and its clones see it.
     #[cfg(feature = "test-util")]
     #[doc(hidden)]
-    pub fn advance(&self, by: std::time::Duration) {
+    pub fn advance(&self, by: Duration) {
         self.shared.offset.advance(by);
+        self.shared.changed.notify_waiters();
+    }
+
+    /// How many operations wait for the next transaction.
+    #[cfg(feature = "test-util")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.queue.len()
     }
 
     async fn see(&self, namespace: &str, id: &str) -> Result<Seen, StoreError> {
@@ -199,10 +211,10 @@ impl SqliteStore {
             .bind(namespace)
             .bind(id)
             .bind(self.shared.offset.millis());
-        let row = self.shared.reader.row(statement).await?.ok_or_else(nothing)?;
-        let (now, columns) = columns(&row).map_err(|failed| error(&failed))?;
+        let rows = self.shared.reader.rows(statement).await?;
+        let (now, columns) = columns(rows.first().ok_or_else(nothing)?)?;
         Ok(Seen {
-            now: time(now),
+            now: of_millis(now),
             record: columns.map(Columns::into_record).transpose()?,
         })
     }
@@ -211,96 +223,74 @@ impl SqliteStore {
         self.see(key.namespace(), key.id().as_str()).await
     }
 
-    fn of_claim_request<'q>(sql: &Arc<str>, claim_request: &'q ClaimRequest) -> Statement<'q> {
-        of_key(sql, &claim_request.key)
-            .bind(claim_request.token.to_bytes().to_vec())
-            .bind(claim_request.fingerprint.to_bytes().to_vec())
+    async fn write<W: Write>(&self, write: W) -> Result<W::Answer, StoreError> {
+        writer::write(&self.shared, write).await
     }
+}
 
-    /// DONE from any state.
-    async fn handled(&self, claim_request: &ClaimRequest) -> Result<bool, StoreError> {
-        let shared = &self.shared;
-        let statement = of_key(&shared.sql.complete, &claim_request.key)
-            .bind(claim_request.fingerprint.to_bytes().to_vec())
-            .bind(millis(claim_request.retention))
-            .bind(shared.offset.millis());
-        Ok(shared.writer.row(statement).await?.is_some())
+/// What changes the record of a claim request.
+enum Operation {
+    Renew,
+    Complete(Completion),
+    Release,
+}
+
+impl Write for ClaimRequest {
+    type Answer = Claimed;
+
+    async fn write(&self, desk: &mut Desk<'_>) -> Result<Claimed, StoreError> {
+        desk.change(&self.key, |current, now| record::claim(current, self, now))
+            .await
     }
+}
 
-    /// DONE, for the holder.
-    fn finish<'q>(&self, claim_request: &'q ClaimRequest, state: &'static str) -> Statement<'q> {
-        Self::of_claim_request(&self.shared.sql.finish, claim_request)
-            .bind(millis(claim_request.retention))
-            .bind(self.shared.offset.millis())
-            .bind(state)
+impl Write for (ClaimRequest, Operation) {
+    type Answer = Effect;
+
+    async fn write(&self, desk: &mut Desk<'_>) -> Result<Effect, StoreError> {
+        let (request, operation) = self;
+        desk.wakes |= matches!(operation, Operation::Release);
+        desk.change(&request.key, |current, now| match operation {
+            Operation::Renew => record::renew(current, request, now),
+            Operation::Complete(completion) => record::complete(current, request, *completion, now),
+            Operation::Release => record::release(current, request, now),
+        })
+        .await
+    }
+}
+
+struct Forget(Key);
+
+impl Write for Forget {
+    type Answer = Effect;
+
+    async fn write(&self, desk: &mut Desk<'_>) -> Result<Effect, StoreError> {
+        desk.forget(&self.0).await
     }
 }
 
 impl IdempotencyStore for SqliteStore {
     async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
-        let shared = &self.shared;
-        for _ in 0..ATTEMPTS {
-            let statement = Self::of_claim_request(&shared.sql.claim, claim_request)
-                .bind(millis(claim_request.lease))
-                .bind(millis(claim_request.retention))
-                .bind(shared.offset.millis());
-            if let Some(row) = shared.writer.row(statement).await? {
-                let number = |column| row.try_get(column).map(counted).map_err(|failed| error(&failed));
-                return Ok(Claimed::Acquired {
-                    generation: number("generation")?,
-                    attempts: u32::try_from(number("attempts")?).unwrap_or(u32::MAX),
-                });
-            }
-            let seen = self.see_key(&claim_request.key).await?;
-            let change = record::claim(seen.record.as_ref(), claim_request, seen.now);
-            if change.write.is_none() {
-                return Ok(change.answer);
-            }
-            // What refused it is gone by now.
+        // A duplicate waits for nobody who writes.
+        let seen = self.see_key(&claim_request.key).await?;
+        let change = record::claim(seen.record.as_ref(), claim_request, seen.now);
+        if change.write.is_none() {
+            return Ok(change.answer);
         }
-        Err(overtaken())
+        self.write(claim_request.clone()).await
     }
 
     async fn renew(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
-        let shared = &self.shared;
-        let statement = Self::of_claim_request(&shared.sql.renew, claim_request)
-            .bind(millis(claim_request.lease))
-            .bind(millis(claim_request.retention))
-            .bind(shared.offset.millis());
-        shared.writer.execute(statement).await.map(effect)
+        self.write((claim_request.clone(), Operation::Renew)).await
     }
 
     async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Effect, StoreError> {
-        for _ in 0..ATTEMPTS {
-            let written = match completion {
-                Completion::Handled => self.handled(claim_request).await?,
-                // For the holder alone.
-                _ => {
-                    self.shared
-                        .writer
-                        .execute(self.finish(claim_request, completion.as_str()))
-                        .await?
-                        > 0
-                }
-            };
-            if written {
-                return Ok(Effect::Applied);
-            }
-            let seen = self.see_key(&claim_request.key).await?;
-            let change = record::complete(seen.record.as_ref(), claim_request, completion, seen.now);
-            if change.write.is_none() {
-                return Ok(change.answer);
-            }
-        }
-        Err(overtaken())
+        self.write((claim_request.clone(), Operation::Complete(completion)))
+            .await
     }
 
     async fn release(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
-        let shared = &self.shared;
-        let statement = Self::of_claim_request(&shared.sql.release, claim_request)
-            .bind(millis(claim_request.retention))
-            .bind(shared.offset.millis());
-        shared.writer.execute(statement).await.map(effect)
+        self.write((claim_request.clone(), Operation::Release)).await
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -309,9 +299,7 @@ impl IdempotencyStore for SqliteStore {
     }
 
     async fn forget(&self, key: &Key) -> Result<Effect, StoreError> {
-        let shared = &self.shared;
-        let statement = of_key(&shared.sql.forget, key).bind(shared.offset.millis());
-        shared.writer.execute(statement).await.map(effect)
+        self.write(Forget(key.clone())).await
     }
 
     fn identity(&self) -> Option<StoreIdentity> {
@@ -328,18 +316,6 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-fn statement<'q>(sql: &Arc<str>) -> Statement<'q> {
-    sqlx::query(AssertSqlSafe(Arc::clone(sql)))
-}
-
-fn of_key<'q>(sql: &Arc<str>, key: &'q Key) -> Statement<'q> {
-    statement(sql).bind(key.namespace()).bind(key.id().as_str())
-}
-
-fn effect(rows: u64) -> Effect {
-    if rows > 0 { Effect::Applied } else { Effect::NotHeld }
-}
-
 /// The table is none of ours, most likely.
 fn another(failed: &StoreError) -> StoreError {
     StoreError::unavailable(format!(
@@ -349,27 +325,4 @@ fn another(failed: &StoreError) -> StoreError {
 
 fn nothing() -> StoreError {
     StoreError::unavailable("SQLite gave no row; expected one")
-}
-
-/// The time, and the row's columns if there is a row.
-fn columns(row: &sqlx::sqlite::SqliteRow) -> Result<(i64, Option<Columns>), sqlx::Error> {
-    let micros = |millis: i64| millis.saturating_mul(1000);
-    let now = micros(row.try_get("now")?);
-    let Some(state) = row.try_get("state")? else {
-        return Ok((now, None));
-    };
-    let columns = Columns {
-        state,
-        fingerprint: row.try_get("fingerprint")?,
-        token: row.try_get("token")?,
-        generation: row.try_get("generation")?,
-        attempts: row.try_get("attempts")?,
-        changed_at: micros(row.try_get("changed_at")?),
-        lease_until: row.try_get::<Option<i64>, _>("lease_until")?.map(micros),
-        expires_at: micros(row.try_get("expires_at")?),
-        stored: false,
-        due_at: None,
-        crashes: 0,
-    };
-    Ok((now, Some(columns)))
 }

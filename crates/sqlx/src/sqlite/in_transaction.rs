@@ -1,11 +1,19 @@
+//! In a transaction of the application's: effect and DONE, or a deposit.
+
 use sqlx::SqliteTransaction;
-use tower_webhook::{delivery::Claim, store::StoreError};
+use tower_webhook::{
+    delivery::Claim,
+    inbox::Deposit,
+    store::{Deposited, StoreError},
+};
 
 use super::{
     SqliteStore,
     connection::{error, waits_for_the_disk},
+    desk::Desk,
+    statements::of_key,
 };
-use crate::row::lost;
+use crate::row::{lost, millis};
 
 impl SqliteStore {
     /// Completes the event in the transaction that has the handler's effect: either both are there,
@@ -107,10 +115,74 @@ impl SqliteStore {
     pub async fn complete_in(&self, claim: &Claim, transaction: &mut SqliteTransaction<'_>) -> Result<(), StoreError> {
         let claim_request = claim.hand_over_completion();
         waits_for_the_disk(transaction).await?;
-        match self.finish(claim_request, "handled").execute(&mut **transaction).await {
+        let finish = of_key(&self.shared.sql.complete_in, &claim_request.key)
+            .bind(claim_request.token.to_bytes().to_vec())
+            .bind(claim_request.fingerprint.to_bytes().to_vec())
+            .bind(millis(claim_request.retention))
+            .bind(self.shared.offset.millis());
+        match finish.execute(&mut **transaction).await {
             Ok(result) if result.rows_affected() == 0 => Err(lost(claim_request)),
             Ok(_) => Ok(()),
             Err(failed) => Err(error(&failed)),
         }
+    }
+
+    /// Stores a delivery in a transaction of the application's: what the application writes and the
+    /// delivery are both there, or neither. The door for events that the application makes itself,
+    /// or has fetched.
+    ///
+    /// The transaction has to be one of the file that the store uses, begun with `BEGIN IMMEDIATE`,
+    /// on a connection with `synchronous=FULL`. Workers see the delivery once it is committed.
+    ///
+    /// # Errors
+    /// The connection does not wait for the disk, or the database did not answer. Roll back in any
+    /// case.
+    ///
+    /// # Examples
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// use sqlx::SqlitePool;
+    /// use tower_webhook::{
+    ///     event::{EventId, Fingerprint}, inbox::{Deposit, Inbox, StoredDelivery},
+    ///     store::{Deposited, Key},
+    /// };
+    /// use tower_webhook_sqlx::SqliteStore;
+    ///
+    /// # let folder = format!("tower-webhook doc deposit {}", std::process::id());
+    /// # let folder = std::env::temp_dir().join(folder);
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// # let path = folder.join("app.db");
+    /// let store = SqliteStore::open(&path).await?;
+    /// let pool = SqlitePool::connect(&format!("sqlite:{}", path.display())).await?;
+    ///
+    /// let body = &br#"{"id":"1","topic":"transfer_completed"}"#[..];
+    /// let delivery = StoredDelivery::new("transfer_completed", Default::default(), body);
+    /// let key = Key::new("dwolla", EventId::new("1")?);
+    /// let deposit = Deposit::new(key, Fingerprint::of(["transfer_completed"]), delivery);
+    ///
+    /// let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    /// // … what the application writes …
+    /// assert_eq!(store.deposit_in(&deposit, &mut transaction).await?, Deposited::Stored);
+    /// transaction.commit().await?;
+    /// assert_eq!(store.backlog("dwolla", 10).await?.due, 1);
+    /// # drop((store, pool));
+    /// # std::fs::remove_dir_all(&folder).unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn deposit_in(
+        &self,
+        deposit: &Deposit,
+        transaction: &mut SqliteTransaction<'_>,
+    ) -> Result<Deposited, StoreError> {
+        waits_for_the_disk(transaction).await?;
+        let mut desk = Desk {
+            connection: transaction,
+            sql: &self.shared.sql,
+            offset: self.shared.offset.millis(),
+            wakes: false,
+        };
+        desk.deposit(deposit).await
     }
 }

@@ -1,15 +1,17 @@
--- complete, for who holds the claim alone: a rejected event, or one whose effect is in the same
--- transaction. ?1 namespace  ?2 id  ?3 token  ?4 fingerprint  ?5 retention  ?6 offset  ?7 'handled'
--- or 'rejected'
+-- complete, in the transaction of the effect: for who holds the claim alone, and if no row changes
+-- the transaction has to be rolled back.
+-- ?1 namespace  ?2 id  ?3 token  ?4 fingerprint  ?5 retention  ?6 offset
 WITH clock (now) AS (
     SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER) + ?6
 )
 UPDATE webhook_events AS event
-SET state       = ?7,
+SET state       = 'handled',
     token       = NULL,
     lease_until = NULL,
     changed_at  = now,
-    expires_at  = now + ?5
+    expires_at  = now + ?5,
+    due_at      = NULL,
+    crashes     = 0
 FROM clock
 WHERE event.namespace = ?1
   AND event.id = ?2

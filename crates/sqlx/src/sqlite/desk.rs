@@ -1,0 +1,240 @@
+//! A transaction, and each operation in it: read the record, let the transition table decide, write
+//! what it says.
+
+use std::time::SystemTime;
+
+use sqlx::{SqliteConnection, sqlite::SqliteRow};
+use tower_webhook::{
+    event::Fingerprint,
+    inbox::{Attempt, Deposit, End, Settlement, TakeRequest, Taken},
+    store::{Deposited, Effect, Key, Record, StoreError, record},
+};
+
+use super::{
+    connection::{Statement, error},
+    rows::{self, Written, attempts, columns, get, json_of, of_millis, to_millis},
+    statements::{Statements, of_key, statement},
+};
+use crate::row::{Columns, millis};
+
+/// A connection with a transaction that is open on it.
+pub(super) struct Desk<'d> {
+    pub(super) connection: &'d mut SqliteConnection,
+    pub(super) sql: &'d Statements,
+    pub(super) offset: i64,
+    /// Whether a worker may find something that is due.
+    pub(super) wakes: bool,
+}
+
+/// A record, and the row it was read from.
+pub(super) struct Found {
+    pub(super) now: SystemTime,
+    millis: i64,
+    row: Option<Columns>,
+    pub(super) record: Option<Record>,
+}
+
+impl Desk<'_> {
+    pub(super) async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
+        let result = statement.execute(&mut *self.connection).await;
+        result.map(|done| done.rows_affected()).map_err(|failed| error(&failed))
+    }
+
+    pub(super) async fn rows(&mut self, statement: Statement<'_>) -> Result<Vec<SqliteRow>, StoreError> {
+        statement
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(|failed| error(&failed))
+    }
+
+    pub(super) async fn find(&mut self, key: &Key) -> Result<Found, StoreError> {
+        let read = of_key(&self.sql.read, key).bind(self.offset);
+        let rows = self.rows(read).await?;
+        let (millis, row) = columns(rows.first().ok_or_else(super::nothing)?)?;
+        let record = row.clone().map(Columns::into_record).transpose()?;
+        Ok(Found {
+            now: of_millis(millis),
+            millis,
+            row,
+            record,
+        })
+    }
+
+    /// What the transition table makes of a record.
+    pub(super) async fn change<A>(
+        &mut self,
+        key: &Key,
+        transition: impl FnOnce(Option<&Record>, SystemTime) -> record::Change<A>,
+    ) -> Result<A, StoreError> {
+        let found = self.find(key).await?;
+        let change = transition(found.record.as_ref(), found.now);
+        if let Some(record) = change.write {
+            self.write(key, &record, &found).await?;
+        }
+        Ok(change.answer)
+    }
+
+    async fn write(&mut self, key: &Key, record: &Record, found: &Found) -> Result<(), StoreError> {
+        let was_stored = found.row.as_ref().is_some_and(|row| row.stored);
+        if was_stored && record.schedule.is_none() {
+            // It has expired, and another delivery of its event came, which is not stored.
+            self.forget_delivery(key).await?;
+        }
+        let before = found.row.as_ref().filter(|_| {
+            let expired = found.record.as_ref().is_none_or(|record| record.is_expired(found.now));
+            !expired
+        });
+        let written = Written::of(record, before, found.millis);
+        let schedule = record.schedule;
+        let write = of_key(&self.sql.write, key)
+            .bind(written.state)
+            .bind(record.fingerprint.to_bytes().to_vec())
+            .bind(written.token)
+            .bind(written.generation)
+            .bind(written.attempts)
+            .bind(written.changed_at)
+            .bind(written.lease_until)
+            .bind(to_millis(record.expires))
+            .bind(schedule.is_some())
+            .bind(schedule.and_then(|schedule| schedule.due_at).map(to_millis))
+            .bind(schedule.map_or(0, |schedule| i64::from(schedule.crashes)));
+        self.execute(write).await?;
+        Ok(())
+    }
+
+    pub(super) async fn forget(&mut self, key: &Key) -> Result<Effect, StoreError> {
+        let found = self.find(key).await?;
+        if found.record.is_none_or(|record| record.is_expired(found.now)) {
+            return Ok(Effect::NotHeld);
+        }
+        self.delete(key).await?;
+        Ok(Effect::Applied)
+    }
+
+    pub(super) async fn delete(&mut self, key: &Key) -> Result<(), StoreError> {
+        let forget = of_key(&self.sql.forget, key);
+        self.execute(forget).await?;
+        self.forget_delivery(key).await
+    }
+
+    pub(super) async fn forget_delivery(&mut self, key: &Key) -> Result<(), StoreError> {
+        let body = of_key(&self.sql.forget_body, key);
+        self.execute(body).await?;
+        let attempts = of_key(&self.sql.forget_attempts, key);
+        self.execute(attempts).await?;
+        Ok(())
+    }
+
+    pub(super) async fn deposit(&mut self, deposit: &Deposit) -> Result<Deposited, StoreError> {
+        let key = &deposit.key;
+        let found = self.find(key).await?;
+        let change = record::deposit(found.record.as_ref(), deposit.fingerprint, found.now);
+        let Some(record) = change.write else {
+            return Ok(change.answer);
+        };
+        if found.row.as_ref().is_some_and(|row| row.stored) {
+            let attempts = of_key(&self.sql.forget_attempts, key);
+            self.execute(attempts).await?;
+        }
+        self.write(key, &record, &found).await?;
+        let delivery = &deposit.delivery;
+        let body = of_key(&self.sql.store_body, key)
+            .bind(found.millis)
+            .bind(delivery.topic.as_str())
+            .bind(i64::try_from(delivery.secret_index).unwrap_or(i64::MAX))
+            .bind(delivery.headers_text())
+            .bind(&delivery.body[..]);
+        self.execute(body).await?;
+        self.wakes = true;
+        Ok(change.answer)
+    }
+
+    pub(super) async fn take(&mut self, request: &TakeRequest) -> Result<Vec<Taken>, StoreError> {
+        let sql = match (&request.id, request.suspects) {
+            (Some(_), _) => &self.sql.due_one,
+            (None, true) => &self.sql.due_suspects,
+            (None, false) => &self.sql.due_fresh,
+        };
+        let mut due = statement(sql)
+            .bind(&*request.namespace)
+            .bind(self.offset)
+            .bind(i64::try_from(request.limit).unwrap_or(i64::MAX));
+        if let Some(id) = &request.id {
+            due = due.bind(id.as_str());
+        }
+        let rows = self.rows(due).await?;
+        let Some(first) = rows.first() else {
+            return Ok(Vec::new());
+        };
+        let now: i64 = get(first, "now")?;
+        let taken: Vec<Taken> = rows.iter().map(|row| taken(request, row)).collect::<Result<_, _>>()?;
+        let hold = statement(&self.sql.hold)
+            .bind(&*request.namespace)
+            .bind(request.token.to_bytes().to_vec())
+            .bind(millis(request.lease))
+            .bind(now)
+            .bind(json_of(taken.iter().map(|taken| taken.claim_request.key.id())));
+        self.execute(hold).await?;
+        Ok(taken)
+    }
+
+    pub(super) async fn settle(&mut self, settlement: &Settlement) -> Result<Effect, StoreError> {
+        let request = &settlement.claim_request;
+        let found = self.find(&request.key).await?;
+        let (current, now) = (found.record.as_ref(), found.now);
+        let change = match settlement.end {
+            End::Complete(completion) => record::complete(current, request, completion, now),
+            End::PutBack { after, is_counted } => record::put_back(current, request, after, is_counted, now),
+            End::Bury => record::bury(current, request, now),
+            _ => return Err(StoreError::unavailable("it does not know this end of a run")),
+        };
+        if let Some(record) = change.write {
+            self.write(&request.key, &record, &found).await?;
+            self.wakes |= matches!(settlement.end, End::PutBack { .. });
+            if let Some(attempt) = &settlement.attempt {
+                self.note(&request.key, attempt, found.millis).await?;
+            }
+        }
+        Ok(change.answer)
+    }
+
+    pub(super) async fn bury(&mut self, key: &Key, reason: &str) -> Result<Effect, StoreError> {
+        let found = self.find(key).await?;
+        let change = record::bury_unfinished(found.record.as_ref(), found.now);
+        if let Some(record) = change.write {
+            self.write(key, &record, &found).await?;
+            let number = found.row.as_ref().map_or(0, |row| row.attempts);
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            let attempt = Attempt::new(number, "buried", reason, "operator");
+            self.note(key, &attempt, found.millis).await?;
+        }
+        Ok(change.answer)
+    }
+
+    async fn note(&mut self, key: &Key, attempt: &Attempt, now: i64) -> Result<(), StoreError> {
+        let note = of_key(&self.sql.note_attempt, key)
+            .bind(i64::from(attempt.number))
+            .bind(now)
+            .bind(attempt.outcome.as_str())
+            .bind(attempt.error.as_str())
+            .bind(attempt.worker.as_str());
+        self.execute(note).await?;
+        Ok(())
+    }
+}
+
+fn taken(request: &TakeRequest, row: &SqliteRow) -> Result<Taken, StoreError> {
+    let fingerprint: Vec<u8> = get(row, "fingerprint")?;
+    let fingerprint = Fingerprint::from_bytes(crate::row::sixteen(&fingerprint, "fingerprint")?);
+    let (attempts, crashes) = attempts(row)?;
+    let was_claimed = get::<String>(row, "state")? == "claimed";
+    let generation = rows::count(row, "generation")?.saturating_add(1);
+    let key = rows::key(&request.namespace, row)?;
+    Ok(Taken::new(request, key, fingerprint, rows::delivery(row)?)
+        .with_counts(
+            generation,
+            attempts.saturating_add(1),
+            crashes.saturating_add(u32::from(was_claimed)),
+        )
+        .with_received_at(of_millis(get(row, "received_at")?)))
+}

@@ -1,0 +1,150 @@
+//! The inbox.
+
+use std::{
+    future::Future,
+    sync::{Arc, Weak, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::time::sleep;
+use tower_webhook::{
+    inbox::{Backlog, Deposit, Inbox, Settlement, TakeRequest, Taken},
+    store::{Deposited, Effect, StoreError, record},
+};
+
+use super::{
+    Shared, SqliteStore,
+    desk::Desk,
+    nothing,
+    rows::{count, get, of_millis},
+    statements::statement,
+    writer::Write,
+};
+
+/// How often it is looked whether another process has written. It costs no access to the disk.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+impl Inbox for SqliteStore {
+    async fn deposit(&self, deposit: &Deposit) -> Result<Deposited, StoreError> {
+        // A copy waits for nobody who writes.
+        let seen = self.see_key(&deposit.key).await?;
+        let change = record::deposit(seen.record.as_ref(), deposit.fingerprint, seen.now);
+        if change.write.is_none() {
+            return Ok(change.answer);
+        }
+        self.write(deposit.clone()).await
+    }
+
+    async fn take(&self, request: &TakeRequest) -> Result<Vec<Taken>, StoreError> {
+        self.write(request.clone()).await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Effect>, StoreError> {
+        self.write(settlements.to_vec()).await
+    }
+
+    async fn backlog(&self, namespace: &str, up_to: u64) -> Result<Backlog, StoreError> {
+        let statement = statement(&self.shared.sql.backlog)
+            .bind(namespace)
+            .bind(self.shared.offset.millis())
+            .bind(i64::try_from(up_to).unwrap_or(i64::MAX));
+        let rows = self.operator_rows(statement).await?;
+        let row = rows.first().ok_or_else(nothing)?;
+        let now = of_millis(get(row, "now")?);
+        let first_due: Option<i64> = get(row, "first_due")?;
+        let backlog = Backlog::new(
+            count(row, "due")?,
+            count(row, "scheduled")?,
+            count(row, "running")?,
+            count(row, "dead")?,
+        );
+        Ok(backlog.with_oldest_due(first_due.and_then(|due| now.duration_since(of_millis(due)).ok())))
+    }
+
+    /// Hears of this process's deposits at once, and looks every 50 ms whether another process has
+    /// written.
+    fn changed(&self) -> impl Future<Output = ()> + Send {
+        self.watch();
+        Arc::clone(&self.shared.changed).notified_owned()
+    }
+}
+
+impl Write for Deposit {
+    type Answer = Deposited;
+
+    async fn write(&self, desk: &mut Desk<'_>) -> Result<Deposited, StoreError> {
+        desk.deposit(self).await
+    }
+}
+
+impl Write for TakeRequest {
+    type Answer = Vec<Taken>;
+
+    async fn write(&self, desk: &mut Desk<'_>) -> Result<Vec<Taken>, StoreError> {
+        desk.take(self).await
+    }
+}
+
+impl Write for Vec<Settlement> {
+    type Answer = Vec<Effect>;
+
+    async fn write(&self, desk: &mut Desk<'_>) -> Result<Vec<Effect>, StoreError> {
+        let mut effects = Self::Answer::with_capacity(self.len());
+        for settlement in self {
+            effects.push(desk.settle(settlement).await?);
+        }
+        Ok(effects)
+    }
+}
+
+impl SqliteStore {
+    /// Looks for what other processes write, in a task that ends with the store.
+    fn watch(&self) {
+        if self.shared.is_watched.load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if !self.shared.is_watched.swap(true, Ordering::Relaxed) {
+            let watching = Watching(Arc::downgrade(&self.shared));
+            runtime.spawn(watching.look());
+        }
+    }
+}
+
+/// Where the task ends before its time, with its runtime say, the next who waits begins anew.
+struct Watching(Weak<Shared>);
+
+impl Watching {
+    async fn look(self) {
+        let mut last = None;
+        while let Some(shared) = self.0.upgrade() {
+            let version = version(&shared).await;
+            if version.is_some() && last.is_some() && version != last {
+                shared.changed.notify_waiters();
+            }
+            last = version.or(last);
+            drop(shared);
+            sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.is_watched.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Changes with each commit over another connection than the reader's.
+async fn version(shared: &Shared) -> Option<i64> {
+    let rows = shared.reader.rows(sqlx::query("PRAGMA data_version")).await.ok()?;
+    get_version(rows.first()?)
+}
+
+fn get_version(row: &sqlx::sqlite::SqliteRow) -> Option<i64> {
+    sqlx::Row::try_get(row, 0).ok()
+}

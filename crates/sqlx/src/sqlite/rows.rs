@@ -1,0 +1,181 @@
+//! What comes back, and what a record is as a row.
+
+use std::time::SystemTime;
+
+use sqlx::{Row as _, sqlite::SqliteRow};
+use tower_webhook::{
+    event::EventId,
+    inbox::{Entry, StoredDelivery},
+    store::{Completion, Key, Record, Stage, State, StoreError},
+};
+
+use super::connection::error;
+use crate::row::{Columns, time};
+
+pub(super) fn micros(millis: i64) -> i64 {
+    millis.saturating_mul(1000)
+}
+
+/// A time as the table has it, rounded up so that nothing ends early.
+pub(super) fn to_millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
+}
+
+pub(super) fn of_millis(millis: i64) -> SystemTime {
+    time(micros(millis))
+}
+
+pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &str) -> Result<T, StoreError>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    row.try_get(column).map_err(|failed| error(&failed))
+}
+
+pub(super) fn key(namespace: &str, row: &SqliteRow) -> Result<Key, StoreError> {
+    let id: String = get(row, "id")?;
+    Ok(Key::new(namespace, EventId::new(&id).map_err(StoreError::unavailable)?))
+}
+
+pub(super) fn count(row: &SqliteRow, column: &str) -> Result<u64, StoreError> {
+    get(row, column).map(crate::row::counted)
+}
+
+fn small(row: &SqliteRow, column: &str) -> Result<u32, StoreError> {
+    Ok(u32::try_from(count(row, column)?).unwrap_or(u32::MAX))
+}
+
+/// Attempts and crashes.
+pub(super) fn attempts(row: &SqliteRow) -> Result<(u32, u32), StoreError> {
+    Ok((small(row, "attempts")?, small(row, "crashes")?))
+}
+
+/// The time, and the row's columns if there is a row.
+pub(super) fn columns(row: &SqliteRow) -> Result<(i64, Option<Columns>), StoreError> {
+    let now = get(row, "now")?;
+    let Some(state) = get(row, "state")? else {
+        return Ok((now, None));
+    };
+    let columns = Columns {
+        state,
+        fingerprint: get(row, "fingerprint")?,
+        token: get(row, "token")?,
+        generation: get(row, "generation")?,
+        attempts: get(row, "attempts")?,
+        changed_at: micros(get(row, "changed_at")?),
+        lease_until: get::<Option<i64>>(row, "lease_until")?.map(micros),
+        expires_at: micros(get(row, "expires_at")?),
+        stored: get(row, "stored")?,
+        due_at: get::<Option<i64>>(row, "due_at")?.map(micros),
+        crashes: get(row, "crashes")?,
+    };
+    Ok((now, Some(columns)))
+}
+
+pub(super) fn entry(namespace: &str, row: &SqliteRow) -> Result<Entry, StoreError> {
+    let stage = match get::<String>(row, "state")?.as_str() {
+        "claimed" => Stage::Running,
+        "free" => Stage::Waiting,
+        "dead" => Stage::Dead,
+        _ => Stage::Done,
+    };
+    let (attempts, crashes) = attempts(row)?;
+    let due_at: Option<i64> = get(row, "due_at")?;
+    let topic: String = get(row, "topic")?;
+    let received_at = of_millis(get(row, "received_at")?);
+    let attempts = if stage == Stage::Done { 0 } else { attempts };
+    Ok(Entry::new(key(namespace, row)?, topic, stage, received_at)
+        .with_attempts(attempts, crashes)
+        .with_due_at(due_at.map(of_millis)))
+}
+
+pub(super) fn delivery(row: &SqliteRow) -> Result<StoredDelivery, StoreError> {
+    let topic: String = get(row, "topic")?;
+    let secret_index = usize::try_from(count(row, "secret_index")?).unwrap_or(usize::MAX);
+    let headers: Vec<u8> = get(row, "headers")?;
+    let body: Vec<u8> = get(row, "body")?;
+    Ok(StoredDelivery::from_text(topic, secret_index, &headers, body))
+}
+
+/// The states of a stage, as the table names them, in a JSON array.
+pub(super) fn states(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Waiting => r#"["free"]"#,
+        Stage::Running => r#"["claimed"]"#,
+        Stage::Done => r#"["handled","rejected"]"#,
+        Stage::Dead => r#"["dead"]"#,
+        _ => "[]",
+    }
+}
+
+/// Ids as a JSON array. They are printable ASCII.
+pub(super) fn json_of<'a>(ids: impl Iterator<Item = &'a EventId>) -> String {
+    let quoted = ids.map(|id| format!("\"{}\"", id.as_str().replace('\\', "\\\\").replace('"', "\\\"")));
+    format!("[{}]", quoted.collect::<Vec<_>>().join(","))
+}
+
+/// A record as the columns of `write.sql`, from the state on.
+pub(super) struct Written {
+    pub(super) state: &'static str,
+    pub(super) token: Option<Vec<u8>>,
+    pub(super) generation: i64,
+    pub(super) attempts: i64,
+    pub(super) changed_at: i64,
+    pub(super) lease_until: Option<i64>,
+}
+
+impl Written {
+    /// Which claim it was stays written of what is finished, for those who look.
+    pub(super) fn of(record: &Record, before: Option<&Columns>, now: i64) -> Self {
+        let (generation, attempts) = match record.state {
+            State::Claimed {
+                generation, attempts, ..
+            }
+            | State::Free { generation, attempts }
+            | State::Dead {
+                generation, attempts, ..
+            } => (i64::try_from(generation).unwrap_or(i64::MAX), i64::from(attempts)),
+            _ => before.map_or((0, 0), |before| (before.generation, before.attempts)),
+        };
+        let mut written = Self {
+            state: "free",
+            token: None,
+            generation,
+            attempts,
+            changed_at: now,
+            lease_until: None,
+        };
+        match record.state {
+            State::Claimed { token, lease_until, .. } => {
+                written.state = "claimed";
+                written.token = Some(token.to_bytes().to_vec());
+                written.lease_until = Some(to_millis(lease_until));
+            }
+            State::Done { completion, at } => {
+                written.state = match completion {
+                    Completion::Handled => "handled",
+                    _ => "rejected",
+                };
+                written.changed_at = to_millis(at);
+            }
+            State::Dead { at, .. } => {
+                written.state = "dead";
+                written.changed_at = to_millis(at);
+            }
+            _ => {}
+        }
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_quoted_as_json_has_it() {
+        let ids = [r#"a"b"#, r"c\d", "e"].map(|id| EventId::new(id).unwrap());
+        assert_eq!(json_of(ids.iter()), r#"["a\"b","c\\d","e"]"#);
+    }
+}

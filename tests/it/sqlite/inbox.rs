@@ -1,0 +1,280 @@
+//! The inbox in a file: what its tables and its transactions are beside the contract.
+
+use std::{sync::Arc, time::Duration};
+
+use http::HeaderMap;
+use sqlx::{Connection as _, Row as _, SqliteConnection, SqlitePool};
+use tower_webhook::{
+    Delivery, HandlerError, TopicRouter,
+    dwolla::Dwolla,
+    event::Fingerprint,
+    inbox::{Deposit, End, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Worker},
+    store::{Completion, Deposited, IdempotencyStore, Replayed, Stage, State, StoreAdmin, Token},
+};
+use tower_webhook_sqlx::SqliteStore;
+
+use super::{Folder, claim_request};
+use crate::endpoint::{Event, event, key};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn deposit(id: &str) -> Deposit {
+    let delivery = StoredDelivery::new("customer_created", HeaderMap::new(), event(id));
+    Deposit::new(key(id), Fingerprint::of([id]), delivery)
+}
+
+async fn take(store: &SqliteStore) -> Vec<tower_webhook::inbox::Taken> {
+    let request = TakeRequest::new("dwolla", Token::random(), 100);
+    store.take(&request).await.unwrap()
+}
+
+async fn finish_one(store: &SqliteStore) {
+    let taken = take(store).await;
+    let settlement = Settlement::new(taken[0].claim_request.clone(), End::Complete(Completion::Handled));
+    store.settle(&[settlement]).await.unwrap();
+}
+
+/// The commits in the write-ahead log: frames that say how large the file is by then.
+fn commits(folder: &Folder) -> usize {
+    let log = std::fs::read(folder.file().with_extension("db-wal")).unwrap();
+    let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap());
+    let (page, salt) = (number(8) as usize, &log[16..24]);
+    let frames = log[32..].chunks_exact(24 + page);
+    frames
+        .filter(|frame| &frame[8..16] == salt && frame[4..8] != [0; 4])
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_waits_for_the_file_shares_one_commit() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    let mut other = folder.connection().await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let before = commits(&folder);
+    let tasks: Vec<_> = (0..64)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let id = number.to_string();
+                if number % 2 == 0 {
+                    store.deposit(&deposit(&id)).await.unwrap();
+                } else {
+                    store.claim(&claim_request(&id)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    // All of them wait: none has an answer.
+    while store.waiting() < 63 {
+        tokio::task::yield_now().await;
+    }
+    assert!(tasks.iter().all(|task| !task.is_finished()));
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let made = commits(&folder) - before;
+    assert!(made <= 2, "{made} commits for 64 operations");
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_written_takes_no_other_with_it() {
+    let folder = Folder::new();
+    let store = SqliteStore::builder().max_pages(64).open(folder.file()).await.unwrap();
+    let mut large = deposit("large");
+    large.delivery.body = vec![b'x'; 1024 * 1024].into();
+    let small = deposit("small");
+    let (large, small) = tokio::join!(store.deposit(&large), store.deposit(&small));
+    assert!(large.unwrap_err().to_string().contains("max_page_count"));
+    assert_eq!(small.unwrap(), Deposited::Stored);
+    assert_eq!(store.backlog("dwolla", 10).await.unwrap().due, 1);
+}
+
+#[tokio::test]
+async fn another_process_hears_of_a_deposit() {
+    let folder = Folder::new();
+    let (here, there) = (folder.store().await, folder.store().await);
+    here.deposit(&deposit("0")).await.unwrap();
+    let changed = there.changed();
+    // Until it looks for the first time it cannot know what was there.
+    let looked = async {
+        loop {
+            here.deposit(&deposit(&format!("{:?}", Token::random()))).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = changed => {}
+        () = looked => {}
+    }
+}
+
+#[tokio::test]
+async fn a_worker_handles_what_is_stored_and_effect_and_record_are_one_transaction() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    let pool = SqlitePool::connect(&format!("sqlite://{}", folder.file().display()))
+        .await
+        .unwrap();
+    sqlx::query("CREATE TABLE effects (id TEXT)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let books = (pool.clone(), store.clone());
+    let topics = TopicRouter::new().on("customer_created", move |delivery: Delivery<Event>| {
+        let (pool, store) = books.clone();
+        async move {
+            let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+            sqlx::query("INSERT INTO effects VALUES (?1)")
+                .bind(delivery.event().id().as_str())
+                .execute(&mut *transaction)
+                .await?;
+            store.complete_in(delivery.claim(), &mut transaction).await?;
+            transaction.commit().await?;
+            Ok::<_, HandlerError>(())
+        }
+    });
+    for id in 0..50 {
+        store.deposit(&deposit(&id.to_string())).await.unwrap();
+    }
+    let worker = Worker::new(Dwolla::reader(), store.clone(), topics).start();
+    while store.backlog("dwolla", 100).await.unwrap().unfinished() > 0 {
+        tokio::task::yield_now().await;
+    }
+    worker.drain(Duration::from_secs(10)).await;
+    let effects = sqlx::query("SELECT count(*), count(DISTINCT id) FROM effects")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!((effects.get::<i64, _>(0), effects.get::<i64, _>(1)), (50, 50));
+    assert_eq!(store.count("dwolla").await.unwrap().done, 50);
+}
+
+#[tokio::test]
+async fn a_deposit_in_a_transaction_is_there_with_it_or_not_at_all() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    let pool = SqlitePool::connect(&format!("sqlite://{}", folder.file().display()))
+        .await
+        .unwrap();
+    for (commits, due) in [(false, 0), (true, 1)] {
+        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let deposited = store.deposit_in(&deposit("1"), &mut transaction).await.unwrap();
+        assert_eq!(deposited, Deposited::Stored);
+        if commits {
+            transaction.commit().await.unwrap();
+        } else {
+            transaction.rollback().await.unwrap();
+        }
+        assert_eq!(store.backlog("dwolla", 10).await.unwrap().due, due);
+    }
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let again = store.deposit_in(&deposit("1"), &mut transaction).await.unwrap();
+    assert_eq!(again, Deposited::Known(Stage::Waiting));
+}
+
+#[tokio::test]
+async fn a_purge_drops_bodies_that_were_kept_long_enough_and_nothing_that_is_unfinished_or_dead() {
+    let folder = Folder::new();
+    let store = SqliteStore::builder()
+        .keep_bodies(2 * DAY)
+        .open(folder.file())
+        .await
+        .unwrap();
+    store.deposit(&deposit("done")).await.unwrap();
+    finish_one(&store).await;
+    for id in ["dead", "waiting"] {
+        store.deposit(&deposit(id)).await.unwrap();
+    }
+    store.bury(&key("dead"), "by hand").await.unwrap();
+    assert_eq!(store.purge(100).await.unwrap(), 0);
+    store.advance(2 * DAY);
+    assert_eq!(store.purge(100).await.unwrap(), 1);
+    assert!(store.letter(&key("done")).await.unwrap().is_none());
+    assert_eq!(store.replay(&key("done")).await.unwrap(), Replayed::NoBody);
+    // It is still known.
+    let known = store.deposit(&deposit("done")).await.unwrap();
+    assert_eq!(known, Deposited::Known(Stage::Done));
+    store.advance(10 * 365 * DAY);
+    assert_eq!(store.purge(100).await.unwrap(), 1);
+    assert!(store.get(&key("done")).await.unwrap().is_none());
+    assert!(store.letter(&key("dead")).await.unwrap().is_some());
+    assert!(store.letter(&key("waiting")).await.unwrap().is_some());
+    let record = store.get(&key("dead")).await.unwrap().unwrap();
+    assert!(matches!(record.state, State::Dead { .. }));
+}
+
+#[tokio::test]
+async fn what_has_expired_takes_its_body_and_its_history_along() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    store.deposit(&deposit("1")).await.unwrap();
+    finish_one(&store).await;
+    store.advance(400 * DAY);
+    // The id is free for another event, first without a body, then with one.
+    let request = claim_request("1");
+    store.claim(&request).await.unwrap();
+    assert!(store.letter(&key("1")).await.unwrap().is_none());
+    store.release(&request).await.unwrap();
+    let mut connection = folder.connection().await;
+    let left = sqlx::query("SELECT (SELECT count(*) FROM webhook_bodies) + (SELECT count(*) FROM webhook_attempts)")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(left.get::<i64, _>(0), 0);
+    assert_eq!(store.deposit(&deposit("1")).await.unwrap(), Deposited::Stored);
+}
+
+#[tokio::test]
+async fn a_table_of_before_the_inbox_is_refused() {
+    let folder = Folder::new();
+    let mut connection = SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", folder.file().display()))
+        .await
+        .unwrap();
+    sqlx::raw_sql("CREATE TABLE webhook_events (namespace TEXT, id TEXT, state TEXT, expires_at INTEGER)")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    for creates in [true, false] {
+        let refused = SqliteStore::builder().create_table(creates).open(folder.file()).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("no such column"), "{refused}");
+        assert!(refused.contains("SqliteStore::SCHEMA"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_due_is_found_by_an_index_that_ends_at_now() {
+    let folder = Folder::new();
+    let store = Arc::new(folder.store().await);
+    let mut connection = folder.connection().await;
+    let plans = [
+        (
+            include_str!("../../../crates/sqlx/src/sqlite/due_fresh.sql"),
+            "webhook_events_due",
+        ),
+        (
+            include_str!("../../../crates/sqlx/src/sqlite/due_suspects.sql"),
+            "webhook_events_suspects",
+        ),
+    ];
+    for (statement, index) in plans {
+        let explain = format!("EXPLAIN QUERY PLAN {statement}");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(explain))
+            .bind("dwolla")
+            .bind(0)
+            .bind(32)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let plan = plan.join("\n");
+        let wanted = format!("SEARCH event USING INDEX {index} (namespace=? AND due_at<?)");
+        assert!(
+            plan.contains(&wanted) || plan.contains(&wanted.replace("due_at<?", "due_at>? AND due_at<?")),
+            "{plan}"
+        );
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    }
+    drop(store);
+}
