@@ -20,17 +20,17 @@ use super::{
 /// What the layer takes a lease to be, by default. The store's clock is moved past it: a lease
 /// short enough to be waited for leaves store operations so little time that a busy machine gives
 /// some up, and then "settled" is not what was answered.
-const LEASE: Duration = Duration::from_secs(60);
+pub(super) const LEASE: Duration = Duration::from_secs(60);
 /// Where all that is sent waits for leases of the dead, no run begins.
 const NOTHING_BEGINS: Duration = Duration::from_millis(300);
 
 /// How often the receiver is killed: a few times by default, and as often as `KILL_ROUNDS` says.
-fn rounds() -> u64 {
+pub(super) fn rounds() -> u64 {
     std::env::var("KILL_ROUNDS").map_or(20, |rounds| rounds.parse().unwrap())
 }
 
 /// Repeats the decisions of a run, though not the moments at which processes act on them.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     std::env::var("KILL_SEED").map_or_else(
         |_| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), "seed") >> 1,
         |seed| seed.parse().unwrap(),

@@ -19,6 +19,7 @@ pub(super) struct Judgement {
     before_the_effect: usize,
     between_effect_and_settlement: usize,
     between_settlement_and_answer: usize,
+    dead: usize,
 }
 
 impl Judgement {
@@ -36,11 +37,12 @@ impl fmt::Display for Judgement {
             before_the_effect,
             between_effect_and_settlement,
             between_settlement_and_answer,
+            dead,
         } = self;
         write!(
             f,
             "{events} events, {doubles} doubles, {repeated} acknowledged once more; runs cut off before the effect {before_the_effect}, \
-             between effect and settlement {between_effect_and_settlement}, between settlement and answer {between_settlement_and_answer}"
+             between effect and settlement {between_effect_and_settlement}, between settlement and answer {between_settlement_and_answer}; {dead} dead"
         )
     }
 }
@@ -53,10 +55,8 @@ struct Life {
     settled: Vec<u64>,
 }
 
-/// All events were acknowledged and handled, none ran after it was settled, let alone acknowledged,
-/// and each of its effects but the last is of a process that was killed before it had settled it.
-/// In a transaction there is one.
-pub(super) fn judge(provider: &Provider, said: &Said, booked: &[Booked], in_transaction: bool) -> Judgement {
+/// The events that this process has said anything of, by their ids.
+fn lives<'s>(said: &'s Said, booked: &'s [Booked]) -> HashMap<&'s str, Life> {
     let mut lives = HashMap::<&str, Life>::new();
     for (process, line) in said {
         let (what, id) = line.split_once(' ').unwrap_or((line, ""));
@@ -70,13 +70,21 @@ pub(super) fn judge(provider: &Provider, said: &Said, booked: &[Booked], in_tran
                 life.started.push(*process);
             }
             "settled" => lives.entry(id).or_default().settled.push(*process),
-            "listening" | "" => {}
+            "listening" | "working" | "" => {}
             _ => panic!("process {process} said: {line}"),
         }
     }
     for (id, process) in booked {
         lives.entry(id).or_default().effects.push(*process);
     }
+    lives
+}
+
+/// All events were acknowledged and handled, none ran after it was settled, let alone acknowledged,
+/// and each of its effects but the last is of a process that was killed before it had settled it.
+/// In a transaction there is one.
+pub(super) fn judge(provider: &Provider, said: &Said, booked: &[Booked], in_transaction: bool) -> Judgement {
+    let mut lives = lives(said, booked);
     let mut judgement = Judgement {
         events: provider.sent(),
         repeated: provider.repeated(),
@@ -124,6 +132,68 @@ pub(super) fn judge(provider: &Provider, said: &Said, booked: &[Booked], in_tran
                 (true, false) if *process != acknowledged => judgement.between_effect_and_settlement += 1,
                 (true, true) if *process != acknowledged => judgement.between_settlement_and_answer += 1,
                 (true, _) => {}
+            }
+        }
+    }
+    assert!(lives.is_empty(), "nobody sent {:?}", lives.keys());
+    judgement
+}
+
+/// All that was acknowledged has its effect, or is dead after three runs that were cut off. None
+/// ran after it was settled, and each effect but the last is of a process that was killed before it
+/// had settled it. In a transaction there is one.
+pub(super) fn judge_inbox(
+    provider: &Provider,
+    said: &Said,
+    booked: &[Booked],
+    dead: &HashSet<String>,
+    in_transaction: bool,
+) -> Judgement {
+    let mut lives = lives(said, booked);
+    let mut judgement = Judgement {
+        events: provider.sent(),
+        repeated: provider.repeated(),
+        dead: dead.len(),
+        ..Judgement::default()
+    };
+    for number in 0..provider.sent() {
+        let id = number.to_string();
+        assert!(provider.acknowledged(&id).is_some(), "{id} was never acknowledged");
+        let life = lives.remove(&*id).unwrap_or_default();
+        if dead.contains(&id) {
+            assert!(
+                life.started.len() >= 3,
+                "{id} is dead after the runs {:?}",
+                life.started
+            );
+        } else {
+            assert!(
+                !life.effects.is_empty(),
+                "{id} is lost: acknowledged, and without effect"
+            );
+        }
+        let processes: HashSet<_> = life.effects.iter().collect();
+        assert_eq!(
+            processes.len(),
+            life.effects.len(),
+            "{id}: one process did it twice: {:?}",
+            life.effects
+        );
+        let started: HashSet<_> = life.started.iter().collect();
+        assert!(processes.is_subset(&started), "{id}: an effect without a run");
+        if in_transaction {
+            assert!(
+                life.effects.len() <= 1,
+                "{id}: effects in the processes {:?}",
+                life.effects
+            );
+        }
+        judgement.doubles += life.effects.len().saturating_sub(1);
+        for process in started {
+            match (life.effects.contains(process), life.settled.contains(process)) {
+                (false, _) => judgement.before_the_effect += 1,
+                (true, false) => judgement.between_effect_and_settlement += 1,
+                (true, true) => {}
             }
         }
     }

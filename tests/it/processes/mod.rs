@@ -13,6 +13,8 @@ mod random;
 mod provider;
 mod judge;
 mod death;
+mod inbox;
+mod inbox_death;
 
 /// What the other processes run. On its own it is no test.
 #[test]
@@ -27,6 +29,7 @@ fn child() {
         match task["role"].as_str().unwrap() {
             "racer" => shared::race(&task, orders).await,
             "receiver" => shared::receive(&task).await,
+            "inbox" => shared::keep_inbox(&task).await,
             role => panic!("no role: {role}"),
         }
     });

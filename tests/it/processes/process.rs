@@ -77,6 +77,14 @@ impl Process {
         self.lines.iter().collect()
     }
 
+    /// Waits until it ends by itself: whether it was aborted, and what it had said.
+    pub(super) fn ended(mut self) -> (bool, Vec<String>) {
+        let orders = self.child.stdin.take(); // closed, it would tell the process to end
+        let status = self.child.wait().unwrap();
+        drop(orders);
+        (status.signal() == Some(6), self.lines.iter().collect())
+    }
+
     /// Lets it end, as it does when the process that started it is gone.
     pub(super) fn end(mut self) -> Vec<String> {
         drop(self.child.stdin.take());

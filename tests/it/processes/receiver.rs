@@ -1,16 +1,17 @@
 //! The process that is killed: the layer behind a socket, with a handler that has an effect.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 use tower_webhook::{
     Delivery, HandlerError, TopicRouter, WebhookLayer,
     dwolla::Dwolla,
+    layer::ResponseBody,
     store::{ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record, StoreError},
 };
 
@@ -29,7 +30,7 @@ pub(super) const PROCESS: &str = "process";
 const WORK: Duration = Duration::from_millis(3);
 
 /// Says what is settled as soon as it is.
-struct Told<S>(S);
+pub(super) struct Told<S>(pub(super) S);
 
 impl<S: IdempotencyStore> IdempotencyStore for Told<S> {
     async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
@@ -54,30 +55,48 @@ impl<S: IdempotencyStore> IdempotencyStore for Told<S> {
     }
 }
 
-/// Receives until it is killed.
-pub(super) async fn serve<S: Shared, B: Book>(store: S, book: B, task: &Value) {
+/// A handler that works, has its effect, and works on. It ends its process at the event that is
+/// poison.
+pub(super) fn topics<B: Book>(book: B, task: &Value) -> TopicRouter<Event> {
     let number = |name: &str| task[name].as_u64().unwrap();
-    store.advance(Duration::from_secs(number("ahead")));
     let process = number("process");
     let random = Arc::new(Random::new(number("seed")).branch(process));
-    let handler = move |delivery: Delivery<Event>| {
-        let (book, random) = (book.clone(), Arc::clone(&random));
+    let poison = task["poison"].as_str().map(str::to_owned);
+    TopicRouter::new().on("customer_created", move |delivery: Delivery<Event>| {
+        let (book, random, poison) = (book.clone(), Arc::clone(&random), poison.clone());
         async move {
-            say(&format!("started {}", delivery.event().id()));
+            let id = delivery.event().id();
+            say(&format!("started {id}"));
             work(&random).await;
+            if poison.is_some_and(|poison| id.as_str() == poison) {
+                std::process::abort();
+            }
             book.book(&delivery, process).await?;
             work(&random).await;
             Ok::<(), HandlerError>(())
         }
-    };
+    })
+}
+
+/// Receives until it is killed.
+pub(super) async fn serve<S: Shared, B: Book>(store: S, book: B, task: &Value) {
+    store.advance(Duration::from_secs(task["ahead"].as_u64().unwrap()));
     let dwolla = Dwolla::new(task["secret"].as_str().unwrap()).unwrap();
     // Longer than by default: a completion that is given up, because the machine has other work, is
     // a run that may be repeated.
     let layer = WebhookLayer::builder(dwolla, Told(store)).store_timeout(Duration::from_secs(5));
-    let service = layer
-        .build()
-        .unwrap()
-        .topics(TopicRouter::new().on("customer_created", handler));
+    let service = layer.build().unwrap().topics(topics(book, task));
+    listen(service, task["process"].as_u64().unwrap()).await;
+}
+
+/// Serves until it is killed, and says where, and in each response who.
+pub(super) async fn listen<S>(service: S, process: u64)
+where
+    S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     say(&format!("listening {}", listener.local_addr().unwrap()));
     loop {

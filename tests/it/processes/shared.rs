@@ -9,7 +9,7 @@ use tower_webhook::{Delivery, HandlerError, store::IdempotencyStore};
 use super::file::File;
 use super::postgres;
 use super::sqlite;
-use super::{race, receiver};
+use super::{inbox, race, receiver};
 use crate::endpoint::Event;
 
 /// A store that is somewhere.
@@ -63,5 +63,23 @@ pub(super) async fn receive(task: &Value) {
             receiver::serve(store, File(text("effects").into()), task).await;
         }
         store => panic!("no store: {store}"),
+    }
+}
+
+/// As an inbox: a receiver, a worker, or both.
+pub(super) async fn keep_inbox(task: &Value) {
+    let text = |name: &str| task[name].as_str().unwrap();
+    let in_transaction = task["in_transaction"].as_bool().unwrap();
+    match text("store") {
+        "sqlite" => {
+            let store = tower_webhook_sqlx::SqliteStore::open(text("place")).await.unwrap();
+            if in_transaction {
+                let rows = sqlite::Rows::of(text("place"), store.clone());
+                inbox::serve(store, rows, task).await;
+            } else {
+                inbox::serve(store, File(text("effects").into()), task).await;
+            }
+        }
+        store => panic!("no inbox: {store}"),
     }
 }
