@@ -13,6 +13,8 @@
 //! - `WEBHOOK_SECRET`: the secret shared with all others, by default a random one
 //! - `STORE`: where events are remembered, by default `memory:`; or `sqlite:<path>`, `postgres://…`
 //!   or `redis://…`
+//! - `INBOX`: with `1`, events are stored, answered 200 at once and handled by a worker, with
+//!   retries that outlive the process; for SQLite and Postgres
 //! - `WEBHOOK_URL_SQUARE`: the address that Square posts to, which it signs; by default the one
 //!   that is printed
 //!
@@ -41,6 +43,7 @@ use tower_webhook::{
     dwolla::Dwolla,
     event::Event,
     github::GitHub,
+    inbox::{AnyInbox, WorkerHandle},
     linear::Linear,
     paddle::Paddle,
     process::DrainHandle,
@@ -76,14 +79,22 @@ fn example(secret: String) -> Result<Custom, CustomError> {
         .build()
 }
 
+/// Where events are remembered: handled before their response, or stored and handled later.
+#[derive(Clone)]
+enum Store {
+    Plain(AnyStore),
+    Inbox(AnyInbox),
+}
+
 /// The layers, one for each provider, on their way into the app.
 struct Providers {
     app: Router,
     /// One store for all: each provider's ids are in a namespace of their own.
-    store: AnyStore,
+    store: Store,
     /// The secret of providers that have none of their own.
     secret: String,
     handles: Vec<DrainHandle>,
+    workers: Vec<WorkerHandle>,
     mounted: Vec<&'static str>,
 }
 
@@ -118,12 +129,21 @@ impl Providers {
             let id = event.id().map_or("-", |id| id.as_str());
             println!("handled {name} {} {id}", event.topic());
         });
-        let layer = WebhookLayer::new(provider, self.store.clone());
-        self.handles.push(layer.drain_handle());
+        let path = format!("/webhooks/{name}");
         self.mounted.push(name);
-        self.app = self
-            .app
-            .route_service(&format!("/webhooks/{name}"), layer.topics(topics));
+        match &self.store {
+            Store::Plain(store) => {
+                let layer = WebhookLayer::new(provider, store.clone());
+                self.handles.push(layer.drain_handle());
+                self.app = self.app.route_service(&path, layer.topics(topics));
+            }
+            Store::Inbox(inbox) => {
+                let layer = WebhookLayer::new(provider, inbox.clone());
+                self.handles.push(layer.drain_handle());
+                self.app = self.app.route_service(&path, layer.inbox().only(&topics));
+                self.workers.push(layer.worker(topics).concurrency(4).start());
+            }
+        }
         Ok(self)
     }
 }
@@ -147,7 +167,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("LISTEN={address}: {error}; expected a free address and port"))?;
     let webhooks = format!("http://{}/webhooks", listener.local_addr()?);
     let url = env::var("STORE").unwrap_or_else(|_| "memory:".to_owned());
-    let store = store::open(&url).await.map_err(|error| format!("STORE: {error}"))?;
+    let opened = match env::var("INBOX").as_deref() {
+        Err(_) | Ok("" | "0") => store::open(&url).await.map(Store::Plain),
+        Ok("1") => store::open_inbox(&url).await.map(Store::Inbox),
+        Ok(_) => return Err("INBOX is another text; expected 1, or that it is not set".into()),
+    };
+    let store = opened.map_err(|error| format!("STORE: {error}"))?;
     let (secret, its_setting) = match env::var("WEBHOOK_SECRET") {
         Ok(secret) => {
             eprintln!("with the same WEBHOOK_SECRET, send an event by\n");
@@ -166,12 +191,17 @@ async fn run() -> Result<(), Box<dyn Error>> {
     }
     let square_url = env::var("WEBHOOK_URL_SQUARE").unwrap_or_else(|_| format!("{webhooks}/square"));
 
-    let purging = tokio::spawn(store.clone().purge_every(Duration::from_secs(600)));
+    let every = Duration::from_secs(600);
+    let purging = match store.clone() {
+        Store::Plain(store) => tokio::spawn(store.purge_every(every)),
+        Store::Inbox(inbox) => tokio::spawn(inbox.purge_every(every)),
+    };
     let providers = Providers {
         app: Router::new().route("/healthz", get(async || "ok\n")),
         store,
         secret,
         handles: Vec::new(),
+        workers: Vec::new(),
         mounted: Vec::new(),
     }
     .mount("dwolla", Dwolla::new)?
@@ -187,7 +217,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
     .mount("linear", Linear::new)?
     .mount("zoom", Zoom::new)?;
     let Providers {
-        app, handles, mounted, ..
+        app,
+        handles,
+        workers,
+        mounted,
+        ..
     } = providers;
     #[cfg(feature = "metrics")]
     let app = app.route("/metrics", metrics()?);
@@ -200,6 +234,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let mut drains = JoinSet::new();
     for handle in handles {
         drains.spawn(async move { handle.drain(Duration::from_secs(20)).await });
+    }
+    for worker in workers {
+        drains.spawn(async move { worker.drain(Duration::from_secs(20)).await });
     }
     for report in drains.join_all().await {
         eprint!("{report}");

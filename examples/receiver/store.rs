@@ -1,6 +1,9 @@
 //! The store, by its URL.
 
-use tower_webhook::store::{AnyStore, MemoryStore, StoreError};
+use tower_webhook::{
+    inbox::AnyInbox,
+    store::{AnyStore, MemoryStore, StoreError},
+};
 
 const EXPECTED: &str = "memory:, sqlite:<path>, postgres://…, redis://… or rediss://…";
 
@@ -25,6 +28,21 @@ pub(crate) async fn open(url: &str) -> Result<AnyStore, StoreError> {
         _ => Err(StoreError::config(format!(
             "its URL begins with no scheme; expected {EXPECTED}"
         ))),
+    }
+}
+
+/// The same as an inbox: a store that keeps deliveries until a worker has handled them.
+pub(crate) async fn open_inbox(url: &str) -> Result<AnyInbox, StoreError> {
+    match url.split_once(':') {
+        Some(("sqlite" | "postgres" | "postgresql", _)) => tower_webhook_sqlx::connect_inbox(url).await,
+        Some(("memory", _)) => Err(StoreError::config(
+            "INBOX=1 needs a store that outlives the process, and memory: forgets; expected sqlite:<path> or postgres://…",
+        )),
+        Some(("redis" | "rediss" | "valkey" | "valkeys", _)) => Err(StoreError::config(
+            "INBOX=1 needs a store that has a delivery on the disk before its response, and Redis may lose the last \
+             second; expected sqlite:<path> or postgres://…",
+        )),
+        _ => open(url).await.and_then(|_| Err(StoreError::config("it is no inbox"))),
     }
 }
 

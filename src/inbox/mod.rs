@@ -73,6 +73,7 @@ mod delivery;
 mod headers;
 mod settlement;
 mod take;
+mod any;
 #[cfg(feature = "service")]
 mod retries;
 #[cfg(feature = "service")]
@@ -83,6 +84,7 @@ mod worker;
 use std::future::Future;
 
 pub use admin::{Backlog, Cursor, Entry, Filter, InboxAdmin, Letter, Page, PastAttempt};
+pub use any::AnyInbox;
 pub use delivery::{Deposit, StoredDelivery};
 #[cfg(feature = "service")]
 pub use retries::Retries;

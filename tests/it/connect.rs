@@ -150,3 +150,47 @@ async fn an_unknown_scheme_is_told_what_is_known_and_nothing_of_the_url_is_repea
         assert_eq!(refused(url).await, none);
     }
 }
+
+#[tokio::test]
+async fn an_inbox_by_its_url_keeps_what_it_is_given_and_operators_find_it() {
+    use tower_webhook::{
+        inbox::{Deposit, Filter, Inbox as _, InboxAdmin as _, StoredDelivery},
+        store::{Deposited, Effect, Replayed, Stage},
+    };
+    let folder = crate::sqlite::Folder::new();
+    let url = format!("sqlite:{}", folder.file().display());
+    let inbox = store::open_inbox(&url).await.unwrap();
+    let delivery = StoredDelivery::new("customer_created", http::HeaderMap::new(), &b"{}"[..]);
+    let key = Key::new("dwolla", EventId::new("1").unwrap());
+    let deposit = Deposit::new(key.clone(), Fingerprint::of(["1"]), delivery);
+    let changed = inbox.changed();
+    assert_eq!(inbox.deposit(&deposit).await.unwrap(), Deposited::Stored);
+    changed.await;
+    // The same, as a store; and over another connection.
+    let store: AnyStore = inbox.clone().into();
+    assert!(store.get(&key).await.unwrap().is_some());
+    let other = store::open_inbox(&url).await.unwrap();
+    let known = other.deposit(&deposit).await.unwrap();
+    assert_eq!(known, Deposited::Known(Stage::Waiting));
+    assert_eq!(other.bury(&key, "by hand").await.unwrap(), Effect::Applied);
+    let dead = Filter::new("dwolla").stage(Stage::Dead);
+    assert_eq!(inbox.list(&dead, None, 10).await.unwrap().entries.len(), 1);
+    let letter = inbox.letter(&key).await.unwrap().unwrap();
+    assert_eq!(letter.attempts[0].attempt.error, "by hand");
+    assert_eq!(inbox.replay_all(&dead, Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(inbox.replay(&key).await.unwrap(), Replayed::Applied);
+    assert_eq!(inbox.backlog("dwolla", 10).await.unwrap().due, 1);
+    assert_eq!(inbox.count("dwolla").await.unwrap().free, 1);
+}
+
+#[tokio::test]
+async fn a_store_that_could_not_keep_the_promise_is_no_inbox() {
+    for (url, reason) in [
+        ("memory:", "memory: forgets"),
+        ("redis://localhost", "Redis may lose the last second"),
+        ("mysql://localhost", "scheme"),
+    ] {
+        let refused = store::open_inbox(url).await.unwrap_err().to_string();
+        assert!(refused.contains(reason), "{refused}");
+    }
+}

@@ -98,7 +98,7 @@ mod guide;
 mod clock_steps;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod outage;
-#[cfg(feature = "memory")]
+#[cfg(all(feature = "memory", feature = "test-util"))]
 mod connect;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod postgres;

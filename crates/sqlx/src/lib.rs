@@ -13,7 +13,10 @@ pub use postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, SqliteStoreBuilder};
 
-use tower_webhook::store::{AnyStore, StoreError};
+use tower_webhook::{
+    inbox::AnyInbox,
+    store::{AnyStore, StoreError},
+};
 
 /// Opens the database that a URL names, as a store whose kind is a setting of the deployment and
 /// not of the code.
@@ -48,6 +51,29 @@ use tower_webhook::store::{AnyStore, StoreError};
 /// # });
 /// ```
 pub async fn connect(url: &str) -> Result<AnyStore, StoreError> {
+    connect_inbox(url).await.map(AnyStore::from)
+}
+
+/// Opens the database that a URL names, as an inbox whose kind is a setting of the deployment. All
+/// else is as with [`connect`].
+///
+/// # Errors
+/// As [`connect`].
+///
+/// # Cancel safety
+/// When the future is dropped, the file or the table may have been created.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_webhook::{WebhookLayer, dwolla::Dwolla};
+///
+/// let store = tower_webhook_sqlx::connect_inbox(&std::env::var("STORE")?).await?;
+/// let layer = WebhookLayer::new(Dwolla::new("the subscription's secret")?, store);
+/// let service = layer.inbox();
+/// # Ok(())
+/// # }
+/// ```
+pub async fn connect_inbox(url: &str) -> Result<AnyInbox, StoreError> {
     match url.split_once(':') {
         Some(("sqlite", rest)) => open_sqlite(rest).await,
         Some(("postgres" | "postgresql", _)) => connect_postgres(url).await,
@@ -58,7 +84,7 @@ pub async fn connect(url: &str) -> Result<AnyStore, StoreError> {
 }
 
 #[cfg(feature = "sqlite")]
-async fn open_sqlite(rest: &str) -> Result<AnyStore, StoreError> {
+async fn open_sqlite(rest: &str) -> Result<AnyInbox, StoreError> {
     // As in other URLs, two slashes may stand before the path: sqlite:///var/lib/app.db is
     // absolute, sqlite://app.db is not.
     let path = rest.strip_prefix("//").unwrap_or(rest);
@@ -67,21 +93,21 @@ async fn open_sqlite(rest: &str) -> Result<AnyStore, StoreError> {
             "its URL names no file, or has options; expected sqlite:<path> alone (for a store that forgets, memory:)",
         ));
     }
-    SqliteStore::open(path).await.map(AnyStore::new)
+    SqliteStore::open(path).await.map(AnyInbox::new)
 }
 
 #[cfg(feature = "postgres")]
-async fn connect_postgres(url: &str) -> Result<AnyStore, StoreError> {
-    PostgresStore::connect(url).await.map(AnyStore::new)
+async fn connect_postgres(url: &str) -> Result<AnyInbox, StoreError> {
+    PostgresStore::connect(url).await.map(AnyInbox::new)
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn open_sqlite(_: &str) -> Result<AnyStore, StoreError> {
+async fn open_sqlite(_: &str) -> Result<AnyInbox, StoreError> {
     Err(missing("sqlite"))
 }
 
 #[cfg(not(feature = "postgres"))]
-async fn connect_postgres(_: &str) -> Result<AnyStore, StoreError> {
+async fn connect_postgres(_: &str) -> Result<AnyInbox, StoreError> {
     Err(missing("postgres"))
 }
 

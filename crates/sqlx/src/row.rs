@@ -124,7 +124,15 @@ const WRITTEN: &str = "webhook_events";
 /// another.
 const BESIDE: [(&str, &str); 2] = [("webhook_bodies", "_bodies"), ("webhook_attempts", "_attempts")];
 /// The indexes: what is behind the table's name.
-const INDEXES: [&str; 5] = ["_expires_at", "_suspects", "_due", "_kept", "_history"];
+const INDEXES: [&str; 7] = [
+    "_expires_at",
+    "_suspects",
+    "_due",
+    "_dead",
+    "_received",
+    "_finished",
+    "_history",
+];
 /// What databases allow for a name is 63 bytes; the index has the longest, with `_expires_at`
 /// behind the table's.
 const LONGEST_NAME: usize = 50;

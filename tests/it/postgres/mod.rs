@@ -2,6 +2,7 @@
 //! an operator does.
 
 mod faults;
+mod inbox;
 mod proxy;
 pub(crate) mod server;
 mod operators;
@@ -211,7 +212,7 @@ async fn the_schema_run_by_hand_is_enough_for_a_role_that_may_create_nothing() {
     let run_by_hand = format!(
         "CREATE SCHEMA by_hand; SET search_path = by_hand; {}; \
          CREATE ROLE limited LOGIN PASSWORD '{PASSWORD}'; GRANT USAGE ON SCHEMA by_hand TO limited; \
-         GRANT SELECT, INSERT, UPDATE, DELETE ON by_hand.webhook_events TO limited; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA by_hand TO limited; \
          REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         PostgresStore::SCHEMA.trim_end().trim_end_matches(';')
     );

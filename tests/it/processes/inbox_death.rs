@@ -170,6 +170,25 @@ async fn an_inbox_in_sqlite_whose_processes_are_killed_repeats_no_transaction() 
     killed_at_random::<tower_webhook_sqlx::SqliteStore>(task, async || super::sqlite::booked(place).await).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_inbox_in_postgres_whose_processes_are_killed_loses_nothing() {
+    over_postgres("killed_inbox", false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_inbox_in_postgres_whose_processes_are_killed_repeats_no_transaction() {
+    over_postgres("killed_inbox_in_transactions", true).await;
+}
+
+async fn over_postgres(database: &'static str, in_transaction: bool) {
+    let Some(place) = super::postgres::new_database(database).await else {
+        return;
+    };
+    super::postgres::create_effects(&place).await;
+    let task = json!({ "store": "postgres", "place": place, "in_transaction": in_transaction });
+    killed_at_random::<tower_webhook_sqlx::PostgresStore>(task, async || super::postgres::booked(&place).await).await;
+}
+
 /// Events beside one that aborts its process.
 async fn poison<S: Shared + InboxAdmin>(task: Value, harmless: u64) {
     let place = task["place"].as_str().unwrap().to_owned();
@@ -254,4 +273,14 @@ async fn in_sqlite_an_event_that_kills_its_process_is_dead_after_three_runs_and_
     let effects = folder.file().with_extension("effects");
     let task = json!({ "store": "sqlite", "place": folder.file(), "effects": effects, "in_transaction": false });
     poison::<tower_webhook_sqlx::SqliteStore>(task, 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_postgres_an_event_that_kills_its_process_is_dead_after_three_runs_and_no_other_is() {
+    let Some(place) = super::postgres::new_database("poison").await else {
+        return;
+    };
+    super::postgres::create_effects(&place).await;
+    let task = json!({ "store": "postgres", "place": place, "in_transaction": false });
+    poison::<tower_webhook_sqlx::PostgresStore>(task, 200).await;
 }

@@ -80,6 +80,11 @@ pub(super) async fn keep_inbox(task: &Value) {
                 inbox::serve(store, File(text("effects").into()), task).await;
             }
         }
+        "postgres" => {
+            let store = <tower_webhook_sqlx::PostgresStore as Shared>::open(text("place")).await;
+            let rows = postgres::Rows::of(text("place"), store.clone(), in_transaction);
+            inbox::serve(store, rows, task).await;
+        }
         store => panic!("no inbox: {store}"),
     }
 }

@@ -3,11 +3,14 @@
 use sqlx::Row as _;
 
 use super::{Counts, EventId, Key, PostgresStore, StoreAdmin, StoreError, error, first, number, statement};
+use crate::row::millis;
 
 impl StoreAdmin for PostgresStore {
-    /// Removes up to so many records that are past their retention, the oldest first; how many
-    /// there were. It waits for nobody, and a claim waits for it only where it is one of these
-    /// events that is claimed.
+    /// Removes up to so many records that are past their retention, the oldest first, with what is
+    /// stored of them; and of what was finished longer ago than
+    /// [`keep_bodies`](super::PostgresStoreBuilder::keep_bodies) the body, the headers and the
+    /// failed attempts. How many events there were. It waits for nobody, and a claim waits for it
+    /// only where it is one of these events that is claimed.
     async fn purge(&self, limit: usize) -> Result<u64, StoreError> {
         let shared = &self.shared;
         let rows = shared
@@ -15,6 +18,7 @@ impl StoreAdmin for PostgresStore {
             .rows(|| {
                 statement(&shared.sql.purge)
                     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                    .bind(millis(shared.keep_bodies))
                     .bind(shared.offset.millis())
             })
             .await?;
@@ -32,11 +36,10 @@ impl StoreAdmin for PostgresStore {
             })
             .await?;
         let row = first(&rows)?;
-        Ok(Counts::new(
-            number(row, "claimed")?,
-            number(row, "free")?,
-            number(row, "done")?,
-        ))
+        Ok(
+            Counts::new(number(row, "claimed")?, number(row, "free")?, number(row, "done")?)
+                .with_dead(number(row, "dead")?),
+        )
     }
 
     /// The longest expired first.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use sqlx::PgPool;
 
 use tower_webhook::store::StoreError;
@@ -8,6 +10,8 @@ use crate::row::Table;
 /// As many connections as keep a server's disk busy, and few enough for several instances on a
 /// small server.
 const CONNECTIONS: u32 = 8;
+/// For as long as an operator may want to look at a delivery, or to replay it.
+const KEEP_BODIES: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Makes a [`PostgresStore`].
 ///
@@ -29,6 +33,7 @@ pub struct PostgresStoreBuilder {
     table: Option<String>,
     creates: bool,
     max_connections: u32,
+    keep_bodies: Duration,
 }
 
 impl PostgresStoreBuilder {
@@ -37,6 +42,7 @@ impl PostgresStoreBuilder {
             table: None,
             creates: true,
             max_connections: CONNECTIONS,
+            keep_bodies: KEEP_BODIES,
         }
     }
 
@@ -61,6 +67,16 @@ impl PostgresStoreBuilder {
     #[must_use]
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections;
+        self
+    }
+
+    /// For how long the body of a finished delivery is kept at least, by default 7 days; then
+    /// [`purge`](tower_webhook::store::StoreAdmin::purge) removes it, with its headers and its
+    /// failed attempts, and it cannot be replayed any more. What is not finished, and what is dead,
+    /// keeps its body.
+    #[must_use]
+    pub fn keep_bodies(mut self, time: Duration) -> Self {
+        self.keep_bodies = time;
         self
     }
 
@@ -89,6 +105,6 @@ impl PostgresStoreBuilder {
             Some(name) => Table::new(name)?,
             None => Table::default(),
         };
-        PostgresStore::open_with(pool, &table, self.creates).await
+        PostgresStore::open_with(pool, &table, self.creates, self.keep_bodies).await
     }
 }

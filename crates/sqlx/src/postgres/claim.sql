@@ -22,8 +22,10 @@ claimed AS (
         SELECT
         FROM recorded
         WHERE expires_at > now
-          AND (state IN ('handled', 'rejected')
-               OR state = 'claimed' AND lease_until > now AND (token <> $3 OR fingerprint <> $4))
+          AND (state IN ('handled', 'rejected', 'dead')
+               OR state = 'claimed' AND lease_until > now AND (token <> $3 OR fingerprint <> $4)
+               -- other facts under the id of what was acknowledged
+               OR stored AND fingerprint <> $4)
     )
     ON CONFLICT (namespace, id) DO UPDATE SET
         state       = excluded.state,
@@ -44,13 +46,32 @@ claimed AS (
                       END,
         changed_at  = excluded.changed_at,
         lease_until = excluded.lease_until,
-        expires_at  = excluded.expires_at
-    -- What is not finished has handled nothing that is known: other facts take it over, too.
+        expires_at  = CASE
+                          WHEN event.expires_at <= excluded.changed_at OR NOT event.stored
+                                                                       THEN excluded.expires_at
+                          ELSE event.expires_at
+                      END,
+        crashes     = CASE
+                          WHEN event.expires_at <= excluded.changed_at OR NOT event.stored THEN 0
+                          WHEN event.token = excluded.token AND event.fingerprint = excluded.fingerprint
+                                                                       THEN event.crashes
+                          -- whoever held it has not said how it ended
+                          WHEN event.state = 'claimed'                 THEN event.crashes + 1
+                          ELSE event.crashes
+                      END,
+        stored      = event.stored AND event.expires_at > excluded.changed_at,
+        due_at      = CASE
+                          WHEN event.stored AND event.expires_at > excluded.changed_at
+                                                                       THEN excluded.lease_until
+                      END
+    -- What is not finished has handled nothing that is known: other facts take it over, too, unless
+    -- it lies in an inbox.
     WHERE event.expires_at <= excluded.changed_at
-       OR event.state = 'free'
-       OR event.state = 'claimed'
-          AND (event.lease_until <= excluded.changed_at
-               OR event.token = excluded.token AND event.fingerprint = excluded.fingerprint)
+       OR (event.state = 'free'
+           OR event.state = 'claimed'
+              AND (event.lease_until <= excluded.changed_at
+                   OR event.token = excluded.token AND event.fingerprint = excluded.fingerprint))
+          AND (NOT event.stored OR event.fingerprint = excluded.fingerprint)
     RETURNING event.generation, event.attempts
 )
 SELECT (extract(epoch FROM now) * 1000000)::bigint AS now,
@@ -58,7 +79,9 @@ SELECT (extract(epoch FROM now) * 1000000)::bigint AS now,
        state, fingerprint, token, recorded.generation, recorded.attempts,
        (extract(epoch FROM changed_at) * 1000000)::bigint  AS changed_at,
        (extract(epoch FROM lease_until) * 1000000)::bigint AS lease_until,
-       (extract(epoch FROM expires_at) * 1000000)::bigint  AS expires_at
+       (extract(epoch FROM expires_at) * 1000000)::bigint  AS expires_at,
+       recorded.crashes, recorded.stored,
+       (extract(epoch FROM recorded.due_at) * 1000000)::bigint AS due_at
 FROM clock
 LEFT JOIN claimed ON true
 LEFT JOIN recorded ON true

@@ -20,9 +20,12 @@ completed AS (
         token       = NULL,
         lease_until = NULL,
         changed_at  = excluded.changed_at,
-        expires_at  = excluded.expires_at
+        expires_at  = excluded.expires_at,
+        crashes     = 0,
+        stored      = event.stored AND event.expires_at > excluded.changed_at,
+        due_at      = NULL
     WHERE event.expires_at <= excluded.changed_at
-       OR event.fingerprint = excluded.fingerprint AND event.state IN ('claimed', 'free')
+       OR event.fingerprint = excluded.fingerprint AND event.state IN ('claimed', 'free', 'dead')
     RETURNING true AS written
 )
 SELECT (extract(epoch FROM now) * 1000000)::bigint AS now,
@@ -30,7 +33,9 @@ SELECT (extract(epoch FROM now) * 1000000)::bigint AS now,
        state, fingerprint, token, recorded.generation, recorded.attempts,
        (extract(epoch FROM changed_at) * 1000000)::bigint  AS changed_at,
        (extract(epoch FROM lease_until) * 1000000)::bigint AS lease_until,
-       (extract(epoch FROM expires_at) * 1000000)::bigint  AS expires_at
+       (extract(epoch FROM expires_at) * 1000000)::bigint  AS expires_at,
+       recorded.crashes, recorded.stored,
+       (extract(epoch FROM recorded.due_at) * 1000000)::bigint AS due_at
 FROM clock
 LEFT JOIN completed ON true
 LEFT JOIN recorded ON true

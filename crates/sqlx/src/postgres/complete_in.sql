@@ -11,7 +11,9 @@ SET state       = 'handled',
     token       = NULL,
     lease_until = NULL,
     changed_at  = now,
-    expires_at  = now + $5 * interval '1 millisecond'
+    expires_at  = now + $5 * interval '1 millisecond',
+    crashes     = 0,
+    due_at      = NULL
 FROM clock
 WHERE event.namespace = $1
   AND event.id = $2

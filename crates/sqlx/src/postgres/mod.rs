@@ -1,15 +1,23 @@
 mod builder;
 mod admin;
+mod operator;
+mod inbox;
+mod settle;
+mod floors;
+mod letters;
+mod held;
 mod kept;
 mod meaning;
 mod pool;
 mod rows;
 mod statements;
 mod complete_in;
+mod deposit_in;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sqlx::{AssertSqlSafe, PgPool, Row as _, SqlSafeStr as _, postgres::PgRow};
+use tokio::sync::Notify;
 
 use tower_webhook::{
     event::EventId,
@@ -21,6 +29,7 @@ use tower_webhook::{
 
 pub use self::builder::PostgresStoreBuilder;
 use self::{
+    floors::Floors,
     meaning::error,
     pool::Pool,
     rows::{effect, first, number, seen},
@@ -101,6 +110,10 @@ struct Shared {
     pool: Pool,
     offset: Offset,
     identity: StoreIdentity,
+    keep_bodies: Duration,
+    floors: Floors,
+    /// Told when a delivery may have become due.
+    changed: Arc<Notify>,
 }
 
 /// Of the lock under which tables are created: the first bytes of "webhooks".
@@ -134,9 +147,9 @@ impl PostgresStore {
         PostgresStoreBuilder::new()
     }
 
-    async fn open_with(pool: Pool, table: &Table, creates: bool) -> Result<Self, StoreError> {
+    async fn open_with(pool: Pool, table: &Table, creates: bool, keep_bodies: Duration) -> Result<Self, StoreError> {
         // Where it is there, no right to create it is needed.
-        if creates && !is_there(&pool, table).await? {
+        if !is_there(&pool, table).await? && creates {
             let schema = AssertSqlSafe(table.in_statement(Self::SCHEMA)).into_sql_str();
             pool.alone(CREATING, schema).await?;
         }
@@ -149,12 +162,15 @@ impl PostgresStore {
                 table: table.clone(),
                 pool,
                 offset: Offset::default(),
+                keep_bodies,
+                floors: Floors::default(),
+                changed: Arc::default(),
             }),
         };
         // Whatever table is there has the columns, or this says what it lacks.
         store.see("", "").await.map_err(|failed| {
             StoreError::unavailable(format!(
-                "{failed}; expected the table that PostgresStore::SCHEMA describes"
+                "{failed}; expected the tables that PostgresStore::SCHEMA describes"
             ))
         })?;
         Ok(store)
@@ -163,7 +179,7 @@ impl PostgresStore {
     /// Moves the store's time on, as far as this store and its clones see it.
     #[cfg(feature = "test-util")]
     #[doc(hidden)]
-    pub fn advance(&self, by: std::time::Duration) {
+    pub fn advance(&self, by: Duration) {
         self.shared.offset.advance(by);
     }
 
@@ -276,6 +292,8 @@ impl IdempotencyStore for PostgresStore {
                     .bind(shared.offset.millis())
             })
             .await?;
+        // It may lie in the inbox, and is a worker's then.
+        self.shared.changed.notify_waiters();
         Ok(effect(&rows))
     }
 
@@ -286,8 +304,11 @@ impl IdempotencyStore for PostgresStore {
 
     async fn forget(&self, key: &Key) -> Result<Effect, StoreError> {
         let shared = &self.shared;
-        let statement = of_key(&shared.sql.forget, key).bind(shared.offset.millis());
-        Ok(effect(&shared.pool.rows_once(statement).await?))
+        let rows = shared
+            .pool
+            .rows_once(|| of_key(&shared.sql.forget, key).bind(shared.offset.millis()))
+            .await?;
+        Ok(effect(&rows))
     }
 
     fn identity(&self) -> Option<StoreIdentity> {
@@ -304,11 +325,30 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
+/// Whether the tables are there. One that is there and was made before there were inboxes is
+/// refused: nothing here changes what holds records.
 async fn is_there(pool: &Pool, table: &Table) -> Result<bool, StoreError> {
+    const QUESTION: &str = "SELECT to_regclass($1) IS NOT NULL AS is_there, \
+         to_regclass($2) IS NOT NULL AND to_regclass($3) IS NOT NULL AS is_whole, \
+         3 = (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($1) AND NOT attisdropped \
+              AND attname IN ('crashes', 'stored', 'due_at')) AS is_new";
     let rows = pool
-        .rows(|| sqlx::query("SELECT to_regclass($1) IS NOT NULL").bind(table.to_string()))
+        .rows(|| {
+            sqlx::query(QUESTION)
+                .bind(table.to_string())
+                .bind(table.in_statement("webhook_bodies"))
+                .bind(table.in_statement("webhook_attempts"))
+        })
         .await?;
-    first(&rows)?.try_get(0).map_err(|failed| error(&failed))
+    let row = first(&rows)?;
+    let has = |column| row.try_get::<bool, _>(column).map_err(|failed| error(&failed));
+    if has("is_there")? && !has("is_new")? {
+        return Err(StoreError::config(format!(
+            "the table {table} lacks the columns crashes, stored and due_at; expected the tables that \
+             PostgresStore::SCHEMA describes: rename the old one, open the store again, and copy the rows over"
+        )));
+    }
+    Ok(has("is_there")? && has("is_whole")?)
 }
 
 /// The schema that the table is in: without one before its name, the session's `search_path`

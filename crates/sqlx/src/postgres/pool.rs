@@ -10,18 +10,19 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, PgConnection, PgPool, Postgres,
+    ConnectOptions, PgPool, Postgres,
     postgres::{PgConnectOptions, PgRow},
     query::Query,
 };
 
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::Semaphore,
     time::{sleep, timeout},
 };
 use tower_webhook::store::StoreError;
 
 use super::{
+    held::Held,
     kept::{Connection, Inner, Kept},
     meaning::{error, has_code, is_lost, is_overtaken, may_come_up, meaning, server},
 };
@@ -37,6 +38,11 @@ const ANSWER: Duration = Duration::from_secs(30);
 pub(super) const QUEUE: Duration = Duration::from_millis(500);
 /// Before a statement is tried again over a connection that was made for it.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often a statement is tried that other transactions get ahead of, where the isolation of a
+/// pool of the application's is stricter than ours, and the first pause between. Each time another
+/// has committed, so this many are for that many who ask for one event at once.
+const OVERTAKEN: u32 = 40;
+const OVERTAKEN_PAUSE: Duration = Duration::from_millis(1);
 /// The longest between two attempts to connect: an operation that waits for a server to start finds
 /// it soon after it has.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
@@ -140,12 +146,12 @@ impl Pool {
             let mut attempt = 1;
             let mut has_failed_anew = false;
             loop {
-                let failed = match self.once(statement()).await {
+                let failed = match self.once(&statement).await {
                     Ok(rows) => return Ok(rows),
                     Err(failed) => failed,
                 };
                 let is_worth_another = is_lost(&failed.error) && !(failed.is_anew && has_failed_anew);
-                if attempt == attempts || !(is_worth_another || is_overtaken(&failed.error)) {
+                if attempt == attempts || !is_worth_another {
                     return Err(failed.error);
                 }
                 attempt += 1;
@@ -158,9 +164,9 @@ impl Pool {
         self.in_time(rows).await
     }
 
-    /// The rows of a statement that is run once.
-    pub(super) async fn rows_once(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, StoreError> {
-        self.in_time(async { self.once(statement).await.map_err(|failed| failed.error) })
+    /// The rows of a statement that is applied once at most.
+    pub(super) async fn rows_once<'q>(&self, statement: impl Fn() -> Statement<'q>) -> Result<Vec<PgRow>, StoreError> {
+        self.in_time(async { self.once(&statement).await.map_err(|failed| failed.error) })
             .await
     }
 
@@ -196,7 +202,21 @@ impl Pool {
         }
     }
 
-    async fn once(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, Failed> {
+    /// The rows, from one connection. A statement that another transaction got ahead of has changed
+    /// nothing, and is run again.
+    async fn once<'q>(&self, statement: &impl Fn() -> Statement<'q>) -> Result<Vec<PgRow>, Failed> {
+        let mut pause = OVERTAKEN_PAUSE;
+        for _ in 1..OVERTAKEN {
+            match self.tried(statement()).await {
+                Err(failed) if is_overtaken(&failed.error) => sleep(pause).await,
+                result => return result,
+            }
+            pause = pause.saturating_mul(2).min(PAUSE);
+        }
+        self.tried(statement()).await
+    }
+
+    async fn tried(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, Failed> {
         let mut held = self.hold().await.map_err(|error| Failed { error, is_anew: true })?;
         let is_anew = held.is_anew;
         let result = match held.connection() {
@@ -315,44 +335,6 @@ struct Failed {
     error: sqlx::Error,
     /// Whether the connection was made for it.
     is_anew: bool,
-}
-
-/// A connection in use. Unless it is given back it is closed: one whose statement was given up
-/// half-way would keep the next waiting for an answer that may never come, and sqlx's pool would
-/// ask such a one how it is, without end, before it lets another take its place.
-struct Held<'p> {
-    connection: Option<Connection>,
-    /// The permit goes last, when the connection is back or closed.
-    kept: Option<(&'p Kept, SemaphorePermit<'p>)>,
-    /// Whether it was made for this use.
-    is_anew: bool,
-}
-
-impl Held<'_> {
-    fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
-        self.connection
-            .as_mut()
-            .map(|connection| match &mut connection.inner {
-                Inner::Own(connection) => connection,
-                Inner::Given(connection) => &mut **connection,
-            })
-            .ok_or(sqlx::Error::PoolClosed)
-    }
-
-    fn give_back(mut self) {
-        match (self.connection.take(), &self.kept) {
-            (Some(connection), Some((kept, _))) => kept.keep(connection),
-            (connection, _) => drop(connection),
-        }
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            connection.close();
-        }
-    }
 }
 
 /// Makes a connection to hear what is wrong with it: the pool would only say that it has waited. A

@@ -15,7 +15,9 @@ completed AS (
         token       = NULL,
         lease_until = NULL,
         changed_at  = now,
-        expires_at  = now + $5 * interval '1 millisecond'
+        expires_at  = now + $5 * interval '1 millisecond',
+        crashes     = 0,
+        due_at      = NULL
     FROM clock
     WHERE event.namespace = $1
       AND event.id = $2
@@ -30,7 +32,9 @@ SELECT (extract(epoch FROM now) * 1000000)::bigint AS now,
        state, fingerprint, token, recorded.generation, recorded.attempts,
        (extract(epoch FROM changed_at) * 1000000)::bigint  AS changed_at,
        (extract(epoch FROM lease_until) * 1000000)::bigint AS lease_until,
-       (extract(epoch FROM expires_at) * 1000000)::bigint  AS expires_at
+       (extract(epoch FROM expires_at) * 1000000)::bigint  AS expires_at,
+       recorded.crashes, recorded.stored,
+       (extract(epoch FROM recorded.due_at) * 1000000)::bigint AS due_at
 FROM clock
 LEFT JOIN completed ON true
 LEFT JOIN recorded ON true

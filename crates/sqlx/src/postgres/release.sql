@@ -10,7 +10,10 @@ SET state       = 'free',
     token       = NULL,
     lease_until = NULL,
     changed_at  = now,
-    expires_at  = now + $5 * interval '1 millisecond'
+    -- What is stored never expires, and is a worker's again at once.
+    expires_at  = CASE WHEN event.stored THEN event.expires_at ELSE now + $5 * interval '1 millisecond' END,
+    crashes     = 0,
+    due_at      = CASE WHEN event.stored THEN now END
 FROM clock
 WHERE event.namespace = $1
   AND event.id = $2

@@ -8,7 +8,11 @@ WITH clock AS MATERIALIZED (
 UPDATE webhook_events AS event
 SET changed_at  = now,
     lease_until = now + $5 * interval '1 millisecond',
-    expires_at  = now + $5 * interval '1 millisecond' + $6 * interval '1 millisecond'
+    expires_at  = CASE
+                      WHEN event.stored THEN event.expires_at
+                      ELSE now + $5 * interval '1 millisecond' + $6 * interval '1 millisecond'
+                  END,
+    due_at      = CASE WHEN event.stored THEN now + $5 * interval '1 millisecond' END
 FROM clock
 WHERE event.namespace = $1
   AND event.id = $2

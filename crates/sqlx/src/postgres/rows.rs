@@ -45,9 +45,9 @@ fn columns(row: &PgRow) -> Result<(i64, Option<Columns>), sqlx::Error> {
         changed_at: row.try_get("changed_at")?,
         lease_until: row.try_get("lease_until")?,
         expires_at: row.try_get("expires_at")?,
-        stored: false,
-        due_at: None,
-        crashes: 0,
+        stored: row.try_get("stored")?,
+        due_at: row.try_get("due_at")?,
+        crashes: row.try_get("crashes")?,
     };
     Ok((now, Some(columns)))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::AssertSqlSafe;
 
-use tower_webhook::store::{ClaimRequest, Key};
+use tower_webhook::store::{ClaimRequest, Key, Stage};
 
 use super::pool::Statement;
 use crate::row::Table;
@@ -22,6 +22,46 @@ pub(super) struct Statements {
     pub(super) purge: Arc<str>,
     pub(super) count: Arc<str>,
     pub(super) expired_claims: Arc<str>,
+    pub(super) deposit: Arc<str>,
+    pub(super) take: Arc<str>,
+    pub(super) take_suspects: Arc<str>,
+    pub(super) take_event: Arc<str>,
+    pub(super) settle: Arc<str>,
+    pub(super) backlog: Arc<str>,
+    pub(super) list: Filtered,
+    pub(super) letter: Arc<str>,
+    pub(super) replay: Arc<str>,
+    pub(super) replay_all: Filtered,
+    pub(super) bury: Arc<str>,
+}
+
+/// A statement with a filter by state.
+pub(super) struct Filtered {
+    any: Arc<str>,
+    dead: Arc<str>,
+}
+
+impl Filtered {
+    /// For any states, as it is written, and for what is dead alone: with a parameter, the planner
+    /// would not see that the index of those few is enough.
+    fn of(table: &Table, sql: &str) -> Self {
+        let dead = sql.replace(
+            "event.state = ANY ($2)",
+            "event.state = 'dead' AND $2::text[] IS NOT NULL",
+        );
+        Self {
+            any: table.in_statement(sql).into(),
+            dead: table.in_statement(&dead).into(),
+        }
+    }
+
+    /// The one for this stage.
+    pub(super) fn by(&self, stage: Option<Stage>) -> &Arc<str> {
+        match stage {
+            Some(Stage::Dead) => &self.dead,
+            _ => &self.any,
+        }
+    }
 }
 
 impl Statements {
@@ -39,6 +79,17 @@ impl Statements {
             purge: of(include_str!("purge.sql")),
             count: of(include_str!("count.sql")),
             expired_claims: of(include_str!("expired_claims.sql")),
+            deposit: of(include_str!("deposit.sql")),
+            take: of(concat!(include_str!("due.sql"), include_str!("taken.sql"))),
+            take_suspects: of(concat!(include_str!("due_suspects.sql"), include_str!("taken.sql"))),
+            take_event: of(concat!(include_str!("due_event.sql"), include_str!("taken.sql"))),
+            settle: of(include_str!("settle.sql")),
+            backlog: of(include_str!("backlog.sql")),
+            list: Filtered::of(table, include_str!("list.sql")),
+            letter: of(include_str!("letter.sql")),
+            replay: of(include_str!("replay.sql")),
+            replay_all: Filtered::of(table, include_str!("replay_all.sql")),
+            bury: of(include_str!("bury.sql")),
         }
     }
 }
@@ -55,4 +106,9 @@ pub(super) fn of_claim_request<'q>(sql: &Arc<str>, claim_request: &'q ClaimReque
     of_key(sql, &claim_request.key)
         .bind(claim_request.token.to_bytes().to_vec())
         .bind(claim_request.fingerprint.to_bytes().to_vec())
+}
+
+/// What Postgres takes as text: all but NUL, which a topic or the text of an error may hold.
+pub(super) fn text(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }

@@ -30,8 +30,9 @@ CREATE INDEX IF NOT EXISTS webhook_events_due ON webhook_events (namespace, due_
 CREATE INDEX IF NOT EXISTS webhook_events_suspects ON webhook_events (namespace, due_at)
     WHERE due_at IS NOT NULL AND (state = 'claimed' OR crashes > 0);
 
--- Whose bodies may go.
-CREATE INDEX IF NOT EXISTS webhook_events_kept ON webhook_events (changed_at)
+-- What waits for an operator, and whose bodies may go.
+CREATE INDEX IF NOT EXISTS webhook_events_dead ON webhook_events (namespace) WHERE state = 'dead';
+CREATE INDEX IF NOT EXISTS webhook_events_finished ON webhook_events (changed_at)
     WHERE stored = 1 AND state IN ('handled', 'rejected');
 
 -- Deliveries. A row is written once.
@@ -45,6 +46,8 @@ CREATE TABLE IF NOT EXISTS webhook_bodies (
     body         BLOB    NOT NULL,
     PRIMARY KEY (namespace, id)
 ) STRICT;
+
+CREATE INDEX IF NOT EXISTS webhook_events_received ON webhook_bodies (namespace, received_at, id);
 
 -- Attempts that failed.
 CREATE TABLE IF NOT EXISTS webhook_attempts (

@@ -1,0 +1,76 @@
+//! A delivery that is stored with the application's own writes.
+
+use sqlx::PgTransaction;
+
+use tower_webhook::{
+    inbox::Deposit,
+    store::{Deposited, StoreError},
+};
+
+use super::{PostgresStore, inbox::deposited, meaning::error, rows::first};
+use crate::row::{ATTEMPTS, overtaken};
+
+impl PostgresStore {
+    /// Stores a delivery in the transaction that has the application's own writes: either all are
+    /// there, or none. For a reconciler that found an event the provider did not deliver, or for an
+    /// outbox whose jobs a worker does.
+    ///
+    /// The delivery is due when the transaction is committed, and a worker takes it at its next
+    /// poll: nothing here knows when that is. Until then the event's row is locked, and a copy from
+    /// the provider waits for it: commit soon. The transaction has to be one of the database that
+    /// the store uses. Where it has `synchronous_commit` off, the call sets it on for this
+    /// transaction.
+    ///
+    /// # Errors
+    /// The database did not answer, or has no room. Roll back.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use sqlx::PgPool;
+    /// use tower_webhook::{
+    ///     event::{EventId, Fingerprint},
+    ///     inbox::{Deposit, StoredDelivery},
+    ///     store::{Deposited, Key},
+    /// };
+    /// use tower_webhook_sqlx::PostgresStore;
+    ///
+    /// /// An event that the provider's list has, and its webhooks never brought.
+    /// async fn missed(
+    ///     pool: &PgPool,
+    ///     webhooks: &PostgresStore,
+    ///     id: &str,
+    ///     body: Vec<u8>,
+    /// ) -> Result<bool, Box<dyn std::error::Error>> {
+    ///     let deposit = Deposit::new(
+    ///         Key::new("dwolla", EventId::new(id)?),
+    ///         Fingerprint::of(["transfer_completed"]),
+    ///         StoredDelivery::new("transfer_completed", Default::default(), body),
+    ///     );
+    ///     let mut transaction = pool.begin().await?;
+    ///     sqlx::query("UPDATE reconciled SET last_event = $1")
+    ///         .bind(id)
+    ///         .execute(&mut *transaction)
+    ///         .await?;
+    ///     let deposited = webhooks.deposit_in(&deposit, &mut transaction).await?;
+    ///     transaction.commit().await?;
+    ///     Ok(deposited == Deposited::Stored)
+    /// }
+    /// ```
+    pub async fn deposit_in(
+        &self,
+        deposit: &Deposit,
+        transaction: &mut PgTransaction<'_>,
+    ) -> Result<Deposited, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let rows = self
+                .deposit_statement(deposit)
+                .fetch_all(&mut **transaction)
+                .await
+                .map_err(|failed| error(&failed))?;
+            if let Some(answer) = deposited(first(&rows)?, deposit)? {
+                return Ok(answer);
+            }
+        }
+        Err(overtaken())
+    }
+}

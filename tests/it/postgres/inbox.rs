@@ -1,0 +1,364 @@
+//! The inbox in Postgres: the suite, the plans of its statements, and what is its own.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderValue};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _, postgres::PgPoolOptions};
+use tower_webhook::{
+    inbox::{Attempt, Deposit, End, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Taken},
+    store::{
+        Completion, Deposited, Effect, IdempotencyStore, Replayed, Stage, StoreAdmin, StoreErrorKind, Token, record,
+    },
+};
+use tower_webhook_sqlx::PostgresStore;
+
+use super::{Harness, claim_request, new_table, server::Server, store_in};
+
+impl Harness {
+    /// On tables of another name, in a schema.
+    async fn in_a_schema() -> Option<Self> {
+        let server = Server::shared()?;
+        let create = "CREATE SCHEMA IF NOT EXISTS inboxes";
+        // Two at once may both find it missing.
+        let _ = sqlx::raw_sql(create).execute(&mut server.connection().await).await;
+        Some(Self(store_in(server, "inboxes.letters").await))
+    }
+}
+
+tower_webhook::inbox_suite!(suite, Harness::new().await);
+tower_webhook::inbox_suite!(suite_in_a_schema, Harness::in_a_schema().await);
+tower_webhook::inbox_suite!(suite_on_a_given_pool, Harness::serializable().await);
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn deposit(id: &str) -> Deposit {
+    let request = claim_request(id);
+    let mut headers = HeaderMap::new();
+    headers.insert("x-a", HeaderValue::from_static("1"));
+    Deposit::new(
+        request.key,
+        request.fingerprint,
+        StoredDelivery::new("customer_created", headers, id.as_bytes().to_vec()),
+    )
+}
+
+async fn take(store: &PostgresStore, limit: usize) -> Vec<Taken> {
+    let request = TakeRequest::new("dwolla", Token::random(), limit);
+    store.take(&request).await.unwrap()
+}
+
+fn ids(taken: &[Taken]) -> Vec<&str> {
+    taken
+        .iter()
+        .map(|taken| taken.claim_request.key.id().as_str())
+        .collect()
+}
+
+async fn run(connection: &mut PgConnection, table: &str, sql: &str) {
+    let sql = sql.replace("webhook_events", table);
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
+}
+
+async fn number(connection: &mut PgConnection, sql: String) -> i64 {
+    sqlx::query_scalar(AssertSqlSafe(sql))
+        .fetch_one(connection)
+        .await
+        .unwrap()
+}
+
+// --- plans
+
+/// The statement of a take as the store has it, for this table.
+fn take_sql(due: &str, table: &str) -> String {
+    let taken = include_str!("../../../crates/sqlx/src/postgres/taken.sql");
+    format!("{due}{taken}")
+        .replace("webhook_events", table)
+        .replace("webhook_bodies", &format!("{table}_bodies"))
+}
+
+#[tokio::test]
+async fn a_take_reads_what_is_due_by_the_index_and_nothing_of_what_waits() {
+    let Some(server) = Server::shared() else { return };
+    let table = new_table();
+    drop(store_in(server, &table).await);
+    let mut connection = server.connection().await;
+    let fill = "INSERT INTO webhook_events (namespace, id, state, fingerprint, token, generation, attempts, \
+                changed_at, lease_until, expires_at, crashes, stored, due_at) \
+                SELECT 'dwolla', n::text, CASE WHEN n % 2 = 0 THEN 'free' ELSE 'claimed' END, '\\x00', \
+                CASE WHEN n % 2 = 1 THEN '\\x00'::bytea END, 1, 1, now(), \
+                CASE WHEN n % 2 = 1 THEN now() + interval '1 hour' END, now() + interval '1 year', 0, true, \
+                now() + interval '1 hour' FROM generate_series(1, 5000) AS n";
+    run(&mut connection, &table, fill).await;
+    let statements = [
+        (
+            include_str!("../../../crates/sqlx/src/postgres/due.sql"),
+            "bigint",
+            ", 0",
+            "_due",
+        ),
+        (
+            include_str!("../../../crates/sqlx/src/postgres/due_suspects.sql"),
+            "",
+            "",
+            "_suspects",
+        ),
+    ];
+    for (sql, more, values, index) in statements {
+        let name = format!("take{index}");
+        let more = if more.is_empty() {
+            String::new()
+        } else {
+            format!(", {more}")
+        };
+        let prepare = format!(
+            "PREPARE {name} (text, bytea, bigint, bigint, bigint{more}) AS {}",
+            take_sql(sql, &table)
+        );
+        run(&mut connection, &table, &prepare).await;
+        // fresh and with statistics, for these parameters and for any
+        for setting in ["", "ANALYZE webhook_events"] {
+            run(&mut connection, &table, setting).await;
+            for mode in ["force_custom_plan", "force_generic_plan"] {
+                run(&mut connection, &table, &format!("SET plan_cache_mode = {mode}")).await;
+                let explain = format!("EXPLAIN EXECUTE {name} ('dwolla', '\\x00', 32, 60000, 0{values})");
+                let rows = sqlx::raw_sql(AssertSqlSafe(explain))
+                    .fetch_all(&mut connection)
+                    .await
+                    .unwrap();
+                let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+                let scan = plan.iter().position(|line| line.contains(&format!("{table}{index}")));
+                let scan = scan.unwrap_or_else(|| panic!("{setting} {mode}: {}", plan.join("\n")));
+                let condition = &plan[scan + 1];
+                assert!(
+                    condition.contains("Index Cond") && condition.contains("due_at <= $"),
+                    "{setting} {mode}: {}",
+                    plan.join("\n")
+                );
+                let sorts = plan[scan - 2..scan].iter().any(|line| line.contains("Sort"));
+                assert!(!sorts, "{}", plan.join("\n"));
+            }
+        }
+    }
+}
+
+// --- the floor
+
+#[tokio::test]
+async fn what_lies_below_the_floor_is_found_within_ten_seconds() {
+    let Some(server) = Server::shared() else { return };
+    let table = new_table();
+    let store = store_in(server, &table).await;
+    let mut connection = server.connection().await;
+    store.deposit(&deposit("first")).await.unwrap();
+    assert_eq!(ids(&take(&store, 10).await), ["first"]);
+    // as if their deposits had begun before, and were committed now
+    for (id, age) in [("late", "0.2 s"), ("very late", "60 s")] {
+        store.deposit(&deposit(id)).await.unwrap();
+        let age = format!("UPDATE webhook_events SET due_at = due_at - interval '{age}' WHERE id = '{id}'");
+        run(&mut connection, &table, &age).await;
+    }
+    assert_eq!(ids(&take(&store, 10).await), ["late"]);
+    assert!(take(&store, 10).await.is_empty());
+    // one event is found by its id
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(10)).await;
+    tokio::time::resume();
+    assert_eq!(ids(&take(&store, 10).await), ["very late"]);
+}
+
+// --- deposits in a transaction
+
+#[tokio::test]
+async fn a_deposit_in_a_transaction_is_there_if_it_is_committed() {
+    let Some(server) = Server::shared() else { return };
+    let store = store_in(server, &new_table()).await;
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    for (id, commits) in [("committed", true), ("rolled back", false)] {
+        let deposit = deposit(id);
+        let mut transaction = pool.begin().await.unwrap();
+        let stored = store.deposit_in(&deposit, &mut transaction).await.unwrap();
+        assert_eq!(stored, Deposited::Stored);
+        let again = store.deposit_in(&deposit, &mut transaction).await.unwrap();
+        assert_eq!(again, Deposited::Known(Stage::Waiting));
+        // nobody sees it yet
+        assert!(take(&store, 10).await.is_empty());
+        if commits {
+            transaction.commit().await.unwrap();
+            let taken = take(&store, 10).await;
+            assert_eq!(ids(&taken), [id]);
+            assert_eq!(taken[0].delivery, deposit.delivery);
+        } else {
+            transaction.rollback().await.unwrap();
+            assert!(take(&store, 10).await.is_empty());
+            assert_eq!(store.letter(&deposit.key).await.unwrap(), None);
+        }
+    }
+}
+
+// --- what stays, and for how long
+
+#[tokio::test]
+async fn the_body_of_what_is_finished_goes_after_its_time_and_no_other() {
+    let Some(server) = Server::shared() else { return };
+    let table = new_table();
+    let store = PostgresStore::builder()
+        .table(&table)
+        .keep_bodies(DAY)
+        .connect(&server.url())
+        .await
+        .unwrap();
+    let mut connection = server.connection().await;
+    for id in ["done", "rejected", "dead", "waiting", "running"] {
+        store.deposit(&deposit(id)).await.unwrap();
+    }
+    for taken in take(&store, 10).await {
+        let end = match taken.claim_request.key.id().as_str() {
+            "done" => End::Complete(Completion::Handled),
+            "rejected" => End::Complete(Completion::Rejected),
+            "dead" => End::Bury,
+            "waiting" => End::PutBack {
+                after: Duration::ZERO,
+                is_counted: true,
+            },
+            _ => continue,
+        };
+        let settlement = Settlement::new(taken.claim_request, end).with_attempt(Attempt::new(1, "o", "e\0", "w"));
+        assert_eq!(store.settle(&[settlement]).await.unwrap(), [Effect::Applied]);
+    }
+    assert_eq!(store.purge(1000).await.unwrap(), 0);
+    store.advance(DAY);
+    assert_eq!(store.purge(1).await.unwrap(), 1);
+    assert_eq!(store.purge(1000).await.unwrap(), 1);
+    assert_eq!(store.purge(1000).await.unwrap(), 0);
+    for (id, is_kept) in [
+        ("done", false),
+        ("rejected", false),
+        ("dead", true),
+        ("waiting", true),
+        ("running", true),
+    ] {
+        let key = claim_request(id).key;
+        assert_eq!(store.letter(&key).await.unwrap().is_some(), is_kept, "{id}");
+        let record = store.get(&key).await.unwrap().unwrap();
+        assert_eq!(record.schedule.is_some(), is_kept, "{id}");
+        if !is_kept {
+            assert_eq!(store.replay(&key).await.unwrap(), Replayed::NoBody);
+            assert_eq!(
+                store.deposit(&deposit(id)).await.unwrap(),
+                Deposited::Known(Stage::Done)
+            );
+        }
+    }
+    let bodies = number(&mut connection, format!("SELECT count(*) FROM {table}_bodies")).await;
+    let attempts = number(&mut connection, format!("SELECT count(*) FROM {table}_attempts")).await;
+    assert_eq!((bodies, attempts), (3, 2));
+    // and then the records
+    store.advance(100 * DAY);
+    assert_eq!(store.purge(1000).await.unwrap(), 2);
+    let rows = number(&mut connection, format!("SELECT count(*) FROM {table}")).await;
+    assert_eq!(rows, 3);
+    let dead = store.get(&claim_request("dead").key).await.unwrap().unwrap();
+    assert_eq!(dead.expires, record::never());
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_after_its_time_has_nothing_of_the_old_one() {
+    let Some(server) = Server::shared() else { return };
+    let store = store_in(server, &new_table()).await;
+    store.deposit(&deposit("1")).await.unwrap();
+    let taken = take(&store, 1).await.remove(0);
+    let failed = Settlement::new(taken.claim_request, End::Complete(Completion::Rejected));
+    let failed = failed.with_attempt(Attempt::new(1, "rejected", "no", "worker"));
+    assert_eq!(store.settle(&[failed]).await.unwrap(), [Effect::Applied]);
+    let key = claim_request("1").key;
+    assert_eq!(store.letter(&key).await.unwrap().unwrap().attempts.len(), 1);
+    store.advance(100 * DAY);
+    let mut other = deposit("1");
+    other.delivery.topic = "another\0topic".to_owned();
+    assert_eq!(store.deposit(&other).await.unwrap(), Deposited::Stored);
+    let letter = store.letter(&key).await.unwrap().unwrap();
+    assert_eq!((letter.attempts.len(), letter.entry.attempts), (0, 0));
+    // Postgres knows no NUL
+    assert_eq!(letter.delivery.topic, "another\u{fffd}topic");
+    let found = store
+        .list(&Filter::new("dwolla").topic("another\0topic"), None, 10)
+        .await;
+    assert_eq!(found.unwrap().entries.len(), 1);
+}
+
+#[tokio::test]
+async fn two_settlements_of_one_event_are_told_one_after_another() {
+    let Some(server) = Server::shared() else { return };
+    let store = store_in(server, &new_table()).await;
+    store.deposit(&deposit("1")).await.unwrap();
+    let held = take(&store, 1).await.remove(0).claim_request;
+    let absent = claim_request("absent");
+    let handled = End::Complete(Completion::Handled);
+    let batch = [
+        Settlement::new(held.clone(), End::Bury),
+        Settlement::new(absent.clone(), handled),
+        Settlement::new(held.clone(), End::Bury),
+        Settlement::new(held.clone(), handled),
+        Settlement::new(absent, handled),
+        Settlement::new(held, handled),
+    ];
+    let mut expected = [Effect::Applied; 6];
+    expected[2] = Effect::NotHeld;
+    assert_eq!(store.settle(&batch).await.unwrap(), expected);
+    let counts = store.count("dwolla").await.unwrap();
+    assert_eq!((counts.done, counts.dead), (2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn takes_and_settlements_at_once_in_stricter_transactions_all_succeed() {
+    let Some(server) = Server::shared() else { return };
+    let strict = "SET default_transaction_isolation = 'repeatable read'";
+    let pool = PgPoolOptions::new()
+        .max_connections(8)
+        .after_connect(move |connection, _| {
+            Box::pin(async move { sqlx::raw_sql(strict).execute(connection).await.map(drop) })
+        });
+    let pool = pool.connect_lazy(&server.url()).unwrap();
+    let builder = PostgresStore::builder().table(new_table());
+    let store = Arc::new(builder.with_pool(pool).await.unwrap());
+    let tasks: Vec<_> = (0..32)
+        .map(|number| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                store.deposit(&deposit(&format!("{}", number % 4))).await.unwrap();
+                for taken in take(&store, 2).await {
+                    let done = Settlement::new(taken.claim_request, End::Complete(Completion::Handled));
+                    assert_eq!(store.settle(&[done]).await.unwrap(), [Effect::Applied]);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+// --- the tables
+
+#[tokio::test]
+async fn a_table_from_before_there_were_inboxes_is_refused() {
+    let Some(server) = Server::shared() else { return };
+    let table = new_table();
+    let create = "CREATE TABLE webhook_events (namespace text, id text, state text, fingerprint bytea, token bytea, \
+                  generation bigint, attempts bigint, changed_at timestamptz, lease_until timestamptz, \
+                  expires_at timestamptz, PRIMARY KEY (namespace, id))";
+    run(&mut server.connection().await, &table, create).await;
+    for creates in [true, false] {
+        let builder = PostgresStore::builder().table(&table).create_table(creates);
+        let refused = builder.connect(&server.url()).await.unwrap_err();
+        assert_eq!(refused.kind(), StoreErrorKind::Config);
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "the store's settings are wrong: the table \"{table}\" lacks the columns crashes, stored and due_at; \
+                 expected the tables that PostgresStore::SCHEMA describes: rename the old one, open the store again, \
+                 and copy the rows over"
+            )
+        );
+    }
+}
