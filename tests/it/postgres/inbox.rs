@@ -159,7 +159,6 @@ async fn what_lies_below_the_floor_is_found_within_ten_seconds() {
     }
     assert_eq!(ids(&take(&store, 10).await), ["late"]);
     assert!(take(&store, 10).await.is_empty());
-    // one event is found by its id
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(10)).await;
     tokio::time::resume();

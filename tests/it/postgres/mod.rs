@@ -3,6 +3,7 @@
 
 mod faults;
 mod inbox;
+mod inbox_model;
 mod proxy;
 pub(crate) mod server;
 mod operators;
