@@ -141,7 +141,10 @@ impl Inbox for PostgresStore {
             }
             rest = later;
         }
-        self.shared.changed.notify_waiters();
+        let is_put_back = |settlement: &Settlement| matches!(settlement.end, End::PutBack { .. });
+        if settlements.iter().any(is_put_back) {
+            self.shared.changed.notify_waiters();
+        }
         Ok(effects)
     }
 
