@@ -59,7 +59,11 @@ impl PostgresStore {
         let told = Told::of(settlements, which);
         let rows = shared
             .pool
-            .rows(|| told.bound_to(&shared.sql.settle).bind(shared.offset.millis()))
+            .rows(|| {
+                told.bound_to(&shared.sql.settle)
+                    .bind(shared.offset.millis())
+                    .bind(i64::try_from(which.len()).unwrap_or(i64::MAX))
+            })
             .await?;
         rows.iter()
             .map(|row| row.try_get("settlement").map_err(|failed| error(&failed)))
