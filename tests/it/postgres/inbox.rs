@@ -14,20 +14,26 @@ use tower_webhook_sqlx::PostgresStore;
 
 use super::{Harness, claim_request, new_table, server::Server, store_in};
 
+/// Each test has its own tables: one of them purges, as if hours had passed.
 impl Harness {
-    /// On tables of another name, in a schema.
+    async fn alone() -> Option<Self> {
+        let server = Server::shared()?;
+        Some(Self(store_in(server, &new_table()).await))
+    }
+
+    /// On tables in a schema.
     async fn in_a_schema() -> Option<Self> {
         let server = Server::shared()?;
         let create = "CREATE SCHEMA IF NOT EXISTS inboxes";
         // Two at once may both find it missing.
         let _ = sqlx::raw_sql(create).execute(&mut server.connection().await).await;
-        Some(Self(store_in(server, "inboxes.letters").await))
+        Some(Self(store_in(server, &format!("inboxes.{}", new_table())).await))
     }
 }
 
-tower_webhook::inbox_suite!(suite, Harness::new().await);
+tower_webhook::inbox_suite!(suite, Harness::alone().await);
 tower_webhook::inbox_suite!(suite_in_a_schema, Harness::in_a_schema().await);
-tower_webhook::inbox_suite!(suite_on_a_given_pool, Harness::serializable().await);
+tower_webhook::inbox_suite!(suite_on_a_given_pool, Harness::serializable(&new_table()).await);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -159,7 +165,6 @@ async fn what_lies_below_the_floor_is_found_within_ten_seconds() {
     }
     assert_eq!(ids(&take(&store, 10).await), ["late"]);
     assert!(take(&store, 10).await.is_empty());
-    // one event is found by its id
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(10)).await;
     tokio::time::resume();

@@ -3,6 +3,7 @@
 
 mod faults;
 mod inbox;
+mod inbox_model;
 mod proxy;
 pub(crate) mod server;
 mod operators;
@@ -66,7 +67,7 @@ impl Harness {
     }
 
     /// On a pool whose transactions are stricter than the statements ask for.
-    async fn serializable() -> Option<Self> {
+    async fn serializable(table: &str) -> Option<Self> {
         let server = Server::shared()?;
         let pool = PgPoolOptions::new().max_connections(4).after_connect(|connection, _| {
             Box::pin(async move {
@@ -78,11 +79,7 @@ impl Harness {
         });
         let pool = pool.connect_lazy(&server.url()).unwrap();
         Some(Self(
-            PostgresStore::builder()
-                .table("serializable")
-                .with_pool(pool)
-                .await
-                .unwrap(),
+            PostgresStore::builder().table(table).with_pool(pool).await.unwrap(),
         ))
     }
 }
@@ -100,7 +97,7 @@ impl StoreHarness for Harness {
 }
 
 tower_webhook::store_suite!(suite, Harness::new().await);
-tower_webhook::store_suite!(suite_on_a_given_pool, Harness::serializable().await);
+tower_webhook::store_suite!(suite_on_a_given_pool, Harness::serializable("serializable").await);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_48_tasks_over_several_connections_one_wins_each_event_and_round() {

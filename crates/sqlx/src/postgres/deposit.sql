@@ -55,10 +55,11 @@ bodies AS (
         body         = excluded.body
 ),
 history AS (
-    DELETE FROM webhook_attempts AS attempt
-    USING deposited, recorded
-    WHERE attempt.namespace = recorded.namespace
-      AND attempt.id = recorded.id
+    DELETE FROM webhook_attempts
+    WHERE namespace = $1
+      AND id = $2
+      AND EXISTS (SELECT FROM recorded)
+      AND EXISTS (SELECT FROM deposited)
 )
 SELECT (extract(epoch FROM now) * 1000000)::bigint AS now,
        coalesce(deposited, false) AS deposited,

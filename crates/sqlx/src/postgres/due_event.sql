@@ -1,4 +1,5 @@
--- take: one event, if it is due, whether a suspect or not; taken.sql goes on.
+-- take: one event, if it is due, whether a suspect or not; taken.sql goes on. Who asks for it by
+-- its name waits for whoever changes it at this moment.
 -- $1 namespace  $2 token  $3 limit  $4 lease  $5 offset  $6 id
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() + $5 * interval '1 millisecond' AS now,
@@ -12,5 +13,5 @@ due AS MATERIALIZED (
       AND id = $6
       AND due_at <= (SELECT now FROM clock)
     LIMIT $3
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE
 ),

@@ -5,18 +5,18 @@ WITH forgotten AS (
     WHERE namespace = $1
       AND id = $2
       AND expires_at > clock_timestamp() + $3 * interval '1 millisecond'
-    RETURNING namespace, id
+    RETURNING true
 ),
 bodies AS (
-    DELETE FROM webhook_bodies AS body
-    USING forgotten
-    WHERE body.namespace = forgotten.namespace
-      AND body.id = forgotten.id
+    DELETE FROM webhook_bodies
+    WHERE namespace = $1
+      AND id = $2
+      AND EXISTS (SELECT FROM forgotten)
 ),
 history AS (
-    DELETE FROM webhook_attempts AS attempt
-    USING forgotten
-    WHERE attempt.namespace = forgotten.namespace
-      AND attempt.id = forgotten.id
+    DELETE FROM webhook_attempts
+    WHERE namespace = $1
+      AND id = $2
+      AND EXISTS (SELECT FROM forgotten)
 )
 SELECT true FROM forgotten

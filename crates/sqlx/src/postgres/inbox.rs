@@ -59,7 +59,11 @@ impl PostgresStore {
         let told = Told::of(settlements, which);
         let rows = shared
             .pool
-            .rows(|| told.bound_to(&shared.sql.settle).bind(shared.offset.millis()))
+            .rows(|| {
+                told.bound_to(&shared.sql.settle)
+                    .bind(shared.offset.millis())
+                    .bind(i64::try_from(which.len()).unwrap_or(i64::MAX))
+            })
             .await?;
         rows.iter()
             .map(|row| row.try_get("settlement").map_err(|failed| error(&failed)))
@@ -141,7 +145,10 @@ impl Inbox for PostgresStore {
             }
             rest = later;
         }
-        self.shared.changed.notify_waiters();
+        let is_put_back = |settlement: &Settlement| matches!(settlement.end, End::PutBack { .. });
+        if settlements.iter().any(is_put_back) {
+            self.shared.changed.notify_waiters();
+        }
         Ok(effects)
     }
 

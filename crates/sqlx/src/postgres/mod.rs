@@ -37,13 +37,14 @@ use self::{
 };
 use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 
-/// Remembers in Postgres: for many processes on many machines.
+/// Remembers in Postgres, and keeps an [inbox](tower_webhook::inbox) there: for many processes on
+/// many machines.
 ///
 /// Clones share the connections.
 ///
 /// # What it guarantees
-/// Each operation is one atomic statement on one row, in files beside the source
-/// ([`SCHEMA`](Self::SCHEMA) is the table's). Leases go by the server's clock.
+/// Each operation is one atomic statement, in files beside the source ([`SCHEMA`](Self::SCHEMA) is
+/// the tables'). Leases go by the server's clock.
 ///
 /// - The process dies (`kill -9`): every acknowledged event stays recorded. A claim holds until its
 ///   lease ends.
@@ -63,10 +64,16 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 /// nothing. A [pool that is given](Self::with_pool) tests a connection when it is given back: one
 /// round trip more for each, behind the answer's back.
 ///
+/// In the inbox: one round trip and one commit for a delivery that is stored, one for each batch
+/// that is taken, and one for each batch that is settled. A take costs the same whatever waits for
+/// its time. Workers in this process hear of what is deposited through a clone of this store; those
+/// elsewhere find it at their next poll.
+///
 /// # Cancel safety
 /// An operation whose future is dropped is applied or not, as a whole; its connection is closed.
 /// Operations are repeated on another connection if theirs turns out to be dead: each may be done
-/// twice without harm ([`forget`](IdempotencyStore::forget) alone may not, and is not).
+/// twice without harm. ([`forget`](IdempotencyStore::forget) and an operator's `bury` and
+/// `replay_all` may not, and are not.)
 ///
 /// # Limits
 /// The store's own connections have a `statement_timeout` of 5 s and run at READ COMMITTED. Over
@@ -76,7 +83,9 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 ///
 /// # Growth
 /// Rows past their retention count as absent and stay until [`purge`](StoreAdmin::purge) removes
-/// them; call it now and then.
+/// them; call it now and then. It removes bodies that were [kept long
+/// enough](PostgresStoreBuilder::keep_bodies), too. A transaction that stays open for hours, of
+/// whomever in this server, keeps Postgres from cleaning up, and makes every take slower.
 ///
 /// # Examples
 /// ```no_run
@@ -292,9 +301,12 @@ impl IdempotencyStore for PostgresStore {
                     .bind(shared.offset.millis())
             })
             .await?;
-        // It may lie in the inbox, and is a worker's then.
-        self.shared.changed.notify_waiters();
-        Ok(effect(&rows))
+        let effect = effect(&rows);
+        if effect == Effect::Applied {
+            // It may lie in the inbox, and is a worker's then.
+            shared.changed.notify_waiters();
+        }
+        Ok(effect)
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {

@@ -40,8 +40,8 @@ pub(super) const QUEUE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often a statement is tried that other transactions get ahead of, where the isolation of a
 /// pool of the application's is stricter than ours, and the first pause between. Each time another
-/// has committed, so this many are for that many who ask for one event at once.
-const OVERTAKEN: u32 = 40;
+/// has committed. In all it is shorter than what the layer waits (2 s).
+const OVERTAKEN: u32 = 30;
 const OVERTAKEN_PAUSE: Duration = Duration::from_millis(1);
 /// The longest between two attempts to connect: an operation that waits for a server to start finds
 /// it soon after it has.
@@ -202,26 +202,25 @@ impl Pool {
         }
     }
 
-    /// The rows, from one connection. A statement that another transaction got ahead of has changed
-    /// nothing, and is run again.
+    /// The rows, over one connection. A statement that another transaction got ahead of has changed
+    /// nothing, and is run again: over the same connection, which answers when it has let go of its
+    /// locks.
     async fn once<'q>(&self, statement: &impl Fn() -> Statement<'q>) -> Result<Vec<PgRow>, Failed> {
-        let mut pause = OVERTAKEN_PAUSE;
-        for _ in 1..OVERTAKEN {
-            match self.tried(statement()).await {
-                Err(failed) if is_overtaken(&failed.error) => sleep(pause).await,
-                result => return result,
-            }
-            pause = pause.saturating_mul(2).min(PAUSE);
-        }
-        self.tried(statement()).await
-    }
-
-    async fn tried(&self, statement: Statement<'_>) -> Result<Vec<PgRow>, Failed> {
         let mut held = self.hold().await.map_err(|error| Failed { error, is_anew: true })?;
         let is_anew = held.is_anew;
-        let result = match held.connection() {
-            Ok(connection) => statement.fetch_all(connection).await,
-            Err(closed) => Err(closed),
+        let mut pause = OVERTAKEN_PAUSE;
+        let mut attempt = 1;
+        let result = loop {
+            let result = match held.connection() {
+                Ok(connection) => statement().fetch_all(connection).await,
+                Err(closed) => Err(closed),
+            };
+            match result {
+                Err(failed) if attempt < OVERTAKEN && is_overtaken(&failed) => sleep(pause).await,
+                result => break result,
+            }
+            attempt += 1;
+            pause = pause.saturating_mul(2).min(PAUSE);
         };
         // An answer of the server's, a refusal too, leaves the connection as it was. Anything else
         // does not.
