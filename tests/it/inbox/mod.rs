@@ -1,6 +1,7 @@
 //! The inbox: deliveries that are stored first and handled later.
 
 mod suite;
+mod model;
 mod office;
 mod door;
 mod backlog;

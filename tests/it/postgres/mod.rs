@@ -3,7 +3,6 @@
 
 mod faults;
 mod inbox;
-mod inbox_model;
 mod proxy;
 pub(crate) mod server;
 mod operators;
@@ -38,7 +37,7 @@ const FIRST: Claimed = Claimed::Acquired {
 };
 
 /// A table's name that no other test has.
-fn new_table() -> String {
+pub(crate) fn new_table() -> String {
     let name: String = Token::random()
         .to_bytes()
         .iter()
@@ -47,7 +46,7 @@ fn new_table() -> String {
     format!("events_{name}")
 }
 
-async fn store_in(server: &Server, table: &str) -> PostgresStore {
+pub(crate) async fn store_in(server: &Server, table: &str) -> PostgresStore {
     PostgresStore::builder()
         .table(table)
         .max_connections(4)

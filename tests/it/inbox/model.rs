@@ -1,4 +1,4 @@
-//! Random sequences of everything that can be done to a stored delivery: Postgres answers and
+//! Random sequences of everything that can be done to a stored delivery: each store answers and
 //! records as the memory inbox does, which decides by `store::record` alone.
 
 use std::time::{Duration, SystemTime};
@@ -12,7 +12,7 @@ use tower_webhook::{
     testing::{ManualClock, MemoryInbox},
 };
 
-use super::{new_table, server::Server, store_in};
+use crate::postgres::{new_table, server::Server, store_in};
 
 const LEASE: Duration = Duration::from_secs(60);
 /// Steps of time are tens of seconds, and so stay clear of its end, since real time passes, too.
@@ -177,9 +177,20 @@ fn recorded(record: Option<Record>, now: SystemTime) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn any_sequence_of_operations_is_answered_and_recorded_as_in_memory() {
+async fn postgres_answers_and_records_any_sequence_of_operations_as_the_memory_does() {
     let Some(server) = Server::shared() else { return };
     let store = store_in(server, &new_table()).await;
+    as_in_memory(&store, |by| store.advance(by)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_answers_and_records_any_sequence_of_operations_as_the_memory_does() {
+    let folder = crate::sqlite::Folder::new();
+    let store = tower_webhook_sqlx::SqliteStore::open(folder.file()).await.unwrap();
+    as_in_memory(&store, |by| store.advance(by)).await;
+}
+
+async fn as_in_memory<S: InboxAdmin>(store: &S, advance: impl Fn(Duration)) {
     let clock = ManualClock::new();
     let memory = MemoryInbox::with_clock(clock.clone());
     let mut offset = Duration::ZERO;
@@ -197,7 +208,7 @@ async fn any_sequence_of_operations_is_answered_and_recorded_as_in_memory() {
                     random.below(8)
                 };
                 let by = Duration::from_secs(10 * tens);
-                store.advance(by);
+                advance(by);
                 clock.advance(by);
                 offset += by;
                 trace.push(format!("wait {by:?}"));
@@ -213,7 +224,7 @@ async fn any_sequence_of_operations_is_answered_and_recorded_as_in_memory() {
             .with_lease(LEASE)
             .with_retention(RETENTION);
             trace.push(format!("{act:?} {id} {facts} {:?}", request.token));
-            let (answer, expected) = (done(&store, &act, &request).await, done(&memory, &act, &request).await);
+            let (answer, expected) = (done(store, &act, &request).await, done(&memory, &act, &request).await);
             let so_far = || format!("seed {seed}, after {trace:#?}");
             assert_eq!(answer, expected, "{}", so_far());
             for event in 0..EVENTS {
