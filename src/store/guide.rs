@@ -57,13 +57,15 @@
 //! default.
 //!
 //! # SQLite
-//! `SqliteStore` of the crate `tower-webhook-sqlx`. One database, which all processes of a machine
-//! may open; not on a network file system. It is three files, the path and that with `-wal` and
-//! `-shm`, which belong together: copy it by `sqlite3 webhooks.db ".backup copy.db"`, not by `cp`.
+//! `SqliteStore` of the crate `tower-webhook-sqlx`, also an [inbox](crate::inbox). One database,
+//! which all processes of a machine may open; not on a network file system. It is three files, the
+//! path and that with `-wal` and `-shm`, which belong together: copy it by
+//! `sqlite3 webhooks.db ".backup copy.db"`, not by `cp`.
 //! Spawn [`purge_every`](super::StoreAdmin#method.purge_every), which removes expired records.
 //!
 //! # Postgres
-//! `PostgresStore` of the crate `tower-webhook-sqlx`. One table in a database that you have. Spawn
+//! `PostgresStore` of the crate `tower-webhook-sqlx`, also an [inbox](crate::inbox). Three tables
+//! in a database that you have. Spawn
 //! [`purge_every`](super::StoreAdmin#method.purge_every), which removes expired records.
 //!
 //! # Redis
@@ -81,10 +83,10 @@
 //! has the id (GitHub, Shopify, Linear), that one, a colon and a digest; and where there is none,
 //! or in strict mode, `sha256:` and a digest.
 //!
-//! Failed events are FREE: their handler failed, they were released, and the provider may send them
-//! again. `attempts` says how often they were tried, and `changed_at` since when nobody has tried
-//! again. Why they failed is in the log, under their id. What a handler refused for good is
-//! `rejected`, and never comes again by itself.
+//! Without an inbox, failed events are FREE: their handler failed, they were released, and the
+//! provider may send them again. `attempts` says how often they were tried, and `changed_at` since
+//! when nobody has tried again. Why they failed is in the log, under their id. What a handler
+//! refused for good is `rejected`, and never comes again by itself.
 //!
 //! ```text
 //! -- Postgres
@@ -125,6 +127,58 @@
 //! `handled` and `rejected` are the two ways to be DONE. The `.sql` files beside the source are
 //! what the stores run; by hand those of SQLite need its version 3.42, as `unixepoch('subsec')`
 //! does.
+//!
+//! # For the operator of an inbox
+//! [`InboxAdmin`](crate::inbox::InboxAdmin) lists, shows and replays. The same by hand, where a
+//! delivery is a row of three tables: its record, its body, and its failed attempts.
+//!
+//! ```text
+//! -- an inbox in Postgres
+//! SELECT namespace,
+//!        count(*) FILTER (WHERE state = 'free' AND due_at <= now()) AS due,
+//!        count(*) FILTER (WHERE state = 'free' AND due_at > now())  AS scheduled,
+//!        count(*) FILTER (WHERE state = 'claimed')                  AS running,
+//!        count(*) FILTER (WHERE state = 'dead')                     AS dead,
+//!        now() - min(due_at) FILTER (WHERE state = 'free')          AS oldest_due
+//!     FROM webhook_events
+//!     WHERE stored AND state IN ('free', 'claimed', 'dead') GROUP BY 1; -- backlog
+//! SELECT id, topic, attempts, changed_at AS since
+//!     FROM webhook_events JOIN webhook_bodies USING (namespace, id)
+//!     WHERE namespace = 'dwolla' AND state = 'dead' ORDER BY changed_at; -- dead
+//! SELECT number, ended_at, outcome, error, worker FROM webhook_attempts
+//!     WHERE namespace = 'dwolla' AND id = 'bb6531a2' ORDER BY ended_at; -- why
+//! SELECT convert_from(headers, 'UTF8'), convert_from(body, 'UTF8') FROM webhook_bodies
+//!     WHERE namespace = 'dwolla' AND id = 'bb6531a2'; -- letter
+//! UPDATE webhook_events
+//!     SET state = 'free', due_at = now(), attempts = 0, crashes = 0, changed_at = now(),
+//!         expires_at = '9999-12-31 23:59:59+00'
+//!     WHERE namespace = 'dwolla' AND id = 'bb6531a2'
+//!       AND stored AND state <> 'claimed'; -- replay
+//!
+//! -- an inbox in SQLite
+//! SELECT namespace,
+//!        count(*) FILTER (WHERE state = 'free' AND due_at <= strftime('%s', 'now') * 1000) AS due,
+//!        count(*) FILTER (WHERE state = 'free' AND due_at > strftime('%s', 'now') * 1000)
+//!            AS scheduled,
+//!        count(*) FILTER (WHERE state = 'claimed') AS running,
+//!        count(*) FILTER (WHERE state = 'dead')    AS dead,
+//!        datetime(min(due_at) FILTER (WHERE state = 'free') / 1000, 'unixepoch') AS oldest_due
+//!     FROM webhook_events
+//!     WHERE stored AND state IN ('free', 'claimed', 'dead') GROUP BY 1; -- backlog
+//! SELECT id, topic, attempts, datetime(changed_at / 1000, 'unixepoch') AS since
+//!     FROM webhook_events JOIN webhook_bodies USING (namespace, id)
+//!     WHERE namespace = 'dwolla' AND state = 'dead' ORDER BY changed_at; -- dead
+//! SELECT number, datetime(ended_at / 1000, 'unixepoch'), outcome, error, worker
+//!     FROM webhook_attempts
+//!     WHERE namespace = 'dwolla' AND id = 'bb6531a2' ORDER BY ended_at; -- why
+//! SELECT CAST(headers AS TEXT), CAST(body AS TEXT) FROM webhook_bodies
+//!     WHERE namespace = 'dwolla' AND id = 'bb6531a2'; -- letter
+//! UPDATE webhook_events
+//!     SET state = 'free', due_at = strftime('%s', 'now') * 1000, attempts = 0, crashes = 0,
+//!         expires_at = 253402300799000
+//!     WHERE namespace = 'dwolla' AND id = 'bb6531a2'
+//!       AND stored AND state <> 'claimed'; -- replay
+//! ```
 //!
 //! # How to write one
 //! A store keeps one [`Record`](super::Record) for each [`Key`](super::Key). Implement

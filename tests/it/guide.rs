@@ -14,7 +14,7 @@ pub(crate) fn statements(database: &str) -> Vec<(String, String)> {
         .map(|line| line.trim_start_matches("//!"))
         .skip_while(|line| !line.starts_with(&format!(" -- {database}")))
         .skip(1)
-        .take_while(|line| !line.trim().is_empty());
+        .take_while(|line| !line.trim().is_empty() && line.trim() != "```");
     let mut found = Vec::new();
     let mut sql = String::new();
     for line in section {

@@ -14,6 +14,8 @@ mod fixtures;
 mod architecture;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod inbox;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+use inbox::wired as inbox_wired;
 mod msrv;
 mod prose;
 mod signature;

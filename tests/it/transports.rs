@@ -58,6 +58,15 @@ macro_rules! for_every_case {
                 a_store_that_fails_at_claim_is_503_and_its_claim_is_released
                 a_complete_that_fails_is_200_and_a_drain_waits_until_it_is_recorded
             }
+            inbox_wired {
+                a_delivery_is_stored_and_200
+                a_copy_is_200_whatever_became_of_the_first
+                an_event_that_runs_before_its_response_elsewhere_is_503
+                an_inbox_that_fails_is_503
+                what_is_forged_or_no_event_is_refused_and_not_stored
+                a_topic_that_is_not_wanted_is_200_and_not_stored
+                a_draining_inbox_is_503
+            }
             drain {
                 a_draining_layer_is_503_and_waits_for_its_handlers
                 a_drain_that_runs_out_of_time_cancels_releases_and_lists_what_remained

@@ -4,6 +4,8 @@ mod suite;
 mod model;
 mod office;
 mod door;
+pub(crate) mod wired;
+mod faults;
 mod backlog;
 mod at_rest;
 mod worker;

@@ -11,7 +11,6 @@ use std::{
 
 use http::Request;
 use tokio::time::sleep;
-use tower::ServiceExt as _;
 use tower_webhook::{
     Delivery, HandlerError, TopicRouter, WebhookLayer,
     dwolla::Dwolla,
@@ -22,7 +21,10 @@ use tower_webhook::{
     testing::{FaultyStore, MemoryInbox},
 };
 
-use crate::endpoint::{Answer, BoxService, Event, SECRET, TestBody, TestClock, event, key, signed};
+use crate::{
+    endpoint::{Answer, BoxService, Event, SECRET, TestBody, TestClock, event, key, signed},
+    wire::{Via, Wire},
+};
 
 pub(crate) type Store = FaultyStore<MemoryInbox>;
 pub(crate) type Layer = WebhookLayer<Dwolla, Store>;
@@ -34,6 +36,7 @@ pub(crate) struct Office {
     pub(crate) service: BoxService,
     pub(crate) store: Store,
     pub(crate) drain: DrainHandle,
+    wire: Wire,
 }
 
 impl Office {
@@ -49,16 +52,24 @@ impl Office {
         let store = FaultyStore::new(MemoryInbox::with_clock(clock));
         let builder = WebhookLayer::builder(Dwolla::new(SECRET).unwrap(), store.clone()).clock(clock);
         let layer = settings(builder).build().unwrap();
+        let service = BoxService::new(door(layer.inbox()));
         Self {
-            service: BoxService::new(door(layer.inbox())),
+            wire: Wire::Direct(service.clone()),
+            service,
             drain: layer.drain_handle(),
             layer,
             store,
         }
     }
 
+    /// The same, served this way.
+    pub(crate) async fn over(self, via: Via) -> Self {
+        let wire = self.wire.over(via).await;
+        Self { wire, ..self }
+    }
+
     pub(crate) async fn send(&self, request: Request<TestBody>) -> Answer {
-        Answer::of(self.service.clone().oneshot(request).await.unwrap()).await
+        self.wire.send(request).await
     }
 
     pub(crate) async fn deliver(&self, id: &str) -> Answer {

@@ -367,3 +367,38 @@ async fn a_table_from_before_there_were_inboxes_is_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_statements_of_the_guide_find_what_is_dead_and_replay_it() {
+    let Some(server) = Server::shared() else { return };
+    let table = new_table();
+    let store = store_in(server, &table).await;
+    store.deposit(&deposit("bb6531a2")).await.unwrap();
+    store.bury(&claim_request("bb6531a2").key, "by hand").await.unwrap();
+    let mut connection = server.connection().await;
+    let mut found = Vec::new();
+    for (sql, remark) in crate::guide::statements("an inbox in Postgres") {
+        let sql = sql
+            .replace("webhook_events", &table)
+            .replace("webhook_bodies", &format!("{table}_bodies"))
+            .replace("webhook_attempts", &format!("{table}_attempts"));
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        found.push((remark, rows.first().map(|row| row.len())));
+    }
+    let columns: Vec<_> = found
+        .iter()
+        .map(|(remark, columns)| (remark.as_str(), *columns))
+        .collect();
+    let expected = [
+        ("backlog", Some(6)),
+        ("dead", Some(4)),
+        ("why", Some(5)),
+        ("letter", Some(2)),
+        ("replay", None),
+    ];
+    assert_eq!(columns, expected);
+    assert_eq!(take(&store, 10).await.len(), 1);
+}

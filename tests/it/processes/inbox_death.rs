@@ -135,8 +135,18 @@ where
     })
     .await
     .unwrap();
-    while let Some(ended) = deliveries.join_next().await {
-        ended.unwrap();
+    let all = async {
+        while let Some(ended) = deliveries.join_next().await {
+            ended.unwrap();
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(60), all).await.is_err() {
+        let missing: Vec<_> = (0..provider.sent())
+            .map(|number| number.to_string())
+            .filter(|id| provider.acknowledged(id).is_none())
+            .map(|id| (provider.last_response(&id), id))
+            .collect();
+        panic!("the last receiver, which nobody kills, acknowledges all, but {missing:?}");
     }
     let store = S::open(&place).await;
     store.advance(lives.ahead);

@@ -15,6 +15,7 @@ mod judge;
 mod death;
 mod inbox;
 mod inbox_death;
+mod power;
 
 /// What the other processes run. On its own it is no test.
 #[test]

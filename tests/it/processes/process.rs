@@ -2,6 +2,7 @@
 //! end.
 
 use std::{
+    ffi::OsString,
     io::{BufRead as _, BufReader, Write as _},
     os::unix::process::ExitStatusExt as _,
     process::{Child, Command, Stdio},
@@ -26,7 +27,21 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn start(task: &Value) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        Self::start_under(&[], task)
+    }
+
+    /// As the argument of this command.
+    pub(super) fn start_under(command: &[OsString], task: &Value) -> Self {
+        let this = std::env::current_exe().unwrap();
+        let (program, before) = match command {
+            [] => (this.as_os_str(), Vec::new()),
+            [program, arguments @ ..] => {
+                let arguments = arguments.iter().map(OsString::as_os_str);
+                (program.as_os_str(), arguments.chain([this.as_os_str()]).collect())
+            }
+        };
+        let mut child = Command::new(program)
+            .args(before)
             .args(["--exact", "processes::child", "--nocapture"])
             .env(TASK, task.to_string())
             .stdin(Stdio::piped())

@@ -41,6 +41,8 @@ pub(super) struct Provider {
     /// The same, to send one again.
     ids: Mutex<Vec<String>>,
     repeated: AtomicU64,
+    /// What the last attempt of each event came to.
+    responses: Mutex<HashMap<String, Option<(u16, u64)>>>,
 }
 
 impl Provider {
@@ -54,6 +56,7 @@ impl Provider {
             acknowledged: Mutex::default(),
             ids: Mutex::default(),
             repeated: AtomicU64::new(0),
+            responses: Mutex::default(),
         })
     }
 
@@ -95,9 +98,19 @@ impl Provider {
         self.repeated.load(Ordering::SeqCst)
     }
 
+    /// The status of the last response to this event, and whose it was.
+    pub(super) fn last_response(&self, id: &str) -> Option<(u16, u64)> {
+        self.responses.lock().unwrap().get(id).copied().flatten()
+    }
+
     /// Which process acknowledged the event.
     pub(super) fn acknowledged(&self, id: &str) -> Option<u64> {
         self.acknowledged.lock().unwrap().get(id).copied()
+    }
+
+    /// One attempt for an event with this id: its status.
+    pub(super) async fn send_one(&self, id: &str) -> Option<u16> {
+        Some(self.attempt(id).await?.0)
     }
 
     async fn deliver(&self, random: &Random) {
@@ -126,7 +139,9 @@ impl Provider {
     /// One attempt: the status and who answered; `None` if nobody did, or not to the end.
     async fn attempt(&self, id: &str) -> Option<(u16, u64)> {
         let address = (*self.address.lock().unwrap())?;
-        let (status, process) = timeout(LIMIT, self.request(address, id)).await.ok()??;
+        let response = timeout(LIMIT, self.request(address, id)).await.ok().flatten();
+        self.responses.lock().unwrap().insert(id.to_owned(), response);
+        let (status, process) = response?;
         assert!([200, 500, 503].contains(&status), "{id} was answered {status}");
         Some((status, process))
     }

@@ -47,12 +47,15 @@ pub(super) struct Queue(Mutex<Waiting>);
 struct Waiting {
     jobs: VecDeque<Box<dyn Job>>,
     is_running: bool,
+    /// How many are in the transaction that is under way.
+    in_hand: usize,
 }
 
 impl Queue {
     #[cfg(feature = "test-util")]
     pub(super) fn len(&self) -> usize {
-        self.lock().jobs.len()
+        let waiting = self.lock();
+        waiting.jobs.len().saturating_add(waiting.in_hand)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -160,6 +163,7 @@ async fn run_all(mut running: Running) {
         let group: Vec<Box<dyn Job>> = {
             let mut waiting = shared.queue.lock();
             let count = waiting.jobs.len().min(MOST);
+            waiting.in_hand = count;
             let group = waiting.jobs.drain(..count).filter(|job| job.is_wanted()).collect();
             if count == 0 {
                 // Under the lock: whoever comes now begins anew.
