@@ -56,6 +56,16 @@
 //! Other ways in: a layer in front of any HTTP service or axum handler ([`layer`]), and the
 //! signature alone, without tower or a runtime ([`verify`]; the crate needs no features for that).
 //!
+//! # Handled at once, or stored first
+//! ```text
+//!                        ┌─ topics ─▶ claim ─▶ handler ─▶ record ─▶ response
+//! provider ─▶ verify ────┤
+//!                        └─ inbox ──▶ store ─▶ 200          later: worker ─▶ handler ─▶ record
+//! ```
+//! Where handlers take longer than the provider waits, where it never retries, or where an event
+//! that fails must wait for a person, [`WebhookLayer::inbox`] stores each delivery before its
+//! response, and [`WebhookLayer::worker`] handles it later. [`inbox`] says which to choose.
+//!
 //! # What always holds
 //! - Nothing unauthenticated reaches a parser, a store or a handler. The MAC is over the raw bytes,
 //!   compared in constant time, under every secret.

@@ -139,7 +139,7 @@ pub(super) fn judge(provider: &Provider, said: &Said, booked: &[Booked], in_tran
     judgement
 }
 
-/// All that was acknowledged has its effect, or is dead after three runs that were cut off. None
+/// All that was acknowledged has its effect, or is dead after three claims that were cut off. None
 /// ran after it was settled, and each effect but the last is of a process that was killed before it
 /// had settled it. In a transaction there is one.
 pub(super) fn judge_inbox(
@@ -160,18 +160,9 @@ pub(super) fn judge_inbox(
         let id = number.to_string();
         assert!(provider.acknowledged(&id).is_some(), "{id} was never acknowledged");
         let life = lives.remove(&*id).unwrap_or_default();
-        if dead.contains(&id) {
-            assert!(
-                life.started.len() >= 3,
-                "{id} is dead after the runs {:?}",
-                life.started
-            );
-        } else {
-            assert!(
-                !life.effects.is_empty(),
-                "{id} is lost: acknowledged, and without effect"
-            );
-        }
+        // A process may also have died between its claim and the run.
+        let is_lost = life.effects.is_empty() && !dead.contains(&id);
+        assert!(!is_lost, "{id} is lost: acknowledged, and without effect");
         let processes: HashSet<_> = life.effects.iter().collect();
         assert_eq!(
             processes.len(),
@@ -197,6 +188,8 @@ pub(super) fn judge_inbox(
             }
         }
     }
+    // Three processes may by chance have died at the same event, and no more than by chance.
+    assert!(dead.len() as u64 * 50 <= provider.sent() + 50, "dead: {dead:?}");
     assert!(lives.is_empty(), "nobody sent {:?}", lives.keys());
     judgement
 }
