@@ -198,3 +198,60 @@ async fn every_metric_is_described() {
         "{text}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_inbox_counts_deposits_its_backlog_and_what_its_worker_does() {
+    use crate::inbox::office::Office;
+    use tower_webhook::inbox::Retries;
+
+    let (recorded, _guard) = Recorded::start();
+    let office = Office::new();
+    office.store("1").await;
+    office.store("1").await;
+    office.store("poor").await;
+    // Counted every ten seconds.
+    sleep(Duration::from_secs(11)).await;
+    recorded.assert(r#"webhook_deposits_total{provider="dwolla",outcome="stored"}"#, "2");
+    recorded.assert(r#"webhook_deposits_total{provider="dwolla",outcome="duplicate"}"#, "1");
+    let due = r#"webhook_backlog{provider="dwolla",namespace="dwolla",stage="due"}"#;
+    recorded.assert(due, "2");
+    let oldest = r#"webhook_oldest_due_seconds{provider="dwolla",namespace="dwolla"}"#;
+    recorded.assert(oldest, "10");
+
+    let worker = office
+        .worker(|delivery: Delivery<Event>| {
+            let fails = delivery.event().id().as_str() == "poor";
+            async move {
+                if fails {
+                    return Err(HandlerError::retry("on purpose"));
+                }
+                Ok(())
+            }
+        })
+        .retries(
+            Retries::new([Duration::from_secs(1)])
+                .attempts(2)
+                .even_if_shorter_than_the_providers(),
+        )
+        .start();
+    office.all_ended().await;
+    sleep(Duration::from_secs(11)).await;
+    recorded.assert(due, "0");
+    recorded.assert(oldest, "0");
+    recorded.assert(
+        r#"webhook_backlog{provider="dwolla",namespace="dwolla",stage="dead"}"#,
+        "1",
+    );
+    let attempts = |outcome: &str| {
+        format!(r#"webhook_attempts_total{{provider="dwolla",topic="customer_created",outcome="{outcome}"}}"#)
+    };
+    recorded.assert(&attempts("handled"), "1");
+    recorded.assert(&attempts("handler-failed"), "1");
+    recorded.assert(&attempts("dead"), "1");
+    recorded.assert(r#"webhook_buried_total{provider="dwolla",reason="attempts"}"#, "1");
+    recorded.assert(
+        r#"webhook_wait_seconds_count{provider="dwolla",topic="customer_created"}"#,
+        "2",
+    );
+    worker.drain(Duration::from_secs(1)).await;
+}

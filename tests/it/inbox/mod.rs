@@ -2,7 +2,7 @@
 
 mod suite;
 mod model;
-mod office;
+pub(crate) mod office;
 mod door;
 pub(crate) mod wired;
 mod faults;

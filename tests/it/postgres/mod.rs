@@ -49,7 +49,7 @@ pub(crate) fn new_table() -> String {
 pub(crate) async fn store_in(server: &Server, table: &str) -> PostgresStore {
     PostgresStore::builder()
         .table(table)
-        .max_connections(4)
+        .max_connections(16)
         .connect(&server.url())
         .await
         .unwrap()

@@ -15,6 +15,7 @@ mod judge;
 mod death;
 mod inbox;
 mod inbox_death;
+mod inbox_race;
 mod power;
 
 /// What the other processes run. On its own it is no test.
@@ -31,6 +32,7 @@ fn child() {
             "racer" => shared::race(&task, orders).await,
             "receiver" => shared::receive(&task).await,
             "inbox" => shared::keep_inbox(&task).await,
+            "workers" => shared::work(&task).await,
             role => panic!("no role: {role}"),
         }
     });

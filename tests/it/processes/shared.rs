@@ -9,7 +9,7 @@ use tower_webhook::{Delivery, HandlerError, store::IdempotencyStore};
 use super::file::File;
 use super::postgres;
 use super::sqlite;
-use super::{inbox, race, receiver};
+use super::{inbox, inbox_race, race, receiver};
 use crate::endpoint::Event;
 
 /// A store that is somewhere.
@@ -85,6 +85,15 @@ pub(super) async fn keep_inbox(task: &Value) {
             let rows = postgres::Rows::of(text("place"), store.clone(), in_transaction);
             inbox::serve(store, rows, task).await;
         }
+        store => panic!("no inbox: {store}"),
+    }
+}
+
+/// As a process of workers.
+pub(super) async fn work(task: &Value) {
+    match task["store"].as_str().unwrap() {
+        "sqlite" => inbox_race::take_part::<tower_webhook_sqlx::SqliteStore>(task).await,
+        "postgres" => inbox_race::take_part::<tower_webhook_sqlx::PostgresStore>(task).await,
         store => panic!("no inbox: {store}"),
     }
 }

@@ -1,0 +1,27 @@
+//! README.md's inbox, as it stands there: deliveries are stored, and a worker handles them.
+
+use std::time::Duration;
+use tower_webhook::{
+    TopicRouter, WebhookLayer,
+    dwolla::{self, Dwolla, Topic},
+};
+use tower_webhook_sqlx::SqliteStore;
+
+async fn created(event: dwolla::Event) -> Result<(), std::io::Error> {
+    println!("created: {}", event.customer_href().unwrap_or("no link"));
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().init();
+    let secret = std::env::var("WEBHOOK_SECRET_DWOLLA").map_err(|_| "WEBHOOK_SECRET_DWOLLA is not set")?;
+    let topics = TopicRouter::new().on(Topic::CustomerCreated, created);
+    let layer = WebhookLayer::new(Dwolla::new(secret)?, SqliteStore::open("webhooks.db").await?);
+    let worker = layer.worker(topics.clone()).start();
+
+    let app = axum::Router::new().route_service("/webhooks/dwolla", layer.inbox().only(&topics));
+    axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?;
+    worker.drain(Duration::from_secs(30)).await;
+    Ok(())
+}
