@@ -79,7 +79,7 @@ pub struct InboxWithJobs {
 }
 
 impl InboxWithJobs {
-    /// The pool has to be one of the inbox' database. Creates graphile_worker's tables.
+    /// The pool has to be one of the inbox's database. Creates graphile_worker's tables.
     pub async fn new(inbox: PostgresStore, pool: PgPool) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let jobs = WorkerUtils::new(&pool, "graphile_worker");
         jobs.migrate().await?;

@@ -62,6 +62,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 
     graphile.request_shutdown();
     jobs.await??;
-    println!("{}", worker.drain(Duration::from_secs(30)).await);
+    let report = worker.drain(Duration::from_secs(30)).await;
+    println!("put back for another worker: {}", report.remaining().len());
     Ok(())
 }
