@@ -182,6 +182,9 @@ impl WorkerHandle {
     /// It does not wait for one of the worker's [places](super::Worker::concurrency): the queue
     /// bounds how many run.
     ///
+    /// The repository's `examples/triggers` has the glue for graphile_worker: a job for each
+    /// delivery, in one transaction with it, and a task that calls this function.
+    ///
     /// ```
     /// # #[cfg(feature = "test-util")] {
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
