@@ -34,7 +34,7 @@ pub enum RunEnd {
     Dead,
     /// Another worker holds it.
     Elsewhere,
-    /// The inbox does not know it.
+    /// The inbox does not know it, or it is of another namespace than the worker's.
     Unknown,
 }
 
@@ -80,6 +80,9 @@ where
 
     fn run_one(self: Arc<Self>, key: Key) -> Running<'static> {
         Box::pin(async move {
+            if *key.namespace() != *self.engine.settings.namespace {
+                return Ok(RunEnd::Unknown);
+            }
             if self.engine.is_draining() {
                 return Ok(RunEnd::Again { after: LATER });
             }

@@ -76,6 +76,18 @@ async fn a_trigger_hears_how_the_run_ended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_of_another_namespace_runs_nothing() {
+    let office = Office::new();
+    let worker = office.worker(succeed).triggered(SWEEP).start();
+    sleep(SECOND).await;
+    office.store("1").await;
+    let other = tower_webhook::store::Key::new("stripe", key("1").id().clone());
+    assert_eq!(worker.run_one(&other).await.unwrap(), RunEnd::Unknown);
+    assert_state(office.record("1").await, "free, 0");
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_trigger_hears_of_a_store_that_fails_and_may_go_away() {
     let office = Office::new();
     let worker = office.worker(succeed).triggered(SWEEP).start();

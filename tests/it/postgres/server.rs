@@ -21,8 +21,9 @@ pub(crate) struct Server {
     watchers: Mutex<Vec<Child>>,
 }
 
-/// Ends the server and removes its folder when the tests are gone, in whatever way.
-const WATCH: &str = r#"folder=$1; shift; "$@" & cat > /dev/null; kill -QUIT $!; wait $!; rm -rf "$folder""#;
+/// Ends the server and removes its folder when the tests are gone, in whatever way. Where it has
+/// died before, its number may be another process's by now.
+const WATCH: &str = r#"folder=$1; shift; "$@" & cat > /dev/null; grep -qsF "$folder" /proc/$!/cmdline && kill -QUIT $!; wait $!; rm -rf "$folder""#;
 
 impl Server {
     /// The one that all tests share who do it no harm; `None`, said on stderr, where the machine

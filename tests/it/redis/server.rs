@@ -13,13 +13,13 @@ use std::{
 };
 
 /// Starts the server and ends it when this process closes its end of the pipe, however that comes
-/// about.
+/// about. Where it has died before, its number may be another process's by now.
 const WATCH: &str = r#"
 folder=$1 log=$1/log; shift
 redis-server "$@" >>"$log" 2>&1 &
 echo $!
 read _
-kill -9 $! 2>/dev/null
+grep -qs redis-server /proc/$!/cmdline && kill -9 $!
 wait $! 2>/dev/null
 rm -rf "$folder"
 "#;
