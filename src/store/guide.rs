@@ -180,6 +180,21 @@
 //!       AND stored AND state <> 'claimed'; -- replay
 //! ```
 //!
+//! # From version to version
+//! The tables are part of what a release promises:
+//!
+//! - A store opens tables that have the columns it knows, and refuses others with the name of what
+//!   is missing. It creates what is not there, and alters nothing that is.
+//! - A release that changes the schema says so in CHANGELOG.md, with the statements that bring the
+//!   tables of the release before to it: `ALTER TABLE … ADD COLUMN … DEFAULT …`, for Postgres and
+//!   for SQLite. Run them first, then deploy: the release before works on with the new tables.
+//! - A column that is added has a default that means what was true without it, and no column
+//!   changes its meaning. A new state is understood by a release before the one that writes it, so
+//!   that processes of both can share the tables while they are replaced.
+//! - Redis has no schema: a field that is missing from a hash means what was true without it.
+//!
+//! A store of your own should promise the same; `record` is non-exhaustive so that it can grow.
+//!
 //! # How to write one
 //! A store keeps one [`Record`](super::Record) for each [`Key`](super::Key). Implement
 //! [`IdempotencyStore`](super::IdempotencyStore):

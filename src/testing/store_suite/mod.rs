@@ -242,7 +242,8 @@ macro_rules! __store_suite_tests {
 }
 
 /// Writes a module of tests, one for each promise of [`inbox`](crate::inbox), that an inbox must
-/// pass besides those of [`store_suite!`](crate::store_suite).
+/// pass besides those of [`store_suite!`](crate::store_suite). Each test needs an inbox of its own,
+/// in tables of its own say: one of them purges, years ahead, whatever is there.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] mod example {
