@@ -21,7 +21,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let worker = layer.worker(topics.clone()).start();
 
     let app = axum::Router::new().route_service("/webhooks/dwolla", layer.inbox().only(&topics));
-    axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?;
-    worker.drain(Duration::from_secs(30)).await;
+    axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app)
+        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .await?;
+    // What could not be finished is put back, for the next process.
+    eprint!("{}", worker.drain(Duration::from_secs(30)).await);
     Ok(())
 }

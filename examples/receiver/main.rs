@@ -9,7 +9,7 @@
 //! Settings, from the environment:
 //!
 //! - `LISTEN`: the address, by default `127.0.0.1:3000`
-//! - `WEBHOOK_SECRET_<SENDER>` (upper case, `-` as `_`): the secret shared with one provider
+//! - `WEBHOOK_SECRET_<PROVIDER>` (upper case, `-` as `_`): the secret shared with one provider
 //! - `WEBHOOK_SECRET`: the secret shared with all others, by default a random one
 //! - `STORE`: where events are remembered, by default `memory:`; or `sqlite:<path>`, `postgres://…`
 //!   or `redis://…`
@@ -170,7 +170,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let opened = match env::var("INBOX").as_deref() {
         Err(_) | Ok("" | "0") => store::open(&url).await.map(Store::Plain),
         Ok("1") => store::open_inbox(&url).await.map(Store::Inbox),
-        Ok(_) => return Err("INBOX is another text; expected 1, or that it is not set".into()),
+        Ok(other) => return Err(format!("INBOX is {other:?}; expected 1, or 0, or nothing").into()),
     };
     let store = opened.map_err(|error| format!("STORE: {error}"))?;
     let (secret, its_setting) = match env::var("WEBHOOK_SECRET") {

@@ -10,11 +10,7 @@ const EXPECTED: &str = "memory:, sqlite:<path>, postgres://…, redis://… or r
 /// Opens the store that a URL names, so that it is a setting of the deployment and not of the code.
 /// No error repeats the URL: it may hold a password, or be a secret in the wrong place.
 pub(crate) async fn open(url: &str) -> Result<AnyStore, StoreError> {
-    let Some((scheme, rest)) = url.split_once(':') else {
-        return Err(StoreError::config(format!(
-            "its URL has no scheme; expected {EXPECTED}"
-        )));
-    };
+    let (scheme, rest) = url.split_once(':').ok_or_else(without_scheme)?;
     match scheme {
         "memory" if rest.is_empty() => Ok(AnyStore::new(MemoryStore::new())),
         "memory" => Err(StoreError::config(
@@ -22,28 +18,35 @@ pub(crate) async fn open(url: &str) -> Result<AnyStore, StoreError> {
         )),
         "sqlite" | "postgres" | "postgresql" => tower_webhook_sqlx::connect(url).await,
         "redis" | "rediss" | "valkey" | "valkeys" => tower_webhook_redis::connect(url).await,
-        _ if is_scheme(scheme) => Err(StoreError::config(format!(
-            "its URL has the scheme {scheme:?}; expected {EXPECTED}"
-        ))),
-        _ => Err(StoreError::config(format!(
-            "its URL begins with no scheme; expected {EXPECTED}"
-        ))),
+        _ => Err(unknown(scheme)),
     }
 }
 
 /// The same as an inbox: a store that keeps deliveries until a worker has handled them.
 pub(crate) async fn open_inbox(url: &str) -> Result<AnyInbox, StoreError> {
-    match url.split_once(':') {
-        Some(("sqlite" | "postgres" | "postgresql", _)) => tower_webhook_sqlx::connect_inbox(url).await,
-        Some(("memory", _)) => Err(StoreError::config(
+    let (scheme, _) = url.split_once(':').ok_or_else(without_scheme)?;
+    match scheme {
+        "sqlite" | "postgres" | "postgresql" => tower_webhook_sqlx::connect_inbox(url).await,
+        "memory" => Err(StoreError::config(
             "INBOX=1 needs a store that outlives the process, and memory: forgets; expected sqlite:<path> or postgres://…",
         )),
-        Some(("redis" | "rediss" | "valkey" | "valkeys", _)) => Err(StoreError::config(
+        "redis" | "rediss" | "valkey" | "valkeys" => Err(StoreError::config(
             "INBOX=1 needs a store that has a delivery on the disk before its response, and Redis may lose the last \
              second; expected sqlite:<path> or postgres://…",
         )),
-        _ => open(url).await.and_then(|_| Err(StoreError::config("it is no inbox"))),
+        _ => Err(unknown(scheme)),
     }
+}
+
+fn without_scheme() -> StoreError {
+    StoreError::config(format!("its URL has no scheme; expected {EXPECTED}"))
+}
+
+fn unknown(scheme: &str) -> StoreError {
+    if is_scheme(scheme) {
+        return StoreError::config(format!("its URL has the scheme {scheme:?}; expected {EXPECTED}"));
+    }
+    StoreError::config(format!("its URL begins with no scheme; expected {EXPECTED}"))
 }
 
 fn is_scheme(text: &str) -> bool {

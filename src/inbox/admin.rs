@@ -40,9 +40,12 @@ pub trait InboxAdmin: Inbox + StoreAdmin {
     /// The store did not answer.
     fn replay(&self, key: &Key) -> impl Future<Output = Result<Replayed, StoreError>> + Send;
 
-    /// Replays all that a filter lets through, with their due times spread evenly over a time, so
-    /// that a thousand do not come at once. Those that run at this moment are left out. How many
-    /// there were.
+    /// Makes all deliveries that a filter lets through due again, their due times spread evenly
+    /// over a time so that a thousand do not come at once, and returns how many. Those that run at
+    /// this moment are left out.
+    ///
+    /// A filter without a stage includes what is DONE: its handlers run, and their effects happen,
+    /// a second time. Name [`Stage::Dead`] to replay what was given up.
     ///
     /// # Errors
     /// The store did not answer.

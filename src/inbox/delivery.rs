@@ -1,10 +1,13 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::HeaderMap;
 
 use super::headers;
-use crate::{event::Fingerprint, store::Key};
+use crate::{
+    event::{Fingerprint, SelfIdentified},
+    store::Key,
+};
 
 /// A delivery as an inbox keeps it.
 ///
@@ -17,12 +20,12 @@ use crate::{event::Fingerprint, store::Key};
 /// let delivery = StoredDelivery::new("push", headers, &b"{}"[..]);
 /// assert_eq!(delivery.headers_text(), b"x-github-event: push\n");
 ///
-/// let read = StoredDelivery::from_text("push", 0, b"x-github-event: push\n", &b"{}"[..]);
+/// let read = StoredDelivery::from_text("push", None, b"x-github-event: push\n", &b"{}"[..]);
 /// assert_eq!(read, delivery);
 /// // neither body nor headers are shown
 /// assert_eq!(
 ///     format!("{read:?}"),
-///     "StoredDelivery { topic: \"push\", secret_index: 0, bytes: 2, .. }"
+///     "StoredDelivery { topic: \"push\", secret_index: None, bytes: 2, .. }"
 /// );
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -30,8 +33,8 @@ use crate::{event::Fingerprint, store::Key};
 pub struct StoredDelivery {
     /// The event's topic; empty where it has none.
     pub topic: String,
-    /// Which of the secrets the request was signed with.
-    pub secret_index: usize,
+    /// Which of the secrets signed the request; `None` where nothing was verified.
+    pub secret_index: Option<usize>,
     /// The request's headers, without signatures and credentials.
     pub headers: HeaderMap,
     /// The body as the provider signed it.
@@ -39,20 +42,20 @@ pub struct StoredDelivery {
 }
 
 impl StoredDelivery {
-    /// A delivery that was signed with the first secret.
+    /// A delivery whose signature nobody has verified.
     #[must_use]
     pub fn new(topic: impl Into<String>, headers: HeaderMap, body: impl Into<Bytes>) -> Self {
         Self {
             topic: topic.into(),
-            secret_index: 0,
+            secret_index: None,
             headers,
             body: body.into(),
         }
     }
 
-    /// The same, signed with another secret.
+    /// The same, signed with this secret.
     #[must_use]
-    pub fn with_secret_index(mut self, index: usize) -> Self {
+    pub fn with_secret_index(mut self, index: Option<usize>) -> Self {
         self.secret_index = index;
         self
     }
@@ -67,7 +70,7 @@ impl StoredDelivery {
     #[must_use]
     pub fn from_text(
         topic: impl Into<String>,
-        secret_index: usize,
+        secret_index: Option<usize>,
         headers_text: &[u8],
         body: impl Into<Bytes>,
     ) -> Self {
@@ -107,5 +110,31 @@ impl Deposit {
             fingerprint,
             delivery,
         }
+    }
+
+    /// A deposit of an event that was fetched from the provider's API, under the key and the
+    /// fingerprint of its delivery, so that a webhook of it is a copy. `body` is what
+    /// [`Provider::event`](crate::provider::Provider::event) reads. `None` where the event has no
+    /// id or no fingerprint, which [`SelfIdentified`] rules out.
+    ///
+    /// ```
+    /// use tower_webhook::{dwolla, inbox::Deposit};
+    ///
+    /// let body =
+    ///     br#"{"id":"bb6531a2","topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}"#;
+    /// let event = dwolla::Event::from_json(body)?;
+    /// let deposit = Deposit::fetched("dwolla", &event, &body[..]).ok_or("no id")?;
+    /// assert_eq!(deposit.delivery.topic, "customer_created");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn fetched<E: SelfIdentified>(
+        namespace: impl Into<Arc<str>>,
+        event: &E,
+        body: impl Into<Bytes>,
+    ) -> Option<Self> {
+        let key = Key::new(namespace, event.id()?.clone());
+        let delivery = StoredDelivery::new(event.topic(), HeaderMap::new(), body);
+        Some(Self::new(key, event.fingerprint()?, delivery))
     }
 }

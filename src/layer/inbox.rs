@@ -15,7 +15,7 @@ use crate::{
     receive::{Call, Inner},
 };
 
-/// How many unfinished deliveries an inbox holds at most, unless it is told.
+/// The default of `backlog_limit`.
 const BACKLOG_LIMIT: u64 = 1_000_000;
 
 /// What is behind an endpoint that stores its deliveries: made by [`WebhookLayer::inbox`].
@@ -54,7 +54,8 @@ impl<P: Provider, S: Inbox> WebhookLayer<P, S> {
     ///
     /// It exists where the store is an [`Inbox`]: a database that outlives the process. All topics
     /// are stored, since the process that receives need not know who handles what; with
-    /// [`only`](WebhookService::only), those of a router.
+    /// [`only`](WebhookService::only), those of a router. The backlog is counted every 10 s, in a
+    /// task that ends with the layer's services.
     ///
     /// The [module page](crate::inbox) says when to choose it, and what it responds.
     ///
@@ -109,7 +110,7 @@ impl<P: Provider, S: Inbox> WebhookLayer<P, S> {
     {
         self.doubt(topics.topics());
         self.receiver.sharing.topics(topics.registered());
-        Worker::of_layer(
+        Worker::from_layer(
             Arc::clone(&self.receiver.provider),
             Arc::clone(&self.receiver.engine.store),
             topics,
@@ -132,7 +133,8 @@ impl<P: Provider, S: Inbox> WebhookService<P, S, Deposits> {
     }
 
     /// How many deliveries may be unfinished; by default 1,000,000. Above it, new ones are refused
-    /// with 503, and copies of stored ones still get 200. It is counted every 10 s.
+    /// with 503, and copies of stored ones still get 200. They are counted every 10 s, so a burst
+    /// can exceed it. It holds for all clones of this service.
     #[must_use]
     pub fn backlog_limit(self, deliveries: u64) -> Self {
         self.handler.watch.set_limit(deliveries);
@@ -203,8 +205,8 @@ impl Deposits {
             message,
         } = work;
         let headers = deposits::without_secrets(message.headers, &self.signatures);
-        let delivery = StoredDelivery::new(event.topic(), headers, message.body)
-            .with_secret_index(message.secret_index.unwrap_or_default());
+        let delivery =
+            StoredDelivery::new(event.topic(), headers, message.body).with_secret_index(message.secret_index);
         drop(event);
         match deposits::redacted(delivery, self.redact.as_deref()) {
             Ok(delivery) => deposits::deposit(engine, &Deposit::new(key, fingerprint, delivery), &self.watch).await,

@@ -5,7 +5,8 @@ use crate::{
     store::{Completion, Stage},
 };
 
-/// How an event ended, for the request or the call that handed it in.
+/// How an event ended, for the request or the call that handed it in, and for the log and the
+/// metrics of a worker.
 ///
 /// It is in the extensions of every response of a [`WebhookService`](crate::layer::WebhookService).
 ///
@@ -50,7 +51,8 @@ pub enum Outcome {
     Stored,
     /// The event was stored before, and is in this stage now.
     StoredBefore(Stage),
-    /// A stored delivery was given up, for this reason. It waits for an operator.
+    /// A worker gave the delivery up, for this reason; it waits for an operator. Only in the log and
+    /// the metrics: no response and no call has it.
     Dead(String),
     /// No handler takes the topic. Nothing is recorded.
     Unhandled,

@@ -98,10 +98,13 @@ impl<S: IdempotencyStore> Engine<S> {
         self.report(observation, outcome, told);
     }
 
-    /// The same of a copy whose event was handled while it waited.
+    /// The same of a copy whose event was handled or stored while it waited.
     pub(super) fn report_waited(&self, observation: &Observation, outcome: &Outcome, told: Told<'_>) {
+        let reason = match outcome {
+            Outcome::StoredBefore(_) => "stored by the delivery it waited for",
+            _ => "handled by the delivery it waited for",
+        };
         let outcome = outcome.as_str();
-        let reason = "handled by the delivery it waited for";
         observation.span.end(
             Level::Info,
             Told {

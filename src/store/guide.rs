@@ -130,7 +130,9 @@
 //!
 //! # For the operator of an inbox
 //! [`InboxAdmin`](crate::inbox::InboxAdmin) lists, shows and replays. The same by hand, where a
-//! delivery is a row of three tables: its record, its body, and its failed attempts.
+//! delivery is a row of `webhook_events`, one of `webhook_bodies`, and one of `webhook_attempts`
+//! for each failed attempt. To forget one by hand, delete its rows from all three, in one
+//! transaction.
 //!
 //! ```text
 //! -- an inbox in Postgres
@@ -175,7 +177,7 @@
 //!     WHERE namespace = 'dwolla' AND id = 'bb6531a2'; -- letter
 //! UPDATE webhook_events
 //!     SET state = 'free', due_at = strftime('%s', 'now') * 1000, attempts = 0, crashes = 0,
-//!         expires_at = 253402300799000
+//!         changed_at = strftime('%s', 'now') * 1000, expires_at = 253402300799000
 //!     WHERE namespace = 'dwolla' AND id = 'bb6531a2'
 //!       AND stored AND state <> 'claimed'; -- replay
 //! ```

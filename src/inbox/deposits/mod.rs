@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::{Deposit, Inbox, StoredDelivery};
 use crate::{
     error::{Refusal, RefusalKind},
-    process::{Engine, Outcome, catch, conflict, in_flight, unrecorded},
-    store::{Deposited, Record, Stage, State, StoreError},
+    process::{Engine, LATER, Outcome, catch, conflict, in_flight, unrecorded},
+    store::{Deposited, Record, Stage, State},
 };
 
 /// How long a provider is asked to wait when the inbox is full: workers need a while.
@@ -63,9 +63,10 @@ pub(crate) fn redacted(
     let Some(redact) = redact else { return Ok(delivery) };
     match catch(|| redact(&mut delivery)) {
         Ok(()) => Ok(delivery),
-        Err(panicked) => Err(unrecorded(&StoreError::unavailable(format!(
-            "the function of `redact` panicked: {panicked}"
-        )))),
+        Err(panicked) => {
+            let reason = format!("the function of `redact` panicked: {panicked}");
+            Err(Refusal::new(RefusalKind::Store, reason).retry_after(LATER))
+        }
     }
 }
 

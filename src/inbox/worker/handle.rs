@@ -13,7 +13,8 @@ use crate::{
     store::{Key, State, StoreError, Token},
 };
 
-/// A worker that was started. Dropping it stops nothing.
+/// A worker that was started. Cheap to clone; dropping it stops nothing.
+#[derive(Clone)]
 pub struct WorkerHandle {
     runner: Arc<dyn Runner>,
     loops: watch::Sender<()>,
@@ -27,7 +28,7 @@ pub enum RunEnd {
     Done,
     /// It is to run again, after this time.
     Again {
-        /// From now.
+        /// How long from now.
         after: Duration,
     },
     /// It was given up, now or before.
@@ -153,8 +154,9 @@ impl WorkerHandle {
     /// finished then is cancelled and put back: due at once for other workers, and not counted as
     /// an attempt. The report lists it.
     ///
-    /// It takes at most `timeout` and the time of three store operations. A worker that was drained
-    /// stays closed.
+    /// It takes at most `timeout` and the time of four store operations. A worker that was drained
+    /// stays closed. Drain the endpoint before, if this process has one:
+    /// [`WebhookLayer::drain_handle`](crate::WebhookLayer::drain_handle).
     ///
     /// # Cancel safety
     /// Dropped before it completes, the worker stays closed and its handlers run on; calling it
@@ -178,12 +180,12 @@ impl WorkerHandle {
         drop(held.acquire_many(places).await);
     }
 
-    /// Runs one delivery, if it is due, and says how it ended: for a job queue, a timer or whatever
-    /// else can call a function with a key. What was lost, doubled or came too late there is right
-    /// here: the record decides.
+    /// Runs one delivery now, if it is due, and returns how the run ended: for a job queue or a
+    /// timer that can call a function with a key. A job that is lost, duplicated or late does no
+    /// harm: the record decides whether the delivery runs.
     ///
-    /// It does not wait for one of the worker's [places](super::Worker::concurrency): the queue
-    /// bounds how many run.
+    /// It takes none of the worker's [`concurrency`](super::Worker::concurrency): the queue bounds
+    /// how many run.
     ///
     /// The repository's `examples/triggers` has the glue for graphile_worker: a job for each
     /// delivery, in one transaction with it, and a task that calls this function.

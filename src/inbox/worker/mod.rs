@@ -1,9 +1,9 @@
 //! Handles what an inbox holds: takes what is due, runs the topic's handler, and tells the store
 //! how it ended.
 //!
-//! Two loops take deliveries: one for fresh ones, as many at a time as there is room for, and one
-//! for suspects, one at a time. Each delivery is a task. What the store is to be told goes through
-//! one task more, which groups what is ready together.
+//! Two loops take deliveries: one takes fresh ones, as many as there is room for, the other takes
+//! suspects, one at a time. Each delivery runs in a task of its own. One more task sends the
+//! settlements to the store, in batches.
 
 mod handle;
 mod loops;
@@ -31,8 +31,8 @@ use crate::{
 };
 use settler::Settled;
 
-/// Handles the deliveries that an inbox holds, in this process or another than the one that
-/// received them: [`start`](Self::start) it.
+/// Handles the deliveries that an inbox holds, in the process that received them or in another.
+/// [`start`](Self::start) it.
 ///
 /// A process that only works needs neither port nor secret:
 ///
@@ -126,10 +126,10 @@ where
             provider.ids_are_unique(),
         );
         let clock = Arc::new(SystemClock);
-        Self::of_layer(Arc::new(provider), Arc::new(store), topics, settings, clock)
+        Self::from_layer(Arc::new(provider), Arc::new(store), topics, settings, clock)
     }
 
-    pub(crate) fn of_layer(
+    pub(crate) fn from_layer(
         provider: Arc<P>,
         store: Arc<S>,
         topics: TopicRouter<P::Event, T>,
@@ -190,7 +190,7 @@ where
         self
     }
 
-    /// How long one store operation may take; by default 2 s, or what the layer has.
+    /// How long one store operation may take; by default 2 s, or the layer's.
     pub fn store_timeout(mut self, limit: Duration) -> Self {
         self.settings.store_timeout = limit;
         self
@@ -225,8 +225,8 @@ where
         self
     }
 
-    /// The clock for how long deliveries have waited; by default the system's, or what the layer
-    /// has. What is due goes by the store's own.
+    /// The clock that `webhook_wait_seconds` is measured with; by default the system's, or the
+    /// layer's. Due times go by the store's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

@@ -198,7 +198,7 @@ where
                 source: Source::Stored,
                 body: taken.delivery.body.clone(),
                 headers: taken.delivery.headers.clone(),
-                secret_index: Some(taken.delivery.secret_index),
+                secret_index: taken.delivery.secret_index,
             },
         };
         let lease = Arc::new(LeaseHandle::new(taken.claim_request.clone(), asked));

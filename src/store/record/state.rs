@@ -38,7 +38,7 @@ pub enum State {
         /// When another may claim.
         lease_until: SystemTime,
     },
-    /// The last run failed; the next delivery runs again.
+    /// Nobody runs it: the last run failed, or, in an inbox, it waits for its first.
     Free {
         /// The last claim's.
         generation: u64,

@@ -281,7 +281,7 @@ async fn a_run_that_an_endpoint_lost_without_a_body_is_taken_over_by_the_next_de
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_of_sixty_seconds_is_no_matter_of_the_provider() {
+async fn a_handler_that_takes_a_minute_delays_no_response() {
     let office = Office::new();
     let runs = Runs::default();
     let worker = office

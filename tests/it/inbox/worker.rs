@@ -91,7 +91,7 @@ async fn what_is_stored_in_this_process_is_picked_up_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_process_stores_is_picked_up_by_the_next_poll() {
+async fn a_worker_without_port_or_secret_handles_what_an_endpoint_stores() {
     let office = Office::new();
     // A process without port or secret, over the same inbox.
     let worker = Worker::new(Dwolla::reader(), office.store.clone(), topics(succeed)).start();

@@ -27,28 +27,20 @@ impl PostgresStore {
     /// # Examples
     /// ```no_run
     /// use sqlx::PgPool;
-    /// use tower_webhook::{
-    ///     event::{EventId, Fingerprint},
-    ///     inbox::{Deposit, StoredDelivery},
-    ///     store::{Deposited, Key},
-    /// };
+    /// use tower_webhook::{dwolla, inbox::Deposit, store::Deposited};
     /// use tower_webhook_sqlx::PostgresStore;
     ///
     /// /// An event that the provider's list has, and its webhooks never brought.
     /// async fn missed(
     ///     pool: &PgPool,
     ///     webhooks: &PostgresStore,
-    ///     id: &str,
     ///     body: Vec<u8>,
     /// ) -> Result<bool, Box<dyn std::error::Error>> {
-    ///     let deposit = Deposit::new(
-    ///         Key::new("dwolla", EventId::new(id)?),
-    ///         Fingerprint::of(["transfer_completed"]),
-    ///         StoredDelivery::new("transfer_completed", Default::default(), body),
-    ///     );
+    ///     let event = dwolla::Event::from_json(&body)?;
+    ///     let deposit = Deposit::fetched("dwolla", &event, body).ok_or("no id")?;
     ///     let mut transaction = pool.begin().await?;
     ///     sqlx::query("UPDATE reconciled SET last_event = $1")
-    ///         .bind(id)
+    ///         .bind(event.id().as_str())
     ///         .execute(&mut *transaction)
     ///         .await?;
     ///     let deposited = webhooks.deposit_in(&deposit, &mut transaction).await?;

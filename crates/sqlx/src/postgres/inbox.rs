@@ -29,7 +29,7 @@ impl PostgresStore {
         of_key(&self.shared.sql.deposit, &deposit.key)
             .bind(deposit.fingerprint.to_bytes().to_vec())
             .bind(text(&delivery.topic))
-            .bind(i64::try_from(delivery.secret_index).unwrap_or(i64::MAX))
+            .bind(delivery.secret_index.and_then(|index| i64::try_from(index).ok()))
             .bind(delivery.headers_text())
             .bind(&delivery.body[..])
             .bind(self.shared.offset.millis())

@@ -52,6 +52,7 @@ pub(super) fn entry(row: &PgRow, namespace: &str) -> Result<Entry, StoreError> {
         _ => Stage::Done,
     };
     let (attempts, crashes) = counts(row)?;
+    let attempts = if stage == Stage::Done { 0 } else { attempts };
     let key = Key::new(namespace, id(row)?);
     Ok(Entry::new(key, topic, stage, time(received_at))
         .with_attempts(attempts, crashes)
@@ -84,13 +85,13 @@ fn small(number: i64) -> u32 {
 }
 
 fn delivery(row: &PgRow) -> Result<StoredDelivery, sqlx::Error> {
-    let (topic, index, headers): (String, i64, &[u8]) = (
+    let (topic, index, headers): (String, Option<i64>, &[u8]) = (
         row.try_get("topic")?,
         row.try_get("secret_index")?,
         row.try_get("headers")?,
     );
     let body: Vec<u8> = row.try_get("body")?;
-    let index = usize::try_from(index).unwrap_or_default();
+    let index = index.and_then(|index| usize::try_from(index).ok());
     Ok(StoredDelivery::from_text(topic, index, headers, body))
 }
 

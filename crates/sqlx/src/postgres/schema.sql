@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS webhook_bodies (
     id           text COLLATE "C" NOT NULL,
     received_at  timestamptz      NOT NULL,
     topic        text             NOT NULL,
-    secret_index bigint           NOT NULL, -- which secret the request was signed with
+    secret_index bigint,                    -- which secret signed it; NULL: nothing was verified
     headers      bytea            NOT NULL, -- a line for each
     body         bytea            NOT NULL,
     PRIMARY KEY (namespace, id)

@@ -56,7 +56,8 @@ impl StoreAdmin for SqliteStore {
 impl InboxAdmin for SqliteStore {
     async fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
         let sql = &self.shared.sql.list;
-        let rows = self.operator_rows(listed(sql, filter, after, limit)).await?;
+        let offset = self.shared.offset.millis();
+        let rows = self.operator_rows(listed(sql, filter, after, limit, offset)).await?;
         let entries = rows.iter().map(|row| entry(&filter.namespace, row));
         Ok(Page::new(entries.collect::<Result<_, _>>()?, limit))
     }
@@ -79,7 +80,8 @@ impl InboxAdmin for SqliteStore {
         self.write(Replay(key.clone())).await
     }
 
-    /// In one transaction.
+    /// In one transaction, during which nothing else is written: where there are more than some ten
+    /// thousand, replay parts of them by time.
     async fn replay_all(&self, filter: &Filter, over: Duration) -> Result<u64, StoreError> {
         self.write(ReplayAll {
             filter: filter.clone(),
@@ -104,7 +106,13 @@ fn past(row: &SqliteRow) -> Result<PastAttempt, StoreError> {
     Ok(PastAttempt::new(attempt, of_millis(get(row, "ended_at")?)))
 }
 
-fn listed<'q>(sql: &std::sync::Arc<str>, filter: &'q Filter, after: Option<&'q Cursor>, limit: usize) -> Statement<'q> {
+fn listed<'q>(
+    sql: &std::sync::Arc<str>,
+    filter: &'q Filter,
+    after: Option<&'q Cursor>,
+    limit: usize,
+    offset: i64,
+) -> Statement<'q> {
     statement(sql)
         .bind(filter.namespace.as_str())
         .bind(filter.stage.map(states))
@@ -114,6 +122,7 @@ fn listed<'q>(sql: &std::sync::Arc<str>, filter: &'q Filter, after: Option<&'q C
         .bind(after.map(|after| to_millis(after.received_at)))
         .bind(after.map(|after| after.id.as_str()))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(offset)
 }
 
 struct Purge {
@@ -172,8 +181,7 @@ impl Write for ReplayAll {
     type Answer = u64;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<u64, StoreError> {
-        let mut filter = self.filter.clone();
-        let list = listed(&desk.sql.list, &filter, None, usize::MAX);
+        let list = listed(&desk.sql.list, &self.filter, None, usize::MAX, desk.offset);
         let entries = desk.rows(list).await?;
         let keys: Vec<Key> = entries
             .iter()
@@ -181,7 +189,6 @@ impl Write for ReplayAll {
             .filter(|entry| !matches!(entry, Ok(entry) if entry.stage == Stage::Running))
             .map(|entry| entry.map(|entry| entry.key))
             .collect::<Result<_, _>>()?;
-        filter.stage = None;
         let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
         let mut replayed = 0;
         for (number, key) in (0_u32..).zip(&keys) {

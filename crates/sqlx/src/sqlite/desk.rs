@@ -141,7 +141,7 @@ impl Desk<'_> {
         let body = of_key(&self.sql.store_body, key)
             .bind(found.millis)
             .bind(delivery.topic.as_str())
-            .bind(i64::try_from(delivery.secret_index).unwrap_or(i64::MAX))
+            .bind(delivery.secret_index.and_then(|index| i64::try_from(index).ok()))
             .bind(delivery.headers_text())
             .bind(&delivery.body[..]);
         self.execute(body).await?;
@@ -185,8 +185,8 @@ impl Desk<'_> {
         let change = match settlement.end {
             End::Complete(completion) => record::complete(current, request, completion, now),
             End::PutBack { after, is_counted } => record::put_back(current, request, after, is_counted, now),
-            End::Bury => record::bury(current, request, now),
-            _ => return Err(StoreError::unavailable("it does not know this end of a run")),
+            // `Bury`, and what this version does not know, which waits for an operator.
+            _ => record::bury(current, request, now),
         };
         if let Some(record) = change.write {
             self.write(&request.key, &record, &found).await?;

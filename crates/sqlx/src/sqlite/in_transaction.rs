@@ -143,10 +143,7 @@ impl SqliteStore {
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     /// # runtime.block_on(async {
     /// use sqlx::SqlitePool;
-    /// use tower_webhook::{
-    ///     event::{EventId, Fingerprint}, inbox::{Deposit, Inbox, StoredDelivery},
-    ///     store::{Deposited, Key},
-    /// };
+    /// use tower_webhook::{dwolla, inbox::{Deposit, Inbox}, store::Deposited};
     /// use tower_webhook_sqlx::SqliteStore;
     ///
     /// # let folder = format!("tower-webhook doc deposit {}", std::process::id());
@@ -156,10 +153,11 @@ impl SqliteStore {
     /// let store = SqliteStore::open(&path).await?;
     /// let pool = SqlitePool::connect(&format!("sqlite:{}", path.display())).await?;
     ///
-    /// let body = &br#"{"id":"1","topic":"transfer_completed"}"#[..];
-    /// let delivery = StoredDelivery::new("transfer_completed", Default::default(), body);
-    /// let key = Key::new("dwolla", EventId::new("1")?);
-    /// let deposit = Deposit::new(key, Fingerprint::of(["transfer_completed"]), delivery);
+    /// // as the provider's API gives it; a webhook of it is a copy then
+    /// let body =
+    ///     &br#"{"id":"1","topic":"transfer_completed","created":"2019-02-04T14:58:45.144Z"}"#[..];
+    /// let event = dwolla::Event::from_json(body)?;
+    /// let deposit = Deposit::fetched("dwolla", &event, body).ok_or("no id")?;
     ///
     /// let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     /// // … what the application writes …

@@ -92,7 +92,8 @@ pub(super) fn entry(namespace: &str, row: &SqliteRow) -> Result<Entry, StoreErro
 
 pub(super) fn delivery(row: &SqliteRow) -> Result<StoredDelivery, StoreError> {
     let topic: String = get(row, "topic")?;
-    let secret_index = usize::try_from(count(row, "secret_index")?).unwrap_or(usize::MAX);
+    let secret_index: Option<i64> = get(row, "secret_index")?;
+    let secret_index = secret_index.and_then(|index| usize::try_from(index).ok());
     let headers: Vec<u8> = get(row, "headers")?;
     let body: Vec<u8> = get(row, "body")?;
     Ok(StoredDelivery::from_text(topic, secret_index, &headers, body))

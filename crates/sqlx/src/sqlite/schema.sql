@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS webhook_bodies (
     id           TEXT    NOT NULL,
     received_at  INTEGER NOT NULL,
     topic        TEXT    NOT NULL,
-    secret_index INTEGER NOT NULL, -- which secret signed it
+    secret_index INTEGER,          -- which secret signed it; NULL where nothing was verified
     headers      BLOB    NOT NULL, -- a line for each, without signatures and credentials
     body         BLOB    NOT NULL,
     PRIMARY KEY (namespace, id)

@@ -151,7 +151,7 @@ fn delivery(id: &str) -> StoredDelivery {
     headers.append("x-a", HeaderValue::from_static("1"));
     headers.append("x-a", HeaderValue::from_bytes(b"\xff second").expect("a value"));
     let body = Bytes::from([b"{\"id\":\"", id.as_bytes(), b"\",\"\0\xff\":1}"].concat());
-    StoredDelivery::new("customer_created", headers, body).with_secret_index(1)
+    StoredDelivery::new("customer_created", headers, body).with_secret_index(Some(1))
 }
 
 fn put_back(after: Duration) -> End {

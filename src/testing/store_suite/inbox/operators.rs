@@ -69,6 +69,26 @@ where
     assert_eq!(none.expect("replay_all answers"), 0);
 }
 
+pub async fn a_list_shows_the_finished_until_they_expire_and_without_attempts<H: StoreHarness>(harness: Arc<H>)
+where
+    H::Store: Inbox + InboxAdmin,
+{
+    let inbox = View::new(harness);
+    inbox.event("done", Stage::Done).await;
+    inbox.event("dead", Stage::Dead).await;
+    let all = Filter::new(&*inbox.namespace);
+    let listed = async || {
+        let page = inbox.store().list(&all, None, 10).await.expect("list answers");
+        let entries = page.entries.into_iter();
+        let mut found: Vec<_> = entries.map(|entry| (entry.stage, entry.attempts)).collect();
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(listed().await, [(Stage::Done, 0), (Stage::Dead, 1)]);
+    inbox.case.advance(RETENTION + AFTER).await;
+    assert_eq!(listed().await, [(Stage::Dead, 1)]);
+}
+
 pub async fn an_operator_buries_what_is_unfinished<H: StoreHarness>(harness: Arc<H>)
 where
     H::Store: Inbox + InboxAdmin,
