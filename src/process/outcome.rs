@@ -51,8 +51,8 @@ pub enum Outcome {
     Stored,
     /// The event was stored before, and is in this stage now.
     StoredBefore(Stage),
-    /// A worker gave the delivery up, for this reason; it waits for an operator. Only in the log and
-    /// the metrics: no response and no call has it.
+    /// A worker gave the delivery up, for this reason; it waits for an operator. Only in the log
+    /// and the metrics: no response and no call has it.
     Dead(String),
     /// No handler takes the topic. Nothing is recorded.
     Unhandled,
