@@ -92,7 +92,7 @@ where
                     .with_retention(settings.retention)
                     .of_event(key.id().clone());
                 let asked = Instant::now();
-                match self.take_as(&request).await {
+                match self.take_as(request).await {
                     Ok(taken) => match taken.into_iter().next() {
                         Some(taken) => self.spawn(taken, asked, None, Some(reply)),
                         None => drop(reply.send(self.not_due(&key).await)),

@@ -152,13 +152,13 @@ where
         }
     }
 
-    async fn take(&self, limit: usize, suspects: bool) -> Result<Vec<Taken>, StoreError> {
+    async fn take(self: &Arc<Self>, limit: usize, suspects: bool) -> Result<Vec<Taken>, StoreError> {
         let settings = &self.engine.settings;
         let mut request = TakeRequest::new(Arc::clone(&settings.namespace), Token::random(), limit)
             .with_lease(settings.lease)
             .with_retention(settings.retention);
         request.suspects = suspects;
-        self.take_as(&request).await
+        self.take_as(request).await
     }
 
     fn spawn_all(self: &Arc<Self>, taken: Vec<Taken>, asked: Instant, mut place: Place) {
