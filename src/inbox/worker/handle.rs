@@ -48,8 +48,9 @@ trait Runner: Send + Sync {
 
     fn store_timeout(&self) -> Duration;
 
-    /// The places of what is held until the store is told, and how many there are.
-    fn held(&self) -> (&Semaphore, usize);
+    /// The places of what is held until the store is told, and how many there are; those of
+    /// suspects, too.
+    fn held(&self) -> [(&Semaphore, usize); 2];
 
     fn run_one(self: Arc<Self>, key: Key) -> Running<'static>;
 
@@ -74,8 +75,8 @@ where
         self.engine.settings.store_timeout
     }
 
-    fn held(&self) -> (&Semaphore, usize) {
-        (&self.held, self.places)
+    fn held(&self) -> [(&Semaphore, usize); 2] {
+        [(&self.held, self.places), (&self.apart_held, 1)]
     }
 
     fn run_one(self: Arc<Self>, key: Key) -> Running<'static> {
@@ -170,9 +171,10 @@ impl WorkerHandle {
     }
 
     async fn all_settled(&self) {
-        let (held, places) = self.runner.held();
-        let places = u32::try_from(places).unwrap_or(u32::MAX);
-        drop(held.acquire_many(places).await);
+        for (held, places) in self.runner.held() {
+            let places = u32::try_from(places).unwrap_or(u32::MAX);
+            drop(held.acquire_many(places).await);
+        }
     }
 
     /// Runs one delivery, if it is due, and says how it ended: for a job queue, a timer or whatever

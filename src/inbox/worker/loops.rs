@@ -86,8 +86,8 @@ where
 {
     /// Takes deliveries whose last run, if there was one, has ended.
     pub(super) async fn take_fresh(self: Arc<Self>, ended: watch::Receiver<()>) {
-        let (running, held) = (Arc::clone(&self.running), Arc::clone(&self.held));
-        self.take_all(false, self.polling.every, &running, &held).await;
+        self.take_all(false, self.polling.every, &self.running, &self.held)
+            .await;
         drop(ended);
     }
 
@@ -95,7 +95,7 @@ where
     pub(super) async fn take_suspects(self: Arc<Self>, ended: watch::Receiver<()>) {
         let (running, held) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
         let every = self.polling.every.max(SUSPECTS_EVERY);
-        self.take_all(true, every, &running, &held).await;
+        self.take_all(true, every, &self.apart, &self.apart_held).await;
         drop(ended);
     }
 
