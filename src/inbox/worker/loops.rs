@@ -58,6 +58,14 @@ impl Place {
         Some(place)
     }
 
+    /// One place, if one is free.
+    pub(super) fn now(running: &Arc<Semaphore>, held: &Arc<Semaphore>) -> Option<Self> {
+        Some(Self {
+            held: Arc::clone(held).try_acquire_owned().ok()?,
+            running: Arc::clone(running).try_acquire_owned().ok()?,
+        })
+    }
+
     fn count(&self) -> usize {
         self.running.num_permits().min(self.held.num_permits())
     }
@@ -93,7 +101,6 @@ where
 
     /// Takes deliveries whose last run did not end, one at a time, beside the others.
     pub(super) async fn take_suspects(self: Arc<Self>, ended: watch::Receiver<()>) {
-        let (running, held) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
         let every = self.polling.every.max(SUSPECTS_EVERY);
         self.take_all(true, every, &self.apart, &self.apart_held).await;
         drop(ended);
