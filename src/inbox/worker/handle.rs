@@ -125,8 +125,8 @@ where
     S: Inbox,
     T: Clone + Send + Sync + 'static,
 {
-    /// The place that a suspect needs, since a process runs one at a time, whoever asks for it. What
-    /// is none needs none.
+    /// The place that a suspect needs, since a process runs one at a time, whoever asks for it.
+    /// What is none needs none.
     async fn place_of(&self, key: &Key) -> Result<Option<Place>, Result<RunEnd, StoreError>> {
         let record = self
             .engine
