@@ -93,6 +93,8 @@ pub enum Fault {
     /// No answer ever, and the operation is applied after this time, also if the caller has given
     /// up: a slow network.
     ApplyLate(Duration),
+    /// The operation is applied, and answers after this time: a slow network.
+    AnswerLate(Duration),
     /// A panic, and the operation is not applied.
     Panic,
 }
@@ -183,6 +185,11 @@ impl<S> FaultyStore<S> {
             Some(Fault::HangAfterApplying) => {
                 apply(inner).await?;
                 future::pending().await
+            }
+            Some(Fault::AnswerLate(delay)) => {
+                let answer = apply(inner).await;
+                tokio::time::sleep(delay).await;
+                answer
             }
             Some(Fault::ApplyLate(delay)) => {
                 tokio::spawn(async move {

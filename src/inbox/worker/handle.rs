@@ -5,13 +5,16 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::Shared;
+use super::{Shared, loops::Place};
 use crate::{
     inbox::{Inbox, TakeRequest},
     process::{DrainHandle, DrainReport, LATER, timeout::deadline_after},
     provider::Provider,
     store::{Key, State, StoreError, Token},
 };
+
+/// The store says that an event is not due yet, whatever the clock here says.
+const NOT_DUE: Duration = Duration::from_secs(1);
 
 /// A worker that was started. Cheap to clone; dropping it stops nothing.
 #[derive(Clone)]
@@ -49,8 +52,9 @@ trait Runner: Send + Sync {
 
     fn store_timeout(&self) -> Duration;
 
-    /// The places of what is held until the store is told, and how many there are.
-    fn held(&self) -> (&Semaphore, usize);
+    /// The places of what is held until the store is told, and how many there are; those of
+    /// suspects, too.
+    fn held(&self) -> [(&Semaphore, usize); 2];
 
     fn run_one(self: Arc<Self>, key: Key) -> Running<'static>;
 
@@ -75,8 +79,8 @@ where
         self.engine.settings.store_timeout
     }
 
-    fn held(&self) -> (&Semaphore, usize) {
-        (&self.held, self.places)
+    fn held(&self) -> [(&Semaphore, usize); 2] {
+        [(&self.held, self.places), (&self.apart_held, 1)]
     }
 
     fn run_one(self: Arc<Self>, key: Key) -> Running<'static> {
@@ -90,15 +94,19 @@ where
             // In a task: whoever asked may go away, and the delivery would be held by nobody.
             let (reply, response) = oneshot::channel();
             tokio::spawn(async move {
+                let place = match self.place_of(&key).await {
+                    Ok(place) => place,
+                    Err(end) => return drop(reply.send(end)),
+                };
                 let settings = &self.engine.settings;
                 let request = TakeRequest::new(Arc::clone(&settings.namespace), Token::random(), 1)
                     .with_lease(settings.lease)
                     .with_retention(settings.retention)
                     .of_event(key.id().clone());
                 let asked = Instant::now();
-                match self.take_as(&request).await {
+                match self.take_as(request).await {
                     Ok(taken) => match taken.into_iter().next() {
-                        Some(taken) => self.spawn(taken, asked, None, Some(reply)),
+                        Some(taken) => self.spawn(taken, asked, place, Some(reply)),
                         None => drop(reply.send(self.not_due(&key).await)),
                     },
                     Err(error) => drop(reply.send(Err(error))),
@@ -121,6 +129,24 @@ where
     S: Inbox,
     T: Clone + Send + Sync + 'static,
 {
+    /// The place that a suspect needs, since a process runs one at a time, whoever asks for it.
+    /// What is none needs none.
+    async fn place_of(&self, key: &Key) -> Result<Option<Place>, Result<RunEnd, StoreError>> {
+        let record = self
+            .engine
+            .operation("get", self.engine.store.get(key))
+            .await
+            .map_err(Err)?;
+        let Some(State::Claimed { lease_until, .. }) = record.map(|record| record.state) else {
+            return Ok(None);
+        };
+        match Place::now(&self.apart, &self.apart_held) {
+            Some(place) => Ok(Some(place)),
+            None if lease_until > self.clock.now() => Err(Ok(RunEnd::Elsewhere)),
+            None => Err(Ok(RunEnd::Again { after: LATER })),
+        }
+    }
+
     /// How it is with an event that could not be taken.
     async fn not_due(&self, key: &Key) -> Result<RunEnd, StoreError> {
         let record = self.engine.operation("get", self.engine.store.get(key)).await?;
@@ -133,7 +159,7 @@ where
             (State::Dead { .. }, _) => RunEnd::Dead,
             (State::Claimed { .. }, _) => RunEnd::Elsewhere,
             (State::Free { .. }, Some(due_at)) => RunEnd::Again {
-                after: due_at.duration_since(self.clock.now()).unwrap_or_default(),
+                after: due_at.duration_since(self.clock.now()).unwrap_or_default().max(NOT_DUE),
             },
             (State::Free { .. }, None) => RunEnd::Unknown,
         })
@@ -175,9 +201,10 @@ impl WorkerHandle {
     }
 
     async fn all_settled(&self) {
-        let (held, places) = self.runner.held();
-        let places = u32::try_from(places).unwrap_or(u32::MAX);
-        drop(held.acquire_many(places).await);
+        for (held, places) in self.runner.held() {
+            let places = u32::try_from(places).unwrap_or(u32::MAX);
+            drop(held.acquire_many(places).await);
+        }
     }
 
     /// Runs one delivery now, if it is due, and returns how the run ended: for a job queue or a
@@ -185,7 +212,8 @@ impl WorkerHandle {
     /// harm: the record decides whether the delivery runs.
     ///
     /// It takes none of the worker's [`concurrency`](super::Worker::concurrency): the queue bounds
-    /// how many run.
+    /// how many run. Of those whose process died it runs one at a time, as the worker does, and
+    /// says [`Again`](RunEnd::Again) of the others.
     ///
     /// The repository's `examples/triggers` has the glue for graphile_worker: a job for each
     /// delivery, in one transaction with it, and a task that calls this function.

@@ -58,6 +58,14 @@ impl Place {
         Some(place)
     }
 
+    /// One place, if one is free.
+    pub(super) fn now(running: &Arc<Semaphore>, held: &Arc<Semaphore>) -> Option<Self> {
+        Some(Self {
+            held: Arc::clone(held).try_acquire_owned().ok()?,
+            running: Arc::clone(running).try_acquire_owned().ok()?,
+        })
+    }
+
     fn count(&self) -> usize {
         self.running.num_permits().min(self.held.num_permits())
     }
@@ -86,16 +94,15 @@ where
 {
     /// Takes deliveries whose last run, if there was one, has ended.
     pub(super) async fn take_fresh(self: Arc<Self>, ended: watch::Receiver<()>) {
-        let (running, held) = (Arc::clone(&self.running), Arc::clone(&self.held));
-        self.take_all(false, self.polling.every, &running, &held).await;
+        self.take_all(false, self.polling.every, &self.running, &self.held)
+            .await;
         drop(ended);
     }
 
     /// Takes deliveries whose last run did not end, one at a time, beside the others.
     pub(super) async fn take_suspects(self: Arc<Self>, ended: watch::Receiver<()>) {
-        let (running, held) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
         let every = self.polling.every.max(SUSPECTS_EVERY);
-        self.take_all(true, every, &running, &held).await;
+        self.take_all(true, every, &self.apart, &self.apart_held).await;
         drop(ended);
     }
 
@@ -152,13 +159,13 @@ where
         }
     }
 
-    async fn take(&self, limit: usize, suspects: bool) -> Result<Vec<Taken>, StoreError> {
+    async fn take(self: &Arc<Self>, limit: usize, suspects: bool) -> Result<Vec<Taken>, StoreError> {
         let settings = &self.engine.settings;
         let mut request = TakeRequest::new(Arc::clone(&settings.namespace), Token::random(), limit)
             .with_lease(settings.lease)
             .with_retention(settings.retention);
         request.suspects = suspects;
-        self.take_as(&request).await
+        self.take_as(request).await
     }
 
     fn spawn_all(self: &Arc<Self>, taken: Vec<Taken>, asked: Instant, mut place: Place) {

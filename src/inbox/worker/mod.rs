@@ -105,6 +105,9 @@ struct Shared<P: Provider, S, T> {
     /// How many deliveries may be held, those included that have ended and are not settled yet.
     held: Arc<Semaphore>,
     places: usize,
+    /// The same for suspects: one.
+    apart: Arc<Semaphore>,
+    apart_held: Arc<Semaphore>,
     /// Topics without a handler, of which the operator was told.
     unhandled: Mutex<HashSet<String>>,
 }
@@ -273,6 +276,8 @@ where
             running: Arc::new(Semaphore::new(self.concurrency)),
             held: Arc::new(Semaphore::new(places)),
             places,
+            apart: Arc::new(Semaphore::new(1)),
+            apart_held: Arc::new(Semaphore::new(1)),
             unhandled: Mutex::default(),
         });
         // Each loop has a receiver: when all are dropped, the loops have ended.

@@ -1,13 +1,16 @@
 //! One delivery that the worker holds: from the store's bytes to what the store is told.
 
 use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
     sync::{Arc, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
 use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use super::{RunEnd, Shared, loops::Place, settler::Settled};
@@ -77,8 +80,46 @@ where
     S: Inbox,
     T: Clone + Send + Sync + 'static,
 {
-    pub(super) async fn take_as(&self, request: &TakeRequest) -> Result<Vec<Taken>, StoreError> {
-        self.engine.operation("take", self.engine.store.take(request)).await
+    /// Asks the store. It is not interrupted: what it gives too late is held all the same, and put
+    /// back. Otherwise a store that is slow for three leases would have deliveries buried that
+    /// never ran.
+    pub(super) async fn take_as(self: &Arc<Self>, request: TakeRequest) -> Result<Vec<Taken>, StoreError> {
+        let lease = request.lease;
+        let shared = Arc::clone(self);
+        let mut asking = Box::pin(async move { shared.engine.store.take(&request).await });
+        // Not where it has panicked.
+        let mut goes_on = false;
+        let asked = poll_fn(|cx| {
+            goes_on = false;
+            let answer = asking.as_mut().poll(cx);
+            goes_on = answer.is_pending();
+            answer
+        });
+        let result = self.engine.operation("take", asked).await;
+        if goes_on {
+            let shared = Arc::clone(self);
+            tokio::spawn(async move {
+                if let Ok(Ok(late)) = timeout(lease, asking).await {
+                    late.into_iter().for_each(|taken| shared.put_back_late(taken));
+                }
+            });
+        }
+        result
+    }
+
+    fn put_back_late(&self, taken: Taken) {
+        let end = End::PutBack {
+            after: Duration::ZERO,
+            is_counted: false,
+        };
+        let refusal = Refusal::new(RefusalKind::Store, "the store gave the delivery too late");
+        let _ = self.settled.send(Settled {
+            settlement: Some(Settlement::new(taken.claim_request, end)),
+            leader: None,
+            outcome: refusal.into(),
+            held: None,
+            reply: None,
+        });
     }
 
     /// Runs a delivery in a task of its own. The store was asked for it at this time.
@@ -99,11 +140,23 @@ where
         mut observation: Observation,
     ) {
         let (running, held) = place.map(|place| (place.running, place.held)).unzip();
-        let Held {
-            settlement_of,
-            ended,
-            leader,
-        } = self.handle(taken, asked, &mut observation).await;
+        let handled = {
+            let mut handling = pin!(self.handle(&taken, asked, &mut observation));
+            poll_fn(|cx| match catch(|| handling.as_mut().poll(cx)) {
+                Ok(handled) => handled.map(Ok),
+                Err(panicked) => Poll::Ready(Err(panicked)),
+            })
+            .await
+        };
+        // An event's topic, a router's state that is cloned: without an end it would be a crash.
+        let Held { ended, leader } = handled.unwrap_or_else(|panicked| Held {
+            ended: self.failed(
+                &observation,
+                &taken,
+                format!("the event or the router's state panicked: {panicked}"),
+            ),
+            leader: None,
+        });
         drop::<Option<OwnedSemaphorePermit>>(running);
         let run_end = ended.run_end();
         let Ended { end, outcome, attempt } = ended;
@@ -111,14 +164,11 @@ where
             leader.finished(outcome.clone());
         }
         let settlement = end.map(|end| {
-            let settlement = Settlement::new(settlement_of.claim_request, end);
+            let settlement = Settlement::new(taken.claim_request, end);
             match attempt {
-                Some((word, error)) => settlement.with_attempt(Attempt::new(
-                    settlement_of.attempts,
-                    word,
-                    short(&error),
-                    self.name.as_str(),
-                )),
+                Some((word, error)) => {
+                    settlement.with_attempt(Attempt::new(taken.attempts, word, short(&error), self.name.as_str()))
+                }
                 None => settlement,
             }
         });
@@ -134,23 +184,16 @@ where
     }
 
     /// Handles a delivery, unless it is to be buried, or cannot be handled here and now.
-    async fn handle(&self, taken: Taken, asked: Instant, observation: &mut Observation) -> Held {
+    async fn handle(&self, taken: &Taken, asked: Instant, observation: &mut Observation) -> Held {
         let engine = &self.engine;
         let key = taken.claim_request.key.clone();
-        let held = |ended, leader| Held {
-            settlement_of: HeldAs {
-                claim_request: taken.claim_request.clone(),
-                attempts: taken.attempts,
-            },
-            ended,
-            leader,
-        };
+        let held = |ended, leader| Held { ended, leader };
         let topic = taken.delivery.topic.as_str();
         observation.topic = Topic::of(|| self.topics.pattern(topic));
         observation.span.identify(topic, key.id().as_str());
         observation.span.attempt(taken.attempts);
-        if let Some(ended) = self.given_up(&taken) {
-            self.report(observation, &ended.outcome, &taken, topic);
+        if let Some(ended) = self.given_up(taken) {
+            self.report(observation, &ended.outcome, taken, topic);
             return held(ended, None);
         }
         let read = catch(|| self.provider.event(&taken.delivery.headers, &taken.delivery.body));
@@ -158,11 +201,11 @@ where
             Ok(Ok(event)) => event,
             Ok(Err(error)) => {
                 let reason = format!("the stored delivery cannot be read: {error}");
-                return held(self.failed(observation, &taken, reason), None);
+                return held(self.failed(observation, taken, reason), None);
             }
             Err(panicked) => {
                 let reason = format!("the provider panicked on the stored delivery: {panicked}");
-                return held(self.failed(observation, &taken, reason), None);
+                return held(self.failed(observation, taken, reason), None);
             }
         };
         let topic = event.topic().to_owned();
@@ -211,8 +254,8 @@ where
         engine
             .meter
             .handler(&observation.topic, handled.outcome.as_str(), timer);
-        let ended = self.after(&taken, handled.settlement, handled.outcome);
-        self.report(observation, &ended.outcome, &taken, &topic);
+        let ended = self.after(taken, handled.settlement, handled.outcome);
+        self.report(observation, &ended.outcome, taken, &topic);
         held(ended, Some(leader))
     }
 
@@ -322,14 +365,8 @@ where
 
 /// A delivery whose run has ended.
 struct Held {
-    settlement_of: HeldAs,
     ended: Ended,
     leader: Option<Leader>,
-}
-
-struct HeldAs {
-    claim_request: crate::store::ClaimRequest,
-    attempts: u32,
 }
 
 /// An error's text as the history keeps it: cut, and without what a database refuses.

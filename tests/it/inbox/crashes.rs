@@ -1,14 +1,23 @@
 //! Deliveries whose process died.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use tokio::time::{Instant, sleep};
-use tower_webhook::{HandlerError, store::Stage};
+use tower_webhook::{
+    HandlerError, TopicRouter,
+    store::Stage,
+    testing::{Fault, Operation},
+};
 
 use super::{
     office::{Office, Runs},
     worker::until,
 };
 use crate::{
-    endpoint::key,
+    endpoint::{Event, key},
     fixtures::{SECOND, assert_state},
 };
 
@@ -180,6 +189,59 @@ async fn a_run_whose_lease_was_lost_does_not_run_a_second_time_in_its_process() 
     let worker = office.worker(handler).lease(LEASE).start();
     office.all_ended().await;
     assert_eq!(runs.count(), 1);
+    assert_state(office.record("1").await, "handled");
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_answers_too_late_is_no_crash() {
+    let office = Office::new();
+    office
+        .store
+        .fail(Operation::Take, Fault::AnswerLate(3 * SECOND), usize::MAX);
+    office.store("1").await;
+    let worker = office.worker(|_| async { Ok(()) }).start();
+    sleep(600 * SECOND).await;
+    assert_eq!(office.letter("1").await.entry.crashes, 0);
+    office.store.heal();
+    office.all_ended().await;
+    assert_state(office.record("1").await, "handled");
+    worker.drain(SECOND).await;
+}
+
+/// A router's state that cannot be cloned at times.
+struct Fragile(Arc<AtomicBool>);
+
+impl Clone for Fragile {
+    fn clone(&self) -> Self {
+        assert!(!self.0.load(Ordering::SeqCst), "on purpose");
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_before_the_handler_is_a_failed_attempt_and_no_crash() {
+    async fn created(_: Fragile, _: Event) {}
+
+    let office = Office::new();
+    let breaks = Arc::new(AtomicBool::new(false));
+    let topics = TopicRouter::with_state(Fragile(Arc::clone(&breaks))).on("customer_created", created);
+    let worker = office.layer.worker(topics).start();
+    breaks.store(true, Ordering::SeqCst);
+    office.store("1").await;
+    sleep(SECOND).await;
+    let letter = office.letter("1").await;
+    assert_eq!(letter.entry.stage, Stage::Waiting);
+    let [past] = &letter.attempts[..] else {
+        panic!("one has failed: {:?}", letter.attempts)
+    };
+    assert!(
+        past.attempt.error.ends_with("panicked: on purpose"),
+        "{}",
+        past.attempt.error
+    );
+    breaks.store(false, Ordering::SeqCst);
+    office.all_ended().await;
     assert_state(office.record("1").await, "handled");
     worker.drain(SECOND).await;
 }

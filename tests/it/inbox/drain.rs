@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tower_webhook::{
     process::RemainingState,
-    store::State,
+    store::{Stage, State},
     testing::{Fault, Operation},
 };
 
@@ -138,4 +138,19 @@ async fn a_drain_whose_store_is_gone_ends_and_says_what_is_not_recorded() {
         panic!("one is not recorded: {report}")
     };
     assert_eq!(remaining.state(), RemainingState::Unrecorded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_what_becomes_of_a_suspect() {
+    let office = Office::new();
+    office.store("1").await;
+    for crash in 0..3 {
+        assert_eq!(office.take_and_die(crash > 0, SECOND).await.len(), 1);
+        sleep(SECOND).await;
+    }
+    office.store.fail(Operation::Settle, Fault::BeforeApplying, 3);
+    let worker = office.worker(succeed).start();
+    super::worker::until(async || office.store.calls(Operation::Settle) >= 1).await;
+    worker.drain(10 * SECOND).await;
+    assert_eq!(office.letter("1").await.entry.stage, Stage::Dead);
 }

@@ -107,3 +107,57 @@ async fn a_trigger_hears_of_a_store_that_fails_and_may_go_away() {
     assert!(matches!(worker.run_one(&key("2")).await.unwrap(), RunEnd::Again { .. }));
     assert_state(office.record("2").await, "free, 0");
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_those_whose_process_died_triggers_run_one_at_a_time() {
+    let office = Office::new();
+    for id in ["1", "2", "3"] {
+        office.store(id).await;
+    }
+    assert_eq!(office.take_and_die(false, SECOND).await.len(), 3);
+    let runs = Runs::default();
+    let handler = {
+        let runs = runs.clone();
+        move |_| {
+            let working = runs.working();
+            async move {
+                sleep(SECOND).await;
+                drop(working);
+                Ok(())
+            }
+        }
+    };
+    let worker = office.worker(handler).triggered(SWEEP).start();
+    sleep(SECOND / 2).await;
+    sleep(SECOND).await;
+    let keys = [key("1"), key("2"), key("3")];
+    let (first, second, third) = tokio::join!(
+        worker.run_one(&keys[0]),
+        worker.run_one(&keys[1]),
+        worker.run_one(&keys[2])
+    );
+    assert_eq!(runs.most(), 1);
+    assert_eq!(first.unwrap(), RunEnd::Done);
+    for end in [second, third] {
+        assert_eq!(end.unwrap(), RunEnd::Again { after: 5 * SECOND });
+    }
+    assert_eq!(worker.run_one(&keys[1]).await.unwrap(), RunEnd::Done);
+    worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_fast_makes_no_trigger_spin() {
+    let office = Office::new();
+    let fast = tower_webhook::testing::ManualClock::at(std::time::SystemTime::now() + 365 * 24 * 3600 * SECOND);
+    let worker = office
+        .worker(|_| async { Err(HandlerError::retry("later")) })
+        .clock(fast)
+        .triggered(SWEEP)
+        .start();
+    sleep(SECOND).await;
+    office.store("1").await;
+    worker.run_one(&key("1")).await.unwrap();
+    let again = worker.run_one(&key("1")).await.unwrap();
+    assert!(matches!(again, RunEnd::Again { after } if after >= SECOND), "{again:?}");
+    worker.drain(SECOND).await;
+}

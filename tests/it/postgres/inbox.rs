@@ -402,3 +402,21 @@ async fn the_statements_of_the_guide_find_what_is_dead_and_replay_it() {
     assert_eq!(columns, expected);
     assert_eq!(take(&store, 10).await.len(), 1);
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_takes_no_other_with_it() {
+    let Some(server) = Server::shared() else { return };
+    let table = new_table();
+    let store = store_in(server, &table).await;
+    for id in ["1", "2", "3"] {
+        store.deposit(&deposit(id)).await.unwrap();
+    }
+    let spoil = "UPDATE webhook_events SET fingerprint = '\\x00' WHERE id = '2'";
+    run(&mut server.connection().await, &table, spoil).await;
+    assert_eq!(ids(&take(&store, 10).await), ["1", "3"]);
+    store.advance(Duration::from_secs(61));
+    let spoilt = deposit("2").key;
+    let request = TakeRequest::new("dwolla", Token::random(), 1).of_event(spoilt.id().clone());
+    let error = store.take(&request).await.unwrap_err();
+    assert!(error.to_string().contains("fingerprint has 1 bytes"), "{error}");
+}

@@ -308,3 +308,33 @@ async fn what_is_due_is_found_by_an_index_that_ends_at_now() {
     }
     drop(store);
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_holds_nobody_up() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    for id in ["a \"b\\", "of wrong length", "é, \u{2028}"] {
+        store.deposit(&deposit(id)).await.unwrap();
+    }
+    let mut connection = folder.connection().await;
+    let spoil = "UPDATE webhook_events SET fingerprint = x'00', due_at = 0 WHERE id = 'of wrong length'";
+    sqlx::query(spoil).execute(&mut connection).await.unwrap();
+    let mut taken: Vec<_> = take(&store)
+        .await
+        .iter()
+        .map(|taken| taken.claim_request.key.clone())
+        .collect();
+    taken.sort();
+    assert_eq!(taken, [key("a \"b\\"), key("é, \u{2028}")]);
+    // It comes again when its lease is over, alone, and says what is wrong.
+    assert!(take(&store).await.is_empty());
+    store.advance(DAY);
+    let request = TakeRequest::new("dwolla", Token::random(), 100).of_suspects();
+    assert_eq!(store.take(&request).await.unwrap().len(), 2);
+    store.advance(Duration::from_secs(61));
+    let spoilt = key("of wrong length");
+    let request = TakeRequest::new("dwolla", Token::random(), 1).of_event(spoilt.id().clone());
+    let error = store.take(&request).await.unwrap_err();
+    assert!(error.to_string().contains("fingerprint has 1 bytes"), "{error}");
+    assert!(store.take(&request).await.unwrap().is_empty());
+}

@@ -105,10 +105,12 @@ impl Inbox for PostgresStore {
         }
         let floor = shared.floors.of(&request.namespace, Instant::now());
         let rows = shared.pool.rows(|| self.take_statement(request, floor.due_at)).await?;
-        let due = rows
-            .iter()
-            .map(|row| taken(row, request))
-            .collect::<Result<Vec<_>, _>>()?;
+        // What cannot be read is claimed, too, and takes no other with it.
+        let (read, failed): (Vec<_>, Vec<_>) = rows.iter().map(|row| taken(row, request)).partition(Result::is_ok);
+        let due: Vec<_> = read.into_iter().flatten().collect();
+        if let Some(failed) = failed.into_iter().find_map(Result::err).filter(|_| due.is_empty()) {
+            return Err(failed);
+        }
         let is_of_all = request.id.is_none() && !request.suspects;
         if let Some((_, lowest)) = due.first().filter(|_| is_of_all) {
             shared.floors.raise(&request.namespace, floor, *lowest);

@@ -26,6 +26,13 @@ pub(super) struct Desk<'d> {
     pub(super) wakes: bool,
 }
 
+/// What a take has read, and why something could not be.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) taken: Vec<Taken>,
+    pub(super) failed: Option<StoreError>,
+}
+
 /// A record, and the row it was read from.
 pub(super) struct Found {
     pub(super) now: SystemTime,
@@ -149,7 +156,9 @@ impl Desk<'_> {
         Ok(change.answer)
     }
 
-    pub(super) async fn take(&mut self, request: &TakeRequest) -> Result<Vec<Taken>, StoreError> {
+    /// What cannot be read is claimed all the same, as a worker would that dies of it: left due, it
+    /// would come first for ever.
+    pub(super) async fn take(&mut self, request: &TakeRequest) -> Result<Read, StoreError> {
         let sql = match (&request.id, request.suspects) {
             (Some(_), _) => &self.sql.due_one,
             (None, true) => &self.sql.due_suspects,
@@ -164,18 +173,25 @@ impl Desk<'_> {
         }
         let rows = self.rows(due).await?;
         let Some(first) = rows.first() else {
-            return Ok(Vec::new());
+            return Ok(Read::default());
         };
         let now: i64 = get(first, "now")?;
-        let taken: Vec<Taken> = rows.iter().map(|row| taken(request, row)).collect::<Result<_, _>>()?;
+        let ids: Vec<&str> = rows.iter().map(|row| get(row, "id")).collect::<Result<_, _>>()?;
+        let mut read = Read::default();
+        for row in &rows {
+            match taken(request, row) {
+                Ok(taken) => read.taken.push(taken),
+                Err(error) => read.failed = Some(error),
+            }
+        }
         let hold = statement(&self.sql.hold)
             .bind(&*request.namespace)
             .bind(request.token.to_bytes().to_vec())
             .bind(millis(request.lease))
             .bind(now)
-            .bind(json_of(taken.iter().map(|taken| taken.claim_request.key.id())));
+            .bind(json_of(&ids));
         self.execute(hold).await?;
-        Ok(taken)
+        Ok(read)
     }
 
     pub(super) async fn settle(&mut self, settlement: &Settlement) -> Result<Effect, StoreError> {

@@ -14,7 +14,7 @@ use tower_webhook::{
 
 use super::{
     Shared, SqliteStore,
-    desk::Desk,
+    desk::{Desk, Read},
     nothing,
     rows::{count, get, of_millis},
     statements::statement,
@@ -36,7 +36,11 @@ impl Inbox for SqliteStore {
     }
 
     async fn take(&self, request: &TakeRequest) -> Result<Vec<Taken>, StoreError> {
-        self.write(request.clone()).await
+        let read = self.write(request.clone()).await?;
+        match read.failed {
+            Some(failed) if read.taken.is_empty() => Err(failed),
+            _ => Ok(read.taken),
+        }
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Effect>, StoreError> {
@@ -78,9 +82,9 @@ impl Write for Deposit {
 }
 
 impl Write for TakeRequest {
-    type Answer = Vec<Taken>;
+    type Answer = Read;
 
-    async fn write(&self, desk: &mut Desk<'_>) -> Result<Vec<Taken>, StoreError> {
+    async fn write(&self, desk: &mut Desk<'_>) -> Result<Read, StoreError> {
         desk.take(self).await
     }
 }

@@ -110,9 +110,16 @@ pub(super) fn states(stage: Stage) -> &'static str {
     }
 }
 
-/// Ids as a JSON array. They are printable ASCII.
-pub(super) fn json_of<'a>(ids: impl Iterator<Item = &'a EventId>) -> String {
-    let quoted = ids.map(|id| format!("\"{}\"", id.as_str().replace('\\', "\\\\").replace('"', "\\\"")));
+/// Ids as a JSON array.
+pub(super) fn json_of(ids: &[&str]) -> String {
+    let escaped = |letter: char| match letter {
+        '"' | '\\' => format!("\\{letter}"),
+        '\0'..='\x1f' => format!("\\u{:04x}", u32::from(letter)),
+        _ => letter.to_string(),
+    };
+    let quoted = ids
+        .iter()
+        .map(|id| format!("\"{}\"", id.chars().map(escaped).collect::<String>()));
     format!("[{}]", quoted.collect::<Vec<_>>().join(","))
 }
 
@@ -176,7 +183,7 @@ mod tests {
 
     #[test]
     fn ids_are_quoted_as_json_has_it() {
-        let ids = [r#"a"b"#, r"c\d", "e"].map(|id| EventId::new(id).unwrap());
-        assert_eq!(json_of(ids.iter()), r#"["a\"b","c\\d","e"]"#);
+        let ids = [r#"a"b"#, r"c\d", "é, \u{2028}", "\n"];
+        assert_eq!(json_of(&ids), "[\"a\\\"b\",\"c\\\\d\",\"é, \u{2028}\",\"\\u000a\"]");
     }
 }
