@@ -177,7 +177,8 @@ impl Record {
 /// | with a body, in any state | known | conflict |
 /// | DONE without a body | known | conflict |
 ///
-/// Where a record is taken over, its generation and attempts are kept.
+/// Where a record is taken over, its generation goes on rising. The attempts count from 0: the
+/// provider made the others, and its event must not be given up before a worker has tried.
 #[must_use]
 pub fn deposit(current: Option<&Record>, fingerprint: Fingerprint, now: SystemTime) -> Change<Deposited> {
     let Some(current) = current.filter(|record| !record.is_expired(now)) else {
@@ -197,11 +198,8 @@ pub fn deposit(current: Option<&Record>, fingerprint: Fingerprint, now: SystemTi
         }),
         // Left by a layer that handles before it responds.
         _ => {
-            let (generation, attempts) = current.counts();
-            Change::to(
-                Record::waiting(fingerprint, generation, attempts, now),
-                Deposited::Stored,
-            )
+            let (generation, _) = current.counts();
+            Change::to(Record::waiting(fingerprint, generation, 0, now), Deposited::Stored)
         }
     }
 }

@@ -5,7 +5,7 @@ use tower_webhook::{
     HandlerError,
     dwolla::Dwolla,
     inbox::{Filter, InboxAdmin as _, Retries},
-    store::Stage,
+    store::{IdempotencyStore as _, Stage},
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     endpoint::key,
-    fixtures::{SECOND, assert_state},
+    fixtures::{SECOND, assert_state, claim_request_of_another_process, succeed},
 };
 
 /// 10 s, then 100 s, without jitter.
@@ -270,4 +270,20 @@ async fn the_default_retries_outlive_every_provider() {
         Svix::reader(),
         Zoom::reader()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_before_the_inbox_took_over_leave_the_worker_its_own() {
+    let office = Office::new();
+    for _ in 0..4 {
+        let request = claim_request_of_another_process("1");
+        office.store.claim(&request).await.unwrap();
+        office.store.release(&request).await.unwrap();
+    }
+    assert_state(office.record("1").await, "free, 4");
+    office.store("1").await;
+    let worker = office.worker(succeed).retries(two_pauses()).start();
+    office.all_ended().await;
+    assert_state(office.record("1").await, "handled");
+    worker.drain(SECOND).await;
 }

@@ -8,7 +8,7 @@ use tower_webhook::{
     Delivery, HandlerError, TopicRouter,
     dwolla::Dwolla,
     event::Fingerprint,
-    inbox::{Deposit, End, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Worker},
+    inbox::{Deposit, End, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Worker},
     store::{Completion, Deposited, IdempotencyStore, Replayed, Stage, State, StoreAdmin, Token},
 };
 use tower_webhook_sqlx::SqliteStore;
@@ -337,4 +337,34 @@ async fn what_cannot_be_read_holds_nobody_up() {
     let error = store.take(&request).await.unwrap_err();
     assert!(error.to_string().contains("fingerprint has 1 bytes"), "{error}");
     assert!(store.take(&request).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn who_writes_does_not_wait_for_all_that_is_replayed() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    store.deposit(&deposit("0")).await.unwrap();
+    let mut connection = folder.connection().await;
+    let fill = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 5000) \
+                INSERT INTO webhook_bodies SELECT namespace, n, received_at + n, topic, secret_index, headers, body \
+                FROM webhook_bodies, n; \
+                INSERT INTO webhook_events SELECT namespace, n.id, 'dead', fingerprint, NULL, 1, 1, changed_at, NULL, \
+                expires_at, 1, NULL, 0 FROM webhook_events, (SELECT id FROM webhook_bodies WHERE id <> '0') AS n";
+    sqlx::raw_sql(fill).execute(&mut connection).await.unwrap();
+    let replaying = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let dead = Filter::new("dwolla").stage(Stage::Dead);
+            store.replay_all(&dead, DAY).await.unwrap()
+        }
+    });
+    let begun = async || store.count("dwolla").await.unwrap().dead < 5000 || store.waiting() > 0;
+    while !begun().await {
+        tokio::task::yield_now().await;
+    }
+    store.deposit(&deposit("another")).await.unwrap();
+    assert!(!replaying.is_finished());
+    assert_eq!(replaying.await.unwrap(), 5000);
+    let backlog = store.backlog("dwolla", 10_000).await.unwrap();
+    assert_eq!((backlog.scheduled, backlog.dead), (4999, 0));
 }

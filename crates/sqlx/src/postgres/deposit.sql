@@ -29,7 +29,7 @@ deposited AS (
         fingerprint = excluded.fingerprint,
         token       = NULL,
         generation  = CASE WHEN event.expires_at <= excluded.changed_at THEN 0 ELSE event.generation END,
-        attempts    = CASE WHEN event.expires_at <= excluded.changed_at THEN 0 ELSE event.attempts END,
+        attempts    = 0,
         changed_at  = excluded.changed_at,
         lease_until = NULL,
         expires_at  = excluded.expires_at,

@@ -19,6 +19,9 @@ use super::{
 };
 use crate::row::millis;
 
+/// How many deliveries one transaction replays.
+const PART: usize = 1000;
+
 impl StoreAdmin for SqliteStore {
     /// Removes up to so many records that are past their retention, the oldest first, and bodies
     /// that were [kept](super::SqliteStoreBuilder::keep_bodies) long enough; how many there were.
@@ -80,14 +83,33 @@ impl InboxAdmin for SqliteStore {
         self.write(Replay(key.clone())).await
     }
 
-    /// In one transaction, during which nothing else is written: where there are more than some ten
-    /// thousand, replay parts of them by time.
+    /// A thousand in a transaction, so that others write in between.
     async fn replay_all(&self, filter: &Filter, over: Duration) -> Result<u64, StoreError> {
-        self.write(ReplayAll {
-            filter: filter.clone(),
-            over,
-        })
-        .await
+        let list = listed(
+            &self.shared.sql.list,
+            filter,
+            None,
+            usize::MAX,
+            self.shared.offset.millis(),
+        );
+        let mut keys = Vec::new();
+        for row in self.operator_rows(list).await? {
+            let entry = entry(&filter.namespace, &row)?;
+            if entry.stage != Stage::Running {
+                keys.push(entry.key);
+            }
+        }
+        let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
+        let mut keys = (0_u32..).map(|number| over.saturating_mul(number) / count).zip(keys);
+        let mut replayed = 0;
+        loop {
+            let part: Vec<_> = keys.by_ref().take(PART).collect();
+            if part.is_empty() {
+                return Ok(replayed);
+            }
+            let stage = filter.stage;
+            replayed += self.write(ReplayAll { part, stage }).await?;
+        }
     }
 
     async fn bury(&self, key: &Key, reason: &str) -> Result<Effect, StoreError> {
@@ -172,29 +194,23 @@ impl Write for Replay {
     }
 }
 
+/// After how long each is due.
 struct ReplayAll {
-    filter: Filter,
-    over: Duration,
+    part: Vec<(Duration, Key)>,
+    stage: Option<Stage>,
 }
 
 impl Write for ReplayAll {
     type Answer = u64;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<u64, StoreError> {
-        let list = listed(&desk.sql.list, &self.filter, None, usize::MAX, desk.offset);
-        let entries = desk.rows(list).await?;
-        let keys: Vec<Key> = entries
-            .iter()
-            .map(|row| entry(&self.filter.namespace, row))
-            .filter(|entry| !matches!(entry, Ok(entry) if entry.stage == Stage::Running))
-            .map(|entry| entry.map(|entry| entry.key))
-            .collect::<Result<_, _>>()?;
-        let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
         let mut replayed = 0;
-        for (number, key) in (0_u32..).zip(&keys) {
-            let after = self.over.saturating_mul(number) / count;
+        for (after, key) in &self.part {
             let change = |current: Option<&record::Record>, now: std::time::SystemTime| {
-                record::replay(current, now.checked_add(after).unwrap_or(now), now)
+                // still, where somebody came first
+                let current =
+                    current.filter(|record| self.stage.is_none_or(|stage| Stage::from(&record.state) == stage));
+                record::replay(current, now.checked_add(*after).unwrap_or(now), now)
             };
             replayed += u64::from(desk.change(key, change).await? == Replayed::Applied);
         }
