@@ -98,8 +98,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         });
     }
     drop(listener);
-    // Longer than an answer takes at most. Handlers that were too slow for their answer may still
-    // run after it.
+    // Longer than any response takes. A handler that outlasted its response may still run after
+    // it.
     let _ = timeout(Duration::from_secs(10), connections.shutdown()).await;
     eprint!("{}", handle.drain(Duration::from_secs(20)).await);
     Ok(())

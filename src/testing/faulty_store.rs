@@ -84,13 +84,13 @@ pub enum Operation {
 pub enum Fault {
     /// An error, and the operation was not applied: the connection was refused.
     BeforeApplying,
-    /// An error, though the operation was applied: the answer was lost.
+    /// An error, though the operation was applied: the response was lost.
     AfterApplying,
-    /// No answer ever, and the operation is not applied.
+    /// No response ever, and the operation is not applied.
     HangBeforeApplying,
-    /// No answer ever, though the operation is applied.
+    /// No response ever, though the operation is applied.
     HangAfterApplying,
-    /// No answer ever, and the operation is applied after this time, also if the caller has given
+    /// No response ever, and the operation is applied after this time, also if the caller has given
     /// up: a slow network.
     ApplyLate(Duration),
     /// A panic, and the operation is not applied.

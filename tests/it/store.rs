@@ -184,7 +184,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 proptest! {
     #[test]
-    fn any_sequence_of_operations_answers_as_the_model_does(steps in steps()) {
+    fn any_sequence_of_operations_agrees_with_the_model(steps in steps()) {
         let compared = block_on(check(&Harness::new(), &steps));
         prop_assert!(compared.is_ok(), "{}", compared.unwrap_err());
     }

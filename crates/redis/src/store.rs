@@ -95,9 +95,9 @@ const LIMIT: Duration = Duration::from_millis(1800);
 ///
 /// # Cancel safety
 /// An operation whose future is dropped may or may not be applied; the record is consistent either
-/// way. Where the connection breaks before the answer, the operation is sent once more over a new
-/// one: each, sent twice by one token, does what it does once. Only
-/// [`forget`](IdempotencyStore::forget) is not, and fails.
+/// way. If the connection breaks before the reply, the operation is sent once more over a new
+/// connection: sent twice by one token, it has the effect of one. The exception is
+/// [`forget`](IdempotencyStore::forget), which is sent once and fails.
 #[derive(Clone)]
 pub struct RedisStore {
     pub(crate) link: Arc<Connection>,
@@ -113,7 +113,7 @@ impl RedisStore {
     /// `noeviction`, or if it is not `appendonly`; and if it does not let itself be asked.
     ///
     /// # Errors
-    /// The URL is none, or the server did not answer, or refused a script. No error repeats the
+    /// The URL is invalid, the server did not respond, or it refused a script. No error repeats the
     /// URL's password.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::builder(url).connect().await
@@ -167,7 +167,7 @@ impl RedisStore {
 
     pub(crate) fn unexpected(&self, reply: &Reply) -> StoreError {
         StoreError::unavailable(format!(
-            "redis at {} answered {reply:?}, expected what the scripts of this version answer: is the record another's?",
+            "redis at {} replied {reply:?}; expected a reply of this version's scripts: is the record another program's?",
             self.link.server()
         ))
     }

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(5);
 
 /// A receiver's response.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     /// Empty if the provider keeps none.
@@ -83,8 +83,8 @@ impl Client {
             Some(HangUp::BeforeResponse) => PATIENCE.min(self.timeout),
             _ => self.timeout,
         };
-        let answer = tokio::time::timeout(patience, self.send(&sent, hang_up, keeps_body)).await;
-        let outcome = match (answer, hang_up) {
+        let response = tokio::time::timeout(patience, self.send(&sent, hang_up, keeps_body)).await;
+        let outcome = match (response, hang_up) {
             (_, Some(_)) => Err(Failure::HungUp),
             (Ok(outcome), None) => outcome,
             (Err(_), None) => Err(Failure::Timeout),
@@ -97,7 +97,7 @@ impl Client {
         }
     }
 
-    async fn send(&self, sent: &Outgoing, hang_up: Option<HangUp>, keeps_body: bool) -> Result<Answer, Failure> {
+    async fn send(&self, sent: &Outgoing, hang_up: Option<HangUp>, keeps_body: bool) -> Result<Response, Failure> {
         let mut request = self.http.request(Method::POST, &sent.url);
         for (name, value) in &sent.headers {
             // Topics and ids were checked when they came in.
@@ -122,7 +122,7 @@ impl Client {
             let Ok(Some(chunk)) = response.chunk().await else { break };
             body.extend(chunk.iter().take(BODY_LIMIT - body.len()));
         }
-        Ok(Answer {
+        Ok(Response {
             status,
             headers,
             body: body.into(),
