@@ -86,7 +86,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let mut connection = std::pin::pin!(connection);
             // The builder waits for the bytes that tell HTTP/1 from HTTP/2, and HTTP/2 for the head
             // of a request, both without end. So whoever has sent no whole head by now is cut off;
-            // after it, the timeouts above and the layer's own hold.
+            // after it, the timeouts above and the layer's own apply.
             let ended = tokio::select! {
                 ended = &mut connection => ended,
                 () = first.notified() => connection.await,

@@ -9,7 +9,7 @@
 //! Settings, from the environment:
 //!
 //! - `LISTEN`: the address, by default `127.0.0.1:3000`
-//! - `WEBHOOK_SECRET_<SENDER>` (upper case, `-` as `_`): the secret shared with one provider
+//! - `WEBHOOK_SECRET_<PROVIDER>` (upper case, `-` as `_`): the secret shared with one provider
 //! - `WEBHOOK_SECRET`: the secret shared with all others, by default a random one
 //! - `STORE`: where events are remembered, by default `memory:`; or `sqlite:<path>`, `postgres://…`
 //!   or `redis://…`

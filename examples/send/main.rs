@@ -59,7 +59,7 @@ use tokio::{task::JoinSet, time::timeout};
 use tower_webhook::signature::Secrets;
 
 /// Twice as long as the most patient provider waits.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -100,13 +100,13 @@ async fn run() -> Result<bool, Box<dyn Error>> {
     };
     let mut responses: JoinSet<_> = responses
         .into_iter()
-        .map(|response| timeout(PATIENCE, response))
+        .map(|response| timeout(TIMEOUT, response))
         .collect();
 
     let mut all_accepted = true;
     while let Some(response) = responses.join_next().await {
         let response = response?
-            .map_err(|_| format!("{url} did not respond within {} s", PATIENCE.as_secs()))?
+            .map_err(|_| format!("{url} did not respond within {} s", TIMEOUT.as_secs()))?
             .map_err(|error| no_response(url, &error))?;
         let status = response.status();
         all_accepted &= status.is_success();

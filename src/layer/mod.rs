@@ -18,8 +18,8 @@
 //!    waits for that run and gives the same kind of response.
 //! 5. The handler runs in a task of its own. Success: recorded as done, 200. Failure or panic:
 //!    released, 500, or 503 if it asks for a delay. Rejected for good: recorded, 200.
-//! 6. Is the response due and the handler still at work? 503 with `Retry-After`; the handler goes on,
-//!    and the provider's retry finds it done.
+//! 6. Is the response due and the handler still at work? 503 with `Retry-After`; the handler goes
+//!    on, and the provider's retry finds it done.
 //!
 //! Every response carries the [`Outcome`](crate::process::Outcome) in its extensions. A response
 //! that is no success carries an RFC 9457 `application/problem+json` body, and a

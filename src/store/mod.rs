@@ -67,7 +67,7 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     /// The store did not respond or has no room. No handler runs.
     fn claim(&self, claim_request: &ClaimRequest) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
 
-    /// Starts the lease anew, if the claim request's token holds the claim.
+    /// Restarts the lease, if the claim request's token holds the claim.
     ///
     /// # Errors
     /// The store did not respond.

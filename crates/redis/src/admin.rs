@@ -57,7 +57,7 @@ impl StoreAdmin for RedisStore {
 impl RedisStore {
     /// The server's time, in milliseconds since 1970.
     async fn now(&self) -> Result<u64, StoreError> {
-        let time = self.link.ask(&["TIME"]).await?;
+        let time = self.connection.ask(&["TIME"]).await?;
         let mut parts = time.iter().flatten().map_while(|part| part.parse::<u64>().ok());
         match (parts.next(), parts.next()) {
             (Some(seconds), Some(micros)) => Ok(seconds * 1000 + micros / 1000 + self.offset.millis()),
@@ -96,7 +96,7 @@ impl Pages {
             return Ok(None);
         };
         let scan = ["SCAN", &cursor, "MATCH", &self.glob, "COUNT", PAGE, "TYPE", "hash"];
-        let mut reply = store.link.ask(&scan).await?.into_iter().flatten();
+        let mut reply = store.connection.ask(&scan).await?.into_iter().flatten();
         self.cursor = reply.next().filter(|cursor| cursor != "0");
         let names: Vec<String> = reply.collect();
         if names.is_empty() {
@@ -106,7 +106,7 @@ impl Pages {
             .iter()
             .map(|name| vec!["HMGET", name, "state", "expires", "lease_until"])
             .collect();
-        let replies = store.link.ask_all(&commands).await?;
+        let replies = store.connection.ask_all(&commands).await?;
         let rows = names.into_iter().zip(replies).filter_map(|(name, reply)| {
             // Forgotten since, or no record of ours.
             let [Some(state), Some(expires), lease_until] = <[_; 3]>::try_from(reply).ok()? else {

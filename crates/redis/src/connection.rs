@@ -1,4 +1,4 @@
-//! One connection for all operations, made anew when it breaks. Only this file and `client` know
+//! One connection for all operations, replaced when it breaks. Only this file and `client` know
 //! the crate `redis`.
 //!
 //! The crate has a manager that reconnects, but not in three cases that last: where the server
@@ -79,8 +79,8 @@ struct Attempts {
 
 /// A request that awaits its reply. If the caller drops it after `SILENCE`, because its own timeout
 /// is shorter, the connection is presumed dead.
-struct Asked<'l> {
-    link: &'l Connection,
+struct Asked<'c> {
+    connection: &'c Connection,
     number: u64,
     at: Instant,
 }
@@ -88,7 +88,7 @@ struct Asked<'l> {
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         if self.at.elapsed() >= SILENCE {
-            self.link.give_up(self.number);
+            self.connection.give_up(self.number);
         }
     }
 }
@@ -165,8 +165,8 @@ impl Connection {
             .map_err(|refusal| StoreError::unavailable(format!("redis at {}: {refusal}", self.server())))
     }
 
-    /// Like `ask`. The inner error is the server's reply that it does not know the command or forbids
-    /// it.
+    /// Like `ask`. The inner error is the server's reply that it does not know the command or
+    /// forbids it.
     pub(crate) async fn ask_if_allowed(&self, words: &[&str]) -> Result<Result<Reply, String>, StoreError> {
         match self
             .send(&command(words), Instant::now() + self.limit, Again::Yes)
@@ -189,14 +189,14 @@ impl Connection {
         let pipeline = &pipeline;
         let ask = move |mut connection| async move { pipeline.query_async::<Vec<Value>>(&mut connection).await };
         match self.on_a_connection(ask, Instant::now() + self.limit, Again::Yes).await {
-            Ok(replies) => Ok(replies.into_iter().map(texts).collect()),
+            Ok(replies) => Ok(replies.into_iter().map(flatten).collect()),
             Err(failure) => Err(self.error(failure)),
         }
     }
 
     async fn send(&self, command: &Cmd, deadline: Instant, again: Again) -> Result<Reply, Failure> {
         let ask = move |mut connection| async move { command.query_async::<Value>(&mut connection).await };
-        self.on_a_connection(ask, deadline, again).await.map(texts)
+        self.on_a_connection(ask, deadline, again).await.map(flatten)
     }
 
     async fn on_a_connection<A, F>(
@@ -212,7 +212,7 @@ impl Connection {
         loop {
             let live = timeout_at(deadline, self.live()).await.map_err(|_| Failure::Silent)??;
             let asked = Asked {
-                link: self,
+                connection: self,
                 number: live.number,
                 at: Instant::now(),
             };
@@ -355,7 +355,7 @@ fn is_replica(error: &RedisError) -> bool {
     ) || error.to_string().contains("-READONLY ") // Redis 6, of a command inside a script
 }
 
-fn texts(value: Value) -> Reply {
+fn flatten(value: Value) -> Reply {
     fn add(value: Value, to: &mut Reply) {
         match value {
             Value::Array(values) => values.into_iter().for_each(|value| add(value, to)),

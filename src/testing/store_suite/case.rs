@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 pub(super) const RETENTION: Duration = Duration::from_secs(3600);
-pub(super) const RETRY_HORIZON: Duration = Duration::from_secs(600);
+pub(super) const RETRY_WINDOW: Duration = Duration::from_secs(600);
 /// How long before an end the suite still expects it not to have come: a server's own time passes
 /// too.
 pub(super) const BEFORE: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ impl<H: StoreHarness> Case<H> {
         )
         .with_lease(LEASE)
         .with_retention(RETENTION)
-        .with_retry_window(RETRY_HORIZON)
+        .with_retry_window(RETRY_WINDOW)
     }
 
     pub(super) fn claim_request(&self, id: &str) -> ClaimRequest {

@@ -21,8 +21,8 @@ use crate::{Error, ErrorKind, chaos::HangUp};
 /// How much of a response's body is read.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// After so long chaos hangs up that waits for a response.
-const PATIENCE: Duration = Duration::from_millis(5);
+/// How long chaos waits for a response before it hangs up.
+const HANG_UP_AFTER: Duration = Duration::from_millis(5);
 
 /// A receiver's response.
 #[derive(Clone, Debug)]
@@ -79,11 +79,11 @@ impl Client {
         keeps_body: bool,
     ) -> Exchange {
         let began = Instant::now();
-        let patience = match hang_up {
-            Some(HangUp::BeforeResponse) => PATIENCE.min(self.timeout),
+        let timeout = match hang_up {
+            Some(HangUp::BeforeResponse) => HANG_UP_AFTER.min(self.timeout),
             _ => self.timeout,
         };
-        let response = tokio::time::timeout(patience, self.send(&sent, hang_up, keeps_body)).await;
+        let response = tokio::time::timeout(timeout, self.send(&sent, hang_up, keeps_body)).await;
         let outcome = match (response, hang_up) {
             (_, Some(_)) => Err(Failure::HungUp),
             (Ok(outcome), None) => outcome,
