@@ -191,7 +191,7 @@
 //! 2. The time that the transition is given is the *store's own*: what all who share the store
 //!    agree on. Never the application's, when there is a server.
 //! 3. `Change::write` is what to keep instead, all of it: a claim may change the record's
-//!    fingerprint. `None`: keep what is there. `Change::answer` is what the method returns.
+//!    fingerprint. `None`: keep what is there. `Change::response` is what the method returns.
 //! 4. A record counts as absent when its `expires` has come
 //!    ([`Record::is_expired`](super::Record::is_expired)); the transitions look at that by
 //!    themselves. Remove such records when it suits you; forget no other.

@@ -21,7 +21,7 @@
 //!
 //! let first = record::claim(None, &claim_request, now);
 //! assert_eq!(
-//!     first.answer,
+//!     first.response,
 //!     Claimed::Acquired {
 //!         generation: 1,
 //!         attempts: 1
@@ -34,7 +34,7 @@
 //!     now,
 //! );
 //! assert_eq!(
-//!     second.answer,
+//!     second.response,
 //!     Claimed::InFlight {
 //!         remaining: Duration::from_secs(60)
 //!     }
@@ -98,19 +98,19 @@ pub struct Change<A> {
     /// The new record; `None` to leave what there is.
     pub write: Option<Record>,
     /// What the store's method returns.
-    pub answer: A,
+    pub response: A,
 }
 
 impl<A> Change<A> {
-    fn to(record: Record, answer: A) -> Self {
+    fn to(record: Record, response: A) -> Self {
         Self {
             write: Some(record),
-            answer,
+            response,
         }
     }
 
-    fn none(answer: A) -> Self {
-        Self { write: None, answer }
+    fn none(response: A) -> Self {
+        Self { write: None, response }
     }
 }
 

@@ -102,7 +102,7 @@ impl MemoryInbox {
                     .filter(|_| record.schedule.is_some());
                 *row = Some(Row { record, letter });
             }
-            change.answer
+            change.response
         })
     }
 
@@ -176,7 +176,7 @@ impl Inbox for MemoryInbox {
                     letter: Some(letter),
                 });
             }
-            change.answer
+            change.response
         });
         self.changed.notify_waiters();
         Ok(deposited)
