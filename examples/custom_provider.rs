@@ -83,7 +83,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for sent in [body, body, &body.replace('7', "8")] {
         let mut request = Request::post("/").body(Full::<Bytes>::from(sent.to_owned()))?;
         request.headers_mut().extend(headers.clone());
-        println!("answered {}", service.clone().oneshot(request).await?.status());
+        println!("responded {}", service.clone().oneshot(request).await?.status());
     }
     Ok(())
 }

@@ -41,11 +41,11 @@ impl<C: Clock> MapStore<C> {
     /// One atomic step: read the record, ask what becomes of it, write that.
     fn apply<A>(&self, key: &Key, transition: impl FnOnce(Option<&Record>, SystemTime) -> Change<A>) -> A {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        let Change { write, answer, .. } = transition(records.get(key), self.clock.now());
+        let Change { write, response, .. } = transition(records.get(key), self.clock.now());
         if let Some(record) = write {
             records.insert(key.clone(), record);
         }
-        answer
+        response
     }
 }
 

@@ -86,7 +86,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let mut connection = std::pin::pin!(connection);
             // The builder waits for the bytes that tell HTTP/1 from HTTP/2, and HTTP/2 for the head
             // of a request, both without end. So whoever has sent no whole head by now is cut off;
-            // after it, the timeouts above and the layer's own hold.
+            // after it, the timeouts above and the layer's own apply.
             let ended = tokio::select! {
                 ended = &mut connection => ended,
                 () = first.notified() => connection.await,
@@ -98,8 +98,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         });
     }
     drop(listener);
-    // Longer than an answer takes at most. Handlers that were too slow for their answer may still
-    // run after it.
+    // Longer than any response takes. A handler that outlasted its response may still run after
+    // it.
     let _ = timeout(Duration::from_secs(10), connections.shutdown()).await;
     eprint!("{}", handle.drain(Duration::from_secs(20)).await);
     Ok(())

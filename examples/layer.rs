@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .headers_mut()
             .extend(dwolla::scheme().sign(&secrets, body.as_bytes())?);
         let response = app.clone().oneshot(request).await?;
-        println!("answered {}", response.status());
+        println!("responded {}", response.status());
     }
     Ok(())
 }

@@ -62,14 +62,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let layer = WebhookLayer::new(Dwolla::new(secrets.clone())?, webhooks);
     let app = Router::new().route_service("/webhooks/dwolla", layer.topics(topics));
 
-    // What Dwolla would send: again, since the first answer was 500; and once more by mistake.
+    // What Dwolla would send: a retry, since the first response was 500, and one more by mistake.
     let body = r#"{"id":"bb6531a2-5b13-4815-a83d-ed7a1fc70bd8","topic":"transfer_completed","created":"2019-02-04T14:58:45.144Z"}"#;
     for _ in 0..3 {
         let mut request = Request::post("/webhooks/dwolla").body(Body::from(body))?;
         request
             .headers_mut()
             .extend(dwolla::scheme().sign(&secrets, body.as_bytes())?);
-        println!("answered {}", app.clone().oneshot(request).await?.status());
+        println!("responded {}", app.clone().oneshot(request).await?.status());
     }
     let booked = sqlx::query("SELECT event FROM transfers").fetch_all(&pool).await?;
     println!("booked {} time(s)", booked.len());

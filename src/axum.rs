@@ -52,7 +52,7 @@ impl<E: Event, S: Sync> FromRequestParts<S> for Delivery<E> {
 }
 
 /// There is no delivery of this event type in the request: no `WebhookLayer` of that provider is
-/// around the route. Answers 500.
+/// around the route. Responds 500.
 pub struct MissingDelivery<E>(PhantomData<fn() -> E>);
 
 impl<E> fmt::Display for MissingDelivery<E> {

@@ -1,4 +1,4 @@
-//! Why a delivery was not answered 2xx, and why a layer could not be built.
+//! Why a delivery did not get a 2xx, and why a layer could not be built.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -69,9 +69,9 @@ pub enum RefusalKind {
     InFlight,
     /// 503: too many deliveries already wait for this event.
     Waiting,
-    /// 503: the answer was due while the handler still ran. It runs on.
+    /// 503: the response was due while the handler still ran. It runs on.
     StillRunning,
-    /// 503: the store did not answer, or has no room.
+    /// 503: the store did not respond, or has no room.
     Store,
     /// 503: too many stored deliveries wait for a worker.
     Backlog,
@@ -81,7 +81,7 @@ pub enum RefusalKind {
     HandlerPanicked,
     /// 503: the handler took longer than its cap and was cancelled.
     HandlerTimeout,
-    /// 500: the HTTP service behind the layer answered neither 2xx, 4xx nor 5xx. Its 4xx and 5xx
+    /// 500: the HTTP service behind the layer responded neither 2xx, 4xx nor 5xx. Its 4xx and 5xx
     /// are forwarded as they are.
     InnerResponse,
     /// The status of the first: a delivery that waited for another of the same event, which the
@@ -94,7 +94,7 @@ impl RefusalKind {
     #[cfg(feature = "service")]
     pub(crate) const COUNT: usize = Self::InnerRefused as usize + 1;
 
-    /// A name for programs: the `code` of the answer's problem, and the `outcome` in logs.
+    /// A name for programs: the `code` in the response's problem, and the `outcome` in logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
 //! Receive webhooks: a tower layer that hands your handler an authentic, typed event, once, and
-//! gives the provider the answer that makes it do the right thing next.
+//! gives the provider the response that makes it do the right thing next.
 //!
 //! ```text
 //! Request<B> ─read_body→ ─verify→ ─parse→ ─claim→ ─run→ ─settle→ ─respond→ Response
@@ -49,7 +49,7 @@
 //!
 //! Providers: [`dwolla`], [`standard_webhooks`], [`svix`], [`stripe`], [`github`], [`slack`],
 //! [`shopify`], [`square`], [`paddle`], [`linear`] and [`zoom`]; each module says where the secret
-//! is found, what is signed and what not, and what the provider does with each answer. [`custom`]
+//! is found, what is signed and what not, and what the provider does on each response. [`custom`]
 //! describes any other by data. Handlers take the payload as a type of yours
 //! ([`handler::Payload`]).
 //!
@@ -70,9 +70,9 @@
 //! - Nothing unauthenticated reaches a parser, a store or a handler. The MAC is over the raw bytes,
 //!   compared in constant time, under every secret.
 //! - An event's handler runs once for all its copies: concurrent ones wait for the first and get
-//!   its answer, later ones get 200.
-//! - An event is not lost: a failure, a panic or a store that is down is answered so that the
-//!   provider retries, and nothing runs without a claim.
+//!   its response, later ones get 200.
+//! - An event is not lost: a failure, a panic or a store that is down gets a response on which
+//!   the provider retries, and nothing runs without a claim.
 //! - A provider that hangs up cancels nothing half-way.
 //! - No secret, tag or body in a log, an error or a `Debug` output; a provider never sees a
 //!   handler's error.

@@ -4,8 +4,8 @@
 //!
 //! - `webhook_deliveries_total`, a counter by `provider`, `topic`, `outcome`, `reason`, `source`:
 //!   deliveries by how they ended.
-//! - `webhook_late_responses_total`, a counter by `provider`: deliveries answered 503 because their
-//!   handler still ran; they are counted above once they end.
+//! - `webhook_late_responses_total`, a counter by `provider`: deliveries that got 503 because
+//!   their handler still ran; they are counted above once they end.
 //! - `webhook_verified_total`, a counter by `provider`, `secret`: authentic requests, by the secret
 //!   that signed them, counted from 0 in the order given.
 //! - `webhook_event_age_seconds`, a histogram by `provider`, `topic`: the age of events at arrival,
@@ -14,9 +14,9 @@
 //!   ran.
 //! - `webhook_store_seconds`, a histogram by `provider`, `operation`, `result`: how long the store
 //!   took; the result is `ok` or `error`.
-//! - `webhook_requests_in_flight`, a gauge by `provider`: requests between arrival and answer.
+//! - `webhook_requests_in_flight`, a gauge by `provider`: requests between arrival and response.
 //! - `webhook_handlers_running`, a gauge by `provider`: handlers at work, those included whose
-//!   provider was answered already.
+//!   response was sent already.
 //!
 //! Of an [inbox](crate::inbox) and its workers:
 //!
@@ -85,7 +85,7 @@ mod on {
         describe_counter!(
             "webhook_late_responses_total",
             Unit::Count,
-            "Deliveries answered 503 because their handler still ran."
+            "Deliveries that got 503 because their handler still ran."
         );
         describe_counter!(
             "webhook_verified_total",
@@ -137,7 +137,7 @@ mod on {
         describe_gauge!(
             "webhook_handlers_running",
             Unit::Count,
-            "Handlers at work, also those whose provider was answered already."
+            "Handlers at work, also those whose response was sent already."
         );
     }
 

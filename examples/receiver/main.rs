@@ -13,7 +13,7 @@
 //! - `WEBHOOK_SECRET`: the secret shared with all others, by default a random one
 //! - `STORE`: where events are remembered, by default `memory:`; or `sqlite:<path>`, `postgres://…`
 //!   or `redis://…`
-//! - `INBOX`: with `1`, events are stored, answered 200 at once and handled by a worker, with
+//! - `INBOX`: with `1`, events are stored, get 200 at once and are handled by a worker, with
 //!   retries that outlive the process; for SQLite and Postgres
 //! - `WEBHOOK_URL_SQUARE`: the address that Square posts to, which it signs; by default the one
 //!   that is printed
@@ -65,8 +65,8 @@ use tower_webhook::{
 fn example(secret: String) -> Result<Custom, CustomError> {
     let header = HeaderName::from_static("x-webhook-signature");
     let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="));
-    // Six attempts: at once, then 1 min, 5 min, 30 min, 1 h and 6 h after the one before. How long
-    // it waits for an answer it does not say; 10 s is usual.
+    // Six attempts: at once, then 1 min, 5 min, 30 min, 1 h and 6 h after the one before. It does
+    // not document how long it waits for a response; 10 s is usual.
     let policy = DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(8 * 3600));
     Custom::builder("example", scheme)
         .secrets(secret)
@@ -230,7 +230,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
     serve(listener, app).await?;
 
-    // No connection is open any more. Handlers that were too slow for their answer may still run.
+    // No connection is open any more. Handlers that outlasted their response may still run.
     let mut drains = JoinSet::new();
     for handle in handles {
         drains.spawn(async move { handle.drain(Duration::from_secs(20)).await });
@@ -286,7 +286,7 @@ async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
         });
     }
     drop(listener);
-    // Longer than an answer takes at most.
+    // Longer than any response takes.
     let _ = tokio::time::timeout(Duration::from_secs(10), connections.shutdown()).await;
     Ok(())
 }

@@ -30,7 +30,7 @@
 //! - `--tamper body|signature|header|time`: change the body or the signature after signing, leave
 //!   the header out, or sign as of a month ago
 //!
-//! It ends with 0 if all copies are answered 2xx.
+//! Its exit code is 0 if every copy gets a 2xx.
 
 mod arguments;
 mod providers;
@@ -59,7 +59,7 @@ use tokio::{task::JoinSet, time::timeout};
 use tower_webhook::signature::Secrets;
 
 /// Twice as long as the most patient provider waits.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -100,14 +100,14 @@ async fn run() -> Result<bool, Box<dyn Error>> {
     };
     let mut responses: JoinSet<_> = responses
         .into_iter()
-        .map(|response| timeout(PATIENCE, response))
+        .map(|response| timeout(TIMEOUT, response))
         .collect();
 
     let mut all_accepted = true;
     while let Some(response) = responses.join_next().await {
         let response = response?
-            .map_err(|_| format!("{url} did not answer within {} s", PATIENCE.as_secs()))?
-            .map_err(|error| unanswered(url, &error))?;
+            .map_err(|_| format!("{url} did not respond within {} s", TIMEOUT.as_secs()))?
+            .map_err(|error| no_response(url, &error))?;
         let status = response.status();
         all_accepted &= status.is_success();
         print!("{status}");
@@ -176,8 +176,8 @@ where
 }
 
 /// Why there is no response: an error of hyper's names its cause only in its sources.
-fn unanswered(url: &Uri, error: &dyn Error) -> String {
-    let mut text = format!("no answer from {url}");
+fn no_response(url: &Uri, error: &dyn Error) -> String {
+    let mut text = format!("no response from {url}");
     let mut cause = Some(error);
     while let Some(error) = cause {
         text = format!("{text}: {error}");

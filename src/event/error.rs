@@ -36,7 +36,7 @@ pub enum EventErrorKind {
 }
 
 impl EventError {
-    /// An error with a text of the provider's own. The text is answered to the (authentic) provider
+    /// An error with a text of the provider's own. The text is sent to the (authentic) provider
     /// and logged: name the field and what was expected, never the value.
     pub fn new(kind: EventErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self {

@@ -4,8 +4,8 @@ use sha2::{Digest, Sha256};
 
 /// What makes two deliveries the same event: the first 16 bytes of a SHA-256.
 ///
-/// A store keeps it beside the id. A second event under the id of a finished one is then answered
-/// as the conflict it is, instead of being taken for a duplicate and lost.
+/// A store keeps it beside the id. A second event under the id of a finished one is then
+/// reported as a conflict, instead of being taken for a duplicate and lost.
 ///
 /// ```
 /// use tower_webhook::event::Fingerprint;

@@ -2,8 +2,8 @@ use std::{error::Error, fmt, time::Duration};
 
 /// How a handler failed, and what should become of the event.
 ///
-/// Any error turns into one that means *retry*: the event is released, and the provider, answered
-/// 500, sends it again. It is logged, never sent to the provider.
+/// Any error turns into one that means *retry*: the event is released, the provider gets 500 and
+/// sends the event again. The error is logged, never sent to the provider.
 ///
 /// # An error type of your own
 /// An error type that implements `Error` cannot have a `From` of its own for `HandlerError`,
@@ -25,7 +25,7 @@ use std::{error::Error, fmt, time::Duration};
 /// # impl std::error::Error for BookingError {}
 /// # fn book() -> Result<(), BookingError> { Err(BookingError::NoSuchAccount) }
 ///
-/// fn disposition(error: BookingError) -> HandlerError {
+/// fn classify(error: BookingError) -> HandlerError {
 ///     match error {
 ///         BookingError::LedgerBusy => HandlerError::retry_after(Duration::from_secs(30), error),
 ///         BookingError::NoSuchAccount => HandlerError::permanent(error),
@@ -33,10 +33,10 @@ use std::{error::Error, fmt, time::Duration};
 /// }
 ///
 /// async fn transferred() -> Result<(), HandlerError> {
-///     book().map_err(disposition)?;
+///     book().map_err(classify)?;
 ///     Ok(())
 /// }
-/// # assert!(book().map_err(disposition).unwrap_err().is_permanent());
+/// # assert!(book().map_err(classify).unwrap_err().is_permanent());
 /// ```
 ///
 /// # Examples
@@ -56,7 +56,7 @@ use std::{error::Error, fmt, time::Duration};
 /// ```
 #[derive(Debug)]
 pub struct HandlerError {
-    disposition: Disposition,
+    kind: Kind,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -64,33 +64,33 @@ pub struct HandlerError {
 const MOST_CAUSES: usize = 8;
 
 #[derive(Clone, Copy, Debug)]
-enum Disposition {
+enum Kind {
     Retry(Option<Duration>),
-    Reject,
+    Permanent,
 }
 
 impl HandlerError {
-    /// The event should come again whenever the provider retries: the answer is 500.
+    /// The event should come again whenever the provider retries: the response is 500.
     pub fn retry(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
-            disposition: Disposition::Retry(None),
+            kind: Kind::Retry(None),
             source: error.into(),
         }
     }
 
-    /// The event should come again, but not before this time has passed: the answer is 503 with
-    /// `Retry-After`, rounded up to whole seconds. Not every provider heeds it.
+    /// The event should come again, but not before this time has passed: the response is 503
+    /// with `Retry-After`, rounded up to whole seconds. Not every provider heeds it.
     pub fn retry_after(delay: Duration, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
-            disposition: Disposition::Retry(Some(delay)),
+            kind: Kind::Retry(Some(delay)),
             source: error.into(),
         }
     }
 
-    /// The event must never come again: it is finished as rejected and the answer is 200.
+    /// The event must never come again: it is finished as rejected and the response is 200.
     pub fn permanent(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
-            disposition: Disposition::Reject,
+            kind: Kind::Permanent,
             source: error.into(),
         }
     }
@@ -98,15 +98,15 @@ impl HandlerError {
     /// Whether the event is refused for good.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        matches!(self.disposition, Disposition::Reject)
+        matches!(self.kind, Kind::Permanent)
     }
 
     /// How long the provider is asked to wait, if it is.
     #[must_use]
     pub fn retry_delay(&self) -> Option<Duration> {
-        match self.disposition {
-            Disposition::Retry(delay) => delay,
-            Disposition::Reject => None,
+        match self.kind {
+            Kind::Retry(delay) => delay,
+            Kind::Permanent => None,
         }
     }
 
@@ -158,20 +158,17 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for HandlerError {
             Ok(boxed) => return boxed.0,
             Err(error) => error,
         };
-        let mut disposition = Disposition::Retry(None);
+        let mut kind = Kind::Retry(None);
         let mut cause = error.source();
         for _ in 0..MOST_CAUSES {
             let Some(found) = cause else { break };
             if let Some(Boxed(handlers)) = found.downcast_ref() {
-                disposition = handlers.disposition;
+                kind = handlers.kind;
                 break;
             }
             cause = found.source();
         }
-        Self {
-            disposition,
-            source: error,
-        }
+        Self { kind, source: error }
     }
 }
 
@@ -222,14 +219,14 @@ pub trait ResultExt<T> {
 impl<T, E: Into<HandlerError>> ResultExt<T> for Result<T, E> {
     fn permanent(self) -> Result<T, HandlerError> {
         self.map_err(|error| HandlerError {
-            disposition: Disposition::Reject,
+            kind: Kind::Permanent,
             ..error.into()
         })
     }
 
     fn retry_after(self, delay: Duration) -> Result<T, HandlerError> {
         self.map_err(|error| HandlerError {
-            disposition: Disposition::Retry(Some(delay)),
+            kind: Kind::Retry(Some(delay)),
             ..error.into()
         })
     }

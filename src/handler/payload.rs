@@ -24,7 +24,7 @@ use crate::{delivery::Delivery, event::WithPayload};
 ///
 /// # Errors
 /// A payload that does not fit the type fails the handler before it runs, and the event is retried:
-/// a handler that was written or deployed too early must not cost the event. It is answered 500
+/// a handler that was written or deployed too early must not cost the event. The response is 500
 /// until the type fits, and the reason is logged without the body. Where such events should never
 /// come again, take the [`Delivery`] and say so: `let user: User =
 /// delivery.event().payload().permanent()?`.

@@ -85,7 +85,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// - several *applications* that keep their records in one store;
     /// - several *tenants*, whose accounts at one provider have secrets of their own. Under one
     ///   namespace an event that is signed for tenant A, with an id of tenant B's, makes B's event
-    ///   a duplicate: it is answered 200 and B's handler never runs;
+    ///   a duplicate: it gets 200 and B's handler never runs;
     /// - two *endpoints* of one account with different handlers. The provider sends an event to
     ///   both, and under one namespace only the first that claims it handles it.
     ///
@@ -120,8 +120,8 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// When the provider is answered at the latest, counted from the request's arrival; by default
-    /// 2 s less than the provider waits.
+    /// When the provider gets its response at the latest, counted from the request's arrival; by
+    /// default 2 s less than the provider waits.
     pub fn response_timeout(mut self, limit: Duration) -> Self {
         self.settings.response_timeout = limit;
         self
@@ -154,18 +154,18 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// How long a body may take to arrive, all of it; by default 5 s, and never longer than the
-    /// answer may take.
+    /// How long the whole body may take to arrive; by default 5 s, and never longer than
+    /// `response_timeout`.
     pub fn body_timeout(mut self, limit: Duration) -> Self {
         self.settings.body_timeout = limit;
         self
     }
 
     /// How many requests may be in flight at once; by default 1,024. A request is in flight until
-    /// it is answered or its provider hangs up.
+    /// its response is ready or its provider hangs up.
     ///
     /// It bounds what strangers can take up, not how many handlers run: one that outlasts its
-    /// answer goes on, and only the provider's pace bounds how many there are. Use a semaphore in
+    /// response goes on, and only the provider's pace bounds how many there are. Use a semaphore in
     /// the handler where a downstream needs one.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.settings.max_in_flight = requests;
@@ -179,8 +179,8 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// How many deliveries may wait for another of the same event; by default 256. Further ones are
-    /// answered 503.
+    /// How many deliveries may wait for another of the same event; by default 256. Further ones
+    /// get 503.
     pub fn max_waiting(mut self, deliveries: usize) -> Self {
         self.settings.process.max_waiting = deliveries;
         self
@@ -208,9 +208,9 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     ///
     /// Without it, whoever captured a request can send its body again under a new id, and it runs
     /// again. With it, a replay runs nothing, but of two events with equal bodies the second is
-    /// lost: answered 200 and not handled, or 500 each time if a header gives it another topic and
-    /// the first is handled. While the first has only failed, the second takes its place under its
-    /// own topic.
+    /// lost: it gets 200 and is not handled, or 500 each time if a header gives it another topic
+    /// and the first is handled. While the first has only failed, the second takes its place under
+    /// its own topic.
     pub fn strict_identity(mut self) -> Self {
         self.settings.strict_identity = true;
         self
@@ -218,7 +218,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
 
     /// Logs, at WARN, which of the usual mistakes explains a refused signature (see
     /// [`explain`](crate::signature::explain())), for at most so many refused requests a minute;
-    /// off by default. Switch it on while an endpoint is set up or has begun to answer 401.
+    /// off by default. Switch it on while an endpoint is set up or has begun to respond 401.
     ///
     /// Give it the secrets that the provider has: the layer keeps none. It does not hear of secrets
     /// that are rotated later. A request that was refused before its body was read is explained

@@ -52,7 +52,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         }
         if settings.response_timeout > policy.response_timeout() {
             return refuse(format!(
-                "response_timeout ({}s) is longer than {} waits for an answer ({}s): it would retry what was handled; expected less",
+                "response_timeout ({}s) is longer than {} waits for a response ({}s): it would retry what was handled; expected less",
                 settings.response_timeout.as_secs_f64(),
                 self.provider.name(),
                 policy.response_timeout().as_secs_f64()
@@ -60,7 +60,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         }
         if processing.store_timeout >= settings.response_timeout {
             return refuse(format!(
-                "store_timeout ({}s) is not shorter than response_timeout ({}s): a store that hangs would use up the whole answer; expected less",
+                "store_timeout ({}s) is not shorter than response_timeout ({}s): a store that hangs would use up the whole time to respond; expected less",
                 processing.store_timeout.as_secs_f64(),
                 settings.response_timeout.as_secs_f64()
             ));

@@ -10,13 +10,13 @@ use http::Response;
 
 use crate::receive::ResponseBody;
 
-/// The answer of a [`WebhookService`](super::WebhookService).
+/// The response of a [`WebhookService`](super::WebhookService).
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture(Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>);
 
 impl ResponseFuture {
-    pub(super) fn new(answer: impl Future<Output = Response<ResponseBody>> + Send + 'static) -> Self {
-        Self(Box::pin(answer))
+    pub(super) fn new(response: impl Future<Output = Response<ResponseBody>> + Send + 'static) -> Self {
+        Self(Box::pin(response))
     }
 }
 

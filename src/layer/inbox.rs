@@ -141,9 +141,11 @@ impl<P: Provider, S: Inbox> WebhookService<P, S, Deposits> {
         self
     }
 
-    /// Changes what is stored of a delivery, before it is. Signatures, cookies and `authorization`
-    /// are never stored. The event must still be readable from what is left, since the worker reads
-    /// it again; its key stays that of the request.
+    /// Changes what is stored of a delivery, before it is. Cookies and `authorization` are never
+    /// stored, and neither are headers of the provider's scheme, or whose name has `signature` or
+    /// `hmac` in it; a verifier of yours that reads another header has it removed here. The event
+    /// must still be readable from what is left, since the worker reads it again; its key stays
+    /// that of the request.
     ///
     /// A function that panics refuses the delivery with 503.
     ///

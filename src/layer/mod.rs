@@ -2,7 +2,7 @@
 //! handlers.
 //!
 //! # Deciding
-//! For each request, in this order; the first that fails answers:
+//! For each request, in this order; the first step that fails decides the response:
 //!
 //! 1. Draining? 503. Not POST: 405. A `Content-Encoding`: 415. No signature header, or not exactly
 //!    one of exactly the scheme's form: 401. A declared length over the limit: 413. No
@@ -15,11 +15,11 @@
 //! 4. The store is asked for a claim. Done before: 200. Held elsewhere: 503 with `Retry-After`.
 //!    Done, but with other facts (topic, time or body) under this id: 500, or 200 where the
 //!    provider documents its ids as unique. Store down: 503. Running in this process: this request
-//!    waits for that run and gives the same kind of answer.
+//!    waits for that run and gives the same kind of response.
 //! 5. The handler runs in a task of its own. Success: recorded as done, 200. Failure or panic:
 //!    released, 500, or 503 if it asks for a delay. Rejected for good: recorded, 200.
-//! 6. Is the answer due and the handler still at work? 503 with `Retry-After`; the handler goes on,
-//!    and the provider's retry finds it done.
+//! 6. Is the response due and the handler still at work? 503 with `Retry-After`; the handler goes
+//!    on, and the provider's retry finds it done.
 //!
 //! Every response carries the [`Outcome`](crate::process::Outcome) in its extensions. A response
 //! that is no success carries an RFC 9457 `application/problem+json` body, and a
@@ -54,7 +54,7 @@
 //! It is an INFO for `handled`, `duplicate`, `handshake` and `unhandled`; a WARN for `rejected` and
 //! whatever a provider or a stranger did wrong; an ERROR for what an operator should see to:
 //! `conflict`, `store`, `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-response`.
-//! A delivery that is answered before its handler ends has a WARN `still-running` besides.
+//! A delivery whose response is sent before its handler ends has a WARN `still-running` besides.
 //!
 //! What the handler logs is in the span `webhook` (INFO), which has the first of these fields, too.
 //! No secret, tag or body is in any of it.
@@ -65,7 +65,7 @@
 //!
 //! # Where to put it
 //! - On the webhook route alone: `route_service`, or `post(handler).layer(…)`. `Router::layer`
-//!   would guard `/healthz` too, and answer 405 there.
+//!   would cover `/healthz` too, and respond 405 there.
 //! - Innermost. The signature is over the bytes that were sent: a decompression layer outside of
 //!   this one breaks every signature, and so does anything else that rewrites bodies.
 //! - With a header-read timeout set on the server: a request whose headers never end has not

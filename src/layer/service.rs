@@ -29,7 +29,7 @@ use crate::{
 ///
 /// # Cancel safety
 /// Dropping the future before the body is read leaves nothing behind. From the claim on, the
-/// delivery goes its way in a task of its own; only the answer is lost.
+/// delivery goes its way in a task of its own; only the response is lost.
 pub struct WebhookService<P, S, H> {
     receiver: Arc<Receiver<P, S>>,
     pub(super) handler: H,

@@ -48,7 +48,7 @@ impl DrainHandle {
     ///
     /// # Cancel safety
     /// Dropped before it completes, the layer stays closed and handlers run on; calling it again
-    /// waits anew.
+    /// waits again.
     pub async fn drain(&self, timeout: Duration) -> DrainReport {
         self.singleflight.close();
         if tokio::time::timeout(timeout, self.singleflight.empty()).await.is_ok() {

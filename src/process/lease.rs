@@ -33,7 +33,7 @@ pub(super) async fn renew<S: IdempotencyStore>(lease: &Arc<LeaseHandle>, engine:
                 engine.warn(&request.key, format_args!("the lease was lost to another run"));
                 return std::future::pending().await;
             }
-            // The lease may still hold.
+            // The lease may still be running.
             Err(_) => next = deadline_after(Instant::now(), every.min(AFTER_FAILURE)),
         }
     }

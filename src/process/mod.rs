@@ -28,7 +28,7 @@ pub use drain::{DrainHandle, DrainReport, Remaining, RemainingState};
 pub(crate) use engine::{Caller, Engine, Started};
 pub use outcome::Outcome;
 pub(crate) use report::Observation;
-pub(crate) use run::{Handle, Settlement, Verdict};
+pub(crate) use run::{Handle, HandlerResult, Settlement};
 pub(crate) use settings::{Settings, zero};
 pub(crate) use singleflight::{Entry, Leader};
 

@@ -137,7 +137,7 @@ impl<S: IdempotencyStore> Engine<S> {
         match status {
             Some(status) => observation
                 .span
-                .say(level, told, format_args!("answered {status}: {reason}")),
+                .say(level, told, format_args!("responded {status}: {reason}")),
             None => observation.span.say(level, told, format_args!("{reason}")),
         }
     }

@@ -31,14 +31,14 @@ use crate::{
 /// Handles one delivery.
 pub(crate) trait Handle<E>: Send + 'static {
     /// The handler at work.
-    type Running: Future<Output = Verdict> + Unpin + Send;
+    type Running: Future<Output = HandlerResult> + Unpin + Send;
 
     /// Handles the delivery.
     fn handle(self, delivery: Delivery<E>) -> Self::Running;
 }
 
 /// How a handler ended.
-pub(crate) enum Verdict {
+pub(crate) enum HandlerResult {
     Handled,
     Failed(HandlerError),
     /// The handler has a refusal of its own to give, which is opaque here.
@@ -58,12 +58,12 @@ impl<E: Event, S: Clone + Send + Sync + 'static> Handle<E> for TopicRouter<E, S>
 pub(crate) struct Topical(HandlerFuture);
 
 impl Future for Topical {
-    type Output = Verdict;
+    type Output = HandlerResult;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Verdict> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HandlerResult> {
         Pin::new(&mut self.0).poll(cx).map(|result| match result {
-            Ok(()) => Verdict::Handled,
-            Err(error) => Verdict::Failed(error),
+            Ok(()) => HandlerResult::Handled,
+            Err(error) => HandlerResult::Failed(error),
         })
     }
 }
@@ -104,7 +104,7 @@ impl<E: Event> Claimed<E> {
 }
 
 enum End {
-    Verdict(Verdict),
+    Finished(HandlerResult),
     Panicked(Panicked),
     TimedOut(Duration),
     Drained,
@@ -113,7 +113,7 @@ enum End {
 /// Runs the work until it ends, its time is up or a drain cancels it. The lease is renewed
 /// meanwhile. When this returns, the work is dropped: nothing of it runs beside whatever the store
 /// is told next.
-async fn supervise<S: IdempotencyStore, W: Future<Output = Verdict> + Unpin>(
+async fn supervise<S: IdempotencyStore, W: Future<Output = HandlerResult> + Unpin>(
     engine: &Engine<S>,
     lease: &Arc<LeaseHandle>,
     work: impl FnOnce() -> W,
@@ -131,7 +131,7 @@ async fn supervise<S: IdempotencyStore, W: Future<Output = Verdict> + Unpin>(
     let end = poll_fn(|cx| {
         // The work first: a result is never thrown away for a timer that is due at the same moment.
         match catch(|| Pin::new(&mut work).poll(cx)) {
-            Ok(Poll::Ready(verdict)) => return Poll::Ready(End::Verdict(verdict)),
+            Ok(Poll::Ready(result)) => return Poll::Ready(End::Finished(result)),
             Ok(Poll::Pending) => {}
             Err(panicked) => return Poll::Ready(End::Panicked(panicked)),
         }
@@ -145,7 +145,7 @@ async fn supervise<S: IdempotencyStore, W: Future<Output = Verdict> + Unpin>(
     .await;
     match (discard(work), end) {
         // It had ended; what its remains do when dropped changes nothing.
-        (_, End::Verdict(verdict)) => End::Verdict(verdict),
+        (_, End::Finished(result)) => End::Finished(result),
         // The first panic is the cause of the second.
         (_, End::Panicked(panicked)) => End::Panicked(panicked),
         (Ok(()), end) => end,
@@ -175,11 +175,11 @@ async fn watch_over<S: IdempotencyStore>(engine: &Engine<S>, lease: &Arc<LeaseHa
 impl End {
     fn meaning(self) -> (Settlement, Outcome) {
         let refusal = match self {
-            Self::Verdict(Verdict::Handled) => return (Settlement::Handled, Outcome::Handled),
-            Self::Verdict(Verdict::Failed(error)) if error.is_permanent() => {
+            Self::Finished(HandlerResult::Handled) => return (Settlement::Handled, Outcome::Handled),
+            Self::Finished(HandlerResult::Failed(error)) if error.is_permanent() => {
                 return (Settlement::Rejected, Outcome::Rejected(text_of(error)));
             }
-            Self::Verdict(Verdict::Failed(error)) => {
+            Self::Finished(HandlerResult::Failed(error)) => {
                 let delay = error.retry_delay();
                 let refusal = Refusal::new(RefusalKind::HandlerFailed, text_of(error));
                 match delay {
@@ -187,7 +187,7 @@ impl End {
                     None => refusal,
                 }
             }
-            Self::Verdict(Verdict::Refused(refusal)) => refusal,
+            Self::Finished(HandlerResult::Refused(refusal)) => refusal,
             Self::Panicked(panicked) => {
                 let reason = format!("the handler panicked: {panicked}");
                 Refusal::new(RefusalKind::HandlerPanicked, reason)

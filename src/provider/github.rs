@@ -205,7 +205,7 @@ impl Provider for GitHub {
             Ok(Object::<Body<'_>>::deserialize(json)?.or_empty().action.optional())
         })?;
         let topic = with_action(unsigned_headers::required(headers, &EVENT)?, action.as_ref());
-        let mut fields = Fields::within(body, json, Payloads::WHOLE_BODY);
+        let mut fields = Fields::in_body(body, json, Payloads::WHOLE_BODY);
         fields.unsigned = unsigned_headers::present(headers, [EVENT, DELIVERY]);
         fields.fingerprint = Some(Fingerprint::of([topic.as_str().as_bytes(), body]));
         let [delivery, event] = [&DELIVERY, &EVENT].map(|name| fields.unsigned(name).unwrap_or_default());

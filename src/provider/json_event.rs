@@ -72,11 +72,11 @@ pub(super) struct Fields {
 impl Fields {
     /// An event without any fields, in a body that is JSON.
     pub(super) fn of(body: &Bytes, payloads: Payloads) -> Self {
-        Self::within(body, body, payloads)
+        Self::in_body(body, body, payloads)
     }
 
     /// The same where the JSON is a part of the body, such as a field of a form.
-    pub(super) fn within(body: &Bytes, json: &Bytes, payloads: Payloads) -> Self {
+    pub(super) fn in_body(body: &Bytes, json: &Bytes, payloads: Payloads) -> Self {
         Self {
             id: None,
             topic: None,

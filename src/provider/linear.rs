@@ -202,7 +202,7 @@ impl Provider for Linear {
         })?;
         unsigned_headers::must_repeat(headers, &EVENT, Some(&topic))?;
         let topic = with_action(topic, action.as_ref());
-        // A retry is the same event even if Linear comes to sign each attempt anew.
+        // A retry is the same event even if Linear comes to sign each attempt again.
         let id = id_without(body, "webhookTimestamp", signed_at.as_deref())?;
 
         let mut fields = Fields::of(body, PAYLOADS).topic_and_time(Some(topic), &time);

@@ -233,7 +233,7 @@ fn read_form(body: &Bytes) -> Result<Event, EventError> {
         };
         (topic, form::to_json(body))
     };
-    let mut fields = Fields::within(body, &json, Payloads::WHOLE_BODY);
+    let mut fields = Fields::in_body(body, &json, Payloads::WHOLE_BODY);
     fields.topic = Some(topic);
     Ok(JsonEvent::new(fields))
 }

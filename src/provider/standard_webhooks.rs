@@ -50,7 +50,7 @@
 //! | 2xx | done |
 //! | 3xx | counts it as a failure and does not follow it |
 //! | 410 | disables the endpoint |
-//! | anything else | sends it again ten times over 75 hours, under the same id and signed anew |
+//! | anything else | sends it again ten times over 75 hours, under the same id and signed again |
 
 use std::{borrow::Cow, time::Duration};
 

@@ -46,7 +46,7 @@
 //! What happens while the endpoint is disabled is not sent later. Stripe does not say how long it
 //! waits for a response; the layer responds within 8 seconds by default.
 //!
-//! An event can be sent again by hand for up to 30 days. Each attempt is signed anew and has the
+//! An event can be sent again by hand for up to 30 days. Each attempt is signed again and has the
 //! same `id`. Other fields of the body (`pending_webhooks`) may differ, so topic and time are what
 //! two deliveries of one event must have in common. Events come in no particular order.
 //!

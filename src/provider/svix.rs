@@ -43,7 +43,7 @@
 //! | anything else | sends it again after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h more |
 //! | only failures for 5 days | disables the endpoint |
 //!
-//! Each attempt has the same id and is signed anew. Messages can be sent again by hand, under the
+//! Each attempt has the same id and is signed again. Messages can be sent again by hand, under the
 //! same id, for as long as Svix keeps them: 90 days.
 
 use std::{borrow::Cow, time::Duration};

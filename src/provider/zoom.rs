@@ -29,7 +29,7 @@
 //!
 //! The signature covers `x-zm-request-timestamp` and the body. A request that was signed more than
 //! 2 hours from now is refused ([`Zoom::with_tolerance`] sets another limit): Zoom does not say
-//! whether a retry, the last of which comes 85 minutes after the event, is signed anew.
+//! whether a retry, the last of which comes 85 minutes after the event, is signed again.
 //!
 //! Zoom gives its events no id: the digest of the body is the deduplication key. Events have a time
 //! in milliseconds, so two of them differ. One event that Zoom sends with another body (a
@@ -70,7 +70,7 @@ use crate::{
     signature::{Algorithm, Encoding, Scheme, SecretError, Secrets, Verified, Verifier},
 };
 
-/// Zoom does not say whether a retry, the last 85 minutes after the event, is signed anew.
+/// Zoom does not say whether a retry, the last 85 minutes after the event, is signed again.
 const TOLERANCE: Duration = Duration::from_secs(2 * 3600);
 
 /// Zoom's tokens have 22 characters.

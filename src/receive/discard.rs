@@ -47,7 +47,7 @@ where
     let most = BYTES.max(body_limit);
     let is_needed = parts.version <= Version::HTTP_11
         && !body.is_end_stream()
-        // A client that asks before it sends gets its answer instead; to read would ask for the
+        // A client that sent `Expect` gets the response instead; reading would ask it for the
         // body.
         && !parts.headers.contains_key(EXPECT)
         && usize::try_from(body.size_hint().lower()).is_ok_and(|left| left <= most);

@@ -18,7 +18,7 @@ use crate::{
     error::{Refusal, RefusalKind},
     event::Event,
     handler::{HandlerError, TopicRouter},
-    process::{Engine, Handle, Observation, Started, Verdict, Work},
+    process::{Engine, Handle, HandlerResult, Observation, Started, Work},
     store::IdempotencyStore,
 };
 
@@ -130,7 +130,7 @@ where
     I::Future: Send,
     R: Body<Data = Bytes, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
-    type Running = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+    type Running = Pin<Box<dyn Future<Output = HandlerResult> + Send>>;
 
     fn handle(self, delivery: Delivery<E>) -> Self::Running {
         let Self {
@@ -140,31 +140,31 @@ where
         } = self;
         Box::pin(async move {
             if let Err(error) = poll_fn(|cx| inner.poll_ready(cx)).await {
-                return Verdict::Failed(HandlerError::retry(error));
+                return HandlerResult::Failed(HandlerError::retry(error));
             }
             parts.headers = delivery.headers().clone();
             let body = RequestBody::new(delivery.body().clone());
             parts.extensions.insert(delivery);
             let response = match inner.call(Request::from_parts(*parts, body)).await {
-                Err(error) => return Verdict::Failed(HandlerError::retry(error)),
+                Err(error) => return HandlerResult::Failed(HandlerError::retry(error)),
                 Ok(response) => response,
             };
             let status = response.status();
-            let verdict = if status.is_success() {
-                Verdict::Handled
+            let result = if status.is_success() {
+                HandlerResult::Handled
             } else if status.is_client_error() || status.is_server_error() {
-                Verdict::Refused(Refusal::inner(status.as_u16()))
+                HandlerResult::Refused(Refusal::inner(status.as_u16()))
             } else {
-                return Verdict::Refused(Refusal::new(
+                return HandlerResult::Refused(Refusal::new(
                     RefusalKind::InnerResponse,
                     format!(
-                        "the HTTP service answered {}; expected 2xx, 4xx or 5xx: a provider may never retry after any other",
+                        "the HTTP service responded {}; expected 2xx, 4xx or 5xx: a provider may never retry after any other",
                         status.as_u16()
                     ),
                 ));
             };
             call.respond(response.map(ResponseBody::inner));
-            verdict
+            result
         })
     }
 }

@@ -175,7 +175,7 @@ where
     Ok((collected.into_bytes(), verification, permit))
 }
 
-/// The reason is for the log and for metrics; the answer is the same for every one.
+/// The reason is for the log and for metrics; the response is the same for every reason.
 pub(super) fn signature(error: SignatureError) -> Refusal {
     use std::fmt::Write as _;
     // Strangers cause this one at will: room for the text, which `to_string` would take in several

@@ -62,7 +62,7 @@ fn table(refusal: &Refusal) -> Row {
         ),
         Kind::StillRunning => Row(
             StatusCode::SERVICE_UNAVAILABLE,
-            "The event is being handled, longer than the answer may take. Send it again later.",
+            "The event is being handled, longer than the response may take. Send it again later.",
         ),
         Kind::Store => Row(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -90,7 +90,7 @@ fn table(refusal: &Refusal) -> Row {
         ),
         Kind::InnerResponse => Row(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "The service behind this endpoint answered in a way that is not for providers. Send it again.",
+            "The service behind this endpoint gave a response that is not for providers. Send it again.",
         ),
         Kind::InnerRefused => Row(
             StatusCode::INTERNAL_SERVER_ERROR,

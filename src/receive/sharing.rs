@@ -103,7 +103,7 @@ impl Sharing {
         if let Some(other) = warns {
             trace::warn(format_args!(
                 "two layers share {}, and have no secret in common: {} and {}. An event that comes to one under an id that the \
-                 other has handled is a duplicate: it is answered 200, and no handler runs. Set a `namespace` of its own for each; if \
+                 other has handled is a duplicate: it gets 200, and no handler runs. Set a `namespace` of its own for each; if \
                  one secret replaces the other, give both secrets to one layer",
                 PlaceName(&entry.place),
                 LayerName(&other),

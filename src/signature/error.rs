@@ -7,7 +7,7 @@ use super::{
     timestamp::{NoTime, Off},
 };
 
-/// Why a signature was refused: for the log, never for the answer. It holds no tag and no secret.
+/// Why a signature was refused: for the log, never for the response. It holds no tag and no secret.
 ///
 /// ```
 /// use http::HeaderMap;

@@ -9,7 +9,7 @@
 //! 2. The MAC over the raw bytes under *every* secret; tags compared in constant time, no early
 //!    exit.
 //! 3. Then, where the scheme signs a time, how far it is from now, in both directions.
-//! 4. The answer is [`Verified`], which says which secret matched, or a [`SignatureError`] for your
+//! 4. The result is [`Verified`], which says which secret matched, or a [`SignatureError`] for your
 //!    log. Tell the provider nothing of the reason.
 //!
 //! A request is refused and nobody sees why? [`explain`](explain()) tries the usual mistakes (the

@@ -5,7 +5,7 @@ use super::{
     StoreIdentity,
 };
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A store chosen at run time. Cheap to clone; each operation costs an allocation more than that of
 /// the store itself.
@@ -42,15 +42,15 @@ impl fmt::Debug for AnyStore {
 
 trait Erased: Send + Sync {
     fn last_failure(&self) -> Option<String>;
-    fn claim<'a>(&'a self, claim_request: &'a ClaimRequest) -> Answer<'a, Claimed>;
-    fn renew<'a>(&'a self, claim_request: &'a ClaimRequest) -> Answer<'a, Effect>;
-    fn complete<'a>(&'a self, claim_request: &'a ClaimRequest, completion: Completion) -> Answer<'a, Effect>;
-    fn release<'a>(&'a self, claim_request: &'a ClaimRequest) -> Answer<'a, Effect>;
-    fn get<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Record>>;
-    fn forget<'a>(&'a self, key: &'a Key) -> Answer<'a, Effect>;
-    fn count<'a>(&'a self, namespace: &'a str) -> Answer<'a, Counts>;
-    fn expired_claims<'a>(&'a self, namespace: &'a str, limit: usize) -> Answer<'a, Vec<Key>>;
-    fn purge(&self, limit: usize) -> Answer<'_, u64>;
+    fn claim<'a>(&'a self, claim_request: &'a ClaimRequest) -> StoreFuture<'a, Claimed>;
+    fn renew<'a>(&'a self, claim_request: &'a ClaimRequest) -> StoreFuture<'a, Effect>;
+    fn complete<'a>(&'a self, claim_request: &'a ClaimRequest, completion: Completion) -> StoreFuture<'a, Effect>;
+    fn release<'a>(&'a self, claim_request: &'a ClaimRequest) -> StoreFuture<'a, Effect>;
+    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Record>>;
+    fn forget<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Effect>;
+    fn count<'a>(&'a self, namespace: &'a str) -> StoreFuture<'a, Counts>;
+    fn expired_claims<'a>(&'a self, namespace: &'a str, limit: usize) -> StoreFuture<'a, Vec<Key>>;
+    fn purge(&self, limit: usize) -> StoreFuture<'_, u64>;
     fn identity(&self) -> Option<StoreIdentity>;
 }
 
@@ -59,39 +59,39 @@ impl<S: StoreAdmin> Erased for S {
         IdempotencyStore::last_failure(self)
     }
 
-    fn claim<'a>(&'a self, claim_request: &'a ClaimRequest) -> Answer<'a, Claimed> {
+    fn claim<'a>(&'a self, claim_request: &'a ClaimRequest) -> StoreFuture<'a, Claimed> {
         Box::pin(IdempotencyStore::claim(self, claim_request))
     }
 
-    fn renew<'a>(&'a self, claim_request: &'a ClaimRequest) -> Answer<'a, Effect> {
+    fn renew<'a>(&'a self, claim_request: &'a ClaimRequest) -> StoreFuture<'a, Effect> {
         Box::pin(IdempotencyStore::renew(self, claim_request))
     }
 
-    fn complete<'a>(&'a self, claim_request: &'a ClaimRequest, completion: Completion) -> Answer<'a, Effect> {
+    fn complete<'a>(&'a self, claim_request: &'a ClaimRequest, completion: Completion) -> StoreFuture<'a, Effect> {
         Box::pin(IdempotencyStore::complete(self, claim_request, completion))
     }
 
-    fn release<'a>(&'a self, claim_request: &'a ClaimRequest) -> Answer<'a, Effect> {
+    fn release<'a>(&'a self, claim_request: &'a ClaimRequest) -> StoreFuture<'a, Effect> {
         Box::pin(IdempotencyStore::release(self, claim_request))
     }
 
-    fn get<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Record>> {
+    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Record>> {
         Box::pin(IdempotencyStore::get(self, key))
     }
 
-    fn forget<'a>(&'a self, key: &'a Key) -> Answer<'a, Effect> {
+    fn forget<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Effect> {
         Box::pin(IdempotencyStore::forget(self, key))
     }
 
-    fn count<'a>(&'a self, namespace: &'a str) -> Answer<'a, Counts> {
+    fn count<'a>(&'a self, namespace: &'a str) -> StoreFuture<'a, Counts> {
         Box::pin(StoreAdmin::count(self, namespace))
     }
 
-    fn expired_claims<'a>(&'a self, namespace: &'a str, limit: usize) -> Answer<'a, Vec<Key>> {
+    fn expired_claims<'a>(&'a self, namespace: &'a str, limit: usize) -> StoreFuture<'a, Vec<Key>> {
         Box::pin(StoreAdmin::expired_claims(self, namespace, limit))
     }
 
-    fn purge(&self, limit: usize) -> Answer<'_, u64> {
+    fn purge(&self, limit: usize) -> StoreFuture<'_, u64> {
         Box::pin(StoreAdmin::purge(self, limit))
     }
 

@@ -1,6 +1,6 @@
 use std::{error::Error, fmt, sync::Arc};
 
-/// Why a store could not answer. The layer then fails closed: no handler runs without a claim.
+/// Why a store operation failed. The layer then fails closed: no handler runs without a claim.
 ///
 /// ```
 /// use tower_webhook::store::{StoreError, StoreErrorKind};
@@ -19,7 +19,7 @@ pub struct StoreError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The store did not answer, or not with success: the operation *may* have been applied.
+    /// The store did not respond, or not with success: the operation *may* have been applied.
     Unavailable,
     /// The store has no room for another id: the operation was not applied.
     Full,

@@ -44,8 +44,8 @@
 //! The claims of a process that died end with their lease: 60 s unless set.
 //!
 //! "Forgotten" and "lost" mean: an event that its provider sends again runs again. An event that
-//! was not acknowledged is never lost: while a store does not answer, deliveries are answered 503,
-//! and their providers come again.
+//! was not acknowledged is never lost: while a store does not respond, deliveries get 503, and
+//! their providers send them again.
 //!
 //! A clock that is set *forward* by more than a lease ends leases early, so that a second run may
 //! begin beside the first (which can [see it](crate::delivery::Claim::is_lost)); one that is set
@@ -94,7 +94,7 @@
 //! DELETE FROM webhook_events WHERE namespace = 'dwolla' AND id = 'bb6531a2'; -- forget
 //! SELECT namespace, state, count(*) FROM webhook_events WHERE expires_at > now() GROUP BY 1, 2;
 //! SELECT namespace, id, lease_until FROM webhook_events
-//!     WHERE state = 'claimed' AND lease_until < now(); -- overdue
+//!     WHERE state = 'claimed' AND lease_until < now(); -- expired
 //! SELECT namespace, count(*) AS failed, min(changed_at) AS since FROM webhook_events
 //!     WHERE state = 'free' AND expires_at > now() GROUP BY 1;
 //! SELECT namespace, id, attempts, changed_at AS since FROM webhook_events
@@ -106,7 +106,7 @@
 //! SELECT namespace, state, count(*) FROM webhook_events
 //!     WHERE expires_at > strftime('%s', 'now') * 1000 GROUP BY 1, 2;
 //! SELECT namespace, id, datetime(lease_until / 1000, 'unixepoch') FROM webhook_events
-//!     WHERE state = 'claimed' AND lease_until < strftime('%s', 'now') * 1000; -- overdue
+//!     WHERE state = 'claimed' AND lease_until < strftime('%s', 'now') * 1000; -- expired
 //! SELECT namespace, count(*) AS failed, datetime(min(changed_at) / 1000, 'unixepoch') AS since
 //!     FROM webhook_events
 //!     WHERE state = 'free' AND expires_at > strftime('%s', 'now') * 1000 GROUP BY 1;
@@ -208,13 +208,13 @@
 //! 2. The time that the transition is given is the *store's own*: what all who share the store
 //!    agree on. Never the application's, when there is a server.
 //! 3. `Change::write` is what to keep instead, all of it: a claim may change the record's
-//!    fingerprint. `None`: keep what is there. `Change::answer` is the method's answer.
+//!    fingerprint. `None`: keep what is there. `Change::response` is what the method returns.
 //! 4. A record counts as absent when its `expires` has come
 //!    ([`Record::is_expired`](super::Record::is_expired)); the transitions look at that by
 //!    themselves. Remove such records when it suits you; forget no other.
 //! 5. The layer drops the future of an operation that takes too long. It may then have been applied
 //!    or not; both must leave a record that is whole.
-//! 6. Answer an error, never a guess, where you cannot know. No room for a new event is
+//! 6. Return an error, never a guess, where you cannot know. No room for a new event is
 //!    [`StoreError::full`](super::StoreError::full).
 //! 7. Say by [`identity`](super::IdempotencyStore::identity) which store it is, so that layers that
 //!    share it are warned where they should not. `StoreIdentity::in_process` where it lives in the

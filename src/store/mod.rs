@@ -64,20 +64,20 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     /// Claims the event for the claim request's token, or says who has it.
     ///
     /// # Errors
-    /// The store did not answer or has no room. No handler runs.
+    /// The store did not respond or has no room. No handler runs.
     fn claim(&self, claim_request: &ClaimRequest) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
 
-    /// Starts the lease anew, if the claim request's token holds the claim.
+    /// Restarts the lease, if the claim request's token holds the claim.
     ///
     /// # Errors
-    /// The store did not answer.
+    /// The store did not respond.
     fn renew(&self, claim_request: &ClaimRequest) -> impl Future<Output = Result<Effect, StoreError>> + Send;
 
     /// Sets DONE: from any state if the event was handled, for the holder's token alone if it was
     /// rejected.
     ///
     /// # Errors
-    /// The store did not answer.
+    /// The store did not respond.
     fn complete(
         &self,
         claim_request: &ClaimRequest,
@@ -87,13 +87,13 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     /// Sets FREE, if the claim request's token holds the claim.
     ///
     /// # Errors
-    /// The store did not answer.
+    /// The store did not respond.
     fn release(&self, claim_request: &ClaimRequest) -> impl Future<Output = Result<Effect, StoreError>> + Send;
 
     /// The record of a key, if there is one that has not expired.
     ///
     /// # Errors
-    /// The store did not answer.
+    /// The store did not respond.
     fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
 
     /// Drops the record of a key, whatever its state, so that the next delivery runs again: what
@@ -128,7 +128,7 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     /// ```
     ///
     /// # Errors
-    /// The store did not answer.
+    /// The store did not respond.
     fn forget(&self, key: &Key) -> impl Future<Output = Result<Effect, StoreError>> + Send;
 
     /// Which store this is: the same for its clones, and for every other value that records in the

@@ -84,17 +84,17 @@ pub enum Operation {
 pub enum Fault {
     /// An error, and the operation was not applied: the connection was refused.
     BeforeApplying,
-    /// An error, though the operation was applied: the answer was lost.
+    /// An error, though the operation was applied: the response was lost.
     AfterApplying,
-    /// No answer ever, and the operation is not applied.
+    /// No response ever, and the operation is not applied.
     HangBeforeApplying,
-    /// No answer ever, though the operation is applied.
+    /// No response ever, though the operation is applied.
     HangAfterApplying,
-    /// No answer ever, and the operation is applied after this time, also if the caller has given
+    /// No response ever, and the operation is applied after this time, also if the caller has given
     /// up: a slow network.
     ApplyLate(Duration),
-    /// The operation is applied, and answers after this time: a slow network.
-    AnswerLate(Duration),
+    /// The operation is applied, and responds after this time: a slow network.
+    RespondLate(Duration),
     /// A panic, and the operation is not applied.
     Panic,
 }
@@ -186,10 +186,10 @@ impl<S> FaultyStore<S> {
                 apply(inner).await?;
                 future::pending().await
             }
-            Some(Fault::AnswerLate(delay)) => {
-                let answer = apply(inner).await;
+            Some(Fault::RespondLate(delay)) => {
+                let response = apply(inner).await;
                 tokio::time::sleep(delay).await;
-                answer
+                response
             }
             Some(Fault::ApplyLate(delay)) => {
                 tokio::spawn(async move {

@@ -36,13 +36,13 @@ const LONG_AGO: Duration = Duration::from_secs(24 * 3600);
 ///
 /// let body = r#"{"id":"evt_1","type":"invoice.paid","created":1767225600,"data":{"object":{}}}"#;
 /// let signed = SignedRequest::of(&provider(), body).uri("/webhooks/stripe");
-/// let answer = app.clone().oneshot(signed.build().map(Body::new)).await.unwrap();
-/// assert_eq!(answer.status(), 200);
+/// let response = app.clone().oneshot(signed.build().map(Body::new)).await.unwrap();
+/// assert_eq!(response.status(), 200);
 ///
 /// // changed, signed long ago, unsigned, signed twice, …
 /// for (forgery, request) in signed.forgeries() {
-///     let answer = app.clone().oneshot(request.map(Body::new)).await.unwrap();
-///     assert_eq!(answer.status(), 401, "{forgery}");
+///     let response = app.clone().oneshot(request.map(Body::new)).await.unwrap();
+///     assert_eq!(response.status(), 401, "{forgery}");
 /// }
 /// # });
 /// # }
@@ -309,7 +309,7 @@ fn message(body: Bytes) -> Message {
 /// ```
 ///
 /// # Errors
-/// The store did not answer, or it did not grant the claim, since the event is done or claimed
+/// The store did not respond, or it did not grant the claim because the event is done or claimed
 /// already.
 pub async fn claimed_delivery<E: Event, S: IdempotencyStore>(
     store: &S,

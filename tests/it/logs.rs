@@ -511,7 +511,7 @@ async fn every_end_of_an_event_is_one_line_that_says_all_of_it() {
             "ERROR",
             "inner-response",
             "500",
-            "the HTTP service answered 302; expected 2xx, 4xx or 5xx: a provider may never retry after any other",
+            "the HTTP service responded 302; expected 2xx, 4xx or 5xx: a provider may never retry after any other",
         ),
     ] {
         let endpoint = Endpoint::http(move |_| {

@@ -136,7 +136,7 @@ fn a_lease_that_outlasts_all_retries_is_refused() {
 fn an_answer_that_nobody_waits_for_is_refused() {
     assert_refused(
         |builder| builder.response_timeout(11 * SECOND),
-        "response_timeout (11s) is longer than dwolla waits for an answer (10s): it would retry what was handled; expected less",
+        "response_timeout (11s) is longer than dwolla waits for a response (10s): it would retry what was handled; expected less",
     );
 }
 
@@ -144,7 +144,7 @@ fn an_answer_that_nobody_waits_for_is_refused() {
 fn a_store_that_may_use_up_the_answer_is_refused() {
     assert_refused(
         |builder| builder.response_timeout(2 * SECOND),
-        "store_timeout (2s) is not shorter than response_timeout (2s): a store that hangs would use up the whole answer; expected less",
+        "store_timeout (2s) is not shorter than response_timeout (2s): a store that hangs would use up the whole time to respond; expected less",
     );
 }
 

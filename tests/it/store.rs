@@ -108,7 +108,7 @@ fn every_property_of_the_suite_is_in_the_macro() {
 
 const LEASE: Duration = Duration::from_secs(60);
 const RETENTION: Duration = Duration::from_secs(3600);
-const RETRY_HORIZON: Duration = Duration::from_secs(600);
+const RETRY_WINDOW: Duration = Duration::from_secs(600);
 
 fn claim_request(id: impl std::fmt::Display) -> ClaimRequest {
     ClaimRequest::new(
@@ -118,7 +118,7 @@ fn claim_request(id: impl std::fmt::Display) -> ClaimRequest {
     )
     .with_lease(LEASE)
     .with_retention(RETENTION)
-    .with_retry_window(RETRY_HORIZON)
+    .with_retry_window(RETRY_WINDOW)
 }
 
 const FIRST: Claimed = Claimed::Acquired {
@@ -184,7 +184,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 proptest! {
     #[test]
-    fn any_sequence_of_operations_answers_as_the_model_does(steps in steps()) {
+    fn any_sequence_of_operations_agrees_with_the_model(steps in steps()) {
         let compared = block_on(check(&Harness::new(), &steps));
         prop_assert!(compared.is_ok(), "{}", compared.unwrap_err());
     }
@@ -277,7 +277,7 @@ async fn claims_at_once_that_need_room_all_find_what_there_is() {
             finish(&store, format!("old {id}")).await;
             clock.advance(Duration::from_secs(10));
         }
-        clock.advance(RETRY_HORIZON);
+        clock.advance(RETRY_WINDOW);
         assert_eq!(crowd(&store, 240).await, 240);
         assert_eq!((store.len(), store.dropped_early()), (240, 240));
     }
@@ -325,7 +325,7 @@ async fn a_full_store_drops_finished_events_that_no_provider_retries_the_oldest_
         clock.advance(Duration::from_secs(100));
     }
     // one second before the horizon of the first
-    clock.advance(RETRY_HORIZON - Duration::from_secs(301));
+    clock.advance(RETRY_WINDOW - Duration::from_secs(301));
     assert_is_full(store.claim(&claim_request("new")).await, 3);
     assert_eq!(store.dropped_early(), 0);
 
@@ -383,11 +383,11 @@ async fn a_full_store_never_drops_an_event_that_is_not_finished() {
 #[tokio::test]
 async fn the_horizon_counts_from_the_end_of_the_run_by_the_ticket_that_finished_it() {
     let Harness { store, clock } = Harness::with_capacity(1);
-    let patient = claim_request("event").with_retry_window(2 * RETRY_HORIZON);
+    let patient = claim_request("event").with_retry_window(2 * RETRY_WINDOW);
     assert_eq!(store.claim(&patient).await.unwrap(), FIRST);
     clock.advance(Duration::from_secs(50));
     store.complete(&patient, Completion::Rejected).await.unwrap();
-    clock.advance(2 * RETRY_HORIZON - Duration::from_secs(1));
+    clock.advance(2 * RETRY_WINDOW - Duration::from_secs(1));
     assert_is_full(store.claim(&claim_request("new")).await, 1);
     clock.advance(Duration::from_secs(1));
     assert_eq!(store.claim(&claim_request("new")).await.unwrap(), FIRST);
@@ -444,7 +444,7 @@ async fn what_is_forgotten_makes_room_once() {
         finish(&store, "first").await;
         clock.advance(Duration::from_secs(1));
     }
-    clock.advance(RETRY_HORIZON);
+    clock.advance(RETRY_WINDOW);
     for id in ["third", "fourth"] {
         finish(&store, id).await;
     }

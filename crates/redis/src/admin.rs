@@ -35,17 +35,17 @@ impl StoreAdmin for RedisStore {
 
     async fn expired_claims(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
         let now = self.now().await?;
-        let mut overdue = BTreeSet::new();
+        let mut expired = BTreeSet::new();
         let mut pages = Pages::new(self, namespace);
-        while overdue.len() < limit
+        while expired.len() < limit
             && let Some(page) = pages.next(self).await?
         {
             let late = page
                 .into_iter()
                 .filter(|row| row.state == "CLAIMED" && row.expires > now && row.lease_until <= now);
-            overdue.extend(late.filter_map(|row| Some(Key::new(namespace, name::id(&pages.stem, &row.name)?))));
+            expired.extend(late.filter_map(|row| Some(Key::new(namespace, name::id(&pages.stem, &row.name)?))));
         }
-        Ok(overdue.into_iter().take(limit).collect())
+        Ok(expired.into_iter().take(limit).collect())
     }
 
     /// Nothing: the server removes them by itself.
@@ -57,7 +57,7 @@ impl StoreAdmin for RedisStore {
 impl RedisStore {
     /// The server's time, in milliseconds since 1970.
     async fn now(&self) -> Result<u64, StoreError> {
-        let time = self.link.ask(&["TIME"]).await?;
+        let time = self.connection.ask(&["TIME"]).await?;
         let mut parts = time.iter().flatten().map_while(|part| part.parse::<u64>().ok());
         match (parts.next(), parts.next()) {
             (Some(seconds), Some(micros)) => Ok(seconds * 1000 + micros / 1000 + self.offset.millis()),
@@ -96,20 +96,20 @@ impl Pages {
             return Ok(None);
         };
         let scan = ["SCAN", &cursor, "MATCH", &self.glob, "COUNT", PAGE, "TYPE", "hash"];
-        let mut reply = store.link.ask(&scan).await?.into_iter().flatten();
+        let mut reply = store.connection.ask(&scan).await?.into_iter().flatten();
         self.cursor = reply.next().filter(|cursor| cursor != "0");
         let names: Vec<String> = reply.collect();
         if names.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let questions: Vec<Vec<&str>> = names
+        let commands: Vec<Vec<&str>> = names
             .iter()
             .map(|name| vec!["HMGET", name, "state", "expires", "lease_until"])
             .collect();
-        let answers = store.link.ask_all(&questions).await?;
-        let rows = names.into_iter().zip(answers).filter_map(|(name, answer)| {
+        let replies = store.connection.ask_all(&commands).await?;
+        let rows = names.into_iter().zip(replies).filter_map(|(name, reply)| {
             // Forgotten since, or no record of ours.
-            let [Some(state), Some(expires), lease_until] = <[_; 3]>::try_from(answer).ok()? else {
+            let [Some(state), Some(expires), lease_until] = <[_; 3]>::try_from(reply).ok()? else {
                 return None;
             };
             Some(Row {

@@ -1,4 +1,4 @@
-//! One connection for all operations, made anew when it breaks. Only this file and `client` know
+//! One connection for all operations, replaced when it breaks. Only this file and `client` know
 //! the crate `redis`.
 //!
 //! The crate has a manager that reconnects, but not in three cases that last: where the server
@@ -24,7 +24,7 @@ use crate::client::RedisClient;
 /// After a failed attempt to connect, how long all operations get its error: a server that is down
 /// or refuses is asked ten times a second, not once for each delivery.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long a connection says nothing to be silent for one who gives up.
+/// A caller that gives up after this time without a reply presumes the connection dead.
 const SILENCE: Duration = Duration::from_millis(250);
 /// How many commands may wait to be written: as many as the layer has requests in flight by
 /// default.
@@ -43,11 +43,11 @@ impl Script {
     }
 }
 
-/// Whether an operation may be sent again where the connection broke before its answer came, so
-/// that it may have been applied.
+/// Whether an operation may be sent again after the connection broke before its reply arrived. The
+/// first one may have been applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Again {
-    /// Twice is as good as once.
+    /// Applying it twice has the effect of applying it once.
     Yes,
     No,
 }
@@ -77,10 +77,10 @@ struct Attempts {
     failed: Option<(Instant, RedisError)>,
 }
 
-/// A question that has no answer yet. Who drops it after a while, its caller's limit being shorter
-/// than ours, has found the connection silent, too.
-struct Asked<'l> {
-    link: &'l Connection,
+/// A request that awaits its reply. If the caller drops it after `SILENCE`, because its own timeout
+/// is shorter, the connection is presumed dead.
+struct Asked<'c> {
+    connection: &'c Connection,
     number: u64,
     at: Instant,
 }
@@ -88,7 +88,7 @@ struct Asked<'l> {
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         if self.at.elapsed() >= SILENCE {
-            self.link.give_up(self.number);
+            self.connection.give_up(self.number);
         }
     }
 }
@@ -147,15 +147,15 @@ impl Connection {
             command
         };
         let by_digest = command("EVALSHA", script.0.get_hash());
-        let mut answer = self.send(&by_digest, deadline, again).await;
+        let mut reply = self.send(&by_digest, deadline, again).await;
         // The server has not seen it yet, or not since its restart. It keeps what it has evaluated
         // once.
-        if let Err(Failure::Redis(error)) = &answer
+        if let Err(Failure::Redis(error)) = &reply
             && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
         {
-            answer = self.send(&command("EVAL", script.1), deadline, again).await;
+            reply = self.send(&command("EVAL", script.1), deadline, again).await;
         }
-        answer.map_err(|failure| self.error(failure))
+        reply.map_err(|failure| self.error(failure))
     }
 
     /// Asks a command that changes nothing.
@@ -165,7 +165,7 @@ impl Connection {
             .map_err(|refusal| StoreError::unavailable(format!("redis at {}: {refusal}", self.server())))
     }
 
-    /// The same; the inner error is the server's answer that it does not know the command or
+    /// Like `ask`. The inner error is the server's reply that it does not know the command or
     /// forbids it.
     pub(crate) async fn ask_if_allowed(&self, words: &[&str]) -> Result<Result<Reply, String>, StoreError> {
         match self
@@ -189,14 +189,14 @@ impl Connection {
         let pipeline = &pipeline;
         let ask = move |mut connection| async move { pipeline.query_async::<Vec<Value>>(&mut connection).await };
         match self.on_a_connection(ask, Instant::now() + self.limit, Again::Yes).await {
-            Ok(answers) => Ok(answers.into_iter().map(texts).collect()),
+            Ok(replies) => Ok(replies.into_iter().map(flatten).collect()),
             Err(failure) => Err(self.error(failure)),
         }
     }
 
     async fn send(&self, command: &Cmd, deadline: Instant, again: Again) -> Result<Reply, Failure> {
         let ask = move |mut connection| async move { command.query_async::<Value>(&mut connection).await };
-        self.on_a_connection(ask, deadline, again).await.map(texts)
+        self.on_a_connection(ask, deadline, again).await.map(flatten)
     }
 
     async fn on_a_connection<A, F>(
@@ -212,16 +212,16 @@ impl Connection {
         loop {
             let live = timeout_at(deadline, self.live()).await.map_err(|_| Failure::Silent)??;
             let asked = Asked {
-                link: self,
+                connection: self,
                 number: live.number,
                 at: Instant::now(),
             };
-            let answer = timeout_at(deadline, ask(live.connection)).await;
-            let error = match answer {
-                Ok(answer) => {
+            let reply = timeout_at(deadline, ask(live.connection)).await;
+            let error = match reply {
+                Ok(reply) => {
                     mem::forget(asked);
-                    match answer {
-                        Ok(answer) => return Ok(answer),
+                    match reply {
+                        Ok(reply) => return Ok(reply),
                         Err(error) => error,
                     }
                 }
@@ -248,9 +248,9 @@ impl Connection {
         if let Some(live) = self.current() {
             return Ok(live);
         }
-        // Less than the whole time: after an outage, whoever comes first in a queue of those whose
-        // time is nearly over has none left to connect and ask, and gives the half-made connection
-        // up, as does the next.
+        // The wait is capped well below the caller's timeout. Otherwise, after an outage, every
+        // waiting operation reaches the front with too little time left to connect, drops the
+        // half-made connection, and the store never recovers.
         let mut attempts = timeout(self.limit / 2, self.attempts.lock())
             .await
             .map_err(|_| Failure::Silent)?;
@@ -311,7 +311,7 @@ impl Connection {
                     .last_failure()
                     .map_or_else(String::new, |failure| format!(", and before that: {failure}"));
                 return StoreError::unavailable(format!(
-                    "redis at {server} did not answer within {:?}{before}",
+                    "redis at {server} did not respond within {:?}{before}",
                     self.limit
                 ));
             }
@@ -355,7 +355,7 @@ fn is_replica(error: &RedisError) -> bool {
     ) || error.to_string().contains("-READONLY ") // Redis 6, of a command inside a script
 }
 
-fn texts(value: Value) -> Reply {
+fn flatten(value: Value) -> Reply {
     fn add(value: Value, to: &mut Reply) {
         match value {
             Value::Array(values) => values.into_iter().for_each(|value| add(value, to)),

@@ -1,4 +1,4 @@
-//! The operations as scripts, and what their answers say.
+//! The operations as scripts, and how their replies are read.
 
 use std::time::{Duration, SystemTime};
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_script_answers_is_no_answer() {
+    fn a_reply_that_no_script_gives_is_refused() {
         let reply = |words: &[&str]| words.iter().map(|word| Some((*word).to_owned())).collect::<Reply>();
         assert_eq!(claimed(&reply(&["ACQUIRED", "1"])), None);
         assert_eq!(claimed(&reply(&["DONE", "eaten"])), None);

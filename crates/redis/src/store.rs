@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_millis(1800);
 ///
 /// Each operation is one script in the server, so one round trip: a delivery takes two, its claim
 /// and its completion. Clones share one connection, over which operations overlap, and which is
-/// made anew when it breaks. Leases go by the server's clock; the clocks of the application's
+/// replaced when it breaks. Leases go by the server's clock; the clocks of the application's
 /// machines decide nothing.
 ///
 /// # Examples
@@ -95,12 +95,12 @@ const LIMIT: Duration = Duration::from_millis(1800);
 ///
 /// # Cancel safety
 /// An operation whose future is dropped may or may not be applied; the record is consistent either
-/// way. Where the connection breaks before the answer, the operation is sent once more over a new
-/// one: each, sent twice by one token, does what it does once. Only
-/// [`forget`](IdempotencyStore::forget) is not, and fails.
+/// way. If the connection breaks before the reply, the operation is sent once more over a new
+/// connection: sent twice by one token, it has the effect of one. The exception is
+/// [`forget`](IdempotencyStore::forget), which is sent once and fails.
 #[derive(Clone)]
 pub struct RedisStore {
-    pub(crate) link: Arc<Connection>,
+    pub(crate) connection: Arc<Connection>,
     pub(crate) scripts: Arc<Scripts>,
     pub(crate) prefix: Arc<str>,
     pub(crate) offset: Offset,
@@ -113,7 +113,7 @@ impl RedisStore {
     /// `noeviction`, or if it is not `appendonly`; and if it does not let itself be asked.
     ///
     /// # Errors
-    /// The URL is none, or the server did not answer, or refused a script. No error repeats the
+    /// The URL is invalid, the server did not respond, or it refused a script. No error repeats the
     /// URL's password.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::builder(url).connect().await
@@ -142,7 +142,7 @@ impl RedisStore {
 
     async fn on_name(&self, script: &Script, name: &str, again: Again) -> Result<Reply, StoreError> {
         let offset = self.offset.millis().to_string();
-        self.link.run(script, name, &[&offset], again).await
+        self.connection.run(script, name, &[&offset], again).await
     }
 
     async fn on_claim_request(
@@ -162,13 +162,13 @@ impl RedisStore {
         let mut args = vec![offset.as_str(), &token, &fingerprint, &lease, &retention];
         args.extend(more);
         let name = name::of(&self.prefix, &claim_request.key);
-        self.link.run(script, &name, &args, Again::Yes).await
+        self.connection.run(script, &name, &args, Again::Yes).await
     }
 
     pub(crate) fn unexpected(&self, reply: &Reply) -> StoreError {
         StoreError::unavailable(format!(
-            "redis at {} answered {reply:?}, expected what the scripts of this version answer: is the record another's?",
-            self.link.server()
+            "redis at {} replied {reply:?}; expected a reply of this version's scripts: is the record another program's?",
+            self.connection.server()
         ))
     }
 }
@@ -176,7 +176,7 @@ impl RedisStore {
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("server", &format_args!("{}", self.link.server()))
+            .field("server", &format_args!("{}", self.connection.server()))
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
     }
@@ -184,7 +184,7 @@ impl fmt::Debug for RedisStore {
 
 impl IdempotencyStore for RedisStore {
     fn last_failure(&self) -> Option<String> {
-        self.link.last_failure()
+        self.connection.last_failure()
     }
 
     async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
@@ -222,7 +222,7 @@ impl IdempotencyStore for RedisStore {
     }
 
     fn identity(&self) -> Option<StoreIdentity> {
-        let (server, database, prefix) = (self.link.server(), self.link.database(), &self.prefix);
+        let (server, database, prefix) = (self.connection.server(), self.connection.database(), &self.prefix);
         Some(StoreIdentity::at(
             "RedisStore",
             format!("{server}/{database}, prefix {prefix}"),
@@ -276,7 +276,7 @@ impl RedisStoreBuilder {
     /// As [`RedisStore::connect`].
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
         let store = RedisStore {
-            link: Arc::new(Connection::new(&self.url, self.limit)?),
+            connection: Arc::new(Connection::new(&self.url, self.limit)?),
             scripts: Arc::new(Scripts::new()),
             prefix: self.prefix.into(),
             offset: Offset::default(),
@@ -286,7 +286,7 @@ impl RedisStoreBuilder {
         store
             .on_name(&store.scripts.get, &name::stem(&store.prefix, ""), Again::Yes)
             .await?;
-        for warning in safety::warnings(&store.link).await? {
+        for warning in safety::warnings(&store.connection).await? {
             tracing::warn!(target: "tower_webhook", "{warning}");
         }
         Ok(store)

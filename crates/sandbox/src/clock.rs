@@ -35,7 +35,7 @@ impl Clock {
     pub(crate) fn now(&self) -> SystemTime {
         let passed = self.since.elapsed().as_secs_f64() * self.speed;
         let passed = Duration::try_from_secs_f64(passed).unwrap_or(FAR).min(FAR);
-        later(self.started, passed + *self.skipped.borrow())
+        time_after(self.started, passed + *self.skipped.borrow())
     }
 
     /// Moves the time ahead.
@@ -71,7 +71,7 @@ impl Clock {
 }
 
 /// A sum that stays where it is when no later time can be told.
-pub(crate) fn later(time: SystemTime, by: Duration) -> SystemTime {
+pub(crate) fn time_after(time: SystemTime, by: Duration) -> SystemTime {
     time.checked_add(by).unwrap_or(time)
 }
 

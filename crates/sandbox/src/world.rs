@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Error, Provider,
-    clock::later,
+    clock::time_after,
     deliver::{Attempt, Dispatcher},
     dwolla::Dwolla,
     example::Example,
@@ -149,7 +149,7 @@ impl World {
     /// Moves the time ahead from one due attempt to the next, so that each comes at its own time.
     pub(crate) async fn advance(&self, by: Duration) {
         let clock = self.dispatcher.clock();
-        let until = later(clock.now(), by);
+        let until = time_after(clock.now(), by);
         self.dispatcher.idle().await;
         while let Some(due) = self.dispatcher.next_due().filter(|due| *due <= until) {
             clock.skip(due.duration_since(clock.now()).unwrap_or_default());

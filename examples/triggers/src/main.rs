@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         request
             .headers_mut()
             .extend(dwolla::scheme().sign(&secrets, body.as_bytes())?);
-        println!("answered {}", endpoint.clone().oneshot(request).await?.status());
+        println!("responded {}", endpoint.clone().oneshot(request).await?.status());
     }
     all_handled.recv().await;
 

@@ -73,7 +73,8 @@ async fn sample<S: Inbox>(watch: Weak<BacklogWatch>, engine: Weak<Engine<S>>) {
     while let (Some(watch), Some(engine)) = (watch.upgrade(), engine.upgrade()) {
         let namespace = &engine.settings.namespace;
         let limit = watch.limit();
-        let counted = engine.store.backlog(namespace, limit.saturating_add(1));
+        // The store is called when the operation is polled, where its panics are caught.
+        let counted = async { engine.store.backlog(namespace, limit.saturating_add(1)).await };
         // What a store that does not respond holds is not known: as it was.
         if let Ok(backlog) = engine.operation("backlog", counted).await {
             let is_full = backlog.unfinished() > limit;

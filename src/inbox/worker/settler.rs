@@ -82,7 +82,7 @@ pub(super) async fn settle_all<S: Inbox>(engine: Arc<Engine<S>>, mut runs: mpsc:
         if settlements.is_empty() {
             continue;
         }
-        match engine.operation("settle", engine.store.settle(&settlements)).await {
+        match engine.operation("settle", settle(&engine, &settlements)).await {
             Ok(effects) => {
                 let effects = effects.into_iter().chain(std::iter::repeat(Effect::NotHeld));
                 for (settled, effect) in waiting.into_iter().zip(effects) {
@@ -104,6 +104,11 @@ pub(super) async fn settle_all<S: Inbox>(engine: Arc<Engine<S>>, mut runs: mpsc:
     }
 }
 
+/// The store is called when the operation is polled, where its panics are caught.
+async fn settle<S: Inbox>(engine: &Engine<S>, settlements: &[Settlement]) -> Result<Vec<Effect>, StoreError> {
+    engine.store.settle(settlements).await
+}
+
 /// Tries until the store responds, a drain gives up, or the lease of what is not finished is over
 /// anyway.
 async fn settle_alone<S: Inbox>(engine: Arc<Engine<S>>, settled: Settled) {
@@ -120,7 +125,7 @@ async fn settle_alone<S: Inbox>(engine: Arc<Engine<S>>, settled: Settled) {
             sleep(pause).await;
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
             let one = std::slice::from_ref(&settlement);
-            match engine.operation("settle", engine.store.settle(one)).await {
+            match engine.operation("settle", settle(&engine, one)).await {
                 Ok(effects) => return Ok(effects.first().copied().unwrap_or(Effect::NotHeld)),
                 Err(error) if helps_until.is_some_and(|until| until <= Instant::now()) => return Err(error),
                 Err(_) => {}

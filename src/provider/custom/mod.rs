@@ -247,7 +247,7 @@ impl Provider for Custom {
             true => Some(signed_id(&self.verifier, headers)?),
             false => None,
         };
-        let fields = Fields::within(body, &self.json(body), self.reader.payloads.clone());
+        let fields = Fields::in_body(body, &self.json(body), self.reader.payloads.clone());
         self.reader.read(headers, fields, id)
     }
 

@@ -67,11 +67,11 @@ const MAX_ALSO: usize = 8;
 /// ```
 ///
 /// # Security
-/// Never answer a request with an explanation, and never treat one as a verification. To whoever
-/// sends requests at will, it would tell which part of a guess is right, and one request costs as
-/// much as hundreds of verifications: up to 64 MiB of hashing, about 4 MiB of memory besides the
-/// body, and a fraction of a second of one core. Limit how often it runs where strangers can cause
-/// it, as the layer's switch does. It prints and keeps no secret and no tag.
+/// Never respond to a request with an explanation, and never treat one as a verification. To
+/// whoever sends requests at will, it would tell which part of a guess is right, and one request
+/// costs as much as hundreds of verifications: up to 64 MiB of hashing, about 4 MiB of memory
+/// besides the body, and a fraction of a second of one core. Limit how often it runs where
+/// strangers can cause it, as the layer's switch does. It prints and keeps no secret and no tag.
 ///
 /// [`WebhookLayerBuilder::explain_refusals`]: crate::layer::WebhookLayerBuilder::explain_refusals
 #[must_use]

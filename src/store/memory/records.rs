@@ -122,19 +122,19 @@ impl Records {
                         drop(queues);
                         entry.insert(kept);
                     }
-                    return Ok(change.answer);
+                    return Ok(change.response);
                 }
                 Entry::Vacant(entry) => {
                     let change = transition(None, now);
                     let Some(record) = change.write else {
-                        return Ok(change.answer);
+                        return Ok(change.response);
                     };
                     if self.reserve(limit) {
                         let kept = keep(record);
                         self.queues().insert(kept.due(self.epoch), place);
                         drop(entry.insert(kept));
                         self.remove_expired(now);
-                        return Ok(change.answer);
+                        return Ok(change.response);
                     }
                 }
             }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 const RETENTION: Duration = Duration::from_secs(35 * 24 * 3600);
-const RETRY_HORIZON: Duration = Duration::from_secs(72 * 3600);
+const RETRY_WINDOW: Duration = Duration::from_secs(72 * 3600);
 /// What a claim removes, with one more where it makes room first.
 const AT_MOST: u64 = REMOVED_AT_ONCE as u64 + 1;
 
@@ -67,7 +67,7 @@ impl Case {
         )
         .with_lease(Duration::from_secs(60))
         .with_retention(RETENTION)
-        .with_retry_window(RETRY_HORIZON);
+        .with_retry_window(RETRY_WINDOW);
         let before = self.visited();
         let claimed = self.store.apply(&claim_request, Room::IfAny, |current, now| {
             record::claim(current, &claim_request, now)
@@ -170,7 +170,7 @@ fn where_nothing_may_be_dropped_a_refusal_looks_at_no_record() {
     for id in 0..20_000 {
         assert!(case.finish(id));
     }
-    case.clock.advance(RETRY_HORIZON - Duration::from_secs(1));
+    case.clock.advance(RETRY_WINDOW - Duration::from_secs(1));
     for id in 20_000..21_000 {
         assert!(!case.finish(id));
     }

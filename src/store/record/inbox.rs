@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Change, Effect, Record, State, held, later};
+use super::{Change, Effect, Record, State, held, time_after};
 use crate::{
     event::Fingerprint,
     store::{ClaimRequest, Token},
@@ -105,7 +105,7 @@ impl From<&State> for Stage {
     }
 }
 
-/// What `deposit` answers.
+/// What `deposit` returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Deposited {
@@ -123,7 +123,7 @@ pub enum Deposited {
     Conflict,
 }
 
-/// What `replay` answers.
+/// What `replay` returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Replayed {
@@ -204,7 +204,7 @@ pub fn deposit(current: Option<&Record>, fingerprint: Fingerprint, now: SystemTi
     }
 }
 
-/// `take`: claims a stored delivery for a worker, if it is due. The answer says whether it was.
+/// `take`: claims a stored delivery for a worker, if it is due. The result says whether it was.
 ///
 /// FREE and due: a claim with one generation and one attempt more. CLAIMED with its lease over: the
 /// same, and one crash more. Anything else stays as it is.
@@ -223,7 +223,7 @@ pub fn take(current: Option<&Record>, token: Token, lease: Duration, now: System
         State::Done { .. } | State::Dead { .. } => return Change::none(false),
     };
     let (generation, attempts) = record.counts();
-    let lease_until = later(now, lease);
+    let lease_until = time_after(now, lease);
     let (generation, attempts) = (generation.saturating_add(1), attempts.saturating_add(1));
     Change::to(
         Record {
@@ -264,7 +264,7 @@ pub fn put_back(
                 attempts.saturating_sub(1)
             };
             Change::to(
-                Record::waiting(record.fingerprint, generation, attempts, later(now, after)),
+                Record::waiting(record.fingerprint, generation, attempts, time_after(now, after)),
                 Effect::Applied,
             )
         }

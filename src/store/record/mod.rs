@@ -21,7 +21,7 @@
 //!
 //! let first = record::claim(None, &claim_request, now);
 //! assert_eq!(
-//!     first.answer,
+//!     first.response,
 //!     Claimed::Acquired {
 //!         generation: 1,
 //!         attempts: 1
@@ -34,7 +34,7 @@
 //!     now,
 //! );
 //! assert_eq!(
-//!     second.answer,
+//!     second.response,
 //!     Claimed::InFlight {
 //!         remaining: Duration::from_secs(60)
 //!     }
@@ -55,7 +55,7 @@ use std::time::{Duration, SystemTime};
 
 use super::ClaimRequest;
 
-/// What `claim` answers.
+/// What `claim` returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claimed {
@@ -79,7 +79,7 @@ pub enum Claimed {
     Conflict,
 }
 
-/// What `renew`, `complete`, `release` and `forget` answer.
+/// What `renew`, `complete`, `release` and `forget` return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Effect {
@@ -91,26 +91,26 @@ pub enum Effect {
     NotHeld,
 }
 
-/// What an operation does: the record to write, if it changes, and the answer.
+/// What an operation does: the record to write, if it changes, and the response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change<A> {
     /// The new record; `None` to leave what there is.
     pub write: Option<Record>,
-    /// What the store answers.
-    pub answer: A,
+    /// What the store's method returns.
+    pub response: A,
 }
 
 impl<A> Change<A> {
-    fn to(record: Record, answer: A) -> Self {
+    fn to(record: Record, response: A) -> Self {
         Self {
             write: Some(record),
-            answer,
+            response,
         }
     }
 
-    fn none(answer: A) -> Self {
-        Self { write: None, answer }
+    fn none(response: A) -> Self {
+        Self { write: None, response }
     }
 }
 
@@ -146,7 +146,7 @@ pub fn claim(current: Option<&Record>, claim_request: &ClaimRequest, now: System
     let Some(current) = current.filter(|record| !record.is_expired(now)) else {
         return acquire(1, 1, None);
     };
-    // The same run asks again, because the first answer was lost: no new attempt.
+    // The same run claims again because the first response was lost. It counts no new attempt.
     if let Some((generation, attempts)) = current.held_by(claim_request) {
         return acquire(generation, attempts, current.schedule);
     }
@@ -216,7 +216,7 @@ pub fn complete(
     let done = Record {
         state: State::Done { completion, at: now },
         fingerprint: claim_request.fingerprint,
-        expires: later(now, claim_request.retention),
+        expires: time_after(now, claim_request.retention),
         schedule: current.and_then(Record::ended),
     };
     match current {
@@ -248,7 +248,7 @@ pub fn release(current: Option<&Record>, claim_request: &ClaimRequest, now: Syst
                 state: State::Free { generation, attempts },
                 fingerprint: claim_request.fingerprint,
                 expires: match record.schedule {
-                    None => later(now, claim_request.retention),
+                    None => time_after(now, claim_request.retention),
                     Some(_) => never(),
                 },
                 schedule: record.schedule.map(|schedule| schedule.ended_by_itself().due(now)),
@@ -260,7 +260,7 @@ pub fn release(current: Option<&Record>, claim_request: &ClaimRequest, now: Syst
 }
 
 /// Durations come from settings: a time past what the platform can say is as good as never.
-fn later(time: SystemTime, by: Duration) -> SystemTime {
+fn time_after(time: SystemTime, by: Duration) -> SystemTime {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     time.checked_add(by)
         .unwrap_or_else(|| time.checked_add(CENTURY).unwrap_or(time))

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Completion, Schedule, later, never};
+use super::{Completion, Schedule, never, time_after};
 use crate::{
     event::Fingerprint,
     store::{ClaimRequest, Token},
@@ -116,7 +116,7 @@ impl Record {
         schedule: Option<Schedule>,
         now: SystemTime,
     ) -> Self {
-        let lease_until = later(now, claim_request.lease);
+        let lease_until = time_after(now, claim_request.lease);
         Self {
             state: State::Claimed {
                 token: claim_request.token,
@@ -128,7 +128,7 @@ impl Record {
             expires: match schedule {
                 // An expired claim lives one retention: the attempts of a process that died are
                 // remembered.
-                None => later(lease_until, claim_request.retention),
+                None => time_after(lease_until, claim_request.retention),
                 // What was acknowledged has to be handled, however late.
                 Some(_) => never(),
             },

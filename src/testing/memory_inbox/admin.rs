@@ -120,10 +120,10 @@ impl InboxAdmin for MemoryInbox {
         let mut replayed = 0;
         for (number, entry) in (0_u32..).zip(&entries) {
             let after = over.saturating_mul(number) / count;
-            let answer = self.change(&entry.key, |row, now| {
+            let effect = self.change(&entry.key, |row, now| {
                 record::replay(row, now.checked_add(after).unwrap_or(now), now)
             });
-            replayed += u64::from(answer == Replayed::Applied);
+            replayed += u64::from(effect == Replayed::Applied);
         }
         self.changed.notify_waiters();
         Ok(replayed)

@@ -85,11 +85,11 @@ impl MemoryInbox {
     fn step<A>(&self, key: &Key, step: impl FnOnce(&mut Option<Row>, SystemTime) -> A) -> A {
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let mut row = rows.remove(key);
-        let answer = step(&mut row, self.clock.now());
+        let result = step(&mut row, self.clock.now());
         if let Some(row) = row {
             rows.insert(key.clone(), row);
         }
-        answer
+        result
     }
 
     fn change<A>(&self, key: &Key, transition: impl FnOnce(Option<&Record>, SystemTime) -> record::Change<A>) -> A {
@@ -102,7 +102,7 @@ impl MemoryInbox {
                     .filter(|_| record.schedule.is_some());
                 *row = Some(Row { record, letter });
             }
-            change.answer
+            change.response
         })
     }
 
@@ -176,7 +176,7 @@ impl Inbox for MemoryInbox {
                     letter: Some(letter),
                 });
             }
-            change.answer
+            change.response
         });
         self.changed.notify_waiters();
         Ok(deposited)

@@ -1,4 +1,4 @@
-#![expect(clippy::expect_used, reason = "a test of a store that does not answer fails")]
+#![expect(clippy::expect_used, reason = "a test whose store does not respond fails")]
 
 use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 
@@ -10,14 +10,15 @@ use crate::{
 
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 pub(super) const RETENTION: Duration = Duration::from_secs(3600);
-pub(super) const RETRY_HORIZON: Duration = Duration::from_secs(600);
+pub(super) const RETRY_WINDOW: Duration = Duration::from_secs(600);
 /// How long before an end the suite still expects it not to have come: a server's own time passes
 /// too.
 pub(super) const BEFORE: Duration = Duration::from_secs(5);
 /// How long after the end of a retention it must be over: a store may round up to the second.
 pub(super) const AFTER: Duration = Duration::from_secs(1);
 
-/// One test's view of the store: every operation answers, and keys of other tests are out of sight.
+/// One test's view of the store: every operation must succeed, and the keys of other
+/// tests are out of sight.
 pub(super) struct Case<H> {
     harness: Arc<H>,
     namespace: Arc<str>,
@@ -54,7 +55,7 @@ impl<H: StoreHarness> Case<H> {
         )
         .with_lease(LEASE)
         .with_retention(RETENTION)
-        .with_retry_window(RETRY_HORIZON)
+        .with_retry_window(RETRY_WINDOW)
     }
 
     pub(super) fn claim_request(&self, id: &str) -> ClaimRequest {
@@ -71,11 +72,11 @@ impl<H: StoreHarness> Case<H> {
     }
 
     pub(super) async fn claim(&self, claim_request: &ClaimRequest) -> Claimed {
-        self.harness.store().claim(claim_request).await.expect("claim answers")
+        self.harness.store().claim(claim_request).await.expect("claim succeeds")
     }
 
     pub(super) async fn renew(&self, claim_request: &ClaimRequest) -> Effect {
-        self.harness.store().renew(claim_request).await.expect("renew answers")
+        self.harness.store().renew(claim_request).await.expect("renew succeeds")
     }
 
     pub(super) async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Effect {
@@ -83,7 +84,7 @@ impl<H: StoreHarness> Case<H> {
             .store()
             .complete(claim_request, completion)
             .await
-            .expect("complete answers")
+            .expect("complete succeeds")
     }
 
     pub(super) async fn release(&self, claim_request: &ClaimRequest) -> Effect {
@@ -91,11 +92,15 @@ impl<H: StoreHarness> Case<H> {
             .store()
             .release(claim_request)
             .await
-            .expect("release answers")
+            .expect("release succeeds")
     }
 
     pub(super) async fn get(&self, claim_request: &ClaimRequest) -> Option<Record> {
-        self.harness.store().get(&claim_request.key).await.expect("get answers")
+        self.harness
+            .store()
+            .get(&claim_request.key)
+            .await
+            .expect("get succeeds")
     }
 
     pub(super) async fn forget(&self, claim_request: &ClaimRequest) -> Effect {
@@ -103,7 +108,7 @@ impl<H: StoreHarness> Case<H> {
             .store()
             .forget(&claim_request.key)
             .await
-            .expect("forget answers")
+            .expect("forget succeeds")
     }
 
     /// Starts a claim and drops it at its first pause, as a timeout does.
@@ -118,8 +123,8 @@ impl<H: StoreHarness> Case<H> {
 
     /// Claims, which must succeed.
     pub(super) async fn acquire(&self, claim_request: &ClaimRequest) {
-        let answer = self.claim(claim_request).await;
-        assert!(matches!(answer, Claimed::Acquired { .. }), "{answer:?}");
+        let claimed = self.claim(claim_request).await;
+        assert!(matches!(claimed, Claimed::Acquired { .. }), "{claimed:?}");
     }
 
     /// A new event in this situation, and a claim request whose claim brought it there.
@@ -182,10 +187,10 @@ pub(super) fn acquired(generation: u64, attempts: u32) -> Claimed {
     Claimed::Acquired { generation, attempts }
 }
 
-/// Whether the answer is that the lease still runs this long, or a little less where real time
+/// Whether the store reports that the lease still runs this long, or a little less where real time
 /// passes.
-pub(super) fn is_in_flight(answer: Claimed, expected: Duration) -> bool {
-    matches!(answer, Claimed::InFlight { remaining }
+pub(super) fn is_in_flight(claimed: Claimed, expected: Duration) -> bool {
+    matches!(claimed, Claimed::InFlight { remaining }
         if remaining <= expected + AFTER && remaining + BEFORE >= expected)
 }
 

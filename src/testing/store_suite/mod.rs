@@ -219,7 +219,7 @@ macro_rules! store_suite {
                 of_many_events_at_once_under_an_id_that_handled_nothing_one_succeeds
                 many_claims_at_once_by_one_token_are_one_attempt
                 a_completion_among_other_operations_at_once_is_never_undone
-                any_sequence_of_operations_answers_as_the_model_does
+                any_sequence_of_operations_agrees_with_the_model
             }
         }
     };
@@ -295,7 +295,7 @@ macro_rules! inbox_suite {
                 a_worker_that_dies_leaves_a_suspect
                 a_renewed_lease_keeps_a_delivery_from_others
                 one_event_is_taken_by_its_id
-                settlements_are_told_together_and_answered_in_their_order
+                settlements_of_one_call_get_their_effects_in_order
                 a_success_that_comes_late_counts
                 a_replay_is_due_now_with_no_attempts
                 many_are_replayed_over_a_time

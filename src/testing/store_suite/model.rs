@@ -1,4 +1,4 @@
-//! What any sequence of operations must answer: a second, simpler statement of the contract, which
+//! What any sequence of operations must return: a second, simpler statement of the contract, which
 //! shares no code with [`store::record`](crate::store::record).
 
 #![expect(
@@ -101,29 +101,29 @@ pub async fn check<H: StoreHarness>(harness: &H, steps: &[Step]) -> Result<(), S
         .with_retention(Duration::from_secs(RETENTION))
         .with_retry_window(Duration::from_secs(RETENTION / 2));
         let store = harness.store();
-        let answer = match step.act {
-            Act::Claim => store.claim(&claim_request).await.map(Answer::Claim),
-            Act::Renew => store.renew(&claim_request).await.map(Answer::Effect),
+        let response = match step.act {
+            Act::Claim => store.claim(&claim_request).await.map(Response::Claim),
+            Act::Renew => store.renew(&claim_request).await.map(Response::Effect),
             Act::Handle => store
                 .complete(&claim_request, Completion::Handled)
                 .await
-                .map(Answer::Effect),
+                .map(Response::Effect),
             Act::Reject => store
                 .complete(&claim_request, Completion::Rejected)
                 .await
-                .map(Answer::Effect),
-            Act::Release => store.release(&claim_request).await.map(Answer::Effect),
-            Act::Forget => store.forget(&claim_request.key).await.map(Answer::Effect),
-            Act::Get => Ok(Answer::Nothing),
+                .map(Response::Effect),
+            Act::Release => store.release(&claim_request).await.map(Response::Effect),
+            Act::Forget => store.forget(&claim_request.key).await.map(Response::Effect),
+            Act::Get => Ok(Response::Nothing),
             Act::Wait(tens) => {
                 harness.advance(Duration::from_secs(u64::from(tens) * 10)).await;
-                Ok(Answer::Nothing)
+                Ok(Response::Nothing)
             }
         };
         let expected = model.step(*step);
         let so_far = || format!("after {:#?}", &steps[..=number]);
-        match answer {
-            Ok(answer) if expected.allows(&answer) => {}
+        match response {
+            Ok(response) if expected.allows(&response) => {}
             other => return Err(format!("expected {expected:?}, got {other:?} {}", so_far())),
         }
         let record = store.get(&claim_request.key).await;
@@ -143,20 +143,20 @@ pub async fn check<H: StoreHarness>(harness: &H, steps: &[Step]) -> Result<(), S
 }
 
 #[derive(Debug, PartialEq)]
-enum Answer {
+enum Response {
     Nothing,
     Claim(Claimed),
     Effect(Effect),
 }
 
-impl Answer {
-    fn allows(&self, answer: &Self) -> bool {
-        match (self, answer) {
+impl Response {
+    fn allows(&self, response: &Self) -> bool {
+        match (self, response) {
             (Self::Claim(Claimed::InFlight { remaining: expected }), Self::Claim(Claimed::InFlight { remaining })) => {
                 *remaining <= *expected + Duration::from_secs(1)
                     && *remaining + Duration::from_secs(TOLERANCE) >= *expected
             }
-            _ => self == answer,
+            _ => self == response,
         }
     }
 }
@@ -231,7 +231,7 @@ impl Model {
         self.rows.get(&event).copied().filter(|row| self.now < row.expires)
     }
 
-    fn step(&mut self, step: Step) -> Answer {
+    fn step(&mut self, step: Step) -> Response {
         let row = self.get(step.event);
         let is_other = row.is_some_and(|row| row.mistaken != step.mistaken);
         // The claims so far, if this step's token holds the claim.
@@ -240,19 +240,19 @@ impl Model {
             _ => None,
         };
         match step.act {
-            Act::Get => Answer::Nothing,
+            Act::Get => Response::Nothing,
             Act::Wait(tens) => {
                 self.now += u64::from(tens) * 10;
-                Answer::Nothing
+                Response::Nothing
             }
             Act::Forget => {
                 self.rows.remove(&step.event);
                 effect(row.is_some())
             }
-            Act::Claim => Answer::Claim(self.claim(step, row, is_other)),
+            Act::Claim => Response::Claim(self.claim(step, row, is_other)),
             Act::Renew => {
                 if let Some(claims) = held {
-                    self.hold(step, claims);
+                    self.set_claimed(step, claims);
                 }
                 effect(held.is_some())
             }
@@ -292,14 +292,14 @@ impl Model {
             }
             Some(Phase::Held { claims, .. }) => claims + 1,
         };
-        self.hold(step, claims);
+        self.set_claimed(step, claims);
         Claimed::Acquired {
             generation: claims.into(),
             attempts: claims,
         }
     }
 
-    fn hold(&mut self, step: Step, claims: u32) {
+    fn set_claimed(&mut self, step: Step, claims: u32) {
         let phase = Phase::Held {
             by: Some(step.token),
             claims,
@@ -318,6 +318,6 @@ impl Model {
     }
 }
 
-fn effect(applied: bool) -> Answer {
-    Answer::Effect(if applied { Effect::Applied } else { Effect::NotHeld })
+fn effect(applied: bool) -> Response {
+    Response::Effect(if applied { Effect::Applied } else { Effect::NotHeld })
 }

@@ -198,7 +198,7 @@ async fn a_store_that_answers_too_late_is_no_crash() {
     let office = Office::new();
     office
         .store
-        .fail(Operation::Take, Fault::AnswerLate(3 * SECOND), usize::MAX);
+        .fail(Operation::Take, Fault::RespondLate(3 * SECOND), usize::MAX);
     office.store("1").await;
     let worker = office.worker(|_| async { Ok(()) }).start();
     sleep(600 * SECOND).await;

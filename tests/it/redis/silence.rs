@@ -113,7 +113,7 @@ async fn a_server_that_accepts_and_never_answers_fails_the_connect_in_bounded_ti
     assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
     assert_eq!(
         error.to_string(),
-        format!("the store is unavailable: redis at 127.0.0.1:{port} did not answer within 300ms")
+        format!("the store is unavailable: redis at 127.0.0.1:{port} did not respond within 300ms")
     );
 }
 

@@ -60,8 +60,8 @@ impl DwollaApi {
     /// use std::time::Duration;
     /// use tower_webhook_reconcile::{AccessToken, Options, dwolla::{self, DwollaApi}};
     ///
-    /// # type Answer = Result<String, tower_webhook_reconcile::Error>;
-    /// # async fn ask_the_vault() -> Answer { Ok(String::new()) }
+    /// # type Token = Result<String, tower_webhook_reconcile::Error>;
+    /// # async fn ask_the_vault() -> Token { Ok(String::new()) }
     /// let api = DwollaApi::with_tokens(dwolla::PRODUCTION, Options::new(), || async {
     ///     Ok(AccessToken::new(ask_the_vault().await?, Duration::from_secs(3600)))
     /// })?;

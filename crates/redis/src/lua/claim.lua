@@ -1,4 +1,4 @@
--- The only way to a handler. Answers ACQUIRED, generation, attempts; IN_FLIGHT, what is left of the
+-- The only way to a handler. Returns ACQUIRED, generation, attempts; IN_FLIGHT, what is left of the
 -- lease (ms); DONE, how; CONFLICT; or, where the record is in none of the three states, FOREIGN.
 
 local generation, attempts
@@ -10,7 +10,7 @@ elseif record.state == 'DONE' and record.fingerprint ~= fingerprint then
 elseif record.state == 'DONE' then
   return {'DONE', record.completion}
 elseif is_held() then
-  -- The same run asks again, because the first answer was lost: no new attempt.
+  -- The same run claims again because the first reply was lost. It counts no new attempt.
   generation, attempts = record.generation, record.attempts
 elseif record.state == 'CLAIMED' and record.lease_until > now then
   return {'IN_FLIGHT', text(record.lease_until - now)}

@@ -1,4 +1,4 @@
--- Starts the lease anew for the holder, also after its lease was over if nobody took the claim
+-- Restarts the lease for the holder, also after its lease was over if nobody took the claim
 -- since.
 
 if not is_held() then

@@ -21,12 +21,12 @@ use crate::{Error, ErrorKind, chaos::HangUp};
 /// How much of a response's body is read.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// After so long chaos hangs up that waits for a response.
-const PATIENCE: Duration = Duration::from_millis(5);
+/// How long chaos waits for a response before it hangs up.
+const HANG_UP_AFTER: Duration = Duration::from_millis(5);
 
 /// A receiver's response.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     /// Empty if the provider keeps none.
@@ -79,12 +79,12 @@ impl Client {
         keeps_body: bool,
     ) -> Exchange {
         let began = Instant::now();
-        let patience = match hang_up {
-            Some(HangUp::BeforeResponse) => PATIENCE.min(self.timeout),
+        let timeout = match hang_up {
+            Some(HangUp::BeforeResponse) => HANG_UP_AFTER.min(self.timeout),
             _ => self.timeout,
         };
-        let answer = tokio::time::timeout(patience, self.send(&sent, hang_up, keeps_body)).await;
-        let outcome = match (answer, hang_up) {
+        let response = tokio::time::timeout(timeout, self.send(&sent, hang_up, keeps_body)).await;
+        let outcome = match (response, hang_up) {
             (_, Some(_)) => Err(Failure::HungUp),
             (Ok(outcome), None) => outcome,
             (Err(_), None) => Err(Failure::Timeout),
@@ -97,7 +97,7 @@ impl Client {
         }
     }
 
-    async fn send(&self, sent: &Outgoing, hang_up: Option<HangUp>, keeps_body: bool) -> Result<Answer, Failure> {
+    async fn send(&self, sent: &Outgoing, hang_up: Option<HangUp>, keeps_body: bool) -> Result<Response, Failure> {
         let mut request = self.http.request(Method::POST, &sent.url);
         for (name, value) in &sent.headers {
             // Topics and ids were checked when they came in.
@@ -122,7 +122,7 @@ impl Client {
             let Ok(Some(chunk)) = response.chunk().await else { break };
             body.extend(chunk.iter().take(BODY_LIMIT - body.len()));
         }
-        Ok(Answer {
+        Ok(Response {
             status,
             headers,
             body: body.into(),

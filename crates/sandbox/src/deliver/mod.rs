@@ -17,14 +17,14 @@ use tokio::{
     task::JoinSet,
 };
 
-pub(crate) use client::{Answer, Client};
+pub(crate) use client::{Client, Response};
 pub use log::{Attempt, Failure};
 pub(crate) use log::{Log, Observer};
 
 use crate::{
     Provider,
     chaos::{Chaos, Plan},
-    clock::{Clock, later},
+    clock::{Clock, time_after},
     odd::Odd,
 };
 
@@ -114,12 +114,12 @@ pub(crate) struct Exchange {
     pub(crate) sent_at: SystemTime,
     /// In the world's time.
     pub(crate) took: Duration,
-    pub(crate) outcome: Result<Answer, Failure>,
+    pub(crate) outcome: Result<Response, Failure>,
 }
 
 impl Exchange {
     pub(crate) fn status(&self) -> Option<u16> {
-        self.outcome.as_ref().ok().map(|answer| answer.status)
+        self.outcome.as_ref().ok().map(|response| response.status)
     }
 
     pub(crate) fn is_success(&self) -> bool {
@@ -214,9 +214,9 @@ impl Dispatcher {
             job.courier.lost(&job);
             return;
         }
-        let due = later(self.clock.now(), job.plan.wait);
+        let due = time_after(self.clock.now(), job.plan.wait);
         if let Some(after) = job.plan.duplicate {
-            self.plan(job.again(Turn::Extra), later(due, after));
+            self.plan(job.again(Turn::Extra), time_after(due, after));
         }
         self.plan(job, due);
     }
@@ -310,7 +310,7 @@ impl Dispatcher {
             );
         }
         if let Some(after) = job.plan.resend.filter(|_| exchange.is_success()) {
-            self.plan(job.again(Turn::Extra), later(self.clock.now(), after));
+            self.plan(job.again(Turn::Extra), time_after(self.clock.now(), after));
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::{Dwolla, new_id, state::Attempt};
 use crate::{
     Provider,
-    clock::later,
+    clock::time_after,
     deliver::{Courier, Exchange, Job, Outgoing, Turn},
 };
 
@@ -85,11 +85,11 @@ impl Courier for Dwolla {
         if subscription.failures >= FAILURES && since >= WITHOUT_SUCCESS {
             subscription.set_paused(true, now);
         }
-        // Dwolla's sender retries errors of the connection and from 400 on, a redirect not.
+        // Dwolla retries errors of the connection and every status from 400 on, but no redirect.
         let is_retried = exchange.status().is_none_or(|status| status >= 400);
         let Turn::Scheduled(turn) = job.turn else { return None };
         let after = RETRIES.get(turn).filter(|_| is_retried && !subscription.paused)?;
-        Some(later(happened, *after).max(later(exchange.sent_at, STEP)))
+        Some(time_after(happened, *after).max(time_after(exchange.sent_at, STEP)))
     }
 
     /// The webhook stays as it is: without attempts, if there were none.

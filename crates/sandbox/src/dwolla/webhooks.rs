@@ -13,7 +13,7 @@ use super::{
     state::{Retry, Webhook},
 };
 use crate::{
-    clock::later,
+    clock::time_after,
     deliver::{Job, Turn},
     http::Incoming,
     time::{millis, parse_day},
@@ -140,7 +140,7 @@ impl Dwolla {
                 // Absent if there was none. Since 2019 Dwolla keeps neither its headers nor its
                 // body.
                 if let (Some(status), Some(shown)) = (attempt.status, shown.as_object_mut()) {
-                    let at = millis(later(attempt.sent_at, attempt.took));
+                    let at = millis(time_after(attempt.sent_at, attempt.took));
                     let response = json!({ "timestamp": at, "headers": [], "statusCode": status, "body": "" });
                     shown.insert("response".into(), response);
                 }

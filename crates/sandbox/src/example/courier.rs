@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::{Example, Status};
 use crate::{
     Provider,
-    clock::later,
+    clock::time_after,
     deliver::{Courier, Exchange, Job, Outgoing, Turn},
 };
 
@@ -64,7 +64,7 @@ impl Courier for Example {
         match RETRIES.get(turn) {
             // A repetition by chaos may have arrived meanwhile.
             _ if delivery.status == Status::Delivered => None,
-            Some(after) => Some(later(exchange.sent_at, *after)),
+            Some(after) => Some(time_after(exchange.sent_at, *after)),
             None => {
                 delivery.status = Status::Failed;
                 None

@@ -40,10 +40,10 @@ impl Courier for GitHub {
 
     fn settle(&self, job: &Job, exchange: &Exchange) -> Option<SystemTime> {
         let response = match &exchange.outcome {
-            Ok(answer) => Ok(Reply {
-                status: answer.status,
-                headers: answer.headers.clone(),
-                body: answer.body.clone(),
+            Ok(response) => Ok(Reply {
+                status: response.status,
+                headers: response.headers.clone(),
+                body: response.body.clone(),
             }),
             Err(failure) => Err(Some(failure.clone())),
         };

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::{Stripe, event::Delivery};
 use crate::{
     Provider,
-    clock::later,
+    clock::time_after,
     deliver::{Courier, Exchange, Job, Outgoing, Turn},
 };
 
@@ -61,7 +61,7 @@ impl Courier for Stripe {
         delivery.delivered |= exchange.is_success();
         match job.turn {
             Turn::Scheduled(turn) if !delivery.delivered => {
-                RETRIES.get(turn).map(|after| later(exchange.sent_at, *after))
+                RETRIES.get(turn).map(|after| time_after(exchange.sent_at, *after))
             }
             _ => None,
         }

@@ -1,6 +1,6 @@
 //! Stripe's API for events and webhook endpoints, and its deliveries.
 //!
-//! Each attempt is signed anew, in the world's time, which a receiver compares with its own clock.
+//! Each attempt is signed again, in the world's time, which a receiver compares with its own clock.
 //! What gets no 2xx is sent again for three days, less and less often.
 
 mod courier;

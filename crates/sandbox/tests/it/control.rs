@@ -96,11 +96,11 @@ async fn the_overview_names_the_providers_and_the_seed() {
 
 #[tokio::test]
 async fn at_a_speed_the_time_runs_by_itself() {
-    let (sender, mut attempts) = tokio::sync::mpsc::unbounded_channel();
+    let (tx, mut attempts) = tokio::sync::mpsc::unbounded_channel();
     // 15 minutes in a millisecond, 72 hours in a third of a second.
     let sandbox = Settings::new()
         .speed(900_000.0)
-        .on_attempt(move |attempt| sender.send(attempt.clone()).unwrap())
+        .on_attempt(move |attempt| tx.send(attempt.clone()).unwrap())
         .start()
         .await
         .unwrap();

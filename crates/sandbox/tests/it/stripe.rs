@@ -361,11 +361,11 @@ async fn what_is_no_event_is_refused_and_a_whole_one_delivered_as_it_is() {
 
 #[tokio::test]
 async fn a_receiver_made_with_the_library_handles_each_event_once() {
-    let (sender, mut handled) = tokio::sync::mpsc::unbounded_channel();
+    let (tx, mut handled) = tokio::sync::mpsc::unbounded_channel();
     let topics = TopicRouter::new().on("invoice.paid", move |event: stripe::Event| {
         let id = tower_webhook::event::Event::id(&event).unwrap().to_string();
-        let sender = sender.clone();
-        async move { sender.send(id).map_err(std::io::Error::other) }
+        let tx = tx.clone();
+        async move { tx.send(id).map_err(std::io::Error::other) }
     });
     let layer = WebhookLayer::new(Stripe::new("whsec_mine").unwrap(), MemoryStore::new()).topics(topics);
     let (url, server) = receiver_of(axum::Router::new().route_service("/webhooks", layer)).await;

@@ -78,7 +78,7 @@ pub(super) fn deposited(row: &PgRow, deposit: &Deposit) -> Result<Option<Deposit
     }
     let seen = seen(row)?;
     let change = record::deposit(seen.record.as_ref(), deposit.fingerprint, seen.now);
-    Ok(change.write.is_none().then_some(change.answer))
+    Ok(change.write.is_none().then_some(change.response))
 }
 
 impl Inbox for PostgresStore {

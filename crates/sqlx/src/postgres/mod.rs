@@ -253,7 +253,7 @@ impl IdempotencyStore for PostgresStore {
             let seen = seen(row)?;
             let change = record::claim(seen.record.as_ref(), claim_request, seen.now);
             if change.write.is_none() {
-                return Ok(change.answer);
+                return Ok(change.response);
             }
             // Another came first, after this statement had looked: what it wrote is seen by the
             // next.
@@ -285,7 +285,7 @@ impl IdempotencyStore for PostgresStore {
             let seen = seen(row)?;
             let change = record::complete(seen.record.as_ref(), claim_request, completion, seen.now);
             if change.write.is_none() {
-                return Ok(change.answer);
+                return Ok(change.response);
             }
         }
         Err(overtaken())

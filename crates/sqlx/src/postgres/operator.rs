@@ -60,7 +60,7 @@ impl InboxAdmin for PostgresStore {
             let seen = seen(row)?;
             let change = record::replay(seen.record.as_ref(), seen.now, seen.now);
             if change.write.is_none() {
-                return Ok(change.answer);
+                return Ok(change.response);
             }
         }
         Err(overtaken())

@@ -78,7 +78,7 @@ impl Desk<'_> {
         if let Some(record) = change.write {
             self.write(key, &record, &found).await?;
         }
-        Ok(change.answer)
+        Ok(change.response)
     }
 
     async fn write(&mut self, key: &Key, record: &Record, found: &Found) -> Result<(), StoreError> {
@@ -137,7 +137,7 @@ impl Desk<'_> {
         let found = self.find(key).await?;
         let change = record::deposit(found.record.as_ref(), deposit.fingerprint, found.now);
         let Some(record) = change.write else {
-            return Ok(change.answer);
+            return Ok(change.response);
         };
         if found.row.as_ref().is_some_and(|row| row.stored) {
             let attempts = of_key(&self.sql.forget_attempts, key);
@@ -153,7 +153,7 @@ impl Desk<'_> {
             .bind(&delivery.body[..]);
         self.execute(body).await?;
         self.wakes = true;
-        Ok(change.answer)
+        Ok(change.response)
     }
 
     /// What cannot be read is claimed all the same, as a worker would that dies of it: left due, it
@@ -211,7 +211,7 @@ impl Desk<'_> {
                 self.note(&request.key, attempt, found.millis).await?;
             }
         }
-        Ok(change.answer)
+        Ok(change.response)
     }
 
     pub(super) async fn bury(&mut self, key: &Key, reason: &str) -> Result<Effect, StoreError> {
@@ -224,7 +224,7 @@ impl Desk<'_> {
             let attempt = Attempt::new(number, "buried", reason, "operator");
             self.note(key, &attempt, found.millis).await?;
         }
-        Ok(change.answer)
+        Ok(change.response)
     }
 
     async fn note(&mut self, key: &Key, attempt: &Attempt, now: i64) -> Result<(), StoreError> {

@@ -30,7 +30,7 @@ impl Inbox for SqliteStore {
         let seen = self.see_key(&deposit.key).await?;
         let change = record::deposit(seen.record.as_ref(), deposit.fingerprint, seen.now);
         if change.write.is_none() {
-            return Ok(change.answer);
+            return Ok(change.response);
         }
         self.write(deposit.clone()).await
     }

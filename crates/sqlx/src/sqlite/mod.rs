@@ -275,7 +275,7 @@ impl IdempotencyStore for SqliteStore {
         let seen = self.see_key(&claim_request.key).await?;
         let change = record::claim(seen.record.as_ref(), claim_request, seen.now);
         if change.write.is_none() {
-            return Ok(change.answer);
+            return Ok(change.response);
         }
         self.write(claim_request.clone()).await
     }

@@ -68,7 +68,7 @@ where
     }
 
     async fn deposit(&self, id: &str) -> Deposited {
-        self.store().deposit(&self.parcel(id)).await.expect("deposit answers")
+        self.store().deposit(&self.parcel(id)).await.expect("deposit succeeds")
     }
 
     async fn deposit_new(&self, id: &str) {
@@ -82,7 +82,7 @@ where
     }
 
     async fn take(&self, request: &TakeRequest) -> Vec<Taken> {
-        self.store().take(request).await.expect("take answers")
+        self.store().take(request).await.expect("take succeeds")
     }
 
     /// Takes the one delivery that is due.
@@ -108,7 +108,7 @@ where
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> Vec<Effect> {
-        self.store().settle(settlements).await.expect("settle answers")
+        self.store().settle(settlements).await.expect("settle succeeds")
     }
 
     async fn record(&self, id: &str) -> Option<Record> {

@@ -12,7 +12,7 @@ where
         inbox.event(id, stage).await;
         let key = inbox.request(id).key;
         assert_eq!(
-            inbox.store().replay(&key).await.expect("replay answers"),
+            inbox.store().replay(&key).await.expect("replay succeeds"),
             Replayed::Applied
         );
         let taken = inbox.take_one().await;
@@ -20,13 +20,13 @@ where
         assert_eq!(taken.delivery, delivery(id));
         // it runs
         assert_eq!(
-            inbox.store().replay(&key).await.expect("replay answers"),
+            inbox.store().replay(&key).await.expect("replay succeeds"),
             Replayed::Running
         );
         // one that waits for its next attempt comes at once
         inbox.end(&taken, put_back(100 * MINUTE)).await;
         assert_eq!(
-            inbox.store().replay(&key).await.expect("replay answers"),
+            inbox.store().replay(&key).await.expect("replay succeeds"),
             Replayed::Applied
         );
         let taken = inbox.take_one().await;
@@ -35,14 +35,14 @@ where
     }
     let unknown = inbox.request("unknown").key;
     assert_eq!(
-        inbox.store().replay(&unknown).await.expect("replay answers"),
+        inbox.store().replay(&unknown).await.expect("replay succeeds"),
         Replayed::Unknown
     );
     let bare = inbox.request("bare");
     inbox.case.acquire(&bare).await;
     inbox.case.complete(&bare, Completion::Handled).await;
     assert_eq!(
-        inbox.store().replay(&bare.key).await.expect("replay answers"),
+        inbox.store().replay(&bare.key).await.expect("replay succeeds"),
         Replayed::NoBody
     );
 }
@@ -58,7 +58,7 @@ where
     inbox.event("done", Stage::Done).await;
     let dead = Filter::new(&*inbox.namespace).stage(Stage::Dead);
     let replayed = inbox.store().replay_all(&dead, 10 * MINUTE).await;
-    assert_eq!(replayed.expect("replay_all answers"), 10);
+    assert_eq!(replayed.expect("replay_all succeeds"), 10);
     assert_eq!(inbox.take(&inbox.ask(20)).await.len(), 1);
     inbox.case.advance(5 * MINUTE).await;
     let half = inbox.take(&inbox.ask(20)).await.len();
@@ -66,7 +66,7 @@ where
     inbox.case.advance(5 * MINUTE).await;
     assert_eq!(1 + half + inbox.take(&inbox.ask(20)).await.len(), 10);
     let none = inbox.store().replay_all(&dead, MINUTE).await;
-    assert_eq!(none.expect("replay_all answers"), 0);
+    assert_eq!(none.expect("replay_all succeeds"), 0);
 }
 
 pub async fn a_list_shows_the_finished_until_they_expire_and_without_attempts<H: StoreHarness>(harness: Arc<H>)
@@ -78,7 +78,7 @@ where
     inbox.event("dead", Stage::Dead).await;
     let all = Filter::new(&*inbox.namespace);
     let listed = async || {
-        let page = inbox.store().list(&all, None, 10).await.expect("list answers");
+        let page = inbox.store().list(&all, None, 10).await.expect("list responds");
         let entries = page.entries.into_iter();
         let mut found: Vec<_> = entries.map(|entry| (entry.stage, entry.attempts)).collect();
         found.sort_unstable();
@@ -102,7 +102,7 @@ where
             .store()
             .bury(&key, "refunded by hand")
             .await
-            .expect("bury answers");
+            .expect("bury succeeds");
         let expected = if stage == Stage::Waiting || stage == Stage::Running {
             Effect::Applied
         } else {
@@ -115,7 +115,7 @@ where
                 .store()
                 .letter(&key)
                 .await
-                .expect("letter answers")
+                .expect("letter succeeds")
                 .expect("a letter");
             let last = &letter.attempts.last().expect("a reason").attempt;
             assert_eq!(
@@ -125,7 +125,7 @@ where
         }
     }
     let unknown = inbox.request("unknown").key;
-    let effect = inbox.store().bury(&unknown, "?").await.expect("bury answers");
+    let effect = inbox.store().bury(&unknown, "?").await.expect("bury succeeds");
     assert_eq!(effect, Effect::NotHeld);
 }
 
@@ -135,14 +135,14 @@ where
 {
     let inbox = View::new(harness);
     let key = inbox.request("1").key;
-    assert_eq!(inbox.store().letter(&key).await.expect("letter answers"), None);
+    assert_eq!(inbox.store().letter(&key).await.expect("letter succeeds"), None);
     inbox.deposit_new("1").await;
     for number in 1..=3 {
         let taken = inbox.take_one().await;
         let attempt = Attempt::new(number, "failed", format!("reason {number}"), "worker 1");
         let settlement = Settlement::new(taken.claim_request.clone(), put_back(MINUTE)).with_attempt(attempt);
         assert_eq!(inbox.settle(std::slice::from_ref(&settlement)).await, [Effect::Applied]);
-        // told again, by one who did not hear the answer
+        // settled again by a worker that did not get the response
         assert_eq!(inbox.settle(&[settlement]).await, [Effect::NotHeld]);
         inbox.case.advance(MINUTE).await;
     }
@@ -150,7 +150,7 @@ where
         .store()
         .letter(&key)
         .await
-        .expect("letter answers")
+        .expect("letter succeeds")
         .expect("a letter");
     assert_eq!(letter.delivery, delivery("1"));
     assert_eq!(letter.entry.key, key);
@@ -177,7 +177,7 @@ where
     let mut other = inbox.parcel("other topic");
     other.delivery.topic = "transfer_completed".to_owned();
     assert_eq!(
-        inbox.store().deposit(&other).await.expect("deposit answers"),
+        inbox.store().deposit(&other).await.expect("deposit succeeds"),
         Deposited::Stored
     );
 
@@ -190,7 +190,7 @@ where
                 .store()
                 .list(filter, after.as_ref(), limit)
                 .await
-                .expect("list answers");
+                .expect("list succeeds");
             assert!(page.entries.len() <= limit);
             found.extend(
                 page.entries
@@ -229,7 +229,7 @@ where
     inbox.event("done", Stage::Done).await;
     inbox.event("waiting", Stage::Waiting).await;
     inbox.case.advance(10 * RETENTION).await;
-    while inbox.store().purge(100).await.expect("purge answers") > 0 {}
+    while inbox.store().purge(100).await.expect("purge succeeds") > 0 {}
     assert_eq!(inbox.stage("dead").await, Some(Stage::Dead));
     assert_eq!(inbox.stage("running").await, Some(Stage::Running));
     assert_eq!(inbox.stage("waiting").await, Some(Stage::Waiting));
@@ -238,7 +238,7 @@ where
         .store()
         .letter(&inbox.request("done").key)
         .await
-        .expect("letter answers");
+        .expect("letter succeeds");
     assert_eq!(gone, None);
     assert_eq!(inbox.take_one().await.delivery, delivery("waiting"));
     // its id may come again, as another event
@@ -252,7 +252,7 @@ where
     let inbox = View::new(harness);
     let backlog = async |up_to| {
         let namespace = &inbox.namespace;
-        inbox.store().backlog(namespace, up_to).await.expect("backlog answers")
+        inbox.store().backlog(namespace, up_to).await.expect("backlog succeeds")
     };
     let empty = backlog(100).await;
     assert_eq!((empty.unfinished(), empty.dead, empty.oldest_due), (0, 0, None));
@@ -274,7 +274,7 @@ where
         "{oldest:?}"
     );
     assert_eq!(backlog(3).await.due, 3);
-    let counts = inbox.store().count(&inbox.namespace).await.expect("count answers");
+    let counts = inbox.store().count(&inbox.namespace).await.expect("count succeeds");
     assert_eq!((counts.claimed, counts.free, counts.done, counts.dead), (1, 6, 1, 1));
 }
 
@@ -288,7 +288,7 @@ where
         inbox.event(id, stage).await;
         let request = inbox.request(id);
         assert_eq!(inbox.case.forget(&request).await, Effect::Applied);
-        assert_eq!(inbox.store().letter(&request.key).await.expect("letter answers"), None);
+        assert_eq!(inbox.store().letter(&request.key).await.expect("letter succeeds"), None);
         assert!(inbox.nothing_is_due().await);
         inbox.deposit_new(id).await;
         let taken = inbox.take_one().await;
@@ -310,7 +310,7 @@ where
     });
     let mut stored = 0;
     for deposit in deposits.collect::<Vec<_>>() {
-        stored += usize::from(deposit.await.expect("deposit answers") == Deposited::Stored);
+        stored += usize::from(deposit.await.expect("deposit succeeds") == Deposited::Stored);
     }
     assert_eq!(stored, EVENTS);
     let workers = (0..8).map(|_| {

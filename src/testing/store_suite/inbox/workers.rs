@@ -52,12 +52,12 @@ where
         let mut other = inbox.parcel(id);
         other.fingerprint = Fingerprint::of(["another event"]);
         other.delivery = delivery("another");
-        let answer = inbox.store().deposit(&other).await.expect("deposit answers");
-        assert_eq!(answer, Deposited::Conflict, "{stage}");
+        let deposited = inbox.store().deposit(&other).await.expect("deposit succeeds");
+        assert_eq!(deposited, Deposited::Conflict, "{stage}");
         let claim = inbox.request(id).with_fingerprint(other.fingerprint);
         assert_eq!(inbox.case.claim(&claim).await, Claimed::Conflict, "{stage}");
         assert_eq!(inbox.record(id).await, before, "{stage}");
-        let letter = inbox.store().letter(&other.key).await.expect("letter answers");
+        let letter = inbox.store().letter(&other.key).await.expect("letter succeeds");
         assert_eq!(letter.expect("a letter").delivery, delivery(id), "{stage}");
     }
 }
@@ -70,10 +70,10 @@ where
     // it runs in a layer that handles before it responds
     let running = inbox.request("running");
     inbox.case.acquire(&running).await;
-    let answer = inbox.deposit("running").await;
+    let deposited = inbox.deposit("running").await;
     assert!(
-        matches!(answer, Deposited::InFlight { remaining } if remaining <= LEASE + AFTER && remaining + BEFORE >= LEASE),
-        "{answer:?}"
+        matches!(deposited, Deposited::InFlight { remaining } if remaining <= LEASE + AFTER && remaining + BEFORE >= LEASE),
+        "{deposited:?}"
     );
     // its lease ends
     inbox.case.advance(LEASE).await;
@@ -231,7 +231,7 @@ where
     assert_eq!(inbox.take(&inbox.ask(10)).await.len(), 2);
 }
 
-pub async fn settlements_are_told_together_and_answered_in_their_order<H: StoreHarness>(harness: Arc<H>)
+pub async fn settlements_of_one_call_get_their_effects_in_order<H: StoreHarness>(harness: Arc<H>)
 where
     H::Store: Inbox + InboxAdmin,
 {

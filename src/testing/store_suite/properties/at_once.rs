@@ -82,8 +82,8 @@ pub async fn many_claims_at_once_by_one_token_are_one_attempt<H: StoreHarness>(h
     for round in 0..ROUNDS {
         let claim_request = case.claim_request(&format!("event {round}"));
         let claim_requests = vec![claim_request; TASKS];
-        for (_, answer) in claim_at_once(&case, claim_requests).await {
-            assert_eq!(answer, acquired(1, 1));
+        for (_, claimed) in claim_at_once(&case, claim_requests).await {
+            assert_eq!(claimed, acquired(1, 1));
         }
     }
 }
@@ -110,27 +110,27 @@ pub async fn a_completion_among_other_operations_at_once_is_never_undone<H: Stor
             })
         });
         for task in tasks.collect::<Vec<_>>() {
-            task.await.expect("the operation answers");
+            task.await.expect("the operation succeeds");
         }
         let record = case.get(&holder).await;
         assert!(is_done(record.as_ref(), Completion::Handled), "{record:?}");
     }
 }
 
-/// Claims by many tokens at once: one gets this answer, the others are in flight. The one's claim
-/// request.
+/// Claims by many tokens at once. One gets this result, the others are in flight. Returns the claim
+/// request of the one.
 async fn one_acquires<H: StoreHarness>(case: &Case<H>, like: &ClaimRequest, expected: Claimed) -> ClaimRequest {
     let claim_requests = (0..TASKS).map(|_| case.again(like)).collect();
     one_of(claim_at_once(case, claim_requests).await, expected)
 }
 
-fn one_of(answers: Vec<(ClaimRequest, Claimed)>, expected: Claimed) -> ClaimRequest {
+fn one_of(claims: Vec<(ClaimRequest, Claimed)>, expected: Claimed) -> ClaimRequest {
     let mut winners = Vec::new();
-    for (claim_request, answer) in answers {
-        match answer {
+    for (claim_request, claimed) in claims {
+        match claimed {
             Claimed::InFlight { .. } => {}
-            answer => {
-                assert_eq!(answer, expected);
+            claimed => {
+                assert_eq!(claimed, expected);
                 winners.push(claim_request);
             }
         }
@@ -148,18 +148,18 @@ async fn claim_at_once<H: StoreHarness>(
         let (case, together) = (case.clone(), Arc::clone(&together));
         tokio::spawn(async move {
             together.wait().await;
-            let answer = case.claim(&claim_request).await;
-            (claim_request, answer)
+            let claimed = case.claim(&claim_request).await;
+            (claim_request, claimed)
         })
     });
-    let mut answers = Vec::new();
+    let mut claims = Vec::new();
     for task in tasks.collect::<Vec<_>>() {
-        answers.push(task.await.expect("the claim answers"));
+        claims.push(task.await.expect("the claim succeeds"));
     }
-    answers
+    claims
 }
 
-pub async fn any_sequence_of_operations_answers_as_the_model_does<H: StoreHarness>(harness: Arc<H>) {
+pub async fn any_sequence_of_operations_agrees_with_the_model<H: StoreHarness>(harness: Arc<H>) {
     for seed in 0..50 {
         let steps = random_steps(seed, 60);
         if let Err(difference) = check(&*harness, &steps).await {

@@ -17,20 +17,20 @@ pub async fn the_first_claim_of_an_event_is_its_first_attempt<H: StoreHarness>(h
 pub async fn a_second_claim_is_told_how_long_the_lease_still_runs<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     let first = case.event(Situation::Claimed).await;
-    let answer = case.claim(&case.again(&first)).await;
-    assert!(is_in_flight(answer, LEASE), "{answer:?}");
+    let claimed = case.claim(&case.again(&first)).await;
+    assert!(is_in_flight(claimed, LEASE), "{claimed:?}");
 
     case.advance(Duration::from_secs(45)).await;
-    let answer = case.claim(&case.again(&first)).await;
-    assert!(is_in_flight(answer, Duration::from_secs(15)), "{answer:?}");
+    let claimed = case.claim(&case.again(&first)).await;
+    assert!(is_in_flight(claimed, Duration::from_secs(15)), "{claimed:?}");
 }
 
 pub async fn a_lease_holds_until_its_end<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     let first = case.event(Situation::Claimed).await;
     case.advance(LEASE - BEFORE).await;
-    let answer = case.claim(&case.again(&first)).await;
-    assert!(is_in_flight(answer, BEFORE), "{answer:?}");
+    let claimed = case.claim(&case.again(&first)).await;
+    assert!(is_in_flight(claimed, BEFORE), "{claimed:?}");
 }
 
 pub async fn at_the_end_of_a_lease_another_claims_as_the_next_attempt<H: StoreHarness>(harness: Arc<H>) {
@@ -38,8 +38,8 @@ pub async fn at_the_end_of_a_lease_another_claims_as_the_next_attempt<H: StoreHa
     let first = case.event(Situation::Claimed).await;
     case.advance(LEASE).await;
     assert_eq!(case.claim(&case.again(&first)).await, acquired(2, 2));
-    let answer = case.claim(&case.again(&first)).await;
-    assert!(is_in_flight(answer, LEASE), "{answer:?}");
+    let claimed = case.claim(&case.again(&first)).await;
+    assert!(is_in_flight(claimed, LEASE), "{claimed:?}");
 }
 
 pub async fn the_same_token_claims_again_without_a_new_attempt<H: StoreHarness>(harness: Arc<H>) {
@@ -49,24 +49,24 @@ pub async fn the_same_token_claims_again_without_a_new_attempt<H: StoreHarness>(
     assert_eq!(case.claim(&claim_request).await, acquired(1, 1));
     // and its lease starts anew
     case.advance(Duration::from_secs(40)).await;
-    let answer = case.claim(&case.again(&claim_request)).await;
-    assert!(is_in_flight(answer, Duration::from_secs(20)), "{answer:?}");
+    let claimed = case.claim(&case.again(&claim_request)).await;
+    assert!(is_in_flight(claimed, Duration::from_secs(20)), "{claimed:?}");
 }
 
 pub async fn the_same_token_claims_again_after_its_lease_if_nobody_took_it<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     let claim_request = case.event(Situation::LeaseOver).await;
     assert_eq!(case.claim(&claim_request).await, acquired(1, 1));
-    let answer = case.claim(&case.again(&claim_request)).await;
-    assert!(is_in_flight(answer, LEASE), "{answer:?}");
+    let claimed = case.claim(&case.again(&claim_request)).await;
+    assert!(is_in_flight(claimed, LEASE), "{claimed:?}");
 }
 
 pub async fn a_token_that_lost_its_claim_waits_like_any_other<H: StoreHarness>(harness: Arc<H>) {
     let case = Case::new(harness);
     let first = case.event(Situation::LeaseOver).await;
     case.acquire(&case.again(&first)).await;
-    let answer = case.claim(&first).await;
-    assert!(is_in_flight(answer, LEASE), "{answer:?}");
+    let claimed = case.claim(&first).await;
+    assert!(is_in_flight(claimed, LEASE), "{claimed:?}");
     case.advance(LEASE).await;
     assert_eq!(case.claim(&first).await, acquired(3, 3));
 }
@@ -117,8 +117,8 @@ pub async fn tokens_are_told_apart_by_every_byte<H: StoreHarness>(harness: Arc<H
         for byte in [0, 0x7f, 0xfe] {
             bytes[position] = byte;
             let other = claim_request.clone().with_token(Token::from_bytes(bytes));
-            let answer = case.claim(&other).await;
-            assert!(matches!(answer, Claimed::InFlight { .. }), "{answer:?} for {other:?}");
+            let claimed = case.claim(&other).await;
+            assert!(matches!(claimed, Claimed::InFlight { .. }), "{claimed:?} for {other:?}");
             assert_eq!(case.release(&other).await, Effect::NotHeld, "{other:?}");
         }
         bytes[position] = 0xff;
@@ -130,8 +130,8 @@ pub async fn a_claim_that_is_dropped_half_way_leaves_the_event_to_its_token<H: S
     let claim_request = case.claim_request("event");
     case.start_to_claim(&claim_request).await;
     assert_eq!(case.claim(&claim_request).await, acquired(1, 1));
-    let answer = case.claim(&case.again(&claim_request)).await;
-    assert!(is_in_flight(answer, LEASE), "{answer:?}");
+    let claimed = case.claim(&case.again(&claim_request)).await;
+    assert!(is_in_flight(claimed, LEASE), "{claimed:?}");
     assert_eq!(case.release(&claim_request).await, Effect::Applied);
     assert_eq!(case.claim(&case.again(&claim_request)).await, acquired(2, 2));
 }

@@ -24,8 +24,8 @@ pub async fn a_handled_event_is_done_from_any_state<H: StoreHarness>(harness: Ar
                 is_done(record.as_ref(), Completion::Handled),
                 "{situation:?}: {record:?}"
             );
-            let answer = case.claim(&case.again(&claim_request)).await;
-            assert_eq!(answer, Claimed::Done(Completion::Handled), "{situation:?}");
+            let claimed = case.claim(&case.again(&claim_request)).await;
+            assert_eq!(claimed, Claimed::Done(Completion::Handled), "{situation:?}");
             case.forget(&claim_request).await;
         }
     }
@@ -73,8 +73,8 @@ pub async fn only_the_holder_rejects<H: StoreHarness>(harness: Arc<H>) {
                 Effect::Applied,
                 "{situation:?}"
             );
-            let answer = case.claim(&stranger).await;
-            assert_eq!(answer, Claimed::Done(Completion::Rejected), "{situation:?}");
+            let claimed = case.claim(&stranger).await;
+            assert_eq!(claimed, Claimed::Done(Completion::Rejected), "{situation:?}");
         }
     }
 }

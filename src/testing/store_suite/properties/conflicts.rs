@@ -53,8 +53,8 @@ pub async fn other_facts_wait_while_a_lease_runs_and_change_nothing<H: StoreHarn
     case.advance(Duration::from_secs(45)).await;
     let before = case.get(&claim_request).await;
     for other in [other_facts(&case, &claim_request), same_token(&claim_request)] {
-        let answer = case.claim(&other).await;
-        assert!(is_in_flight(answer, Duration::from_secs(15)), "{answer:?}");
+        let claimed = case.claim(&other).await;
+        assert!(is_in_flight(claimed, Duration::from_secs(15)), "{claimed:?}");
         finishes_nothing(&case, &other).await;
     }
     assert_eq!(case.get(&claim_request).await, before);
@@ -79,13 +79,13 @@ pub async fn other_facts_take_over_what_has_handled_nothing<H: StoreHarness>(har
             assert_eq!(token, other.token, "{situation:?}");
             // From here on it is the other's alone.
             finishes_nothing(&case, &first).await;
-            let answer = case.claim(&case.again(&first)).await;
-            assert!(is_in_flight(answer, LEASE), "{situation:?}: {answer:?}");
+            let claimed = case.claim(&case.again(&first)).await;
+            assert!(is_in_flight(claimed, LEASE), "{situation:?}: {claimed:?}");
             assert_eq!(case.claim(&other).await, acquired(2, 2), "{situation:?}");
             assert_eq!(case.renew(&other).await, Effect::Applied, "{situation:?}");
             assert_eq!(case.complete(&other, Completion::Handled).await, Effect::Applied);
-            let answer = case.claim(&case.again(&first)).await;
-            assert_eq!(answer, Claimed::Conflict, "{situation:?}");
+            let claimed = case.claim(&case.again(&first)).await;
+            assert_eq!(claimed, Claimed::Conflict, "{situation:?}");
             assert_eq!(case.forget(&first).await, Effect::Applied);
         }
     }
@@ -140,8 +140,8 @@ pub async fn fingerprints_are_told_apart_by_every_byte<H: StoreHarness>(harness:
     }
     case.acquire(&claim_request).await;
     for other in &others {
-        let answer = case.claim(other).await;
-        assert!(matches!(answer, Claimed::InFlight { .. }), "{answer:?} for {other:?}");
+        let claimed = case.claim(other).await;
+        assert!(matches!(claimed, Claimed::InFlight { .. }), "{claimed:?} for {other:?}");
         assert_eq!(case.release(other).await, Effect::NotHeld, "{other:?}");
     }
     assert_eq!(

@@ -15,8 +15,8 @@ pub async fn renew_starts_the_lease_anew<H: StoreHarness>(harness: Arc<H>) {
         case.advance(LEASE - BEFORE).await;
         assert_eq!(case.renew(&claim_request).await, Effect::Applied);
     }
-    let answer = case.claim(&case.again(&claim_request)).await;
-    assert!(is_in_flight(answer, LEASE), "{answer:?}");
+    let claimed = case.claim(&case.again(&claim_request)).await;
+    assert!(is_in_flight(claimed, LEASE), "{claimed:?}");
     // and counts no attempt
     case.advance(LEASE).await;
     assert_eq!(case.claim(&case.again(&claim_request)).await, acquired(2, 2));
@@ -26,8 +26,8 @@ pub async fn renew_after_the_lease_holds_the_claim_if_nobody_took_it<H: StoreHar
     let case = Case::new(harness);
     let claim_request = case.event(Situation::LeaseOver).await;
     assert_eq!(case.renew(&claim_request).await, Effect::Applied);
-    let answer = case.claim(&case.again(&claim_request)).await;
-    assert!(is_in_flight(answer, LEASE), "{answer:?}");
+    let claimed = case.claim(&case.again(&claim_request)).await;
+    assert!(is_in_flight(claimed, LEASE), "{claimed:?}");
 }
 
 pub async fn renew_after_the_claim_was_lost_to_another_changes_nothing<H: StoreHarness>(harness: Arc<H>) {
@@ -79,6 +79,6 @@ pub async fn release_after_the_claim_was_lost_to_another_changes_nothing<H: Stor
     let before = case.get(&first).await;
     assert_eq!(case.release(&first).await, Effect::NotHeld);
     assert_eq!(case.get(&first).await, before);
-    let answer = case.claim(&case.again(&first)).await;
-    assert!(is_in_flight(answer, LEASE), "{answer:?}");
+    let claimed = case.claim(&case.again(&first)).await;
+    assert!(is_in_flight(claimed, LEASE), "{claimed:?}");
 }

@@ -153,10 +153,10 @@ async fn each_is_an_event_of_its_own<H: StoreHarness>(case: &Case<H>, claim_requ
         assert_eq!(case.claim(claim_request).await, acquired(1, 1), "{}", claim_request.key);
     }
     for claim_request in claim_requests {
-        let answer = case.claim(&case.again(claim_request)).await;
+        let claimed = case.claim(&case.again(claim_request)).await;
         assert!(
-            matches!(answer, Claimed::InFlight { .. }),
-            "{}: {answer:?}",
+            matches!(claimed, Claimed::InFlight { .. }),
+            "{}: {claimed:?}",
             claim_request.key
         );
         assert_eq!(
@@ -165,8 +165,8 @@ async fn each_is_an_event_of_its_own<H: StoreHarness>(case: &Case<H>, claim_requ
             "{}",
             claim_request.key
         );
-        let answer = case.claim(&case.again(claim_request)).await;
-        assert_eq!(answer, Claimed::Done(Completion::Handled), "{}", claim_request.key);
+        let claimed = case.claim(&case.again(claim_request)).await;
+        assert_eq!(claimed, Claimed::Done(Completion::Handled), "{}", claim_request.key);
     }
     for claim_request in claim_requests {
         assert_eq!(

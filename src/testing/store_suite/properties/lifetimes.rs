@@ -87,10 +87,10 @@ pub async fn durations_beyond_measure_are_as_good_as_for_ever<H: StoreHarness>(h
         assert_eq!(case.claim(&claim_request).await, acquired(1, 1), "{id}");
         assert_eq!(case.renew(&claim_request).await, Effect::Applied, "{id}");
         case.advance(decade).await;
-        let answer = case.claim(&case.again(&claim_request)).await;
+        let claimed = case.claim(&case.again(&claim_request)).await;
         assert!(
-            matches!(answer, Claimed::InFlight { remaining } if remaining > decade),
-            "{id}: {answer:?}"
+            matches!(claimed, Claimed::InFlight { remaining } if remaining > decade),
+            "{id}: {claimed:?}"
         );
         assert_eq!(case.release(&claim_request).await, Effect::Applied, "{id}");
         case.advance(decade).await;

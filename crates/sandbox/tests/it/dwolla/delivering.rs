@@ -30,7 +30,7 @@ async fn eight_retries_are_counted_from_the_event() {
             .iter()
             .all(|attempt| attempt.event_id == event && attempt.status == Some(500))
     );
-    // Neither body nor signature is made anew.
+    // Neither body nor signature is made again.
     let first = receiver.received()[0].clone();
     for other in receiver.received() {
         assert_eq!((other.body, other.headers), (first.body.clone(), first.headers.clone()));

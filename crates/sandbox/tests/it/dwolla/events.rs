@@ -193,10 +193,10 @@ async fn a_simulation_ends_what_is_pending() {
 
 #[tokio::test]
 async fn a_receiver_made_with_the_library_handles_each_event_once() {
-    let (sender, mut handled) = tokio::sync::mpsc::unbounded_channel();
+    let (tx, mut handled) = tokio::sync::mpsc::unbounded_channel();
     let topics = TopicRouter::new().on(Topic::CustomerCreated, move |event: dwolla::Event| {
-        let sender = sender.clone();
-        async move { sender.send(event.id().to_string()).map_err(std::io::Error::other) }
+        let tx = tx.clone();
+        async move { tx.send(event.id().to_string()).map_err(std::io::Error::other) }
     });
     let layer = WebhookLayer::new(Dwolla::new(SECRET).unwrap(), MemoryStore::new()).topics(topics);
     let (url, server) = receiver_of(axum::Router::new().route_service("/webhooks", layer)).await;

@@ -180,11 +180,11 @@ async fn after_three_days_deliveries_are_gone() {
 
 #[tokio::test]
 async fn a_receiver_made_with_the_library_takes_json_and_forms() {
-    let (sender, mut handled) = tokio::sync::mpsc::unbounded_channel();
+    let (tx, mut handled) = tokio::sync::mpsc::unbounded_channel();
     let topics = TopicRouter::new().on("issues.opened", move |event: github::Event| {
-        let sender = sender.clone();
+        let tx = tx.clone();
         let id = event.delivery_id().unwrap().into_unsigned().to_owned();
-        async move { sender.send(id).map_err(std::io::Error::other) }
+        async move { tx.send(id).map_err(std::io::Error::other) }
     });
     let layer = WebhookLayer::new(GitHub::new(SECRET).unwrap(), MemoryStore::new()).topics(topics);
     let (url, server) = receiver_of(axum::Router::new().route_service("/webhooks", layer)).await;
