@@ -105,7 +105,7 @@ async fn two_tenants_in_one_namespace_are_warned_of_since_one_can_swallow_the_ot
             at(second, 33),
         )]
     );
-    // What it warns of is so: B's event gets 200, and never handled.
+    // What it warns of is so: B's event gets 200 and is never handled.
     assert_eq!(deliver(a.topics(router.clone()), OURS, "1").await, StatusCode::OK);
     assert_eq!(deliver(b.topics(router), THEIRS, "1").await, StatusCode::OK);
     assert_eq!(ran.load(Ordering::SeqCst), 1);
