@@ -98,14 +98,14 @@ async fn two_tenants_in_one_namespace_are_warned_of_since_one_can_swallow_the_ot
         warnings(&capture),
         [format!(
             "two layers share the namespace `dwolla` of MemoryStore, and have no secret in common: the dwolla layer built at {} and the \
-             dwolla layer built at {}. An event that comes to one under an id that the other has handled is a duplicate: it is answered \
+             dwolla layer built at {}. An event that comes to one under an id that the other has handled is a duplicate: it gets \
              200, and no handler runs. Set a `namespace` of its own for each; if one secret replaces the other, give both secrets to one \
              layer",
             at(first, 32),
             at(second, 33),
         )]
     );
-    // What it warns of is so: B's event is answered 200, and never handled.
+    // What it warns of is so: B's event gets 200 and is never handled.
     assert_eq!(deliver(a.topics(router.clone()), OURS, "1").await, StatusCode::OK);
     assert_eq!(deliver(b.topics(router), THEIRS, "1").await, StatusCode::OK);
     assert_eq!(ran.load(Ordering::SeqCst), 1);

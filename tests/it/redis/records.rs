@@ -354,7 +354,7 @@ async fn what_is_not_a_record_of_this_crate_is_no_claim() {
         let expected = if id == "text" {
             "WRONGTYPE"
         } else {
-            "is the record another's?"
+            "is the record another program's?"
         };
         assert!(error.to_string().contains(expected), "{error}");
         let error = store.get(&claim_request.key).await.unwrap_err();
