@@ -1,7 +1,7 @@
 //! A transaction, and each operation in it: read the record, let the transition table decide, write
 //! what it says.
 
-use std::time::SystemTime;
+use std::{collections::HashSet, time::SystemTime};
 
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 use tower_webhook::{
@@ -12,7 +12,7 @@ use tower_webhook::{
 
 use super::{
     connection::{Statement, error},
-    rows::{self, Written, attempts, columns, get, json_of, of_millis, to_millis},
+    rows::{self, Written, attempts, columns, get, json_of, of_millis},
     statements::{Statements, of_key, statement},
 };
 use crate::row::{Columns, millis};
@@ -41,6 +41,28 @@ pub(super) struct Found {
     pub(super) record: Option<Record>,
 }
 
+impl Found {
+    fn of(row: &SqliteRow) -> Result<Self, StoreError> {
+        let (millis, row) = columns(row)?;
+        let record = row.clone().map(Columns::into_record).transpose()?;
+        Ok(Self {
+            now: of_millis(millis),
+            millis,
+            row,
+            record,
+        })
+    }
+
+    /// The columns of a record that takes this one's place.
+    fn written(&self, record: &Record) -> Written {
+        let before = self.row.as_ref().filter(|_| {
+            let expired = self.record.as_ref().is_none_or(|record| record.is_expired(self.now));
+            !expired
+        });
+        Written::of(record, before, self.millis)
+    }
+}
+
 impl Desk<'_> {
     pub(super) async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
         let result = statement.execute(&mut *self.connection).await;
@@ -57,14 +79,7 @@ impl Desk<'_> {
     pub(super) async fn find(&mut self, key: &Key) -> Result<Found, StoreError> {
         let read = of_key(&self.sql.read, key).bind(self.offset);
         let rows = self.rows(read).await?;
-        let (millis, row) = columns(rows.first().ok_or_else(super::nothing)?)?;
-        let record = row.clone().map(Columns::into_record).transpose()?;
-        Ok(Found {
-            now: of_millis(millis),
-            millis,
-            row,
-            record,
-        })
+        Found::of(rows.first().ok_or_else(super::nothing)?)
     }
 
     /// What the transition table makes of a record.
@@ -82,30 +97,18 @@ impl Desk<'_> {
     }
 
     async fn write(&mut self, key: &Key, record: &Record, found: &Found) -> Result<(), StoreError> {
+        self.make_room(key, record, found).await?;
+        let write = found.written(record).bound_to(of_key(&self.sql.write, key));
+        self.execute(write).await?;
+        Ok(())
+    }
+
+    async fn make_room(&mut self, key: &Key, record: &Record, found: &Found) -> Result<(), StoreError> {
         let was_stored = found.row.as_ref().is_some_and(|row| row.stored);
         if was_stored && record.schedule.is_none() {
             // It has expired, and another delivery of its event came, which is not stored.
             self.forget_delivery(key).await?;
         }
-        let before = found.row.as_ref().filter(|_| {
-            let expired = found.record.as_ref().is_none_or(|record| record.is_expired(found.now));
-            !expired
-        });
-        let written = Written::of(record, before, found.millis);
-        let schedule = record.schedule;
-        let write = of_key(&self.sql.write, key)
-            .bind(written.state)
-            .bind(record.fingerprint.to_bytes().to_vec())
-            .bind(written.token)
-            .bind(written.generation)
-            .bind(written.attempts)
-            .bind(written.changed_at)
-            .bind(written.lease_until)
-            .bind(to_millis(record.expires))
-            .bind(schedule.is_some())
-            .bind(schedule.and_then(|schedule| schedule.due_at).map(to_millis))
-            .bind(schedule.map_or(0, |schedule| i64::from(schedule.crashes)));
-        self.execute(write).await?;
         Ok(())
     }
 
@@ -143,15 +146,16 @@ impl Desk<'_> {
             let attempts = of_key(&self.sql.forget_attempts, key);
             self.execute(attempts).await?;
         }
-        self.write(key, &record, &found).await?;
         let delivery = &deposit.delivery;
-        let body = of_key(&self.sql.store_body, key)
+        let store = found
+            .written(&record)
+            .bound_to(of_key(&self.sql.deposit, key))
             .bind(found.millis)
             .bind(delivery.topic.as_str())
             .bind(delivery.secret_index.and_then(|index| i64::try_from(index).ok()))
             .bind(delivery.headers_text())
             .bind(&delivery.body[..]);
-        self.execute(body).await?;
+        self.execute(store).await?;
         self.wakes = true;
         Ok(change.response)
     }
@@ -194,24 +198,61 @@ impl Desk<'_> {
         Ok(read)
     }
 
-    pub(super) async fn settle(&mut self, settlement: &Settlement) -> Result<Effect, StoreError> {
-        let request = &settlement.claim_request;
-        let found = self.find(&request.key).await?;
-        let (current, now) = (found.record.as_ref(), found.now);
-        let change = match settlement.end {
-            End::Complete(completion) => record::complete(current, request, completion, now),
-            End::PutBack { after, is_counted } => record::put_back(current, request, after, is_counted, now),
-            // `Bury`, and what this version does not know, which waits for an operator.
-            _ => record::bury(current, request, now),
-        };
-        if let Some(record) = change.write {
-            self.write(&request.key, &record, &found).await?;
-            self.wakes |= matches!(settlement.end, End::PutBack { .. });
-            if let Some(attempt) = &settlement.attempt {
-                self.note(&request.key, attempt, found.millis).await?;
-            }
+    /// How runs ended: one statement reads the records of a namespace, and one writes them.
+    pub(super) async fn settle(&mut self, settlements: &[Settlement]) -> Result<Vec<Effect>, StoreError> {
+        let mut effects = Vec::with_capacity(settlements.len());
+        let mut rest = settlements;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(apart(rest));
+            self.settle_apart(now, &mut effects).await?;
+            rest = later;
         }
-        Ok(change.response)
+        Ok(effects)
+    }
+
+    /// Settlements of different events of one namespace.
+    async fn settle_apart(&mut self, settlements: &[Settlement], effects: &mut Vec<Effect>) -> Result<(), StoreError> {
+        let Some(first) = settlements.first() else {
+            return Ok(());
+        };
+        let namespace = first.claim_request.key.namespace();
+        let ids: Vec<&str> = settlements
+            .iter()
+            .map(|settlement| settlement.claim_request.key.id().as_str())
+            .collect();
+        let ids = json_of(&ids);
+        let read = statement(&self.sql.read_many)
+            .bind(namespace)
+            .bind(ids)
+            .bind(self.offset);
+        let rows = self.rows(read).await?;
+        let mut written = Vec::with_capacity(settlements.len());
+        for (place, settlement) in settlements.iter().enumerate() {
+            let row = rows.get(place).ok_or_else(super::nothing)?;
+            let (found, request) = (Found::of(row)?, &settlement.claim_request);
+            let (current, now) = (found.record.as_ref(), found.now);
+            let change = match settlement.end {
+                End::Complete(completion) => record::complete(current, request, completion, now),
+                End::PutBack { after, is_counted } => record::put_back(current, request, after, is_counted, now),
+                // `Bury`, and what this version does not know, which waits for an operator.
+                _ => record::bury(current, request, now),
+            };
+            if let Some(record) = change.write {
+                self.make_room(&request.key, &record, &found).await?;
+                written.push(found.written(&record).json(request.key.id()));
+                self.wakes |= matches!(settlement.end, End::PutBack { .. });
+                if let Some(attempt) = &settlement.attempt {
+                    self.note(&request.key, attempt, found.millis).await?;
+                }
+            }
+            effects.push(change.response);
+        }
+        if !written.is_empty() {
+            let records = format!("[{}]", written.join(","));
+            let write = statement(&self.sql.write_many).bind(namespace).bind(records);
+            self.execute(write).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn bury(&mut self, key: &Key, reason: &str) -> Result<Effect, StoreError> {
@@ -237,6 +278,15 @@ impl Desk<'_> {
         self.execute(note).await?;
         Ok(())
     }
+}
+
+/// How many of the first settlements are of one namespace, and each of another event.
+fn apart(settlements: &[Settlement]) -> usize {
+    let mut seen = HashSet::new();
+    let keys = settlements.iter().map(|settlement| &settlement.claim_request.key);
+    let namespace = keys.clone().next().map(Key::namespace);
+    keys.take_while(|key| namespace == Some(key.namespace()) && seen.insert(key.id()))
+        .count()
 }
 
 fn taken(request: &TakeRequest, row: &SqliteRow) -> Result<Taken, StoreError> {

@@ -93,11 +93,7 @@ impl Write for Vec<Settlement> {
     type Answer = Vec<Effect>;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Vec<Effect>, StoreError> {
-        let mut effects = Self::Answer::with_capacity(self.len());
-        for settlement in self {
-            effects.push(desk.settle(settlement).await?);
-        }
-        Ok(effects)
+        desk.settle(self).await
     }
 }
 

@@ -9,7 +9,7 @@ use tower_webhook::{
     store::{Completion, Key, Record, Stage, State, StoreError},
 };
 
-use super::connection::error;
+use super::connection::{Statement, error};
 use crate::row::{Columns, time};
 
 pub(super) fn micros(millis: i64) -> i64 {
@@ -112,15 +112,16 @@ pub(super) fn states(stage: Stage) -> &'static str {
 
 /// Ids as a JSON array.
 pub(super) fn json_of(ids: &[&str]) -> String {
+    format!("[{}]", ids.iter().map(|id| quoted(id)).collect::<Vec<_>>().join(","))
+}
+
+fn quoted(id: &str) -> String {
     let escaped = |letter: char| match letter {
         '"' | '\\' => format!("\\{letter}"),
         '\0'..='\x1f' => format!("\\u{:04x}", u32::from(letter)),
         _ => letter.to_string(),
     };
-    let quoted = ids
-        .iter()
-        .map(|id| format!("\"{}\"", id.chars().map(escaped).collect::<String>()));
-    format!("[{}]", quoted.collect::<Vec<_>>().join(","))
+    format!("\"{}\"", id.chars().map(escaped).collect::<String>())
 }
 
 /// A record as the columns of `write.sql`, from the state on.
@@ -131,6 +132,11 @@ pub(super) struct Written {
     pub(super) attempts: i64,
     pub(super) changed_at: i64,
     pub(super) lease_until: Option<i64>,
+    fingerprint: Vec<u8>,
+    expires_at: i64,
+    stored: bool,
+    due_at: Option<i64>,
+    crashes: i64,
 }
 
 impl Written {
@@ -146,7 +152,13 @@ impl Written {
             } => (i64::try_from(generation).unwrap_or(i64::MAX), i64::from(attempts)),
             _ => before.map_or((0, 0), |before| (before.generation, before.attempts)),
         };
+        let schedule = record.schedule;
         let mut written = Self {
+            fingerprint: record.fingerprint.to_bytes().to_vec(),
+            expires_at: to_millis(record.expires),
+            stored: schedule.is_some(),
+            due_at: schedule.and_then(|schedule| schedule.due_at).map(to_millis),
+            crashes: schedule.map_or(0, |schedule| i64::from(schedule.crashes)),
             state: "free",
             token: None,
             generation,
@@ -175,6 +187,51 @@ impl Written {
         }
         written
     }
+
+    /// As the parameters of `write.sql`, after the key.
+    pub(super) fn bound_to(self, statement: Statement<'_>) -> Statement<'_> {
+        statement
+            .bind(self.state)
+            .bind(self.fingerprint)
+            .bind(self.token)
+            .bind(self.generation)
+            .bind(self.attempts)
+            .bind(self.changed_at)
+            .bind(self.lease_until)
+            .bind(self.expires_at)
+            .bind(self.stored)
+            .bind(self.due_at)
+            .bind(self.crashes)
+    }
+
+    /// As an array of `write_many.sql`.
+    pub(super) fn json(&self, id: &EventId) -> String {
+        let number = |number: Option<i64>| number.map_or_else(|| "null".to_owned(), |number| number.to_string());
+        let token = self
+            .token
+            .as_ref()
+            .map_or_else(|| "null".to_owned(), |token| hexadecimal(token));
+        format!(
+            "[{},\"{}\",{},{token},{},{},{},{},{},{},{},{}]",
+            quoted(id.as_str()),
+            self.state,
+            hexadecimal(&self.fingerprint),
+            self.generation,
+            self.attempts,
+            self.changed_at,
+            number(self.lease_until),
+            self.expires_at,
+            u8::from(self.stored),
+            number(self.due_at),
+            self.crashes,
+        )
+    }
+}
+
+/// Bytes as a JSON string of hexadecimal digits.
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digits}\"")
 }
 
 #[cfg(test)]

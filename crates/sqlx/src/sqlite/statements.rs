@@ -8,17 +8,22 @@ use tower_webhook::store::Key;
 use super::connection::Statement;
 use crate::row::Table;
 
+const DEPOSIT: &str = concat!(include_str!("write.sql"), ";\n", include_str!("store_body.sql"));
+
 macro_rules! statements {
     ($($name:ident)*) => {
         /// The statements, for the table that was chosen.
         pub(super) struct Statements {
             $(pub(super) $name: Arc<str>,)*
+            /// Two statements, which cost one trip to the connection's thread.
+            pub(super) deposit: Arc<str>,
         }
 
         impl Statements {
             pub(super) fn of(table: &Table) -> Self {
                 Self {
                     $($name: table.in_statement(include_str!(concat!(stringify!($name), ".sql"))).into(),)*
+                    deposit: table.in_statement(DEPOSIT).into(),
                 }
             }
         }
@@ -26,8 +31,8 @@ macro_rules! statements {
 }
 
 statements!(
-    read write complete_in forget forget_body forget_attempts
-    store_body note_attempt due_fresh due_suspects due_one hold
+    read read_many write write_many complete_in forget forget_body forget_attempts
+    note_attempt due_fresh due_suspects due_one hold
     count backlog expired_claims list letter history expired kept drop_body
 );
 
