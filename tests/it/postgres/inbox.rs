@@ -171,6 +171,26 @@ async fn what_lies_below_the_floor_is_found_within_ten_seconds() {
     assert_eq!(ids(&take(&store, 10).await), ["very late"]);
 }
 
+#[tokio::test]
+async fn a_take_that_finds_nothing_raises_the_floor_for_ten_seconds() {
+    let Some(server) = Server::shared() else { return };
+    let table = new_table();
+    let store = store_in(server, &table).await;
+    let mut connection = server.connection().await;
+    assert!(take(&store, 10).await.is_empty());
+    for (id, age) in [("late", "2 s"), ("very late", "60 s")] {
+        store.deposit(&deposit(id)).await.unwrap();
+        let age = format!("UPDATE webhook_events SET due_at = due_at - interval '{age}' WHERE id = '{id}'");
+        run(&mut connection, &table, &age).await;
+    }
+    assert_eq!(ids(&take(&store, 10).await), ["late"]);
+    assert!(take(&store, 10).await.is_empty());
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(10)).await;
+    tokio::time::resume();
+    assert_eq!(ids(&take(&store, 10).await), ["very late"]);
+}
+
 // --- deposits in a transaction
 
 #[tokio::test]

@@ -15,6 +15,9 @@ const HOLDS: Duration = Duration::from_secs(10);
 /// statement began, and it is seen when it is committed. Those that are on their way at the same
 /// time end in any order.
 const LATE: i64 = 1_000_000;
+/// The same below the time of a take that found nothing: a deposit in a transaction of the
+/// application's may be committed a while after its statement.
+const LATE_IDLE: i64 = 5 * LATE;
 
 /// While any transaction is open in the database, vacuum leaves the index entries of what was done,
 /// and each take would walk them: after 100,000 events 15.8 ms instead of 2.2. Below the due times
@@ -48,9 +51,18 @@ impl Floors {
     /// Raises the floor to below the lowest due time that a take found. One that began under a
     /// floor that is gone changes nothing: it did not look at everything since.
     pub(super) fn raise(&self, namespace: &Arc<str>, begun: Floor, lowest: i64) {
+        self.raise_to(namespace, begun, lowest.saturating_sub(LATE));
+    }
+
+    /// The same for a take that found nothing at this time, in microseconds since 1970.
+    pub(super) fn raise_idle(&self, namespace: &Arc<str>, begun: Floor, now: i64) {
+        self.raise_to(namespace, begun, now.saturating_sub(LATE_IDLE));
+    }
+
+    fn raise_to(&self, namespace: &Arc<str>, begun: Floor, due_at: i64) {
         let mut floors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(floor) = floors.get_mut(namespace).filter(|floor| floor.since == begun.since) {
-            floor.due_at = floor.due_at.max(lowest.saturating_sub(LATE));
+            floor.due_at = floor.due_at.max(due_at);
         }
     }
 }
@@ -73,6 +85,8 @@ mod tests {
         floors.raise(&namespace, second, 30 * LATE);
         floors.raise(&namespace, second, 25 * LATE);
         assert_eq!(floors.of(&namespace, later).due_at, 29 * LATE);
+        floors.raise_idle(&namespace, second, 40 * LATE);
+        assert_eq!(floors.of(&namespace, later).due_at, 35 * LATE);
         assert_eq!(floors.of(&Arc::from("another"), later).due_at, 0);
         assert_eq!(floors.of(&namespace, start + HOLDS).due_at, 0);
         // begun before

@@ -106,7 +106,19 @@ impl Inbox for PostgresStore {
         let floor = shared.floors.of(&request.namespace, Instant::now());
         let rows = shared.pool.rows(|| self.take_statement(request, floor.due_at)).await?;
         // What cannot be read is claimed, too, and takes no other with it.
-        let (read, failed): (Vec<_>, Vec<_>) = rows.iter().map(|row| taken(row, request)).partition(Result::is_ok);
+        let mut nothing_at = None;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id: Option<&str> = row.try_get("id").map_err(|failed| error(&failed))?;
+            match id {
+                Some(_) => found.push(row),
+                None => nothing_at = Some(row.try_get("now").map_err(|failed| error(&failed))?),
+            }
+        }
+        let (read, failed): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .map(|row| taken(row, request))
+            .partition(Result::is_ok);
         let due: Vec<_> = read.into_iter().flatten().collect();
         if let Some(failed) = failed.into_iter().find_map(Result::err).filter(|_| due.is_empty()) {
             return Err(failed);
@@ -114,6 +126,9 @@ impl Inbox for PostgresStore {
         let is_of_all = request.id.is_none() && !request.suspects;
         if let Some((_, lowest)) = due.first().filter(|_| is_of_all) {
             shared.floors.raise(&request.namespace, floor, *lowest);
+        }
+        if let Some(now) = nothing_at.filter(|_| is_of_all) {
+            shared.floors.raise_idle(&request.namespace, floor, now);
         }
         Ok(due.into_iter().map(|(taken, _)| taken).collect())
     }

@@ -15,10 +15,12 @@ taken AS (
     RETURNING event.namespace, event.id, event.fingerprint, event.generation, event.attempts, event.crashes,
               due.due_at AS was_due
 )
-SELECT id, fingerprint, generation, attempts, crashes,
+-- Where nothing was due, one row, with the time alone.
+SELECT (extract(epoch FROM now) * 1000000)::bigint         AS now,
+       id, fingerprint, generation, attempts, crashes,
        (extract(epoch FROM was_due) * 1000000)::bigint     AS was_due,
        (extract(epoch FROM received_at) * 1000000)::bigint AS received_at,
        topic, secret_index, headers, body
-FROM taken
-JOIN webhook_bodies USING (namespace, id)
+FROM clock
+LEFT JOIN (taken JOIN webhook_bodies USING (namespace, id)) ON true
 ORDER BY was_due, id
