@@ -65,15 +65,15 @@ pub fn signature(body: &[u8]) -> HeaderMap {
 
 /// What the layer claims the `n`th event with.
 pub fn claim_request(n: u64) -> ClaimRequest {
+    claim_request_of(Key::new("dwolla", EventId::new(&id(n)).unwrap()))
+}
+
+pub fn claim_request_of(key: Key) -> ClaimRequest {
     const DAY: Duration = Duration::from_secs(24 * 3600);
-    ClaimRequest::new(
-        Key::new("dwolla", EventId::new(&id(n)).unwrap()),
-        Token::random(),
-        Fingerprint::of(["customer_created"]),
-    )
-    .with_lease(Duration::from_secs(60))
-    .with_retention(35 * DAY)
-    .with_retry_window(3 * DAY)
+    ClaimRequest::new(key, Token::random(), Fingerprint::of(["customer_created"]))
+        .with_lease(Duration::from_secs(60))
+        .with_retention(35 * DAY)
+        .with_retry_window(3 * DAY)
 }
 
 /// The result of a future that never waits, as the memory store's.

@@ -1,17 +1,18 @@
 //! What the figures depend on.
 
 use std::{
-    env, fs,
+    fs,
     io::{Seek as _, SeekFrom, Write as _},
     process::Command,
     thread,
     time::Instant,
 };
 
-use crate::{common::quantile, server};
+use crate::common::quantile;
 
-pub fn facts() -> String {
-    let folder = env::temp_dir();
+/// With what the servers say of their versions.
+pub fn facts(versions: &[String]) -> String {
+    let folder = crate::place();
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = processors
@@ -22,25 +23,20 @@ pub fn facts() -> String {
     let [append, overwrite] = [true, false].map(flush);
     format!(
         "{cores} cores of {model}, Linux {}; files on {}, where 4 KiB appended and flushed (fdatasync) take {append:.0} µs and overwritten \
-         {overwrite:.0} µs; {}; {}",
+         {overwrite:.0} µs; {}",
         output("uname", &["-r"]),
         output("df", &["--output=fstype", &path])
             .lines()
             .last()
             .unwrap_or_default(),
-        output("redis-server", &["--version"])
-            .split_whitespace()
-            .take(3)
-            .collect::<Vec<_>>()
-            .join(" "),
-        output(&server::postgres_program("postgres"), &["--version"]),
+        versions.join("; "),
     )
 }
 
 /// Microseconds for one block to reach the disk: the median.
 fn flush(append: bool) -> f64 {
     const TIMES: usize = 200;
-    let path = env::temp_dir().join(format!("tower-webhook-stores-flush-{}", std::process::id()));
+    let path = crate::place().join(format!("tower-webhook-stores-flush-{}", std::process::id()));
     let mut file = fs::File::create(&path).expect("a file");
     if !append {
         file.write_all(&vec![1; 4096 * TIMES]).expect("room");

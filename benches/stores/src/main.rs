@@ -18,7 +18,7 @@ mod redis;
 mod server;
 mod sqlite;
 
-use std::env;
+use std::{env, path::PathBuf};
 
 use self::measure::Report;
 
@@ -28,7 +28,11 @@ fn main() {
     let rounds = arguments
         .get(1)
         .map_or(11, |rounds| rounds.parse().expect("a number of rounds"));
-    println!("{}\n", machine::facts());
+    let versions = [
+        machine::output("redis-server", &["--version"]),
+        machine::output(&server::postgres_program("postgres"), &["--version"]),
+    ];
+    println!("{}\n", machine::facts(&versions));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -46,4 +50,9 @@ fn main() {
         reports.push(sqlite::measure(&runtime, rounds));
     }
     Report::print(&reports, rounds);
+}
+
+/// Where files are.
+fn place() -> PathBuf {
+    env::temp_dir()
 }

@@ -21,9 +21,9 @@ pub struct Server {
     watcher: Child,
 }
 
-/// A folder among the temporary files.
+/// A folder in the place for files.
 pub fn folder(name: &str) -> PathBuf {
-    let folder = env::temp_dir().join(format!("tower-webhook-stores-{name}-{}", std::process::id()));
+    let folder = crate::place().join(format!("tower-webhook-stores-{name}-{}", std::process::id()));
     fs::create_dir(&folder).expect("a folder");
     folder
 }

@@ -21,7 +21,7 @@ const LENGTH: Length = Length {
     in_flight: 1_920,
     alone: 300,
 };
-const CLAIM: &str = include_str!("../../../crates/sqlx/src/sqlite/claim.sql");
+const CLAIM: &str = include_str!("claim.sql");
 
 pub fn measure(runtime: &Runtime, rounds: usize) -> Report {
     let folder = folder("sqlite");
