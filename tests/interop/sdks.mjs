@@ -39,7 +39,9 @@ async function serve(listener) {
   return `http://127.0.0.1:${server.address().port}/`;
 }
 
-/** The server that `start` makes for a secret, as a function that says whether it accepts a request. */
+/**
+ * The server that `start` makes for a secret, as a function that says whether it accepts a request.
+ */
 function overHttp(start) {
   const started = new Map();
   return async ({ body, headers, secret }) => {
@@ -262,7 +264,10 @@ async function receiver(provider, secret) {
     const after = await handled();
     return { status: response.status, text, runs: after.length - before, last: after.at(-1) };
   };
-  /** What is wrong, if anything is, about a request that must run the handler: with these bytes, once for two copies. */
+  /**
+   * What is wrong, if anything is, about a request that must run the handler: with these bytes,
+   * once for two copies.
+   */
   const mustRun = async (body, headers, topic, payload) => {
     const first = await post(body, headers);
     if (first.status !== 200 || first.runs !== 1) return `${first.status} ${first.text}, ${first.runs} runs; expected 200, 1 run`;
@@ -281,7 +286,10 @@ async function receiver(provider, secret) {
   return { url, post, mustRun, mustNotRun };
 }
 
-/** The value with a changed first letter of the tag: its last one may stand for fewer bits than it has. */
+/**
+ * The value with a changed first letter of the tag: its last one may stand for fewer bits than it
+ * has.
+ */
 const otherTag = (value) => value.replace(/([0-9a-f]{64}|[A-Za-z0-9+/]{43}=)$/, (tag) => (tag[0] === "1" ? "2" : "1") + tag.slice(1));
 const otherTime = (headers, { header, digits }) => ({
   ...headers,

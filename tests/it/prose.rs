@@ -58,7 +58,8 @@ fn is_wide(line: &str) -> bool {
 /// The lines of comments that are too wide: those that are nothing else, and those behind code.
 fn wide_comments<'t>(text: &'t str, mark: &str) -> Vec<(usize, &'t str)> {
     let behind = format!(" {mark} ");
-    let is_comment = |line: &str| line.trim_start().starts_with(mark) || line.contains(&behind);
+    let begins = |line: &str, mark: &str| line.trim_start().starts_with(mark);
+    let is_comment = |line: &str| begins(line, mark) || begins(line, "/*") || line.contains(&behind);
     text.lines()
         .enumerate()
         .filter(|(_, line)| is_wide(line) && is_comment(line))
