@@ -39,7 +39,8 @@ pub struct Refusal {
     inner_status: Option<u16>,
 }
 
-/// What a delivery was refused for. Each kind has one status.
+/// What a delivery was refused for. Each kind has one status, where a request waits for it. In a
+/// worker's log and in the history of attempts it says why a run failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RefusalKind {
@@ -55,23 +56,24 @@ pub enum RefusalKind {
     BrokenBody,
     /// 503: too many requests in flight, or too many unauthenticated bytes.
     Overloaded,
-    /// 503: the layer is draining.
+    /// 503: the layer is draining. A worker that drains puts the delivery back.
     Draining,
     /// 401: the signature is missing, malformed, doubled or wrong.
     Signature,
-    /// 400: authentic, but not an event of this provider.
+    /// 400: authentic, but not an event of this provider. In a worker: what is stored cannot be
+    /// read.
     NotAnEvent,
     /// 400: the event is older than the oldest accepted.
     TooOld,
     /// 500: the id belongs to another event.
     Conflict,
-    /// 503: another process runs this event.
+    /// 503: another process runs this event, before its response.
     InFlight,
     /// 503: too many deliveries already wait for this event.
     Waiting,
     /// 503: the response was due while the handler still ran. It runs on.
     StillRunning,
-    /// 503: the store did not respond, or has no room.
+    /// 503: the store did not respond, or has no room; or `redact` panicked.
     Store,
     /// 503: too many stored deliveries wait for a worker.
     Backlog,
@@ -187,8 +189,8 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Why a layer cannot be built: two settings contradict each other. The text names both, and what
-/// to change.
+/// Why a layer or a worker cannot be built: two settings contradict each other, or one can never
+/// work. The text names both, and what to change.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {

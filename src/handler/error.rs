@@ -2,8 +2,9 @@ use std::{error::Error, fmt, time::Duration};
 
 /// How a handler failed, and what should become of the event.
 ///
-/// Any error turns into one that means *retry*: the event is released, the provider gets 500 and
-/// sends the event again. The error is logged, never sent to the provider.
+/// Any error turns into one that means *retry*: the provider gets 500 and sends the event again, or
+/// a [worker](crate::inbox::Worker) runs it again as its [`Retries`](crate::inbox::Retries) say.
+/// The error is logged, never sent to the provider.
 ///
 /// # An error type of your own
 /// An error type that implements `Error` cannot have a `From` of its own for `HandlerError`,

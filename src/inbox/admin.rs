@@ -18,7 +18,7 @@ pub trait InboxAdmin: Inbox + StoreAdmin {
     /// The stored deliveries that a filter lets through, the oldest first, a page at a time.
     ///
     /// # Errors
-    /// The store did not answer.
+    /// The store did not respond.
     fn list(
         &self,
         filter: &Filter,
@@ -30,14 +30,14 @@ pub trait InboxAdmin: Inbox + StoreAdmin {
     /// it is stored.
     ///
     /// # Errors
-    /// The store did not answer.
+    /// The store did not respond.
     fn letter(&self, key: &Key) -> impl Future<Output = Result<Option<Letter>, StoreError>> + Send;
 
     /// Makes a delivery due now, with its attempts counted from 0: one that is dead, finished or
     /// waits for its next attempt.
     ///
     /// # Errors
-    /// The store did not answer.
+    /// The store did not respond.
     fn replay(&self, key: &Key) -> impl Future<Output = Result<Replayed, StoreError>> + Send;
 
     /// Makes all deliveries that a filter lets through due again, their due times spread evenly
@@ -48,14 +48,14 @@ pub trait InboxAdmin: Inbox + StoreAdmin {
     /// a second time. Name [`Stage::Dead`] to replay what was given up.
     ///
     /// # Errors
-    /// The store did not answer.
+    /// The store did not respond.
     fn replay_all(&self, filter: &Filter, over: Duration) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Gives a delivery up, whoever holds it: `Applied` if it was unfinished. The reason is the
     /// last line of its history. A run under way may still finish it.
     ///
     /// # Errors
-    /// The store did not answer.
+    /// The store did not respond.
     fn bury(&self, key: &Key, reason: &str) -> impl Future<Output = Result<Effect, StoreError>> + Send;
 }
 

@@ -102,29 +102,29 @@ use crate::store::{Deposited, Effect, IdempotencyStore, StoreError};
 pub trait Inbox: IdempotencyStore {
     /// Stores a delivery, unless its event is known.
     ///
-    /// Idempotent: if the answer was lost, the provider's next attempt is a duplicate.
+    /// Idempotent: if the response was lost, the provider's next attempt is a duplicate.
     ///
     /// # Errors
-    /// The store did not answer or has no room. Whether the delivery is stored is not known.
+    /// The store did not respond or has no room. Whether the delivery is stored is not known.
     fn deposit(&self, deposit: &Deposit) -> impl Future<Output = Result<Deposited, StoreError>> + Send;
 
     /// Claims deliveries that are due, the longest due first.
     ///
     /// # Errors
-    /// The store did not answer. What it may have claimed is due again when its lease ends.
+    /// The store did not respond. What it may have claimed is due again when its lease ends.
     fn take(&self, request: &TakeRequest) -> impl Future<Output = Result<Vec<Taken>, StoreError>> + Send;
 
     /// Tells the store how runs ended, in one transaction. The effects come in the order of the
     /// settlements.
     ///
     /// # Errors
-    /// The store did not answer. Each settlement may be sent again.
+    /// The store did not respond. Each settlement may be sent again.
     fn settle(&self, settlements: &[Settlement]) -> impl Future<Output = Result<Vec<Effect>, StoreError>> + Send;
 
     /// How much waits, counted up to a number, since to count a million takes a while.
     ///
     /// # Errors
-    /// The store did not answer.
+    /// The store did not respond.
     fn backlog(&self, namespace: &str, up_to: u64) -> impl Future<Output = Result<Backlog, StoreError>> + Send;
 
     /// Completes when a delivery may have become due since the call, as far as the store notices:

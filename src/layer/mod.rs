@@ -1,5 +1,6 @@
 //! The layer: [`WebhookLayer`] makes a [`WebhookService`] out of a provider, a store, and your
-//! handlers.
+//! handlers, which run before the response. Over a store that is an [inbox](crate::inbox), the
+//! service can store deliveries instead, and a [`Worker`](crate::inbox::Worker) runs the handlers.
 //!
 //! # Deciding
 //! For each request, in this order; the first step that fails decides the response:
@@ -21,6 +22,10 @@
 //! 6. Is the response due and the handler still at work? 503 with `Retry-After`; the handler goes
 //!    on, and the provider's retry finds it done.
 //!
+//! An endpoint that stores ([`inbox`](WebhookLayer::inbox)) replaces steps 4 to 6 by one operation
+//! of the store, and runs no handler; a topic is ignored only where [`only`](WebhookService::only)
+//! says so. [Its responses](crate::inbox#what-the-provider-gets).
+//!
 //! Every response carries the [`Outcome`](crate::process::Outcome) in its extensions. A response
 //! that is no success carries an RFC 9457 `application/problem+json` body, and a
 //! [`Refusal`](crate::Refusal) in its extensions.
@@ -35,25 +40,28 @@
 //! carries all that is known, so that at `RUST_LOG=warn` one line says why a request was refused:
 //!
 //! - `provider`, `namespace`: whose event.
-//! - `source`: how it came: a [`Source`](crate::event::Source), `delivered` for a request.
+//! - `source`: how it came: a [`Source`](crate::event::Source), `delivered` for a request, `stored`
+//!   for a run of a worker.
 //! - `id`, `topic`: which event, as soon as the request is authentic and was read; escaped, cut at
 //!   80 characters.
 //! - `attempt`: which run of the event, where a handler ran.
-//! - `outcome`: `handled`, `duplicate`, `unhandled`, `handshake`, `rejected`, or a
-//!   [`RefusalKind`](crate::RefusalKind::as_str).
+//! - `outcome`: `handled`, `stored`, `duplicate`, `unhandled`, `handshake`, `rejected`, `dead` (a
+//!   worker gave it up), or a [`RefusalKind`](crate::RefusalKind::as_str).
 //! - `reason`: why, in a sentence: what the handler's error or panic said, what the store's driver
 //!   said.
 //! - `signature`: of a 401: `missing`, `repeated`, `empty`, `malformed`, `sha1`, `mismatch` or
 //!   `timestamp`.
-//! - `status`: what the provider gets; absent if it has hung up.
+//! - `status`: what the provider gets; absent if it has hung up, or where no request brought the
+//!   event.
 //! - `duration_ms`: from the request's arrival to this event.
 //! - `method`, `path`, `content_type`, `content_length`, `body_length`: of a request that became no
 //!   event: its head, and the bytes of its body that were read. The path is without its query; all
 //!   are escaped and cut.
 //!
-//! It is an INFO for `handled`, `duplicate`, `handshake` and `unhandled`; a WARN for `rejected` and
-//! whatever a provider or a stranger did wrong; an ERROR for what an operator should see to:
-//! `conflict`, `store`, `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-response`.
+//! It is an INFO for `handled`, `stored`, `duplicate`, `handshake` and `unhandled`; a WARN for
+//! `rejected`, for a duplicate that is dead or has other facts, and for whatever a provider or a
+//! stranger did wrong; an ERROR for what an operator should see to: `conflict`, `store`, `backlog`,
+//! `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-response`, `dead`.
 //! A delivery whose response is sent before its handler ends has a WARN `still-running` besides.
 //!
 //! What the handler logs is in the span `webhook` (INFO), which has the first of these fields, too.

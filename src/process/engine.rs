@@ -1,8 +1,13 @@
 //! Where work is taken in: one task for each event, and everybody who waits for it.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{
     Handle, LATER, Outcome, Settings, Work,
@@ -114,6 +119,21 @@ impl<S: IdempotencyStore> Engine<S> {
         operation: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         store_operation(self, name, operation).await
+    }
+
+    /// The future's output; `None` when a drain has run out of time. It leaves one store operation
+    /// more: the store may just have come back.
+    pub(crate) async fn until_given_up<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let given_up = async {
+            self.cancelled().await;
+            sleep(self.settings.store_timeout).await;
+        };
+        let (mut future, mut given_up) = (pin!(future), pin!(given_up));
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => given_up.as_mut().poll(cx).map(|()| None),
+        })
+        .await
     }
 
     /// Takes work in, and runs it in a task of its own unless a copy of the event runs already.

@@ -1,7 +1,7 @@
 //! The store learns how an event ended: at once if it responds, else in the background for as long
 //! as that helps.
 
-use std::{future::Future, pin::pin, task::Poll, time::Duration};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
@@ -138,18 +138,10 @@ async fn in_background<S: IdempotencyStore>(
             }
         }
     };
-    // A drain that runs out of time leaves one store operation more: the store may just have come
-    // back.
-    let given_up = async {
-        engine.singleflight.cancelled().await;
-        sleep(engine.settings.store_timeout).await;
-    };
-    let (mut settled, mut given_up) = (pin!(settled), pin!(given_up));
-    std::future::poll_fn(|cx| match settled.as_mut().poll(cx) {
-        Poll::Ready(result) => Poll::Ready(result),
-        Poll::Pending => given_up.as_mut().poll(cx).map(|()| Err("a drain gave up".to_owned())),
-    })
-    .await
+    engine
+        .until_given_up(settled)
+        .await
+        .unwrap_or_else(|| Err("a drain gave up".to_owned()))
 }
 
 async fn attempt<S: IdempotencyStore>(

@@ -25,9 +25,13 @@
 //!   nothing of it any more.
 //! - The store's own clock decides leases, never the application's.
 //!
+//! A store can also be an [`Inbox`](crate::inbox::Inbox), which keeps the delivery beside its
+//! record, adds the state DEAD, and has [transitions](crate::inbox#for-stores) for workers.
+//!
 //! Which store when, what each guarantees and how to write one: [`guide`].
 
 pub mod record;
+
 mod key;
 mod error;
 mod identity;

@@ -7,7 +7,7 @@ use std::{
 
 use tower_webhook::{
     event::Fingerprint,
-    store::{ClaimRequest, Completion, Record, State, StoreError, Token, record::Schedule},
+    store::{ClaimRequest, Completion, Record, Stage, State, StoreError, Token, record::Schedule},
 };
 
 /// The columns of a row, as both databases give them; times in microseconds since 1970.
@@ -37,7 +37,7 @@ pub(crate) struct Seen {
 impl Columns {
     pub(crate) fn into_record(self) -> Result<Record, StoreError> {
         let generation = counted(self.generation);
-        let attempts = u32::try_from(self.attempts.max(0)).unwrap_or(u32::MAX);
+        let attempts = small(self.attempts);
         let done = |completion| State::Done {
             completion,
             at: time(self.changed_at),
@@ -64,10 +64,9 @@ impl Columns {
             }
         };
         let fingerprint = Fingerprint::from_bytes(sixteen(&self.fingerprint, "fingerprint")?);
-        let schedule = self.stored.then(|| {
-            let crashes = u32::try_from(self.crashes.max(0)).unwrap_or(u32::MAX);
-            Schedule::new(self.due_at.map(time), crashes, generation)
-        });
+        let schedule = self
+            .stored
+            .then(|| Schedule::new(self.due_at.map(time), small(self.crashes), generation));
         Ok(Record::new(state, fingerprint, time(self.expires_at)).with_schedule(schedule))
     }
 }
@@ -76,6 +75,25 @@ pub(crate) fn sixteen(bytes: &[u8], column: &str) -> Result<[u8; 16], StoreError
     bytes
         .try_into()
         .map_err(|_| StoreError::unavailable(format!("a row's {column} has {} bytes; expected 16", bytes.len())))
+}
+
+/// How long the bodies of finished deliveries are kept by default: for as long as an operator may
+/// want to look at one, or to replay it.
+pub(crate) const KEEP_BODIES: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The stage of a state, as the tables name it.
+pub(crate) fn stage(state: &str) -> Stage {
+    match state {
+        "free" => Stage::Waiting,
+        "claimed" => Stage::Running,
+        "dead" => Stage::Dead,
+        _ => Stage::Done,
+    }
+}
+
+/// A small number that a database counted.
+pub(crate) fn small(number: i64) -> u32 {
+    u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
 
 pub(crate) fn counted(number: i64) -> u64 {

@@ -12,7 +12,7 @@ use super::{Deposit, Inbox, StoredDelivery};
 use crate::{
     error::{Refusal, RefusalKind},
     process::{Engine, LATER, Outcome, catch, conflict, in_flight, unrecorded},
-    store::{Deposited, Record, Stage, State},
+    store::{Deposited, record},
 };
 
 /// How long a provider is asked to wait when the inbox is full: workers need a while.
@@ -24,7 +24,7 @@ pub(crate) async fn deposit<S: Inbox>(engine: &Engine<S>, deposit: &Deposit, wat
     let stored = if watch.is_full() {
         // A copy takes no room.
         let record = engine.operation("get", engine.store.get(&deposit.key)).await;
-        match record.map(|record| known(record.as_ref(), deposit)) {
+        match record.map(|record| record::known(record.as_ref()?, deposit.fingerprint)) {
             Ok(Some(known)) => Ok(known),
             Ok(None) => return watch.refusal().into(),
             Err(error) => Err(error),
@@ -39,20 +39,6 @@ pub(crate) async fn deposit<S: Inbox>(engine: &Engine<S>, deposit: &Deposit, wat
         Ok(Deposited::Conflict) => conflict(unique),
         Err(error) => unrecorded(&error).into(),
     }
-}
-
-/// What a deposit would answer without storing anything, if it would.
-fn known(record: Option<&Record>, deposit: &Deposit) -> Option<Deposited> {
-    let record = record?;
-    let has_ended = matches!(record.state, State::Done { .. } | State::Dead { .. });
-    if !has_ended && record.schedule.is_none() {
-        return None;
-    }
-    Some(if record.fingerprint == deposit.fingerprint {
-        Deposited::Known(Stage::from(&record.state))
-    } else {
-        Deposited::Conflict
-    })
 }
 
 /// The delivery as the application wants it stored.

@@ -20,7 +20,7 @@ use crate::{
     event::{Event as _, Source},
     inbox::{Attempt, End, Inbox, Settlement, TakeRequest, Taken},
     metrics::{Timer, Topic},
-    process::{Entry, LATER, Leader, Observation, Outcome, Settlement as Told, Work, catch},
+    process::{Entry, LATER, Leader, Observation, Outcome, Settlement as Told, Work, catch, draining},
     provider::Provider,
     store::{Completion, StoreError},
     trace::{self, Brief},
@@ -91,9 +91,9 @@ where
         let mut goes_on = false;
         let asked = poll_fn(|cx| {
             goes_on = false;
-            let answer = asking.as_mut().poll(cx);
-            goes_on = answer.is_pending();
-            answer
+            let response = asking.as_mut().poll(cx);
+            goes_on = response.is_pending();
+            response
         });
         let result = self.engine.operation("take", asked).await;
         if goes_on {
@@ -149,13 +149,9 @@ where
             .await
         };
         // An event's topic, a router's state that is cloned: without an end it would be a crash.
-        let Held { ended, leader } = handled.unwrap_or_else(|panicked| Held {
-            ended: self.failed(
-                &observation,
-                &taken,
-                format!("the event or the router's state panicked: {panicked}"),
-            ),
-            leader: None,
+        let (ended, leader) = handled.unwrap_or_else(|panicked| {
+            let reason = format!("the event or the router's state panicked: {panicked}");
+            (self.failed(&observation, &taken, reason), None)
         });
         drop::<Option<OwnedSemaphorePermit>>(running);
         let run_end = ended.run_end();
@@ -184,28 +180,27 @@ where
     }
 
     /// Handles a delivery, unless it is to be buried, or cannot be handled here and now.
-    async fn handle(&self, taken: &Taken, asked: Instant, observation: &mut Observation) -> Held {
+    async fn handle(&self, taken: &Taken, asked: Instant, observation: &mut Observation) -> (Ended, Option<Leader>) {
         let engine = &self.engine;
         let key = taken.claim_request.key.clone();
-        let held = |ended, leader| Held { ended, leader };
         let topic = taken.delivery.topic.as_str();
         observation.topic = Topic::of(|| self.topics.pattern(topic));
         observation.span.identify(topic, key.id().as_str());
         observation.span.attempt(taken.attempts);
         if let Some(ended) = self.given_up(taken) {
             self.report(observation, &ended.outcome, taken, topic);
-            return held(ended, None);
+            return (ended, None);
         }
         let read = catch(|| self.provider.event(&taken.delivery.headers, &taken.delivery.body));
         let event = match read {
             Ok(Ok(event)) => event,
             Ok(Err(error)) => {
                 let reason = format!("the stored delivery cannot be read: {error}");
-                return held(self.failed(observation, taken, reason), None);
+                return (self.failed(observation, taken, reason), None);
             }
             Err(panicked) => {
                 let reason = format!("the provider panicked on the stored delivery: {panicked}");
-                return held(self.failed(observation, taken, reason), None);
+                return (self.failed(observation, taken, reason), None);
             }
         };
         let topic = event.topic().to_owned();
@@ -213,18 +208,18 @@ where
         if !self.topics.handles(&topic) {
             self.warn_of_unhandled(&topic);
             engine.meter.attempt(&observation.topic, Outcome::Unhandled.as_str());
-            return held(Ended::put_back(UNHANDLED_AGAIN, Outcome::Unhandled), None);
+            return (Ended::put_back(UNHANDLED_AGAIN, Outcome::Unhandled), None);
         }
         let leader = match engine.enter(&key, taken.claim_request.fingerprint, &topic) {
             Entry::Leader(leader) => leader,
-            Entry::Draining => return held(Ended::put_back(Duration::ZERO, crate::process::draining().into()), None),
+            Entry::Draining => return (Ended::put_back(Duration::ZERO, draining().into()), None),
             Entry::Follower(_) | Entry::Full => {
                 engine.warn(
                     &key,
                     format_args!("the event runs here already, after its lease was lost"),
                 );
                 let refusal = Refusal::new(RefusalKind::InFlight, "this process runs the event already");
-                return held(Ended::put_back(LATER, refusal.into()), None);
+                return (Ended::put_back(LATER, refusal.into()), None);
             }
         };
         if taken.attempts == 1 {
@@ -256,7 +251,7 @@ where
             .handler(&observation.topic, handled.outcome.as_str(), timer);
         let ended = self.after(taken, handled.settlement, handled.outcome);
         self.report(observation, &ended.outcome, taken, &topic);
-        held(ended, Some(leader))
+        (ended, Some(leader))
     }
 
     /// Whether the delivery is not to run any more.
@@ -361,12 +356,6 @@ where
             );
         }
     }
-}
-
-/// A delivery whose run has ended.
-struct Held {
-    ended: Ended,
-    leader: Option<Leader>,
 }
 
 /// An error's text as the history keeps it: cut, and without what a database refuses.

@@ -1,7 +1,7 @@
 //! Tells the store how runs ended. What is ready together goes in one operation: a commit for each
 //! would cost more than the handlers.
 
-use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
@@ -132,22 +132,10 @@ async fn settle_alone<S: Inbox>(engine: Arc<Engine<S>>, settled: Settled) {
             }
         }
     };
-    // A drain that runs out of time leaves one store operation more.
-    let given_up = async {
-        engine.cancelled().await;
-        sleep(engine.settings.store_timeout).await;
-    };
-    let result = {
-        let (mut attempts, mut given_up) = (pin!(attempts), pin!(given_up));
-        std::future::poll_fn(|cx| match attempts.as_mut().poll(cx) {
-            Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => given_up
-                .as_mut()
-                .poll(cx)
-                .map(|()| Err(StoreError::unavailable("a drain gave up"))),
-        })
+    let result = engine
+        .until_given_up(attempts)
         .await
-    };
+        .unwrap_or_else(|| Err(StoreError::unavailable("a drain gave up")));
     match result {
         Ok(effect) => settled.end(&engine, effect),
         Err(error) => settled.fail(error),

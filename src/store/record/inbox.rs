@@ -184,13 +184,8 @@ pub fn deposit(current: Option<&Record>, fingerprint: Fingerprint, now: SystemTi
     let Some(current) = current.filter(|record| !record.is_expired(now)) else {
         return Change::to(Record::waiting(fingerprint, 0, 0, now), Deposited::Stored);
     };
-    let has_ended = matches!(current.state, State::Done { .. } | State::Dead { .. });
-    if has_ended || current.schedule.is_some() {
-        return Change::none(if current.fingerprint == fingerprint {
-            Deposited::Known(Stage::from(&current.state))
-        } else {
-            Deposited::Conflict
-        });
+    if let Some(known) = known(current, fingerprint) {
+        return Change::none(known);
     }
     match current.state {
         State::Claimed { lease_until, .. } if lease_until > now => Change::none(Deposited::InFlight {
@@ -202,6 +197,20 @@ pub fn deposit(current: Option<&Record>, fingerprint: Fingerprint, now: SystemTi
             Change::to(Record::waiting(fingerprint, generation, 0, now), Deposited::Stored)
         }
     }
+}
+
+/// What `deposit` returns of a record that it leaves as it is, whatever the time: one with a body,
+/// or of an event that has ended.
+pub(crate) fn known(current: &Record, fingerprint: Fingerprint) -> Option<Deposited> {
+    let has_ended = matches!(current.state, State::Done { .. } | State::Dead { .. });
+    if !has_ended && current.schedule.is_none() {
+        return None;
+    }
+    Some(if current.fingerprint == fingerprint {
+        Deposited::Known(Stage::from(&current.state))
+    } else {
+        Deposited::Conflict
+    })
 }
 
 /// `take`: claims a stored delivery for a worker, if it is due. The result says whether it was.

@@ -48,6 +48,8 @@ mod inbox;
 mod state;
 
 pub use completion::{Completion, UnknownCompletion};
+#[cfg(feature = "service")]
+pub(crate) use inbox::known;
 pub use inbox::{Deposited, Replayed, Schedule, Stage, bury, bury_unfinished, deposit, never, put_back, replay, take};
 pub use state::{Record, State};
 

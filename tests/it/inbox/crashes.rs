@@ -47,16 +47,7 @@ async fn a_delivery_is_buried_after_its_third_run_without_an_end() {
         assert_eq!(office.take_and_die(crash > 0, LEASE).await.len(), 1);
         sleep(LEASE).await;
     }
-    let worker = office
-        .worker({
-            let runs = runs.clone();
-            move |delivery| {
-                runs.note(&delivery);
-                async { Ok(()) }
-            }
-        })
-        .name("test")
-        .start();
+    let worker = office.worker(runs.handler(|| async { Ok(()) })).name("test").start();
     office.all_ended().await;
     assert_eq!(runs.count(), 0);
     let letter = office.letter("1").await;
@@ -153,13 +144,7 @@ async fn more_attempts_than_allowed_are_buried_before_they_run() {
         .attempts(3)
         .even_if_shorter_than_the_providers();
     let worker = office
-        .worker({
-            let runs = runs.clone();
-            move |delivery| {
-                runs.note(&delivery);
-                async { Ok(()) }
-            }
-        })
+        .worker(runs.handler(|| async { Ok(()) }))
         .retries(retries)
         .start();
     office.all_ended().await;
@@ -173,16 +158,10 @@ async fn more_attempts_than_allowed_are_buried_before_they_run() {
 async fn a_run_whose_lease_was_lost_does_not_run_a_second_time_in_its_process() {
     let office = Office::new();
     let runs = Runs::default();
-    let handler = {
-        let runs = runs.clone();
-        move |delivery| {
-            runs.note(&delivery);
-            async {
-                sleep(98 * SECOND).await;
-                Ok(())
-            }
-        }
-    };
+    let handler = runs.handler(|| async {
+        sleep(98 * SECOND).await;
+        Ok(())
+    });
     use tower_webhook::testing::{Fault, Operation};
     office.store.fail(Operation::Renew, Fault::BeforeApplying, usize::MAX);
     office.store("1").await;

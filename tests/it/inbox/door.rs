@@ -242,13 +242,7 @@ async fn a_provider_that_hangs_up_meanwhile_changes_nothing() {
 async fn an_endpoint_that_handles_before_its_response_runs_what_waits_and_no_worker_runs_it_again() {
     let office = Office::new();
     let runs = Runs::default();
-    let topics = topics({
-        let runs = runs.clone();
-        move |delivery| {
-            runs.note(&delivery);
-            async { Ok::<_, HandlerError>(()) }
-        }
-    });
+    let topics = topics(runs.handler(|| async { Ok::<_, HandlerError>(()) }));
     office.store("1").await;
     let handles_first = office.layer.topics(topics.clone());
     let response = handles_first.clone().oneshot(signed(event("1"))).await.unwrap();
@@ -285,16 +279,10 @@ async fn a_handler_that_takes_a_minute_delays_no_response() {
     let office = Office::new();
     let runs = Runs::default();
     let worker = office
-        .worker({
-            let runs = runs.clone();
-            move |delivery| {
-                runs.note(&delivery);
-                async {
-                    sleep(60 * SECOND).await;
-                    Ok(())
-                }
-            }
-        })
+        .worker(runs.handler(|| async {
+            sleep(60 * SECOND).await;
+            Ok(())
+        }))
         .start();
     let began = Instant::now();
     office.store("1").await;

@@ -80,16 +80,10 @@ async fn what_is_being_taken_when_a_drain_begins_is_put_back() {
     let runs = Runs::default();
     office.store("1").await;
     let worker = office
-        .worker({
-            let runs = runs.clone();
-            move |delivery| {
-                runs.note(&delivery);
-                async {
-                    sleep(SECOND).await;
-                    Ok(())
-                }
-            }
-        })
+        .worker(runs.handler(|| async {
+            sleep(SECOND).await;
+            Ok(())
+        }))
         .start();
     // The first loop has taken it; its run has not entered the engine yet.
     tokio::task::yield_now().await;
@@ -108,6 +102,22 @@ async fn what_is_being_taken_when_a_drain_begins_is_put_back() {
     assert!(put_back, "{state:?}");
     assert_eq!(runs.count(), report.remaining().len());
     assert_eq!(office.backlog().await.due, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_a_take_whose_response_is_on_its_way() {
+    let office = Office::new();
+    office.store("1").await;
+    office
+        .store
+        .fail(Operation::Take, Fault::RespondLate(SECOND), usize::MAX);
+    let worker = office.worker(succeed).start();
+    sleep(SHORT).await;
+    assert_state(office.record("1").await, "claimed, 1");
+    let report = worker.drain(10 * SECOND).await;
+    // The process may end now, and nobody holds the delivery.
+    assert!(report.remaining().is_empty(), "{report}");
+    assert_state(office.record("1").await, "free, 0");
 }
 
 #[tokio::test(start_paused = true)]

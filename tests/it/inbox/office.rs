@@ -130,7 +130,7 @@ where
     TopicRouter::new().on("customer_created", handler)
 }
 
-/// Runs, each with its id and when it began.
+/// The ids of what ran, in their order, and how many worked at once.
 #[derive(Clone, Default)]
 pub(crate) struct Runs {
     log: Arc<Mutex<Vec<String>>>,
@@ -139,6 +139,21 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
+    /// A handler that notes each run, and does this.
+    pub(crate) fn handler<Fut>(
+        &self,
+        work: impl Fn() -> Fut + Clone + Send + Sync + 'static,
+    ) -> impl Fn(Delivery<Event>) -> Fut + Clone + Send + Sync + 'static
+    where
+        Fut: Future<Output = Result<(), HandlerError>> + Send,
+    {
+        let runs = self.clone();
+        move |delivery| {
+            runs.note(&delivery);
+            work()
+        }
+    }
+
     pub(crate) fn note(&self, delivery: &Delivery<Event>) {
         let id = delivery.event().id().to_string();
         self.log.lock().unwrap().push(id);

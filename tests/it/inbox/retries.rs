@@ -118,13 +118,7 @@ async fn the_history_says_why() {
 async fn a_handler_says_when_it_is_due_again() {
     let office = Office::new();
     let runs = Runs::default();
-    let handler = {
-        let runs = runs.clone();
-        move |delivery| {
-            runs.note(&delivery);
-            async { Err(HandlerError::retry_after(1234 * SECOND, "rate limit")) }
-        }
-    };
+    let handler = runs.handler(|| async { Err(HandlerError::retry_after(1234 * SECOND, "rate limit")) });
     office.store("1").await;
     let worker = office.worker(handler).retries(two_pauses()).start();
     sleep(1230 * SECOND).await;
@@ -177,13 +171,7 @@ async fn an_event_recovers_and_its_history_stays() {
 async fn the_schedule_survives_a_restart_of_the_worker() {
     let office = Office::new();
     let runs = Runs::default();
-    let handler = {
-        let runs = runs.clone();
-        move |delivery| {
-            runs.note(&delivery);
-            async { Err(HandlerError::retry("later")) }
-        }
-    };
+    let handler = runs.handler(|| async { Err(HandlerError::retry("later")) });
     office.store("1").await;
     let began = Instant::now();
     for _ in 0..4 {
@@ -210,13 +198,7 @@ async fn replays_are_spread_over_a_time() {
             .unwrap();
     }
     let runs = Runs::default();
-    let handler = {
-        let runs = runs.clone();
-        move |delivery| {
-            runs.note(&delivery);
-            async { Ok(()) }
-        }
-    };
+    let handler = runs.handler(|| async { Ok(()) });
     let worker = office.worker(handler).start();
     let dead = Filter::new("dwolla").stage(Stage::Dead);
     assert_eq!(office.store.inner().replay_all(&dead, 60 * SECOND).await.unwrap(), 60);

@@ -19,13 +19,7 @@ const SWEEP: std::time::Duration = std::time::Duration::from_secs(600);
 async fn a_triggered_delivery_runs_once_however_often_it_is_triggered() {
     let office = Office::new();
     let runs = Runs::default();
-    let handler = {
-        let runs = runs.clone();
-        move |delivery| {
-            runs.note(&delivery);
-            async { Ok(()) }
-        }
-    };
+    let handler = runs.handler(|| async { Ok(()) });
     let worker = office.worker(handler).triggered(SWEEP).start();
     sleep(SECOND).await;
     office.store("1").await;

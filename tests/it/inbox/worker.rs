@@ -31,13 +31,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(holds: impl Fn() -> F) {
 async fn a_stored_delivery_is_handled_once_and_done() {
     let office = Office::new();
     let runs = Runs::default();
-    let handler = {
-        let runs = runs.clone();
-        move |delivery| {
-            runs.note(&delivery);
-            async { Ok(()) }
-        }
-    };
+    let handler = runs.handler(|| async { Ok(()) });
     for id in ["1", "2", "3"] {
         office.store(id).await;
     }
@@ -149,16 +143,10 @@ async fn a_delivery_that_waits_for_a_place_is_not_taken_yet() {
 async fn the_lease_is_renewed_while_the_handler_runs() {
     let office = Office::new();
     let runs = Runs::default();
-    let handler = {
-        let runs = runs.clone();
-        move |delivery| {
-            runs.note(&delivery);
-            async {
-                sleep(200 * SECOND).await;
-                Ok(())
-            }
-        }
-    };
+    let handler = runs.handler(|| async {
+        sleep(200 * SECOND).await;
+        Ok(())
+    });
     office.store("1").await;
     let workers: Vec<_> = (0..2)
         .map(|_| office.worker(handler.clone()).lease(15 * SECOND).start())
@@ -227,13 +215,7 @@ async fn a_settlement_that_fails_is_repeated_and_the_event_does_not_run_again() 
     ] {
         let office = Office::new();
         let runs = Runs::default();
-        let handler = {
-            let runs = runs.clone();
-            move |delivery| {
-                runs.note(&delivery);
-                async { Ok(()) }
-            }
-        };
+        let handler = runs.handler(|| async { Ok(()) });
         office.store.fail(Operation::Settle, fault, 3);
         let worker = office.worker(handler).start();
         office.store("1").await;
@@ -312,16 +294,10 @@ async fn a_topic_without_a_handler_is_shouted_about_once() {
 async fn two_workers_share_the_deliveries_and_run_none_twice() {
     let office = Office::new();
     let runs = Runs::default();
-    let handler = {
-        let runs = runs.clone();
-        move |delivery| {
-            runs.note(&delivery);
-            async {
-                sleep(Duration::from_millis(3)).await;
-                Ok::<_, HandlerError>(())
-            }
-        }
-    };
+    let handler = runs.handler(|| async {
+        sleep(Duration::from_millis(3)).await;
+        Ok::<_, HandlerError>(())
+    });
     let workers: Vec<_> = (0..2).map(|_| office.worker(handler.clone()).start()).collect();
     for id in 0..500 {
         office.store(&id.to_string()).await;

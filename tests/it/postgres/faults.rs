@@ -150,7 +150,7 @@ async fn a_start_beside_a_server_that_says_nothing_ends() {
     proxy.silence(true);
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port);
     let refused = PostgresStore::connect(&url).await.unwrap_err().to_string();
-    assert!(refused.contains("does not answer"), "{refused}");
+    assert!(refused.contains("does not respond"), "{refused}");
 }
 
 /// By its own words, and not by cutting the connection.

@@ -5,13 +5,11 @@ use sqlx::PgPool;
 use tower_webhook::store::StoreError;
 
 use super::{PostgresStore, pool::Pool};
-use crate::row::Table;
+use crate::row::{KEEP_BODIES, Table};
 
 /// As many connections as keep a server's disk busy, and few enough for several instances on a
 /// small server.
 const CONNECTIONS: u32 = 8;
-/// For as long as an operator may want to look at a delivery, or to replay it.
-const KEEP_BODIES: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Makes a [`PostgresStore`].
 ///
@@ -85,7 +83,7 @@ impl PostgresStoreBuilder {
     /// documents](https://docs.rs/sqlx/0.9/sqlx/postgres/struct.PgConnectOptions.html) it.
     ///
     /// # Errors
-    /// The URL is none, the server does not answer or refuses, the table's name is none, or the
+    /// The URL is none, the server does not respond or refuses, the table's name is none, or the
     /// table is missing or another. No error repeats the URL.
     pub async fn connect(self, url: &str) -> Result<PostgresStore, StoreError> {
         let pool = Pool::to(url, self.max_connections).await?;

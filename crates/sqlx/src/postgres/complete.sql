@@ -3,7 +3,7 @@
 -- says why not, as for a claim. $1 namespace  $2 id  $3 fingerprint  $4 retention  $5 offset
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() + $5 * interval '1 millisecond' AS now,
-           -- what is answered is on the disk, also over a connection that would not wait for it
+           -- what is acknowledged is on the disk, also over a connection that would not wait for it
            CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END
 ),
 recorded AS MATERIALIZED (

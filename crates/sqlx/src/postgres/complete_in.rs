@@ -14,17 +14,16 @@ impl PostgresStore {
     /// A compare-and-set: if this run has lost its claim, nothing changes and it is an error; hand
     /// it on with `?`, so that the transaction is dropped, which rolls it back. From the call on
     /// the layer does not complete the event by itself: when the handler has ended, however it did,
-    /// the layer reads the record. DONE is answered 200; anything else is released, and answered
-    /// 500.
+    /// the layer reads the record. DONE is a 200; anything else is released, and a 500.
     ///
     /// Call it last, right before the commit: it locks the event's row, and a renewal of the lease
     /// waits for that (which is no lost lease). The transaction has to be one of the database that
     /// the store uses. Where it has `synchronous_commit` off, the call sets it on for this
-    /// transaction: what is answered 200 is on the disk.
+    /// transaction: what got 200 is on the disk.
     ///
     /// # Errors
     /// The claim is lost ([`StoreErrorKind::NotHeld`](tower_webhook::store::StoreErrorKind)), or
-    /// the database did not answer. Roll back in either case.
+    /// the database did not respond. Roll back in either case.
     ///
     /// # Examples
     /// ```no_run

@@ -22,7 +22,7 @@ impl PostgresStore {
     /// transaction.
     ///
     /// # Errors
-    /// The database did not answer, or has no room. Roll back.
+    /// The database did not respond, or has no room. Roll back.
     ///
     /// # Examples
     /// ```no_run
@@ -59,8 +59,8 @@ impl PostgresStore {
                 .fetch_all(&mut **transaction)
                 .await
                 .map_err(|failed| error(&failed))?;
-            if let Some(answer) = deposited(first(&rows)?, deposit)? {
-                return Ok(answer);
+            if let Some(response) = deposited(first(&rows)?, deposit)? {
+                return Ok(response);
             }
         }
         Err(overtaken())

@@ -2,7 +2,7 @@
 -- as in due.sql. $1 namespace  $2 token  $3 limit  $4 lease  $5 offset
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() + $5 * interval '1 millisecond' AS now,
-           -- what is answered is on the disk, also over a connection that would not wait for it
+           -- what is acknowledged is on the disk, also over a connection that would not wait for it
            CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END
 ),
 due AS MATERIALIZED (

@@ -4,7 +4,7 @@ use tokio::sync::SemaphorePermit;
 use super::kept::{Connection, Inner, Kept};
 
 /// A connection in use. Unless it is given back it is closed: one whose statement was given up
-/// half-way would keep the next waiting for an answer that may never come, and sqlx's pool would
+/// half-way would keep the next waiting for a response that may never come, and sqlx's pool would
 /// ask such a one how it is, without end, before it lets another take its place.
 pub(super) struct Held<'p> {
     pub(super) connection: Option<Connection>,

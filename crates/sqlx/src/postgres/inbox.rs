@@ -90,7 +90,7 @@ impl Inbox for PostgresStore {
                     self.shared.changed.notify_waiters();
                     return Ok(Deposited::Stored);
                 }
-                Some(answer) => return Ok(answer),
+                Some(response) => return Ok(response),
                 // What the other wrote is seen by the next.
                 None => {}
             }

@@ -9,7 +9,7 @@ use tower_webhook::{
 };
 
 use super::error;
-use crate::row::{counted, time};
+use crate::row::{counted, sixteen, small, stage, time};
 
 /// What was claimed, and when it was due, in microseconds since 1970.
 pub(super) fn taken(row: &PgRow, request: &TakeRequest) -> Result<(Taken, i64), StoreError> {
@@ -24,9 +24,7 @@ pub(super) fn taken(row: &PgRow, request: &TakeRequest) -> Result<(Taken, i64), 
     };
     let (fingerprint, delivery, generation, received_at, was_due): (Vec<u8>, _, _, _, _) =
         read().map_err(|failed: sqlx::Error| error(&failed))?;
-    let bytes = <[u8; 16]>::try_from(fingerprint).map_err(|other| {
-        StoreError::unavailable(format!("a row's fingerprint has {} bytes; expected 16", other.len()))
-    })?;
+    let bytes = sixteen(&fingerprint, "fingerprint")?;
     let (attempts, crashes) = counts(row)?;
     let key = Key::new(request.namespace.clone(), id(row)?);
     let taken = Taken::new(request, key, Fingerprint::from_bytes(bytes), delivery)
@@ -45,12 +43,7 @@ pub(super) fn entry(row: &PgRow, namespace: &str) -> Result<Entry, StoreError> {
         ))
     };
     let (topic, state, received_at, due_at): (&str, _, _, _) = read().map_err(|failed: sqlx::Error| error(&failed))?;
-    let stage = match state {
-        "free" => Stage::Waiting,
-        "claimed" => Stage::Running,
-        "dead" => Stage::Dead,
-        _ => Stage::Done,
-    };
+    let stage = stage(state);
     let (attempts, crashes) = counts(row)?;
     let attempts = if stage == Stage::Done { 0 } else { attempts };
     let key = Key::new(namespace, id(row)?);
@@ -78,10 +71,6 @@ fn counts(row: &PgRow) -> Result<(u32, u32), StoreError> {
         Ok(small(number))
     };
     Ok((count("attempts")?, count("crashes")?))
-}
-
-fn small(number: i64) -> u32 {
-    u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
 
 fn delivery(row: &PgRow) -> Result<StoredDelivery, sqlx::Error> {

@@ -67,7 +67,7 @@ pub(super) fn meaning(error: &sqlx::Error) -> String {
         ),
         (sqlx::Error::PoolTimedOut, _) => format!(
             "no connection to Postgres within {CONNECT:?} (or the time that a pool of yours gives), or all were in use for {QUEUE:?}: the server is \
-             down, does not answer, or has more to do than it can"
+             down, does not respond, or has more to do than it can"
         ),
         (sqlx::Error::Configuration(_), _) => {
             "the connection's settings are not understood; expected those that sqlx documents for Postgres".to_owned()

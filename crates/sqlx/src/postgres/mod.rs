@@ -62,7 +62,7 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 /// # Cost
 /// One round trip for a claim and one for its completion; a duplicate is one round trip that writes
 /// nothing. A [pool that is given](Self::with_pool) tests a connection when it is given back: one
-/// round trip more for each, behind the answer's back.
+/// round trip more for each, behind the response's back.
 ///
 /// In the inbox: one round trip and one commit for a delivery that is stored, one for each batch
 /// that is taken, and one for each batch that is settled. A take costs the same whatever waits for

@@ -30,7 +30,7 @@ use super::{
 /// How long to wait for a connection; the layer waits less for the whole operation (2 s).
 pub(super) const CONNECT: Duration = Duration::from_secs(5);
 /// How long anything may take whose caller has no limit of its own.
-const ANSWER: Duration = Duration::from_secs(30);
+const RESPONSE: Duration = Duration::from_secs(30);
 /// How long to queue for a connection that others use: much less than the layer waits (2 s) if it
 /// is not told otherwise. After an outage, whoever comes first in a queue of those whose time is
 /// nearly over has none left to connect and ask, and gives the half-made connection up, as does the
@@ -75,7 +75,7 @@ enum Source {
 }
 
 impl Pool {
-    /// Connections to this server, which has answered.
+    /// Connections to this server, which has responded.
     pub(super) async fn to(url: &str, max_connections: u32) -> Result<Self, StoreError> {
         // What is wrong with a URL is not said with its words: it has the password.
         let options = PgConnectOptions::from_str(url).map_err(|_| {
@@ -83,7 +83,7 @@ impl Pool {
                 "the URL is not understood; expected postgres://user:password@host:port/database?options",
             )
         })?;
-        answers(&options).await?;
+        responds(&options).await?;
         let max_connections = max_connections.max(1);
         let permits = usize::try_from(max_connections)
             .map_or(Semaphore::MAX_PERMITS, |permits| permits.min(Semaphore::MAX_PERMITS));
@@ -174,7 +174,7 @@ impl Pool {
     /// same time.
     pub(super) async fn alone(&self, number: i64, statements: sqlx::SqlStr) -> Result<(), StoreError> {
         self.in_time(async {
-            let mut held = self.hold().await?;
+            let mut held = self.borrow().await?;
             let mut transaction = sqlx::Connection::begin(held.connection()?).await?;
             sqlx::query("SELECT pg_advisory_xact_lock($1)")
                 .bind(number)
@@ -189,7 +189,7 @@ impl Pool {
     }
 
     async fn in_time<T>(&self, operation: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
-        match timeout(ANSWER, operation).await {
+        match timeout(RESPONSE, operation).await {
             Ok(result) => result.map_err(|failed| match (&failed, self.last_failure()) {
                 (sqlx::Error::PoolTimedOut, Some(failure)) => {
                     StoreError::unavailable(format!("{}, and before that: {failure}", meaning(&failed)))
@@ -197,16 +197,16 @@ impl Pool {
                 _ => error(&failed),
             }),
             Err(_) => Err(StoreError::unavailable(format!(
-                "Postgres did not answer within {ANSWER:?}"
+                "Postgres did not respond within {RESPONSE:?}"
             ))),
         }
     }
 
     /// The rows, over one connection. A statement that another transaction got ahead of has changed
-    /// nothing, and is run again: over the same connection, which answers when it has let go of its
-    /// locks.
+    /// nothing, and is run again: over the same connection, which responds when it has let go of
+    /// its locks.
     async fn once<'q>(&self, statement: &impl Fn() -> Statement<'q>) -> Result<Vec<PgRow>, Failed> {
-        let mut held = self.hold().await.map_err(|error| Failed { error, is_anew: true })?;
+        let mut held = self.borrow().await.map_err(|error| Failed { error, is_anew: true })?;
         let is_anew = held.is_anew;
         let mut pause = OVERTAKEN_PAUSE;
         let mut attempt = 1;
@@ -222,7 +222,7 @@ impl Pool {
             attempt += 1;
             pause = pause.saturating_mul(2).min(PAUSE);
         };
-        // An answer of the server's, a refusal too, leaves the connection as it was. Anything else
+        // A response of the server's, a refusal too, leaves the connection as it was. Anything else
         // does not.
         if result
             .as_ref()
@@ -234,7 +234,7 @@ impl Pool {
         result.map_err(|error| Failed { error, is_anew })
     }
 
-    async fn hold(&self) -> Result<Held<'_>, sqlx::Error> {
+    async fn borrow(&self) -> Result<Held<'_>, sqlx::Error> {
         let (options, kept) = match &self.source {
             Source::Own { options, kept, .. } => (&**options, kept),
             Source::Given(pool) => {
@@ -338,8 +338,8 @@ struct Failed {
 
 /// Makes a connection to hear what is wrong with it: the pool would only say that it has waited. A
 /// server that is starting has time for it.
-async fn answers(options: &PgConnectOptions) -> Result<(), StoreError> {
-    let mut last = "it does not answer".to_owned();
+async fn responds(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let mut last = "it does not respond".to_owned();
     let attempts = async {
         loop {
             match options.connect().await {

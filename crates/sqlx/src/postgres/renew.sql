@@ -2,7 +2,7 @@
 -- $1 namespace  $2 id  $3 token  $4 fingerprint  $5 lease  $6 retention  $7 offset
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() + $7 * interval '1 millisecond' AS now,
-           -- what is answered is on the disk, also over a connection that would not wait for it
+           -- what is acknowledged is on the disk, also over a connection that would not wait for it
            CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END
 )
 UPDATE webhook_events AS event

@@ -5,7 +5,7 @@
 -- array  $14 offset  $15 how many they are
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() + $14 * interval '1 millisecond' AS now,
-           -- what is answered is on the disk, also over a connection that would not wait for it
+           -- what is acknowledged is on the disk, also over a connection that would not wait for it
            CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END
 ),
 told AS MATERIALIZED (

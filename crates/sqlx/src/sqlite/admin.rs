@@ -13,7 +13,7 @@ use super::{
     connection::{Connection, Statement},
     desk::Desk,
     nothing,
-    rows::{self, count, entry, get, of_millis, states, to_millis},
+    rows::{self, count, entry, get, of_millis, small, states, to_millis},
     statements::{of_key, statement},
     writer::Write,
 };
@@ -122,7 +122,7 @@ impl InboxAdmin for SqliteStore {
 }
 
 fn past(row: &SqliteRow) -> Result<PastAttempt, StoreError> {
-    let number = u32::try_from(count(row, "number")?).unwrap_or(u32::MAX);
+    let number = small(row, "number")?;
     let text = |column| get::<String>(row, column);
     let attempt = Attempt::new(number, text("outcome")?, text("error")?, text("worker")?);
     Ok(PastAttempt::new(attempt, of_millis(get(row, "ended_at")?)))
@@ -153,7 +153,7 @@ struct Purge {
 }
 
 impl Write for Purge {
-    type Answer = u64;
+    type Response = u64;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<u64, StoreError> {
         let offset = desk.offset;
@@ -185,7 +185,7 @@ impl Write for Purge {
 struct Replay(Key);
 
 impl Write for Replay {
-    type Answer = Replayed;
+    type Response = Replayed;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Replayed, StoreError> {
         desk.wakes = true;
@@ -201,7 +201,7 @@ struct ReplayAll {
 }
 
 impl Write for ReplayAll {
-    type Answer = u64;
+    type Response = u64;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<u64, StoreError> {
         let mut replayed = 0;
@@ -225,7 +225,7 @@ struct Bury {
 }
 
 impl Write for Bury {
-    type Answer = Effect;
+    type Response = Effect;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Effect, StoreError> {
         desk.bury(&self.key, &self.reason).await

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use tower_webhook::store::{StoreError, StoreIdentity};
 
 use super::{SqliteStore, connection};
-use crate::row::Table;
+use crate::row::{KEEP_BODIES, Table};
 
 /// Makes a [`SqliteStore`].
 ///
@@ -36,7 +36,7 @@ impl SqliteStoreBuilder {
             table: None,
             creates: true,
             max_pages: None,
-            keep_bodies: Duration::from_secs(7 * 24 * 3600),
+            keep_bodies: KEEP_BODIES,
         }
     }
 

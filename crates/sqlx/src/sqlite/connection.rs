@@ -96,7 +96,7 @@ pub(super) fn options(path: &Path, max_pages: Option<u32>) -> SqliteConnectOptio
         .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // A commit is on the disk when it is answered: a DONE that a power cut takes back is a
+        // A commit is on the disk when it is acknowledged: a DONE that a power cut takes back is a
         // second run.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY)

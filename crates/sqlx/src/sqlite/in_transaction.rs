@@ -22,18 +22,17 @@ impl SqliteStore {
     /// A compare-and-set: if this run has lost its claim, nothing changes and it is an error; hand
     /// it on with `?`, so that the transaction is dropped, which rolls it back. From the call on
     /// the layer does not complete the event by itself: when the handler has ended, however it did,
-    /// the layer reads the record. DONE is answered 200; anything else is released, and answered
-    /// 500.
+    /// the layer reads the record. DONE is a 200; anything else is released, and a 500.
     ///
     /// Call it last, right before the commit: until then nobody else can write to the file, and a
     /// renewal of the lease waits (which is no lost lease). The transaction has to be one of the
     /// file that the store uses, on a connection with `synchronous=FULL` (SQLite's default, and
-    /// sqlx's), since otherwise a power cut could take back what was answered. Begin it with `BEGIN
-    /// IMMEDIATE`, or it fails where another wrote since it first read.
+    /// sqlx's), since otherwise a power cut could take back what was acknowledged. Begin it with
+    /// `BEGIN IMMEDIATE`, or it fails where another wrote since it first read.
     ///
     /// # Errors
     /// The claim is lost ([`StoreErrorKind::NotHeld`](tower_webhook::store::StoreErrorKind)), the
-    /// connection does not wait for the disk, or the database did not answer. Roll back in any
+    /// connection does not wait for the disk, or the database did not respond. Roll back in any
     /// case.
     ///
     /// # Examples
@@ -135,7 +134,7 @@ impl SqliteStore {
     /// on a connection with `synchronous=FULL`. Workers see the delivery once it is committed.
     ///
     /// # Errors
-    /// The connection does not wait for the disk, or the database did not answer. Roll back in any
+    /// The connection does not wait for the disk, or the database did not respond. Roll back in any
     /// case.
     ///
     /// # Examples

@@ -74,7 +74,7 @@ impl Inbox for SqliteStore {
 }
 
 impl Write for Deposit {
-    type Answer = Deposited;
+    type Response = Deposited;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Deposited, StoreError> {
         desk.deposit(self).await
@@ -82,7 +82,7 @@ impl Write for Deposit {
 }
 
 impl Write for TakeRequest {
-    type Answer = Read;
+    type Response = Read;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Read, StoreError> {
         desk.take(self).await
@@ -90,7 +90,7 @@ impl Write for TakeRequest {
 }
 
 impl Write for Vec<Settlement> {
-    type Answer = Vec<Effect>;
+    type Response = Vec<Effect>;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Vec<Effect>, StoreError> {
         desk.settle(self).await

@@ -39,8 +39,8 @@ use crate::row::{Columns, Offset, Seen, Table};
 /// # What it guarantees
 /// Each operation is atomic: it reads the record, lets [`record`](tower_webhook::store::record)
 /// decide, and writes, in one transaction ([`SCHEMA`](Self::SCHEMA) has the tables). What waits for
-/// the file at the same time shares a transaction, and nothing is answered before its commit is on
-/// the disk. The file is in WAL mode with `synchronous=FULL`, read back on every connection: a
+/// the file at the same time shares a transaction, and nothing is acknowledged before its commit is
+/// on the disk. The file is in WAL mode with `synchronous=FULL`, read back on every connection: a
 /// store that did not get them does not open.
 ///
 /// - The process dies (`kill -9`): every acknowledged event stays recorded. A claim holds until its
@@ -223,7 +223,7 @@ impl SqliteStore {
         self.see(key.namespace(), key.id().as_str()).await
     }
 
-    async fn write<W: Write>(&self, write: W) -> Result<W::Answer, StoreError> {
+    async fn write<W: Write>(&self, write: W) -> Result<W::Response, StoreError> {
         writer::write(&self.shared, write).await
     }
 }
@@ -236,7 +236,7 @@ enum Operation {
 }
 
 impl Write for ClaimRequest {
-    type Answer = Claimed;
+    type Response = Claimed;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Claimed, StoreError> {
         desk.change(&self.key, |current, now| record::claim(current, self, now))
@@ -245,7 +245,7 @@ impl Write for ClaimRequest {
 }
 
 impl Write for (ClaimRequest, Operation) {
-    type Answer = Effect;
+    type Response = Effect;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Effect, StoreError> {
         let (request, operation) = self;
@@ -262,7 +262,7 @@ impl Write for (ClaimRequest, Operation) {
 struct Forget(Key);
 
 impl Write for Forget {
-    type Answer = Effect;
+    type Response = Effect;
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Effect, StoreError> {
         desk.forget(&self.0).await

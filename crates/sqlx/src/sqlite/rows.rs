@@ -10,7 +10,7 @@ use tower_webhook::{
 };
 
 use super::connection::{Statement, error};
-use crate::row::{Columns, time};
+use crate::row::{self, Columns, stage, time};
 
 pub(super) fn micros(millis: i64) -> i64 {
     millis.saturating_mul(1000)
@@ -42,8 +42,8 @@ pub(super) fn count(row: &SqliteRow, column: &str) -> Result<u64, StoreError> {
     get(row, column).map(crate::row::counted)
 }
 
-fn small(row: &SqliteRow, column: &str) -> Result<u32, StoreError> {
-    Ok(u32::try_from(count(row, column)?).unwrap_or(u32::MAX))
+pub(super) fn small(row: &SqliteRow, column: &str) -> Result<u32, StoreError> {
+    get(row, column).map(row::small)
 }
 
 /// Attempts and crashes.
@@ -74,12 +74,7 @@ pub(super) fn columns(row: &SqliteRow) -> Result<(i64, Option<Columns>), StoreEr
 }
 
 pub(super) fn entry(namespace: &str, row: &SqliteRow) -> Result<Entry, StoreError> {
-    let stage = match get::<String>(row, "state")?.as_str() {
-        "claimed" => Stage::Running,
-        "free" => Stage::Waiting,
-        "dead" => Stage::Dead,
-        _ => Stage::Done,
-    };
+    let stage = stage(&get::<String>(row, "state")?);
     let (attempts, crashes) = attempts(row)?;
     let due_at: Option<i64> = get(row, "due_at")?;
     let topic: String = get(row, "topic")?;

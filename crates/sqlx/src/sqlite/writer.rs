@@ -34,9 +34,9 @@ const GAP: Duration = Duration::from_millis(1);
 
 /// An operation that writes.
 pub(super) trait Write: Send + Sync + 'static {
-    type Answer: Send + 'static;
+    type Response: Send + 'static;
 
-    fn write(&self, desk: &mut Desk<'_>) -> impl Future<Output = Result<Self::Answer, StoreError>> + Send;
+    fn write(&self, desk: &mut Desk<'_>) -> impl Future<Output = Result<Self::Response, StoreError>> + Send;
 }
 
 /// What waits for a transaction.
@@ -67,20 +67,20 @@ impl Queue {
 trait Job: Send {
     fn is_wanted(&self) -> bool;
 
-    /// Runs the operation, and keeps its answer.
+    /// Runs the operation, and keeps its response.
     fn run<'a>(
         &'a mut self,
         desk: &'a mut Desk<'_>,
     ) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
 
-    /// Tells the caller: its answer if it is committed.
+    /// Tells the caller: its response if it is committed.
     fn respond(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 struct Queued<W: Write> {
     write: W,
-    answer: Option<W::Answer>,
-    reply: oneshot::Sender<Result<W::Answer, StoreError>>,
+    response: Option<W::Response>,
+    reply: oneshot::Sender<Result<W::Response, StoreError>>,
 }
 
 impl<W: Write> Job for Queued<W> {
@@ -93,15 +93,15 @@ impl<W: Write> Job for Queued<W> {
         desk: &'a mut Desk<'_>,
     ) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>> {
         Box::pin(async move {
-            self.answer = Some(self.write.write(desk).await?);
+            self.response = Some(self.write.write(desk).await?);
             Ok(())
         })
     }
 
     fn respond(self: Box<Self>, committed: Result<(), StoreError>) {
-        let Self { answer, reply, .. } = *self;
+        let Self { response, reply, .. } = *self;
         // Whoever asked may have gone.
-        let _ = reply.send(committed.and_then(|()| answer.ok_or_else(gone)));
+        let _ = reply.send(committed.and_then(|()| response.ok_or_else(gone)));
     }
 }
 
@@ -109,12 +109,12 @@ fn gone() -> StoreError {
     StoreError::unavailable("the task that writes ended before its time")
 }
 
-/// Runs an operation in the next transaction. The answer comes when that is on the disk.
-pub(super) async fn write<W: Write>(shared: &Arc<Shared>, write: W) -> Result<W::Answer, StoreError> {
-    let (reply, answer) = oneshot::channel();
+/// Runs an operation in the next transaction. The response comes when that is on the disk.
+pub(super) async fn write<W: Write>(shared: &Arc<Shared>, write: W) -> Result<W::Response, StoreError> {
+    let (reply, response) = oneshot::channel();
     let job = Box::new(Queued {
         write,
-        answer: None,
+        response: None,
         reply,
     });
     let begins = {
@@ -138,7 +138,7 @@ pub(super) async fn write<W: Write>(shared: &Arc<Shared>, write: W) -> Result<W:
         };
         tokio::spawn(run_all(running));
     }
-    answer.await.unwrap_or_else(|_| Err(gone()))
+    response.await.unwrap_or_else(|_| Err(gone()))
 }
 
 /// Where the task ends before its time, with its runtime say, the next caller begins anew.
