@@ -87,11 +87,6 @@ impl<S: IdempotencyStore> Engine<S> {
         self.singleflight.is_draining()
     }
 
-    /// No work enters any more. What runs goes on.
-    pub(crate) fn close(&self) {
-        self.singleflight.close();
-    }
-
     /// Completes when a drain begins.
     pub(crate) async fn closed(&self) {
         self.singleflight.closed().await;

@@ -1,14 +1,14 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{Semaphore, oneshot, watch},
-    time::{Instant, timeout_at},
+    sync::{Semaphore, oneshot},
+    time::Instant,
 };
 
 use super::{Shared, loops::Place};
 use crate::{
     inbox::{Inbox, TakeRequest},
-    process::{DrainHandle, DrainReport, LATER, timeout::deadline_after},
+    process::{DrainHandle, DrainReport, LATER},
     provider::Provider,
     store::{Key, State, StoreError, Token},
 };
@@ -20,7 +20,6 @@ const NOT_DUE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct WorkerHandle {
     runner: Arc<dyn Runner>,
-    loops: watch::Sender<()>,
 }
 
 /// How [`run_one`](WorkerHandle::run_one) ended.
@@ -46,8 +45,6 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<RunEnd, StoreError>> + Sen
 
 /// A worker without its types.
 trait Runner: Send + Sync {
-    fn close(&self);
-
     fn drain_handle(&self) -> DrainHandle;
 
     fn store_timeout(&self) -> Duration;
@@ -67,10 +64,6 @@ where
     S: Inbox,
     T: Clone + Send + Sync + 'static,
 {
-    fn close(&self) {
-        self.engine.close();
-    }
-
     fn drain_handle(&self) -> DrainHandle {
         self.engine.drain_handle()
     }
@@ -167,13 +160,13 @@ where
 }
 
 impl WorkerHandle {
-    pub(super) fn new<P, S, T>(shared: Arc<Shared<P, S, T>>, loops: watch::Sender<()>) -> Self
+    pub(super) fn new<P, S, T>(shared: Arc<Shared<P, S, T>>) -> Self
     where
         P: Provider,
         S: Inbox,
         T: Clone + Send + Sync + 'static,
     {
-        Self { runner: shared, loops }
+        Self { runner: shared }
     }
 
     /// Takes no more deliveries, and waits at most `timeout` for those that run. What is not
@@ -188,15 +181,10 @@ impl WorkerHandle {
     /// Dropped before it completes, the worker stays closed and its handlers run on; calling it
     /// again waits anew.
     pub async fn drain(&self, timeout: Duration) -> DrainReport {
-        let deadline = deadline_after(Instant::now(), timeout);
-        self.runner.close();
-        // What a loop has just taken is put back.
-        let one_more = deadline_after(Instant::now(), self.runner.store_timeout());
-        let _ = timeout_at(one_more.max(deadline), self.loops.closed()).await;
-        let left = deadline.saturating_duration_since(Instant::now());
-        let report = self.runner.drain_handle().drain(left).await;
-        let all = deadline_after(Instant::now(), self.runner.store_timeout());
-        let _ = timeout_at(all, self.all_settled()).await;
+        let report = self.runner.drain_handle().drain(timeout).await;
+        // What a loop has just taken is put back: it takes a take and a settlement.
+        let at_most = self.runner.store_timeout().saturating_mul(2);
+        let _ = tokio::time::timeout(at_most, self.all_settled()).await;
         report
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep},
 };
 
@@ -93,17 +93,15 @@ where
     T: Clone + Send + Sync + 'static,
 {
     /// Takes deliveries whose last run, if there was one, has ended.
-    pub(super) async fn take_fresh(self: Arc<Self>, ended: watch::Receiver<()>) {
+    pub(super) async fn take_fresh(self: Arc<Self>) {
         self.take_all(false, self.polling.every, &self.running, &self.held)
             .await;
-        drop(ended);
     }
 
     /// Takes deliveries whose last run did not end, one at a time, beside the others.
-    pub(super) async fn take_suspects(self: Arc<Self>, ended: watch::Receiver<()>) {
+    pub(super) async fn take_suspects(self: Arc<Self>) {
         let every = self.polling.every.max(SUSPECTS_EVERY);
         self.take_all(true, every, &self.apart, &self.apart_held).await;
-        drop(ended);
     }
 
     async fn take_all(

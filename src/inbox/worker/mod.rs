@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 
 use super::{Inbox, Retries};
 use crate::{
@@ -280,12 +280,10 @@ where
             apart_held: Arc::new(Semaphore::new(1)),
             unhandled: Mutex::default(),
         });
-        // Each loop has a receiver: when all are dropped, the loops have ended.
-        let loops = watch::Sender::new(());
         tokio::spawn(settler::settle_all(engine, to_settle));
-        tokio::spawn(Arc::clone(&shared).take_fresh(loops.subscribe()));
-        tokio::spawn(Arc::clone(&shared).take_suspects(loops.subscribe()));
-        Ok(WorkerHandle::new(shared, loops))
+        tokio::spawn(Arc::clone(&shared).take_fresh());
+        tokio::spawn(Arc::clone(&shared).take_suspects());
+        Ok(WorkerHandle::new(shared))
     }
 
     fn check(&self) -> Result<(), BuildError> {
