@@ -219,7 +219,7 @@ pub struct Entry {
     pub stage: Stage,
     /// How many claims there were since it was stored or replayed.
     pub attempts: u32,
-    /// How many of the last ended without an end.
+    /// How many of the last were never settled.
     pub crashes: u32,
     /// When it was stored.
     pub received_at: SystemTime,
@@ -242,7 +242,7 @@ impl Entry {
         }
     }
 
-    /// Sets how often it was tried, and how many of the last attempts ended without an end.
+    /// Sets how often it was tried, and how many of the last were never settled.
     #[must_use]
     pub fn with_attempts(mut self, attempts: u32, crashes: u32) -> Self {
         self.attempts = attempts;
@@ -269,17 +269,17 @@ pub struct Letter {
     /// Body and headers.
     pub delivery: StoredDelivery,
     /// The attempts that failed, the first one first.
-    pub attempts: Vec<PastAttempt>,
+    pub history: Vec<PastAttempt>,
 }
 
 impl Letter {
     /// A letter as a store reads it.
     #[must_use]
-    pub fn new(entry: Entry, delivery: StoredDelivery, attempts: Vec<PastAttempt>) -> Self {
+    pub fn new(entry: Entry, delivery: StoredDelivery, history: Vec<PastAttempt>) -> Self {
         Self {
             entry,
             delivery,
-            attempts,
+            history,
         }
     }
 }

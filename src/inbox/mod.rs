@@ -63,7 +63,7 @@
 //!    worker renews; a process that dies loses its deliveries to others when their leases end.
 //! 3. What was stored never expires before it has ended, and what is DEAD stays until an operator
 //!    decides.
-//! 4. A delivery whose claims ended without an end (the process died) is a *suspect*, and taken
+//! 4. A delivery whose claims expired unsettled (the process died) is a *suspect*, and taken
 //!    apart from the others: a poison event must not bury its neighbours.
 //!
 //! The memory store and Redis are no inboxes: neither can promise the first.
@@ -88,10 +88,10 @@ pub use any::AnyInbox;
 pub use delivery::{Deposit, StoredDelivery};
 #[cfg(feature = "service")]
 pub use retries::Retries;
-pub use settlement::{Attempt, End, Settlement};
+pub use settlement::{Action, Attempt, Settlement};
 pub use take::{TakeRequest, Taken};
 #[cfg(feature = "service")]
-pub use worker::{RunEnd, Worker, WorkerHandle};
+pub use worker::{RunOutcome, Worker, WorkerHandle};
 
 use crate::store::{Deposited, Effect, IdempotencyStore, StoreError};
 

@@ -20,7 +20,7 @@ use crate::store::Key;
 /// use std::time::Duration;
 /// use tower_webhook::inbox::Retries;
 ///
-/// let retries = Retries::new([Duration::from_secs(10), Duration::from_secs(60)]).attempts(5);
+/// let retries = Retries::new([Duration::from_secs(10), Duration::from_secs(60)]).max_attempts(5);
 /// // 10 s, then 60 s three times
 /// assert_eq!(retries.total(), Duration::from_secs(190));
 /// ```
@@ -47,7 +47,7 @@ impl Retries {
 
     /// How many attempts there are, the first included; at least one.
     #[must_use]
-    pub fn attempts(mut self, attempts: u32) -> Self {
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
     }
@@ -62,7 +62,7 @@ impl Retries {
     /// Allows a schedule that ends before the provider itself would give up, which a worker refuses
     /// otherwise: with the provider's own retries the event would have lived longer.
     #[must_use]
-    pub fn even_if_shorter_than_the_providers(mut self) -> Self {
+    pub fn allow_shorter_than_provider(mut self) -> Self {
         self.may_be_short = true;
         self
     }
@@ -81,7 +81,7 @@ impl Retries {
     }
 
     /// How many attempts there are.
-    pub(crate) fn max_attempts(&self) -> u32 {
+    pub(crate) fn most_attempts(&self) -> u32 {
         self.attempts
     }
 
@@ -160,11 +160,11 @@ mod tests {
 
     #[test]
     fn no_schedule_overflows() {
-        let endless = Retries::new([Duration::MAX]).attempts(u32::MAX).jitter(100);
+        let endless = Retries::new([Duration::MAX]).max_attempts(u32::MAX).jitter(100);
         assert!(endless.pause(3, &key(1)) < Duration::MAX);
         assert!(endless.total() > Duration::from_secs(1));
         assert_eq!(Retries::new([]).pause(1, &key(1)), Duration::ZERO);
         assert_eq!(Retries::new([]).total(), Duration::ZERO);
-        assert_eq!(Retries::new([]).attempts(0).max_attempts(), 1);
+        assert_eq!(Retries::new([]).max_attempts(0).most_attempts(), 1);
     }
 }

@@ -9,7 +9,7 @@ pub struct Settlement {
     /// What the delivery is held with.
     pub claim_request: ClaimRequest,
     /// What becomes of it.
-    pub end: End,
+    pub action: Action,
     /// The attempt, for the delivery's history. `None` for a run that succeeded.
     pub attempt: Option<Attempt>,
 }
@@ -17,10 +17,10 @@ pub struct Settlement {
 impl Settlement {
     /// A settlement without an attempt to remember.
     #[must_use]
-    pub fn new(claim_request: ClaimRequest, end: End) -> Self {
+    pub fn new(claim_request: ClaimRequest, action: Action) -> Self {
         Self {
             claim_request,
-            end,
+            action,
             attempt: None,
         }
     }
@@ -36,7 +36,7 @@ impl Settlement {
 /// What becomes of a stored delivery after a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum End {
+pub enum Action {
     /// It is DONE.
     Complete(Completion),
     /// It is due again after a pause.

@@ -32,7 +32,7 @@ pub struct TakeRequest {
     pub lease: Duration,
     /// How long DONE is remembered.
     pub retention: Duration,
-    /// Whether to take those whose last claim ended without an end, instead of the others.
+    /// Whether to take those whose last claim was never settled, instead of the others.
     pub suspects: bool,
     /// This event alone, if it is due, whether a suspect or not.
     pub id: Option<EventId>,
@@ -70,14 +70,14 @@ impl TakeRequest {
 
     /// Asks for suspects instead of the others.
     #[must_use]
-    pub fn of_suspects(mut self) -> Self {
+    pub fn for_suspects(mut self) -> Self {
         self.suspects = true;
         self
     }
 
     /// Asks for one event alone.
     #[must_use]
-    pub fn of_event(mut self, id: EventId) -> Self {
+    pub fn for_event(mut self, id: EventId) -> Self {
         self.id = Some(id);
         self.limit = 1;
         self
@@ -94,7 +94,7 @@ pub struct Taken {
     pub generation: u64,
     /// How many claims there were, this one included.
     pub attempts: u32,
-    /// How many claims before this one ended without an end, in a row.
+    /// How many claims before this one were never settled, in a row.
     pub crashes: u32,
     /// When it was stored, by the store's clock.
     pub received_at: SystemTime,
@@ -118,7 +118,7 @@ impl Taken {
         }
     }
 
-    /// Sets which claim it is, how many there were, and how many of the last ended without an end.
+    /// Sets which claim it is, how many there were, and how many of the last were never settled.
     #[must_use]
     pub fn with_counts(mut self, generation: u64, attempts: u32, crashes: u32) -> Self {
         self.generation = generation;

@@ -176,7 +176,7 @@ async fn an_inbox_by_its_url_keeps_what_it_is_given_and_operators_find_it() {
     let dead = Filter::new("dwolla").stage(Stage::Dead);
     assert_eq!(inbox.list(&dead, None, 10).await.unwrap().entries.len(), 1);
     let letter = inbox.letter(&key).await.unwrap().unwrap();
-    assert_eq!(letter.attempts[0].attempt.error, "by hand");
+    assert_eq!(letter.history[0].attempt.error, "by hand");
     assert_eq!(inbox.replay_all(&dead, Duration::ZERO).await.unwrap(), 1);
     assert_eq!(inbox.replay(&key).await.unwrap(), Replayed::Applied);
     assert_eq!(inbox.backlog("dwolla", 10).await.unwrap().due, 1);

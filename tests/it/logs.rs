@@ -441,7 +441,7 @@ async fn an_event_that_was_handed_in_has_its_line_and_its_span_without_a_status(
 }
 
 /// What every line about the event 1 has, and these.
-fn of_event<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+fn for_event<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [&[("id", "1"), ("topic", "customer_created")], more].concat()
 }
 
@@ -449,7 +449,7 @@ fn of_event<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
 async fn every_end_of_an_event_is_one_line_that_says_all_of_it() {
     let (lines, _guard) = Lines::without_spans();
     let attempt = |outcome, status, reason: &'static str| {
-        let mut fields = of_event(&[("attempt", "1"), ("outcome", outcome), ("status", status)]);
+        let mut fields = for_event(&[("attempt", "1"), ("outcome", outcome), ("status", status)]);
         if !reason.is_empty() {
             fields.push(("reason", reason));
         }
@@ -460,7 +460,7 @@ async fn every_end_of_an_event_is_one_line_that_says_all_of_it() {
     endpoint.deliver("1").await;
     lines.assert_one("INFO", &attempt("handled", "200", ""));
     endpoint.deliver("1").await;
-    lines.assert_one("INFO", &of_event(&[("outcome", "duplicate"), ("status", "200")]));
+    lines.assert_one("INFO", &for_event(&[("outcome", "duplicate"), ("status", "200")]));
     let suspended = event_of("1", "customer_suspended");
     endpoint.send(signed(suspended)).await;
     let unhandled = [("outcome", "unhandled"), ("status", "200"), ("id", "1")];
@@ -471,7 +471,7 @@ async fn every_end_of_an_event_is_one_line_that_says_all_of_it() {
     let reason =
         "the id is recorded for another event; expected ids that name one event each: check the provider's id field";
     let conflict = [("outcome", "conflict"), ("status", "500"), ("reason", reason)];
-    lines.assert_one("ERROR", &of_event(&conflict));
+    lines.assert_one("ERROR", &for_event(&conflict));
 
     for (error, level, outcome, status) in [
         (
@@ -528,14 +528,14 @@ async fn every_end_of_an_event_is_one_line_that_says_all_of_it() {
     let reason = "the store is unavailable: told to fail before it applied the operation";
     lines.assert_one(
         "ERROR",
-        &of_event(&[("outcome", "store"), ("status", "503"), ("reason", reason)]),
+        &for_event(&[("outcome", "store"), ("status", "503"), ("reason", reason)]),
     );
     endpoint.store.fail(Operation::Claim, Fault::HangBeforeApplying, 1);
     endpoint.deliver("1").await;
     let reason = "the store is unavailable: it did not respond within 2s";
     lines.assert_one(
         "ERROR",
-        &of_event(&[("outcome", "store"), ("status", "503"), ("reason", reason)]),
+        &for_event(&[("outcome", "store"), ("status", "503"), ("reason", reason)]),
     );
     endpoint
         .store
@@ -546,7 +546,7 @@ async fn every_end_of_an_event_is_one_line_that_says_all_of_it() {
     let reason = "another process runs this event";
     lines.assert_one(
         "WARN",
-        &of_event(&[("outcome", "in-flight"), ("status", "503"), ("reason", reason)]),
+        &for_event(&[("outcome", "in-flight"), ("status", "503"), ("reason", reason)]),
     );
 }
 
@@ -569,7 +569,7 @@ async fn the_line_has_the_status_that_the_provider_got_and_the_time_from_arrival
     let reason = "too many deliveries wait for this event";
     lines.assert_one(
         "WARN",
-        &of_event(&[("outcome", "waiting"), ("status", "503"), ("reason", reason)]),
+        &for_event(&[("outcome", "waiting"), ("status", "503"), ("reason", reason)]),
     );
     // Both are answered at their deadline, while it runs.
     first.await.unwrap();
@@ -666,7 +666,7 @@ async fn the_line_has_the_status_that_the_provider_got_and_the_time_from_arrival
             ("status", "503"),
             ("reason", reason),
         ];
-        lines.assert_one(level, &of_event(&fields));
+        lines.assert_one(level, &for_event(&fields));
     }
 }
 
@@ -964,6 +964,6 @@ async fn a_store_that_is_given_up_is_asked_what_it_knows() {
     assert_eq!(call.await.unwrap().status().as_u16(), 503);
     let reason =
         "the store is unavailable: it did not respond within 2s, and before that: db.internal:5432: Connection refused";
-    let fields = of_event(&[("outcome", "store"), ("status", "503"), ("reason", reason)]);
+    let fields = for_event(&[("outcome", "store"), ("status", "503"), ("reason", reason)]);
     lines.assert_one("ERROR", &fields);
 }

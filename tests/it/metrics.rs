@@ -230,8 +230,8 @@ async fn an_inbox_counts_deposits_its_backlog_and_what_its_worker_does() {
         })
         .retries(
             Retries::new([Duration::from_secs(1)])
-                .attempts(2)
-                .even_if_shorter_than_the_providers(),
+                .max_attempts(2)
+                .allow_shorter_than_provider(),
         )
         .start();
     office.all_ended().await;

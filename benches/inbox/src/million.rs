@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 use tower_webhook::{
-    inbox::{End, InboxAdmin, Settlement, TakeRequest},
+    inbox::{Action, InboxAdmin, Settlement, TakeRequest},
     store::{Completion, Token},
 };
 
@@ -85,7 +85,7 @@ impl<S: InboxAdmin + Clone> Engine<'_, S> {
             done += taken.len();
             let settlements: Vec<_> = taken
                 .into_iter()
-                .map(|taken| Settlement::new(taken.claim_request, End::Complete(Completion::Handled)))
+                .map(|taken| Settlement::new(taken.claim_request, Action::Complete(Completion::Handled)))
                 .collect();
             assert!(!settlements.is_empty(), "{done} of {count} were due");
             self.store.settle(&settlements).await.expect("an end");

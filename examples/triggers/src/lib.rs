@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use tower_webhook::{
     event::EventId,
-    inbox::{Backlog, Deposit, Inbox, RunEnd, Settlement, TakeRequest, Taken, WorkerHandle},
+    inbox::{Backlog, Deposit, Inbox, RunOutcome, Settlement, TakeRequest, Taken, WorkerHandle},
     store::{
         ClaimRequest, Claimed, Completion, Deposited, Effect, IdempotencyStore, Key, Record, StoreError, StoreIdentity,
     },
@@ -47,14 +47,14 @@ impl TaskHandler for RunDelivery {
         let key = Key::new(self.namespace.as_str(), id);
         match worker.run_one(&key).await.map_err(|error| error.to_string())? {
             // The event's next attempt is another job, at the time that the worker's `Retries` say.
-            RunEnd::Again { after } => {
+            RunOutcome::Again { after } => {
                 let spec = JobSpec::builder().run_at(Utc::now() + after).build();
                 context.add_job(self, spec).await.map_err(|error| error.to_string())?;
                 Ok(())
             }
             // If the worker that holds it dies, the sweep finds it.
-            RunEnd::Elsewhere => Ok(()),
-            RunEnd::Done | RunEnd::Dead | RunEnd::Unknown => Ok(()),
+            RunOutcome::Elsewhere => Ok(()),
+            RunOutcome::Done | RunOutcome::Dead | RunOutcome::Unknown => Ok(()),
             other => Err(format!(
                 "{other:?}: a later version's result, which this task does not know"
             )),

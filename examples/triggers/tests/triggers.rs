@@ -18,7 +18,7 @@ use tower_webhook::{
     Delivery, HandlerError, TopicRouter,
     dwolla::{self, Dwolla, Topic},
     event::{EventId, Fingerprint},
-    inbox::{Deposit, Inbox as _, RunEnd, StoredDelivery, Worker, WorkerHandle},
+    inbox::{Deposit, Inbox as _, RunOutcome, StoredDelivery, Worker, WorkerHandle},
     store::{IdempotencyStore as _, Key, State},
 };
 use tower_webhook_sqlx::PostgresStore;
@@ -231,7 +231,7 @@ async fn the_process_of_a_job_dies_and_nothing_recovers_the_job() {
         .worker(site.handler(Plan::Succeed), Duration::from_millis(20))
         .await;
     let _graphile = site.graphile(&worker).await;
-    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Elsewhere);
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunOutcome::Elsewhere);
     site.store.advance(LEASE);
     site.until_done("1").await;
     assert_eq!(site.runs("1").await, ["begun", "begun", "ended"]);
@@ -291,7 +291,7 @@ async fn the_sweep_finds_what_has_lost_its_job() {
 
     let _graphile = site.graphile(&worker).await;
     site.until_done("1").await;
-    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Done);
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunOutcome::Done);
     assert_eq!(site.runs("1").await, ["begun", "ended"]);
 }
 

@@ -25,7 +25,7 @@ pub struct WorkerHandle {
 /// How [`run_one`](WorkerHandle::run_one) ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum RunEnd {
+pub enum RunOutcome {
     /// The event is finished, now or before.
     Done,
     /// It is to run again, after this time.
@@ -41,7 +41,7 @@ pub enum RunEnd {
     Unknown,
 }
 
-type Running<'a> = Pin<Box<dyn Future<Output = Result<RunEnd, StoreError>> + Send + 'a>>;
+type Running<'a> = Pin<Box<dyn Future<Output = Result<RunOutcome, StoreError>> + Send + 'a>>;
 
 /// A worker without its types.
 trait Runner: Send + Sync {
@@ -79,10 +79,10 @@ where
     fn run_one(self: Arc<Self>, key: Key) -> Running<'static> {
         Box::pin(async move {
             if *key.namespace() != *self.engine.settings.namespace {
-                return Ok(RunEnd::Unknown);
+                return Ok(RunOutcome::Unknown);
             }
             if self.engine.is_draining() {
-                return Ok(RunEnd::Again { after: LATER });
+                return Ok(RunOutcome::Again { after: LATER });
             }
             // In a task: whoever asked may go away, and the delivery would be held by nobody.
             let (reply, response) = oneshot::channel();
@@ -95,7 +95,7 @@ where
                 let request = TakeRequest::new(Arc::clone(&settings.namespace), Token::random(), 1)
                     .with_lease(settings.lease)
                     .with_retention(settings.retention)
-                    .of_event(key.id().clone());
+                    .for_event(key.id().clone());
                 let asked = Instant::now();
                 match self.take_as(request).await {
                     Ok(taken) => match taken.into_iter().next() {
@@ -124,7 +124,7 @@ where
 {
     /// The place that a suspect needs, since a process runs one at a time, whoever asks for it.
     /// What is none needs none.
-    async fn place_of(&self, key: &Key) -> Result<Option<Place>, Result<RunEnd, StoreError>> {
+    async fn place_of(&self, key: &Key) -> Result<Option<Place>, Result<RunOutcome, StoreError>> {
         let record = self
             .engine
             .operation("get", self.engine.store.get(key))
@@ -135,26 +135,26 @@ where
         };
         match Place::now(&self.apart, &self.apart_held) {
             Some(place) => Ok(Some(place)),
-            None if lease_until > self.clock.now() => Err(Ok(RunEnd::Elsewhere)),
-            None => Err(Ok(RunEnd::Again { after: LATER })),
+            None if lease_until > self.clock.now() => Err(Ok(RunOutcome::Elsewhere)),
+            None => Err(Ok(RunOutcome::Again { after: LATER })),
         }
     }
 
     /// How it is with an event that could not be taken.
-    async fn not_due(&self, key: &Key) -> Result<RunEnd, StoreError> {
+    async fn not_due(&self, key: &Key) -> Result<RunOutcome, StoreError> {
         let record = self.engine.operation("get", self.engine.store.get(key)).await?;
         let Some(record) = record else {
-            return Ok(RunEnd::Unknown);
+            return Ok(RunOutcome::Unknown);
         };
         let due_at = record.schedule.and_then(|schedule| schedule.due_at);
         Ok(match (record.state, due_at) {
-            (State::Done { .. }, _) => RunEnd::Done,
-            (State::Dead { .. }, _) => RunEnd::Dead,
-            (State::Claimed { .. }, _) => RunEnd::Elsewhere,
-            (State::Free { .. }, Some(due_at)) => RunEnd::Again {
+            (State::Done { .. }, _) => RunOutcome::Done,
+            (State::Dead { .. }, _) => RunOutcome::Dead,
+            (State::Claimed { .. }, _) => RunOutcome::Elsewhere,
+            (State::Free { .. }, Some(due_at)) => RunOutcome::Again {
                 after: due_at.duration_since(self.clock.now()).unwrap_or_default().max(NOT_DUE),
             },
-            (State::Free { .. }, None) => RunEnd::Unknown,
+            (State::Free { .. }, None) => RunOutcome::Unknown,
         })
     }
 }
@@ -201,7 +201,7 @@ impl WorkerHandle {
     ///
     /// It takes none of the worker's [`concurrency`](super::Worker::concurrency): the queue bounds
     /// how many run. Of those whose process died it runs one at a time, as the worker does, and
-    /// says [`Again`](RunEnd::Again) of the others.
+    /// says [`Again`](RunOutcome::Again) of the others.
     ///
     /// The repository's `examples/triggers` has the glue for graphile_worker: a job for each
     /// delivery, in one transaction with it, and a task that calls this function.
@@ -213,7 +213,7 @@ impl WorkerHandle {
     /// # use tower_webhook::testing::MemoryInbox;
     /// use std::time::Duration;
     /// use tower_webhook::{
-    ///     TopicRouter, dwolla::Dwolla, event::EventId, inbox::{RunEnd, Worker}, store::Key,
+    ///     TopicRouter, dwolla::Dwolla, event::EventId, inbox::{RunOutcome, Worker}, store::Key,
     /// };
     ///
     /// # let store = MemoryInbox::new();
@@ -223,7 +223,7 @@ impl WorkerHandle {
     ///
     /// // a job with a key in it:
     /// let key = Key::new("dwolla", EventId::new("bb6531a2").unwrap());
-    /// assert_eq!(worker.run_one(&key).await.unwrap(), RunEnd::Unknown);
+    /// assert_eq!(worker.run_one(&key).await.unwrap(), RunOutcome::Unknown);
     /// # });
     /// # }
     /// ```
@@ -233,7 +233,7 @@ impl WorkerHandle {
     ///
     /// # Cancel safety
     /// The delivery runs in a task of its own: dropped, only the result is lost.
-    pub async fn run_one(&self, key: &Key) -> Result<RunEnd, StoreError> {
+    pub async fn run_one(&self, key: &Key) -> Result<RunOutcome, StoreError> {
         Arc::clone(&self.runner).run_one(key.clone()).await
     }
 }

@@ -10,7 +10,7 @@ mod loops;
 mod run;
 mod settler;
 
-pub use handle::{RunEnd, WorkerHandle};
+pub use handle::{RunOutcome, WorkerHandle};
 
 use std::{
     collections::HashSet,
@@ -179,10 +179,10 @@ where
     }
 
     /// How long a claim holds without a renewal, and so how long a delivery rests after its process
-    /// died; by default 60 s. It is renewed after a third of it.
-    pub fn lease(mut self, lease: Duration) -> Self {
+    /// died; by default 60 s, renewed every 20 s while the handler runs.
+    pub fn lease(mut self, lease: Duration, renew_every: Duration) -> Self {
         self.settings.lease = lease;
-        self.settings.renew_every = lease / 3;
+        self.settings.renew_every = renew_every;
         self
     }
 
@@ -306,7 +306,7 @@ where
         if total < window && !self.retries.may_be_short() {
             return refuse(format!(
                 "the retries end after {} s, and {} itself sends an event again for {} s: stored, it would live shorter than without \
-                 an inbox; expected more or longer pauses, or `even_if_shorter_than_the_providers`",
+                 an inbox; expected more or longer pauses, or `allow_shorter_than_provider`",
                 total.as_secs(),
                 self.provider.name(),
                 window.as_secs()

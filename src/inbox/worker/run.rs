@@ -13,12 +13,12 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{RunEnd, Shared, loops::Place, settler::Settled};
+use super::{RunOutcome, Shared, loops::Place, settler::Settled};
 use crate::{
     delivery::{LeaseHandle, Message},
     error::{Refusal, RefusalKind},
     event::{Event as _, Source},
-    inbox::{Attempt, End, Inbox, Settlement, TakeRequest, Taken},
+    inbox::{Action, Attempt, Inbox, Settlement, TakeRequest, Taken},
     metrics::{Timer, Topic},
     process::{Entry, LATER, Leader, Observation, Outcome, Settlement as Told, Work, catch, draining},
     provider::Provider,
@@ -36,7 +36,7 @@ const MOST_UNHANDLED: usize = 1000;
 /// What a run came to.
 struct Ended {
     /// What the store is told; nothing, if it knows.
-    end: Option<End>,
+    end: Option<Action>,
     outcome: Outcome,
     /// For the history: a word, and why. `None` for what was no attempt, or succeeded.
     attempt: Option<(&'static str, String)>,
@@ -45,7 +45,7 @@ struct Ended {
 impl Ended {
     fn put_back(after: Duration, outcome: Outcome) -> Self {
         Self {
-            end: Some(End::PutBack {
+            end: Some(Action::PutBack {
                 after,
                 is_counted: false,
             }),
@@ -56,23 +56,23 @@ impl Ended {
 
     fn buried(reason: String) -> Self {
         Self {
-            end: Some(End::Bury),
+            end: Some(Action::Bury),
             attempt: Some(("dead", reason.clone())),
             outcome: Outcome::Dead(reason),
         }
     }
 
-    fn run_end(&self) -> RunEnd {
+    fn run_outcome(&self) -> RunOutcome {
         match self.end {
-            None | Some(End::Complete(_)) => RunEnd::Done,
-            Some(End::PutBack { after, .. }) => RunEnd::Again { after },
-            Some(End::Bury) => RunEnd::Dead,
+            None | Some(Action::Complete(_)) => RunOutcome::Done,
+            Some(Action::PutBack { after, .. }) => RunOutcome::Again { after },
+            Some(Action::Bury) => RunOutcome::Dead,
         }
     }
 }
 
 /// Who waits for a run.
-pub(super) type Reply = oneshot::Sender<Result<RunEnd, StoreError>>;
+pub(super) type Reply = oneshot::Sender<Result<RunOutcome, StoreError>>;
 
 impl<P, S, T> Shared<P, S, T>
 where
@@ -108,7 +108,7 @@ where
     }
 
     fn put_back_late(&self, taken: Taken) {
-        let end = End::PutBack {
+        let end = Action::PutBack {
             after: Duration::ZERO,
             is_counted: false,
         };
@@ -148,13 +148,13 @@ where
             })
             .await
         };
-        // An event's topic, a router's state that is cloned: without an end it would be a crash.
+        // An event's topic, a router's state that is cloned: unsettled it would be a crash.
         let (ended, leader) = handled.unwrap_or_else(|panicked| {
             let reason = format!("the event or the router's state panicked: {panicked}");
             (self.failed(&observation, &taken, reason), None)
         });
         drop::<Option<OwnedSemaphorePermit>>(running);
-        let run_end = ended.run_end();
+        let run_outcome = ended.run_outcome();
         let Ended { end, outcome, attempt } = ended;
         if let Some(leader) = &leader {
             leader.finished(outcome.clone());
@@ -173,7 +173,7 @@ where
             leader,
             outcome,
             held,
-            reply: reply.map(|reply| (reply, run_end)),
+            reply: reply.map(|reply| (reply, run_outcome)),
         };
         // The other end is there as long as this one: the send does not fail.
         let _ = self.settled.send(settled);
@@ -256,10 +256,10 @@ where
 
     /// Whether the delivery is not to run any more.
     fn given_up(&self, taken: &Taken) -> Option<Ended> {
-        let most = self.retries.max_attempts();
+        let most = self.retries.most_attempts();
         let (cause, reason) = if taken.crashes >= MOST_CRASHES {
             let reason = format!(
-                "its last {} runs ended without an end: the process died, or lost the store; expected a handler that ends: \
+                "its last {} runs were never settled: the process died, or lost the store; expected a handler that ends: \
                  replay it when its cause is mended",
                 taken.crashes
             );
@@ -288,8 +288,8 @@ where
     fn after(&self, taken: &Taken, told: Told, outcome: Outcome) -> Ended {
         let end = match told {
             Told::Known => None,
-            Told::Handled => Some(End::Complete(Completion::Handled)),
-            Told::Rejected => Some(End::Complete(Completion::Rejected)),
+            Told::Handled => Some(Action::Complete(Completion::Handled)),
+            Told::Rejected => Some(Action::Complete(Completion::Rejected)),
             Told::Release => return self.again(taken, outcome),
         };
         let attempt = match &outcome {
@@ -307,11 +307,11 @@ where
             return Ended::put_back(Duration::ZERO, outcome);
         }
         let reason = refusal.map(|refusal| refusal.reason().to_owned()).unwrap_or_default();
-        if taken.attempts >= self.retries.max_attempts() {
+        if taken.attempts >= self.retries.most_attempts() {
             self.engine.meter.buried("attempts");
             let word = outcome.as_str();
             return Ended {
-                end: Some(End::Bury),
+                end: Some(Action::Bury),
                 attempt: Some((word, reason.clone())),
                 outcome: Outcome::Dead(format!("attempt {} was the last: {reason}", taken.attempts)),
             };
@@ -322,7 +322,7 @@ where
             .and_then(Refusal::retry_delay);
         let after = wish.unwrap_or_else(|| self.retries.pause(taken.attempts, &taken.claim_request.key));
         Ended {
-            end: Some(End::PutBack {
+            end: Some(Action::PutBack {
                 after,
                 is_counted: true,
             }),

@@ -8,9 +8,9 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{RunEnd, run::Reply};
+use super::{RunOutcome, run::Reply};
 use crate::{
-    inbox::{End, Inbox, Settlement},
+    inbox::{Action, Inbox, Settlement},
     process::{Engine, Leader, Outcome, timeout::deadline_after},
     store::{Effect, StoreError},
 };
@@ -29,7 +29,7 @@ pub(super) struct Settled {
     pub(super) leader: Option<Leader>,
     pub(super) outcome: Outcome,
     pub(super) held: Option<OwnedSemaphorePermit>,
-    pub(super) reply: Option<(Reply, RunEnd)>,
+    pub(super) reply: Option<(Reply, RunOutcome)>,
 }
 
 impl Settled {
@@ -37,9 +37,9 @@ impl Settled {
     fn end<S: Inbox>(self, engine: &Engine<S>, effect: Effect) {
         let is_late = matches!(effect, Effect::NotHeld);
         if let (true, Some(settlement)) = (is_late, &self.settlement) {
-            let what = match settlement.end {
-                End::Complete(_) => "the event was finished here",
-                End::PutBack { .. } | End::Bury => "the event's run ended here",
+            let what = match settlement.action {
+                Action::Complete(_) => "the event was finished here",
+                Action::PutBack { .. } | Action::Bury => "the event's run ended here",
             };
             engine.warn(
                 &settlement.claim_request.key,
@@ -49,10 +49,10 @@ impl Settled {
         if let Some(leader) = self.leader {
             leader.end(self.outcome);
         }
-        if let Some((reply, run_end)) = self.reply {
-            let run_end = if is_late { RunEnd::Elsewhere } else { run_end };
+        if let Some((reply, run_outcome)) = self.reply {
+            let run_outcome = if is_late { RunOutcome::Elsewhere } else { run_outcome };
             // Whoever asked may be gone.
-            let _ = reply.send(Ok(run_end));
+            let _ = reply.send(Ok(run_outcome));
         }
         drop(self.held);
     }
@@ -115,9 +115,9 @@ async fn settle_alone<S: Inbox>(engine: Arc<Engine<S>>, settled: Settled) {
     let Some(settlement) = settled.settlement.clone() else {
         return settled.end(&engine, Effect::Applied);
     };
-    let helps_until = match settlement.end {
-        End::Complete(_) => None,
-        End::PutBack { .. } | End::Bury => Some(deadline_after(Instant::now(), settlement.claim_request.lease)),
+    let helps_until = match settlement.action {
+        Action::Complete(_) => None,
+        Action::PutBack { .. } | Action::Bury => Some(deadline_after(Instant::now(), settlement.claim_request.lease)),
     };
     let attempts = async {
         let mut pause = FIRST_PAUSE;

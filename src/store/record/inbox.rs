@@ -18,7 +18,7 @@ pub struct Schedule {
     /// When a worker may take it. FREE: when its next attempt is due. CLAIMED: when the lease ends.
     /// `None` once it is finished or dead.
     pub due_at: Option<SystemTime>,
-    /// How many claims in a row ended without an end: the process died, or lost the store. Anything
+    /// How many claims in a row were never settled: the process died, or lost the store. Anything
     /// but 0 makes the delivery a suspect.
     pub crashes: u32,
     /// The last claim's generation, from which a replay of a finished event goes on.

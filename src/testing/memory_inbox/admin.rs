@@ -103,7 +103,7 @@ impl InboxAdmin for MemoryInbox {
             Some(Letter::new(
                 entry(key, &row.record, letter),
                 letter.delivery.clone(),
-                letter.attempts.clone(),
+                letter.history.clone(),
             ))
         }))
     }

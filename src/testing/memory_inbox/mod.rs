@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::{
     clock::{Clock, SystemClock},
-    inbox::{Attempt, Backlog, Deposit, End, Inbox, PastAttempt, Settlement, StoredDelivery, TakeRequest, Taken},
+    inbox::{Action, Attempt, Backlog, Deposit, Inbox, PastAttempt, Settlement, StoredDelivery, TakeRequest, Taken},
     store::{
         ClaimRequest, Claimed, Completion, Deposited, Effect, IdempotencyStore, Key, Record, State, StoreError, record,
     },
@@ -61,7 +61,7 @@ struct Row {
 struct Stored {
     delivery: StoredDelivery,
     received_at: SystemTime,
-    attempts: Vec<PastAttempt>,
+    history: Vec<PastAttempt>,
 }
 
 impl MemoryInbox {
@@ -109,7 +109,7 @@ impl MemoryInbox {
     fn remember(&self, key: &Key, attempt: &Attempt) {
         self.step(key, |row, now| {
             if let Some(letter) = row.as_mut().and_then(|row| row.letter.as_mut()) {
-                letter.attempts.push(PastAttempt::new(attempt.clone(), now));
+                letter.history.push(PastAttempt::new(attempt.clone(), now));
             }
         });
     }
@@ -169,7 +169,7 @@ impl Inbox for MemoryInbox {
                 let letter = Stored {
                     delivery: deposit.delivery.clone(),
                     received_at: now,
-                    attempts: Vec::new(),
+                    history: Vec::new(),
                 };
                 *row = Some(Row {
                     record,
@@ -226,10 +226,10 @@ impl Inbox for MemoryInbox {
             .iter()
             .map(|settlement| {
                 let request = &settlement.claim_request;
-                let effect = self.change(&request.key, |row, now| match settlement.end {
-                    End::Complete(completion) => record::complete(row, request, completion, now),
-                    End::PutBack { after, is_counted } => record::put_back(row, request, after, is_counted, now),
-                    End::Bury => record::bury(row, request, now),
+                let effect = self.change(&request.key, |row, now| match settlement.action {
+                    Action::Complete(completion) => record::complete(row, request, completion, now),
+                    Action::PutBack { after, is_counted } => record::put_back(row, request, after, is_counted, now),
+                    Action::Bury => record::bury(row, request, now),
                 });
                 if let (Effect::Applied, Some(attempt)) = (effect, &settlement.attempt) {
                     self.remember(&request.key, attempt);
@@ -269,7 +269,7 @@ impl Inbox for MemoryInbox {
     }
 }
 
-/// Whether the record's last claim ended without an end, or will have when it is taken.
+/// Whether the record's last claim was never settled, or will have expired when it is taken.
 fn is_suspect(record: &Record, crashes: u32) -> bool {
     crashes > 0 || matches!(record.state, State::Claimed { .. })
 }

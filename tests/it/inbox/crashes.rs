@@ -52,10 +52,10 @@ async fn a_delivery_is_buried_after_its_third_run_without_an_end() {
     assert_eq!(runs.count(), 0);
     let letter = office.letter("1").await;
     assert_eq!(letter.entry.stage, Stage::Dead);
-    let last = &letter.attempts[0].attempt;
+    let last = &letter.history[0].attempt;
     assert_eq!((last.outcome.as_str(), last.worker.as_str()), ("dead", "test"));
     assert!(
-        last.error.starts_with("its last 3 runs ended without an end"),
+        last.error.starts_with("its last 3 runs were never settled"),
         "{}",
         last.error
     );
@@ -71,7 +71,7 @@ async fn a_run_that_ends_well_or_badly_clears_the_suspicion() {
         sleep(LEASE).await;
     }
     let worker = office.worker(|_| async { Err(HandlerError::retry("later")) }).start();
-    until(async || office.letter("1").await.attempts.len() == 1).await;
+    until(async || office.letter("1").await.history.len() == 1).await;
     worker.drain(SECOND).await;
     assert_eq!(office.letter("1").await.entry.crashes, 0);
     // Two crashes more do not bury it.
@@ -131,7 +131,7 @@ async fn more_attempts_than_allowed_are_buried_before_they_run() {
         let taken = office.take_and_die(false, LEASE).await;
         let settlement = tower_webhook::inbox::Settlement::new(
             taken[0].claim_request.clone(),
-            tower_webhook::inbox::End::PutBack {
+            tower_webhook::inbox::Action::PutBack {
                 after: std::time::Duration::ZERO,
                 is_counted: true,
             },
@@ -141,8 +141,8 @@ async fn more_attempts_than_allowed_are_buried_before_they_run() {
             .unwrap();
     }
     let retries = tower_webhook::inbox::Retries::default()
-        .attempts(3)
-        .even_if_shorter_than_the_providers();
+        .max_attempts(3)
+        .allow_shorter_than_provider();
     let worker = office
         .worker(runs.handler(|| async { Ok(()) }))
         .retries(retries)
@@ -165,7 +165,7 @@ async fn a_run_whose_lease_was_lost_does_not_run_a_second_time_in_its_process() 
     use tower_webhook::testing::{Fault, Operation};
     office.store.fail(Operation::Renew, Fault::BeforeApplying, usize::MAX);
     office.store("1").await;
-    let worker = office.worker(handler).lease(LEASE).start();
+    let worker = office.worker(handler).lease(LEASE, LEASE / 3).start();
     office.all_ended().await;
     assert_eq!(runs.count(), 1);
     assert_state(office.record("1").await, "handled");
@@ -211,8 +211,8 @@ async fn a_panic_before_the_handler_is_a_failed_attempt_and_no_crash() {
     sleep(SECOND).await;
     let letter = office.letter("1").await;
     assert_eq!(letter.entry.stage, Stage::Waiting);
-    let [past] = &letter.attempts[..] else {
-        panic!("one has failed: {:?}", letter.attempts)
+    let [past] = &letter.history[..] else {
+        panic!("one has failed: {:?}", letter.history)
     };
     assert!(
         past.attempt.error.ends_with("panicked: on purpose"),

@@ -51,7 +51,7 @@ async fn a_drain_that_runs_out_of_time_puts_back_at_once_uncounted_and_lists() {
     assert_eq!(remaining.state(), RemainingState::Cancelled);
     assert_state(office.record("1").await, "free, 0");
     assert_eq!(office.backlog().await.due, 1);
-    assert!(office.letter("1").await.attempts.is_empty());
+    assert!(office.letter("1").await.history.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -115,7 +115,7 @@ async fn comes_through(first: Behaviour, faults: &[(Operation, Fault, usize)], c
         .worker(handler)
         .handler_timeout(90 * SECOND)
         .poll_interval(SECOND)
-        .retries(Retries::new([30 * SECOND]).even_if_shorter_than_the_providers())
+        .retries(Retries::new([30 * SECOND]).allow_shorter_than_provider())
         .start();
     let mut acknowledged = false;
     for _ in 0..20 {

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use tower_webhook::{
     clock::Clock as _,
     event::{EventId, Fingerprint},
-    inbox::{Deposit, End, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Taken},
+    inbox::{Action, Deposit, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Taken},
     store::{ClaimRequest, Completion, IdempotencyStore, Key, Record, State, Token},
     testing::{ManualClock, MemoryInbox},
 };
@@ -43,7 +43,7 @@ enum Act {
     Deposit,
     TakeEvent,
     Take { suspects: bool },
-    Settle(End),
+    Settle(Action),
     Replay,
     Bury,
     Purge,
@@ -62,14 +62,14 @@ fn act(random: &mut Random) -> Act {
         11 | 12 => Act::Take {
             suspects: random.below(2) == 0,
         },
-        13 => Act::Settle(End::PutBack {
+        13 => Act::Settle(Action::PutBack {
             after: Duration::from_secs(30 * random.below(3)),
             is_counted: random.below(2) == 0,
         }),
         14 => Act::Settle(match random.below(3) {
-            0 => End::Bury,
-            1 => End::Complete(Completion::Handled),
-            _ => End::Complete(Completion::Rejected),
+            0 => Action::Bury,
+            1 => Action::Complete(Completion::Handled),
+            _ => Action::Complete(Completion::Rejected),
         }),
         15 => Act::Replay,
         16 => Act::Bury,
@@ -116,8 +116,8 @@ async fn done<S: Inbox + InboxAdmin>(store: &S, act: &Act, request: &ClaimReques
             let deposit = Deposit::new(key.clone(), request.fingerprint, delivery);
             format!("{:?}", store.deposit(&deposit).await.unwrap())
         }
-        Act::TakeEvent => shown(&store.take(&take.of_event(key.id().clone())).await.unwrap()),
-        Act::Take { suspects: true } => shown(&store.take(&take.of_suspects()).await.unwrap()),
+        Act::TakeEvent => shown(&store.take(&take.for_event(key.id().clone())).await.unwrap()),
+        Act::Take { suspects: true } => shown(&store.take(&take.for_suspects()).await.unwrap()),
         Act::Take { suspects: false } => shown(&store.take(&take).await.unwrap()),
         Act::Settle(end) => {
             let settlement = Settlement::new(request.clone(), *end);

@@ -21,8 +21,8 @@ use crate::{
 fn two_pauses() -> Retries {
     Retries::new([10 * SECOND, 100 * SECOND])
         .jitter(0)
-        .attempts(4)
-        .even_if_shorter_than_the_providers()
+        .max_attempts(4)
+        .allow_shorter_than_provider()
 }
 
 /// What goes wrong, by its name in the history.
@@ -47,7 +47,7 @@ async fn run_until_dead(outcome: &str, fail: impl Fn() -> Result<(), HandlerErro
     let letter = office.letter("1").await;
     assert_eq!((letter.entry.stage, letter.entry.attempts), (Stage::Dead, 4));
     let history: Vec<_> = letter
-        .attempts
+        .history
         .iter()
         .map(|past| {
             (
@@ -95,7 +95,7 @@ async fn a_run_beyond_its_cap_is_cancelled_and_repeated() {
         "4 runs of 30 s, and 210 s of pauses: {took}"
     );
     let letter = office.letter("1").await;
-    assert_eq!(letter.attempts[0].attempt.outcome, "handler-timeout");
+    assert_eq!(letter.history[0].attempt.outcome, "handler-timeout");
     worker.drain(SECOND).await;
 }
 
@@ -110,7 +110,7 @@ async fn the_history_says_why() {
     office.all_ended().await;
     let letter = office.letter("1").await;
     // Without what a database refuses.
-    assert_eq!(letter.attempts[0].attempt.error, "the bank\\u{0} is closed");
+    assert_eq!(letter.history[0].attempt.error, "the bank\\u{0} is closed");
     worker.drain(SECOND).await;
 }
 
@@ -138,8 +138,8 @@ async fn a_permanent_error_ends_the_event_at_once() {
     office.all_ended().await;
     assert_state(office.record("1").await, "rejected");
     let letter = office.letter("1").await;
-    assert_eq!(letter.attempts[0].attempt.outcome, "rejected");
-    assert_eq!(letter.attempts[0].attempt.error, "no such account");
+    assert_eq!(letter.history[0].attempt.outcome, "rejected");
+    assert_eq!(letter.history[0].attempt.error, "no such account");
     worker.drain(SECOND).await;
 }
 
@@ -163,7 +163,7 @@ async fn an_event_recovers_and_its_history_stays() {
     let worker = office.worker(handler).retries(two_pauses()).start();
     office.all_ended().await;
     assert_state(office.record("1").await, "handled");
-    assert_eq!(office.letter("1").await.attempts.len(), 2);
+    assert_eq!(office.letter("1").await.history.len(), 2);
     worker.drain(SECOND).await;
 }
 
@@ -212,7 +212,7 @@ async fn replays_are_spread_over_a_time() {
 #[tokio::test(start_paused = true)]
 async fn retries_that_end_before_the_providers_own_are_refused() {
     let office = Office::new();
-    let short = Retries::new([SECOND]).attempts(3);
+    let short = Retries::new([SECOND]).max_attempts(3);
     let error = office
         .worker(|_| async { Ok(()) })
         .retries(short.clone())
@@ -221,9 +221,9 @@ async fn retries_that_end_before_the_providers_own_are_refused() {
     assert_eq!(
         error.to_string(),
         "the retries end after 2 s, and dwolla itself sends an event again for 259200 s: stored, it would live shorter than \
-         without an inbox; expected more or longer pauses, or `even_if_shorter_than_the_providers`"
+         without an inbox; expected more or longer pauses, or `allow_shorter_than_provider`"
     );
-    let allowed = short.even_if_shorter_than_the_providers();
+    let allowed = short.allow_shorter_than_provider();
     assert!(office.worker(|_| async { Ok(()) }).retries(allowed).try_start().is_ok());
 }
 

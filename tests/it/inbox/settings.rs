@@ -21,7 +21,10 @@ async fn a_contradiction_is_refused_and_named() {
     assert!(refusal(|worker| worker.triggered(Duration::ZERO)).starts_with("the poll interval is zero"));
     assert!(refusal(|worker| worker.store_timeout(Duration::ZERO)).starts_with("store_timeout is zero"));
     assert!(refusal(|worker| worker.handler_timeout(Duration::ZERO)).starts_with("handler_timeout is zero"));
-    assert!(refusal(|worker| worker.lease(Duration::from_secs(2))).starts_with("the lease (2s) is not longer"));
+    assert!(
+        refusal(|worker| worker.lease(Duration::from_secs(2), Duration::from_millis(600)))
+            .starts_with("the lease (2s) is not longer")
+    );
     assert!(refusal(|worker| worker.retention(Duration::from_secs(60))).starts_with("the retention (60s)"));
 }
 

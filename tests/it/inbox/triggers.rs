@@ -3,7 +3,7 @@
 use tokio::time::sleep;
 use tower_webhook::{
     HandlerError,
-    inbox::{InboxAdmin as _, Retries, RunEnd},
+    inbox::{InboxAdmin as _, Retries, RunOutcome},
     testing::{Fault, Operation},
 };
 
@@ -25,8 +25,8 @@ async fn a_triggered_delivery_runs_once_however_often_it_is_triggered() {
     office.store("1").await;
     sleep(100 * SECOND).await;
     assert_eq!(runs.count(), 0);
-    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Done);
-    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Done);
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunOutcome::Done);
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunOutcome::Done);
     assert_eq!(runs.count(), 1);
     worker.drain(SECOND).await;
 }
@@ -47,25 +47,25 @@ async fn a_trigger_hears_how_the_run_ended() {
     let office = Office::new();
     let pauses = Retries::new([10 * SECOND])
         .jitter(0)
-        .attempts(2)
-        .even_if_shorter_than_the_providers();
+        .max_attempts(2)
+        .allow_shorter_than_provider();
     let worker = office
         .worker(|_| async { Err(HandlerError::retry("later")) })
         .retries(pauses)
         .triggered(SWEEP)
         .start();
     sleep(SECOND).await;
-    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Unknown);
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunOutcome::Unknown);
     office.store("1").await;
-    let again = RunEnd::Again { after: 10 * SECOND };
+    let again = RunOutcome::Again { after: 10 * SECOND };
     assert_eq!(worker.run_one(&key("1")).await.unwrap(), again);
     assert_eq!(worker.run_one(&key("1")).await.unwrap(), again);
     sleep(10 * SECOND).await;
-    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Dead);
-    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Dead);
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunOutcome::Dead);
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunOutcome::Dead);
     office.store.inner().replay(&key("1")).await.unwrap();
     office.take_and_die(false, LONG).await;
-    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunEnd::Elsewhere);
+    assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunOutcome::Elsewhere);
     worker.drain(SECOND).await;
 }
 
@@ -76,7 +76,7 @@ async fn a_key_of_another_namespace_runs_nothing() {
     sleep(SECOND).await;
     office.store("1").await;
     let other = tower_webhook::store::Key::new("stripe", key("1").id().clone());
-    assert_eq!(worker.run_one(&other).await.unwrap(), RunEnd::Unknown);
+    assert_eq!(worker.run_one(&other).await.unwrap(), RunOutcome::Unknown);
     assert_state(office.record("1").await, "free, 0");
     worker.drain(SECOND).await;
 }
@@ -98,7 +98,10 @@ async fn a_trigger_hears_of_a_store_that_fails_and_may_go_away() {
     assert_state(office.record("1").await, "handled");
     worker.drain(SECOND).await;
     office.store("2").await;
-    assert!(matches!(worker.run_one(&key("2")).await.unwrap(), RunEnd::Again { .. }));
+    assert!(matches!(
+        worker.run_one(&key("2")).await.unwrap(),
+        RunOutcome::Again { .. }
+    ));
     assert_state(office.record("2").await, "free, 0");
 }
 
@@ -131,11 +134,11 @@ async fn of_those_whose_process_died_triggers_run_one_at_a_time() {
         worker.run_one(&keys[2])
     );
     assert_eq!(runs.most(), 1);
-    assert_eq!(first.unwrap(), RunEnd::Done);
+    assert_eq!(first.unwrap(), RunOutcome::Done);
     for end in [second, third] {
-        assert_eq!(end.unwrap(), RunEnd::Again { after: 5 * SECOND });
+        assert_eq!(end.unwrap(), RunOutcome::Again { after: 5 * SECOND });
     }
-    assert_eq!(worker.run_one(&keys[1]).await.unwrap(), RunEnd::Done);
+    assert_eq!(worker.run_one(&keys[1]).await.unwrap(), RunOutcome::Done);
     worker.drain(SECOND).await;
 }
 
@@ -152,6 +155,9 @@ async fn a_clock_that_is_fast_makes_no_trigger_spin() {
     office.store("1").await;
     worker.run_one(&key("1")).await.unwrap();
     let again = worker.run_one(&key("1")).await.unwrap();
-    assert!(matches!(again, RunEnd::Again { after } if after >= SECOND), "{again:?}");
+    assert!(
+        matches!(again, RunOutcome::Again { after } if after >= SECOND),
+        "{again:?}"
+    );
     worker.drain(SECOND).await;
 }

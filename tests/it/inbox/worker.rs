@@ -149,7 +149,7 @@ async fn the_lease_is_renewed_while_the_handler_runs() {
     });
     office.store("1").await;
     let workers: Vec<_> = (0..2)
-        .map(|_| office.worker(handler.clone()).lease(15 * SECOND).start())
+        .map(|_| office.worker(handler.clone()).lease(15 * SECOND, 5 * SECOND).start())
         .collect();
     office.all_ended().await;
     assert_eq!(runs.count(), 1);
@@ -178,7 +178,7 @@ async fn a_store_that_took_and_did_not_respond_gives_the_delivery_back_when_the_
     office.store("1").await;
     office.store.fail(Operation::Take, Fault::AfterApplying, 1);
     let began = Instant::now();
-    let worker = office.worker(succeed).lease(15 * SECOND).start();
+    let worker = office.worker(succeed).lease(15 * SECOND, 5 * SECOND).start();
     office.all_ended().await;
     let took = began.elapsed();
     assert!((15 * SECOND..18 * SECOND).contains(&took), "{took:?}");

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderValue};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _, postgres::PgPoolOptions};
 use tower_webhook::{
-    inbox::{Attempt, Deposit, End, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Taken},
+    inbox::{Action, Attempt, Deposit, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Taken},
     store::{
         Completion, Deposited, Effect, IdempotencyStore, Replayed, Stage, StoreAdmin, StoreErrorKind, Token, record,
     },
@@ -238,10 +238,10 @@ async fn the_body_of_what_is_finished_goes_after_its_time_and_no_other() {
     }
     for taken in take(&store, 10).await {
         let end = match taken.claim_request.key.id().as_str() {
-            "done" => End::Complete(Completion::Handled),
-            "rejected" => End::Complete(Completion::Rejected),
-            "dead" => End::Bury,
-            "waiting" => End::PutBack {
+            "done" => Action::Complete(Completion::Handled),
+            "rejected" => Action::Complete(Completion::Rejected),
+            "dead" => Action::Bury,
+            "waiting" => Action::PutBack {
                 after: Duration::ZERO,
                 is_counted: true,
             },
@@ -292,17 +292,17 @@ async fn an_event_that_comes_again_after_its_time_has_nothing_of_the_old_one() {
     let store = store_in(server, &new_table()).await;
     store.deposit(&deposit("1")).await.unwrap();
     let taken = take(&store, 1).await.remove(0);
-    let failed = Settlement::new(taken.claim_request, End::Complete(Completion::Rejected));
+    let failed = Settlement::new(taken.claim_request, Action::Complete(Completion::Rejected));
     let failed = failed.with_attempt(Attempt::new(1, "rejected", "no", "worker"));
     assert_eq!(store.settle(&[failed]).await.unwrap(), [Effect::Applied]);
     let key = claim_request("1").key;
-    assert_eq!(store.letter(&key).await.unwrap().unwrap().attempts.len(), 1);
+    assert_eq!(store.letter(&key).await.unwrap().unwrap().history.len(), 1);
     store.advance(100 * DAY);
     let mut other = deposit("1");
     other.delivery.topic = "another\0topic".to_owned();
     assert_eq!(store.deposit(&other).await.unwrap(), Deposited::Stored);
     let letter = store.letter(&key).await.unwrap().unwrap();
-    assert_eq!((letter.attempts.len(), letter.entry.attempts), (0, 0));
+    assert_eq!((letter.history.len(), letter.entry.attempts), (0, 0));
     // Postgres knows no NUL
     assert_eq!(letter.delivery.topic, "another\u{fffd}topic");
     let found = store
@@ -318,11 +318,11 @@ async fn two_settlements_of_one_event_are_told_one_after_another() {
     store.deposit(&deposit("1")).await.unwrap();
     let held = take(&store, 1).await.remove(0).claim_request;
     let absent = claim_request("absent");
-    let handled = End::Complete(Completion::Handled);
+    let handled = Action::Complete(Completion::Handled);
     let batch = [
-        Settlement::new(held.clone(), End::Bury),
+        Settlement::new(held.clone(), Action::Bury),
         Settlement::new(absent.clone(), handled),
-        Settlement::new(held.clone(), End::Bury),
+        Settlement::new(held.clone(), Action::Bury),
         Settlement::new(held.clone(), handled),
         Settlement::new(absent, handled),
         Settlement::new(held, handled),
@@ -352,7 +352,7 @@ async fn takes_and_settlements_at_once_in_stricter_transactions_all_succeed() {
             tokio::spawn(async move {
                 store.deposit(&deposit(&format!("{}", number % 4))).await.unwrap();
                 for taken in take(&store, 2).await {
-                    let done = Settlement::new(taken.claim_request, End::Complete(Completion::Handled));
+                    let done = Settlement::new(taken.claim_request, Action::Complete(Completion::Handled));
                     assert_eq!(store.settle(&[done]).await.unwrap(), [Effect::Applied]);
                 }
             })
@@ -436,7 +436,7 @@ async fn what_cannot_be_read_takes_no_other_with_it() {
     assert_eq!(ids(&take(&store, 10).await), ["1", "3"]);
     store.advance(Duration::from_secs(61));
     let spoilt = deposit("2").key;
-    let request = TakeRequest::new("dwolla", Token::random(), 1).of_event(spoilt.id().clone());
+    let request = TakeRequest::new("dwolla", Token::random(), 1).for_event(spoilt.id().clone());
     let error = store.take(&request).await.unwrap_err();
     assert!(error.to_string().contains("fingerprint has 1 bytes"), "{error}");
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tower_webhook::{
     WebhookLayer,
     dwolla::Dwolla,
-    inbox::{Backlog, Deposit, End, Inbox, Retries, Settlement, TakeRequest, Taken},
+    inbox::{Action, Backlog, Deposit, Inbox, Retries, Settlement, TakeRequest, Taken},
     store::{Deposited, Effect, StoreError},
 };
 
@@ -26,7 +26,7 @@ impl<S: Inbox> Inbox for Told<S> {
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Effect>, StoreError> {
         let effects = self.0.settle(settlements).await?;
         for settlement in settlements {
-            if let End::Complete(_) = settlement.end {
+            if let Action::Complete(_) = settlement.action {
                 say(&format!("settled {}", settlement.claim_request.key.id()));
             }
         }
@@ -51,7 +51,7 @@ pub(super) async fn serve<S: Shared + Inbox, B: Book>(store: S, book: B, task: &
         .unwrap();
     if is("works") {
         // A handler fails where its lease was lost: then it is another's turn at once.
-        let at_once = Retries::new([]).attempts(1000).even_if_shorter_than_the_providers();
+        let at_once = Retries::new([]).max_attempts(1000).allow_shorter_than_provider();
         let worker = layer.worker(topics(book, task)).retries(at_once).start();
         std::mem::forget(worker);
     }

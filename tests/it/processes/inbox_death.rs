@@ -270,10 +270,10 @@ async fn poison<S: Shared + InboxAdmin>(task: Value, harmless: u64) {
     assert_eq!(runs("poison"), 3);
     let letter = store.letter(&crate::endpoint::key("poison")).await.unwrap().unwrap();
     assert!(
-        letter.attempts[0]
+        letter.history[0]
             .attempt
             .error
-            .starts_with("its last 3 runs ended without an end")
+            .starts_with("its last 3 runs were never settled")
     );
 }
 

@@ -8,7 +8,7 @@ use tower_webhook::{
     Delivery, HandlerError, TopicRouter,
     dwolla::Dwolla,
     event::Fingerprint,
-    inbox::{Deposit, End, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Worker},
+    inbox::{Action, Deposit, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Worker},
     store::{Completion, Deposited, IdempotencyStore, Replayed, Stage, State, StoreAdmin, Token},
 };
 use tower_webhook_sqlx::SqliteStore;
@@ -30,7 +30,7 @@ async fn take(store: &SqliteStore) -> Vec<tower_webhook::inbox::Taken> {
 
 async fn finish_one(store: &SqliteStore) {
     let taken = take(store).await;
-    let settlement = Settlement::new(taken[0].claim_request.clone(), End::Complete(Completion::Handled));
+    let settlement = Settlement::new(taken[0].claim_request.clone(), Action::Complete(Completion::Handled));
     store.settle(&[settlement]).await.unwrap();
 }
 
@@ -329,11 +329,11 @@ async fn what_cannot_be_read_holds_nobody_up() {
     // It comes again when its lease is over, alone, and says what is wrong.
     assert!(take(&store).await.is_empty());
     store.advance(DAY);
-    let request = TakeRequest::new("dwolla", Token::random(), 100).of_suspects();
+    let request = TakeRequest::new("dwolla", Token::random(), 100).for_suspects();
     assert_eq!(store.take(&request).await.unwrap().len(), 2);
     store.advance(Duration::from_secs(61));
     let spoilt = key("of wrong length");
-    let request = TakeRequest::new("dwolla", Token::random(), 1).of_event(spoilt.id().clone());
+    let request = TakeRequest::new("dwolla", Token::random(), 1).for_event(spoilt.id().clone());
     let error = store.take(&request).await.unwrap_err();
     assert!(error.to_string().contains("fingerprint has 1 bytes"), "{error}");
     assert!(store.take(&request).await.unwrap().is_empty());

@@ -27,8 +27,8 @@ async fn a_seed_decides_what_happens_to_each_event() {
         sandbox.advance(10 * DAY).await;
         let attempts = sandbox.attempts();
         let fate = |id: &String| {
-            let of_event = attempts.iter().filter(|attempt| attempt.event_id == *id);
-            let mut fate: Vec<_> = of_event
+            let for_event = attempts.iter().filter(|attempt| attempt.event_id == *id);
+            let mut fate: Vec<_> = for_event
                 .map(|attempt| (offset(attempt), attempt.failure.clone(), attempt.headers.len()))
                 .collect();
             fate.sort_by_key(|(at, failure, _)| (*at, failure.is_some()));

@@ -6,7 +6,7 @@ use sqlx::{Row as _, postgres::PgRow};
 use tokio::time::Instant;
 
 use tower_webhook::{
-    inbox::{Backlog, Deposit, End, Inbox, Settlement, TakeRequest, Taken},
+    inbox::{Action, Backlog, Deposit, Inbox, Settlement, TakeRequest, Taken},
     store::{Deposited, Effect, IdempotencyStore as _, Key, StoreError, record},
 };
 
@@ -149,10 +149,10 @@ impl Inbox for PostgresStore {
             });
             let told = self.settle_at_once(settlements, &now).await?;
             for (settlement, index) in now.iter().filter_map(|index| Some((settlements.get(*index)?, *index))) {
-                let effect = match settlement.end {
+                let effect = match settlement.action {
                     _ if i64::try_from(index).is_ok_and(|number| told.contains(&number)) => Effect::Applied,
                     // It may be DONE already, or not be there.
-                    End::Complete(completion) => self.complete(&settlement.claim_request, completion).await?,
+                    Action::Complete(completion) => self.complete(&settlement.claim_request, completion).await?,
                     // For the holder alone, which this is not.
                     _ => Effect::NotHeld,
                 };
@@ -162,7 +162,7 @@ impl Inbox for PostgresStore {
             }
             rest = later;
         }
-        let is_put_back = |settlement: &Settlement| matches!(settlement.end, End::PutBack { .. });
+        let is_put_back = |settlement: &Settlement| matches!(settlement.action, Action::PutBack { .. });
         if settlements.iter().any(is_put_back) {
             self.shared.changed.notify_waiters();
         }

@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS webhook_events (
     changed_at  timestamptz      NOT NULL, -- of what is handled, rejected or dead: when it was
     lease_until timestamptz,               -- when another may claim
     expires_at  timestamptz      NOT NULL, -- when the row counts as absent, and may be purged
-    crashes     bigint           NOT NULL DEFAULT 0,     -- claims in a row without an end
+    crashes     bigint           NOT NULL DEFAULT 0,     -- claims in a row, never settled
     stored      boolean          NOT NULL DEFAULT false, -- whether webhook_bodies has its delivery
     due_at      timestamptz,               -- of what is stored: when a worker may take it
     PRIMARY KEY (namespace, id),

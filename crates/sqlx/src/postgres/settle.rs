@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tower_webhook::inbox::{End, Settlement};
+use tower_webhook::inbox::{Action, Settlement};
 
 use super::{
     pool::Statement,
@@ -42,9 +42,9 @@ impl<'s> Told<'s> {
 
     fn push(&mut self, number: i64, settlement: &'s Settlement) {
         let request = &settlement.claim_request;
-        let (becomes, pause, is_counted) = match settlement.end {
-            End::PutBack { after, is_counted } => ("free", millis(after), is_counted),
-            End::Complete(completion) => (completion.as_str(), 0, true),
+        let (becomes, pause, is_counted) = match settlement.action {
+            Action::PutBack { after, is_counted } => ("free", millis(after), is_counted),
+            Action::Complete(completion) => (completion.as_str(), 0, true),
             // What an attempt becomes that this version does not know waits for an operator.
             _ => ("dead", 0, true),
         };

@@ -6,7 +6,7 @@ use std::{collections::HashSet, time::SystemTime};
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 use tower_webhook::{
     event::Fingerprint,
-    inbox::{Attempt, Deposit, End, Settlement, TakeRequest, Taken},
+    inbox::{Action, Attempt, Deposit, Settlement, TakeRequest, Taken},
     store::{Deposited, Effect, Key, Record, StoreError, record},
 };
 
@@ -231,16 +231,16 @@ impl Desk<'_> {
             let row = rows.get(place).ok_or_else(super::nothing)?;
             let (found, request) = (Found::of(row)?, &settlement.claim_request);
             let (current, now) = (found.record.as_ref(), found.now);
-            let change = match settlement.end {
-                End::Complete(completion) => record::complete(current, request, completion, now),
-                End::PutBack { after, is_counted } => record::put_back(current, request, after, is_counted, now),
+            let change = match settlement.action {
+                Action::Complete(completion) => record::complete(current, request, completion, now),
+                Action::PutBack { after, is_counted } => record::put_back(current, request, after, is_counted, now),
                 // `Bury`, and what this version does not know, which waits for an operator.
                 _ => record::bury(current, request, now),
             };
             if let Some(record) = change.write {
                 self.make_room(&request.key, &record, &found).await?;
                 written.push(found.written(&record).json(request.key.id()));
-                self.wakes |= matches!(settlement.end, End::PutBack { .. });
+                self.wakes |= matches!(settlement.action, Action::PutBack { .. });
                 if let Some(attempt) = &settlement.attempt {
                     self.note(&request.key, attempt, found.millis).await?;
                 }

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS webhook_events (
     expires_at  INTEGER NOT NULL, -- when the row counts as absent, and may be purged
     stored      INTEGER NOT NULL DEFAULT 0, -- 1: its delivery is in webhook_bodies
     due_at      INTEGER,          -- when a worker may take it; not of what is finished or dead
-    crashes     INTEGER NOT NULL DEFAULT 0, -- claims in a row that ended without an end
+    crashes     INTEGER NOT NULL DEFAULT 0, -- claims in a row, never settled
     PRIMARY KEY (namespace, id),
     CHECK (stored IN (0, 1)),
     CHECK ((state = 'claimed') = (token IS NOT NULL AND lease_until IS NOT NULL))

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     event::Fingerprint,
-    inbox::{Attempt, Deposit, End, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Taken},
+    inbox::{Action, Attempt, Deposit, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Taken},
     store::{ClaimRequest, Claimed, Completion, Deposited, Effect, Record, Replayed, Stage, State, StoreAdmin, Token},
 };
 
@@ -98,11 +98,11 @@ where
 
     async fn nothing_is_due(&self) -> bool {
         let others = self.take(&self.ask(10)).await;
-        let suspects = self.take(&self.ask(10).of_suspects()).await;
+        let suspects = self.take(&self.ask(10).for_suspects()).await;
         others.is_empty() && suspects.is_empty()
     }
 
-    async fn end(&self, taken: &Taken, end: End) -> Effect {
+    async fn end(&self, taken: &Taken, end: Action) -> Effect {
         let settlement = Settlement::new(taken.claim_request.clone(), end);
         self.settle(&[settlement]).await[0]
     }
@@ -121,7 +121,7 @@ where
 
     /// Takes this event.
     async fn take_event(&self, id: &str) -> Taken {
-        let request = self.ask(1).of_event(self.request(id).key.id().clone());
+        let request = self.ask(1).for_event(self.request(id).key.id().clone());
         let mut taken = self.take(&request).await;
         assert_eq!(ids(&taken), [id]);
         taken.remove(0)
@@ -133,8 +133,8 @@ where
         let end = match stage {
             Stage::Waiting => None,
             Stage::Running => return drop(self.take_event(id).await),
-            Stage::Done => Some(End::Complete(Completion::Handled)),
-            Stage::Dead => Some(End::Bury),
+            Stage::Done => Some(Action::Complete(Completion::Handled)),
+            Stage::Dead => Some(Action::Bury),
         };
         if let Some(end) = end {
             let taken = self.take_event(id).await;
@@ -154,8 +154,8 @@ fn delivery(id: &str) -> StoredDelivery {
     StoredDelivery::new("customer_created", headers, body).with_secret_index(Some(1))
 }
 
-fn put_back(after: Duration) -> End {
-    End::PutBack {
+fn put_back(after: Duration) -> Action {
+    Action::PutBack {
         after,
         is_counted: true,
     }

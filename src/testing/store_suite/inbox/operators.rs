@@ -31,7 +31,7 @@ where
         );
         let taken = inbox.take_one().await;
         assert_eq!((taken.generation, taken.attempts), (3, 1));
-        inbox.end(&taken, End::Bury).await;
+        inbox.end(&taken, Action::Bury).await;
     }
     let unknown = inbox.request("unknown").key;
     assert_eq!(
@@ -117,7 +117,7 @@ where
                 .await
                 .expect("letter succeeds")
                 .expect("a letter");
-            let last = &letter.attempts.last().expect("a reason").attempt;
+            let last = &letter.history.last().expect("a reason").attempt;
             assert_eq!(
                 (last.error.as_str(), last.worker.as_str()),
                 ("refunded by hand", "operator")
@@ -155,11 +155,11 @@ where
     assert_eq!(letter.delivery, delivery("1"));
     assert_eq!(letter.entry.key, key);
     assert_eq!((letter.entry.stage, letter.entry.attempts), (Stage::Waiting, 3));
-    let reasons: Vec<&str> = letter.attempts.iter().map(|past| past.attempt.error.as_str()).collect();
+    let reasons: Vec<&str> = letter.history.iter().map(|past| past.attempt.error.as_str()).collect();
     assert_eq!(reasons, ["reason 1", "reason 2", "reason 3"]);
-    let first = &letter.attempts[0];
+    let first = &letter.history[0];
     assert_eq!((first.attempt.number, first.attempt.outcome.as_str()), (1, "failed"));
-    assert!(is_apart(letter.attempts[2].ended_at, first.ended_at, 2 * MINUTE));
+    assert!(is_apart(letter.history[2].ended_at, first.ended_at, 2 * MINUTE));
     assert!(is_apart(first.ended_at, letter.entry.received_at, Duration::ZERO));
     let shown = format!("{letter:?}");
     assert!(!shown.contains("x-a") && !shown.contains("\\\"id\\\""), "{shown}");
@@ -293,7 +293,7 @@ where
         inbox.deposit_new(id).await;
         let taken = inbox.take_one().await;
         assert_eq!((taken.generation, taken.attempts), (1, 1));
-        inbox.end(&taken, End::Complete(Completion::Handled)).await;
+        inbox.end(&taken, Action::Complete(Completion::Handled)).await;
     }
 }
 
@@ -323,7 +323,7 @@ where
                     return mine;
                 }
                 for taken in &taken {
-                    let done = inbox.end(taken, End::Complete(Completion::Handled)).await;
+                    let done = inbox.end(taken, Action::Complete(Completion::Handled)).await;
                     assert_eq!(done, Effect::Applied);
                 }
                 mine.extend(taken.iter().map(|taken| taken.claim_request.key.id().to_string()));

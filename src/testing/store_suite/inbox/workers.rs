@@ -115,7 +115,7 @@ where
     assert_eq!((taken.attempts, taken.crashes), (2, 0));
     let running = inbox.case.claim(&inbox.request("1")).await;
     assert!(matches!(running, Claimed::InFlight { .. }), "{running:?}");
-    inbox.end(&taken, End::Complete(Completion::Handled)).await;
+    inbox.end(&taken, Action::Complete(Completion::Handled)).await;
     let done = inbox.case.claim(&inbox.request("1")).await;
     assert_eq!(done, Claimed::Done(Completion::Handled));
 
@@ -159,7 +159,7 @@ where
     let taken = inbox.take_one().await;
     assert_eq!((taken.generation, taken.attempts, taken.crashes), (2, 2, 0));
     // a run that a drain has cut is no attempt
-    let uncounted = End::PutBack {
+    let uncounted = Action::PutBack {
         after: Duration::ZERO,
         is_counted: false,
     };
@@ -180,12 +180,12 @@ where
     // apart from the others
     let harmless = inbox.take_one().await;
     assert_eq!(harmless.claim_request.key.id().as_str(), "harmless");
-    inbox.end(&harmless, End::Complete(Completion::Handled)).await;
-    let suspects = inbox.take(&inbox.ask(10).of_suspects()).await;
+    inbox.end(&harmless, Action::Complete(Completion::Handled)).await;
+    let suspects = inbox.take(&inbox.ask(10).for_suspects()).await;
     assert_eq!(ids(&suspects), ["poison"]);
     assert_eq!((suspects[0].attempts, suspects[0].crashes), (2, 1));
     inbox.case.advance(LEASE).await;
-    let again = inbox.take(&inbox.ask(10).of_suspects()).await;
+    let again = inbox.take(&inbox.ask(10).for_suspects()).await;
     assert_eq!(ids(&again), ["poison"]);
     assert_eq!((again[0].attempts, again[0].crashes), (3, 2));
     // the holder that was thought dead has lost it
@@ -209,7 +209,7 @@ where
         assert!(inbox.nothing_is_due().await);
     }
     inbox.case.advance(LEASE).await;
-    let suspects = inbox.take(&inbox.ask(1).of_suspects()).await;
+    let suspects = inbox.take(&inbox.ask(1).for_suspects()).await;
     assert_eq!(ids(&suspects), ["1"]);
     assert_eq!(inbox.case.renew(&taken.claim_request).await, Effect::NotHeld);
 }
@@ -223,11 +223,11 @@ where
         inbox.deposit_new(id).await;
     }
     let b = inbox.request("b").key.id().clone();
-    assert_eq!(ids(&inbox.take(&inbox.ask(10).of_event(b.clone())).await), ["b"]);
-    assert!(inbox.take(&inbox.ask(10).of_event(b.clone())).await.is_empty());
+    assert_eq!(ids(&inbox.take(&inbox.ask(10).for_event(b.clone())).await), ["b"]);
+    assert!(inbox.take(&inbox.ask(10).for_event(b.clone())).await.is_empty());
     // also as a suspect
     inbox.case.advance(LEASE).await;
-    assert_eq!(ids(&inbox.take(&inbox.ask(10).of_event(b)).await), ["b"]);
+    assert_eq!(ids(&inbox.take(&inbox.ask(10).for_event(b)).await), ["b"]);
     assert_eq!(inbox.take(&inbox.ask(10)).await.len(), 2);
 }
 
@@ -243,13 +243,13 @@ where
     let taken = inbox.take(&inbox.ask(40)).await;
     assert_eq!(taken.len(), 40);
     let stranger = inbox.request("event 00");
-    let mut settlements = vec![Settlement::new(stranger, End::Bury)];
+    let mut settlements = vec![Settlement::new(stranger, Action::Bury)];
     for (number, taken) in taken.iter().enumerate() {
         let end = match number % 4 {
-            0 => End::Complete(Completion::Handled),
-            1 => End::Complete(Completion::Rejected),
+            0 => Action::Complete(Completion::Handled),
+            1 => Action::Complete(Completion::Rejected),
             2 => put_back(MINUTE),
-            _ => End::Bury,
+            _ => Action::Bury,
         };
         settlements.push(Settlement::new(taken.claim_request.clone(), end));
     }
@@ -272,15 +272,15 @@ where
     inbox.deposit_new("1").await;
     let taken = inbox.take_one().await;
     inbox.case.advance(LEASE).await;
-    let other = inbox.take(&inbox.ask(1).of_suspects()).await.remove(0);
-    inbox.end(&other, End::Bury).await;
+    let other = inbox.take(&inbox.ask(1).for_suspects()).await.remove(0);
+    inbox.end(&other, Action::Bury).await;
     assert_eq!(inbox.stage("1").await, Some(Stage::Dead));
     assert_eq!(
-        inbox.end(&taken, End::Complete(Completion::Rejected)).await,
+        inbox.end(&taken, Action::Complete(Completion::Rejected)).await,
         Effect::NotHeld
     );
     assert_eq!(
-        inbox.end(&taken, End::Complete(Completion::Handled)).await,
+        inbox.end(&taken, Action::Complete(Completion::Handled)).await,
         Effect::Applied
     );
     assert_eq!(inbox.stage("1").await, Some(Stage::Done));
