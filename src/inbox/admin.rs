@@ -71,7 +71,7 @@ pub struct Backlog {
     pub running: u64,
     /// Given up.
     pub dead: u64,
-    /// For how long the oldest has been due.
+    /// For how long the oldest has been due, or the lease of a process that died has been over.
     pub oldest_due: Option<Duration>,
 }
 

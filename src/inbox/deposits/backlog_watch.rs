@@ -68,7 +68,19 @@ impl BacklogWatch {
     }
 }
 
+/// Whoever comes next may watch: this runtime has ended.
+struct Unwatched(Weak<BacklogWatch>);
+
+impl Drop for Unwatched {
+    fn drop(&mut self) {
+        if let Some(watch) = self.0.upgrade() {
+            watch.is_watched.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
 async fn sample<S: Inbox>(watch: Weak<BacklogWatch>, engine: Weak<Engine<S>>) {
+    let _unwatched = Unwatched(watch.clone());
     let mut said = Said::default();
     while let (Some(watch), Some(engine)) = (watch.upgrade(), engine.upgrade()) {
         let namespace = &engine.settings.namespace;
@@ -109,10 +121,11 @@ impl Said {
                 provider,
                 namespace,
                 format_args!(
-                    "a stored delivery has been due for {} s and nobody takes it ({} are due); expected a worker over this store \
-                     and namespace: start one, or more",
+                    "a stored delivery has been due for {} s and nobody takes it ({} are due, {} are with workers or were with \
+                     a process that died); expected a worker over this store and namespace: start one, or more",
                     age.as_secs(),
-                    backlog.due
+                    backlog.due,
+                    backlog.running
                 ),
             ),
             _ => {}

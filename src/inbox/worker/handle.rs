@@ -16,6 +16,9 @@ use crate::{
 /// The store says that an event is not due yet, whatever the clock here says.
 const NOT_DUE: Duration = Duration::from_secs(1);
 
+/// As many places as there can be: a drain asks for all.
+pub(super) const ENDLESS: usize = 1 << 28;
+
 /// A worker that was started. Cheap to clone; dropping it stops nothing.
 #[derive(Clone)]
 pub struct WorkerHandle {
@@ -50,8 +53,8 @@ trait Runner: Send + Sync {
     fn store_timeout(&self) -> Duration;
 
     /// The places of what is held until the store is told, and how many there are; those of
-    /// suspects, too.
-    fn held(&self) -> [(&Semaphore, usize); 2];
+    /// suspects, and of what `run_one` runs, too.
+    fn held(&self) -> [(&Semaphore, usize); 3];
 
     fn run_one(self: Arc<Self>, key: Key) -> Running<'static>;
 
@@ -72,8 +75,12 @@ where
         self.engine.settings.store_timeout
     }
 
-    fn held(&self) -> [(&Semaphore, usize); 2] {
-        [(&self.held, self.places), (&self.apart_held, 1)]
+    fn held(&self) -> [(&Semaphore, usize); 3] {
+        [
+            (&self.held, self.places),
+            (&self.apart_held, 1),
+            (&self.asked_for, ENDLESS),
+        ]
     }
 
     fn run_one(self: Arc<Self>, key: Key) -> Running<'static> {
@@ -99,7 +106,7 @@ where
                 let asked = Instant::now();
                 match self.take_as(request).await {
                     Ok(taken) => match taken.into_iter().next() {
-                        Some(taken) => self.spawn(taken, asked, place, Some(reply)),
+                        Some(taken) => self.spawn(taken, asked, Some(place), Some(reply)),
                         None => drop(reply.send(self.not_due(&key).await)),
                     },
                     Err(error) => drop(reply.send(Err(error))),
@@ -122,21 +129,26 @@ where
     S: Inbox,
     T: Clone + Send + Sync + 'static,
 {
-    /// The place that a suspect needs, since a process runs one at a time, whoever asks for it.
-    /// What is none needs none.
-    async fn place_of(&self, key: &Key) -> Result<Option<Place>, Result<RunOutcome, StoreError>> {
+    /// The place of what is asked for. There is one for suspects, since a process runs one at a
+    /// time, whoever asks for it; and as many as are asked for of all others.
+    async fn place_of(&self, key: &Key) -> Result<Place, Result<RunOutcome, StoreError>> {
+        let later = || Err(Ok(RunOutcome::Again { after: LATER }));
+        // Taken first: a drain waits for it.
+        let Some(place) = Place::now(&self.asked_for, &self.asked_for) else {
+            return later();
+        };
         let record = self
             .engine
             .operation("get", self.engine.store.get(key))
             .await
             .map_err(Err)?;
         let Some(State::Claimed { lease_until, .. }) = record.map(|record| record.state) else {
-            return Ok(None);
+            return Ok(place);
         };
         match Place::now(&self.apart, &self.apart_held) {
-            Some(place) => Ok(Some(place)),
+            Some(place) => Ok(place),
             None if lease_until > self.clock.now() => Err(Ok(RunOutcome::Elsewhere)),
-            None => Err(Ok(RunOutcome::Again { after: LATER })),
+            None => later(),
         }
     }
 

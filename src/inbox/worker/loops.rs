@@ -168,6 +168,7 @@ where
 
     fn spawn_all(self: &Arc<Self>, taken: Vec<Taken>, asked: Instant, mut place: Place) {
         for taken in taken {
+            // There is one for each that the store was asked for.
             let place = place.split_one();
             self.spawn(taken, asked, place, None);
         }

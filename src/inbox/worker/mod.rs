@@ -108,6 +108,8 @@ struct Shared<P: Provider, S, T> {
     /// The same for suspects: one.
     apart: Arc<Semaphore>,
     apart_held: Arc<Semaphore>,
+    /// The same for what `run_one` is asked for: as many as are asked for.
+    asked_for: Arc<Semaphore>,
     /// Topics without a handler, of which the operator was told.
     unhandled: Mutex<HashSet<String>>,
 }
@@ -278,6 +280,7 @@ where
             places,
             apart: Arc::new(Semaphore::new(1)),
             apart_held: Arc::new(Semaphore::new(1)),
+            asked_for: Arc::new(Semaphore::new(handle::ENDLESS)),
             unhandled: Mutex::default(),
         });
         tokio::spawn(settler::settle_all(engine, to_settle));

@@ -12,7 +12,7 @@ use super::{RunOutcome, run::Reply};
 use crate::{
     inbox::{Action, Inbox, Settlement},
     process::{Engine, Leader, Outcome, timeout::deadline_after},
-    store::{Effect, StoreError},
+    store::{Effect, State, StoreError},
 };
 
 /// How many go in one operation at most.
@@ -109,6 +109,20 @@ async fn settle<S: Inbox>(engine: &Engine<S>, settlements: &[Settlement]) -> Res
     engine.store.settle(settlements).await
 }
 
+/// Whether a settlement that finds its claim gone was applied: nobody else has taken the delivery
+/// since.
+async fn effect_of<S: Inbox>(engine: &Engine<S>, settlement: &Settlement) -> Effect {
+    let key = &settlement.claim_request.key;
+    let record = engine.operation("get", async { engine.store.get(key).await }).await;
+    let state = record.ok().flatten().map(|record| record.state);
+    match (settlement.action, state) {
+        (Action::PutBack { .. }, Some(State::Free { .. })) | (Action::Bury, Some(State::Dead { .. })) => {
+            Effect::Applied
+        }
+        _ => Effect::NotHeld,
+    }
+}
+
 /// Tries until the store responds, a drain gives up, or the lease of what is not finished is over
 /// anyway.
 async fn settle_alone<S: Inbox>(engine: Arc<Engine<S>>, settled: Settled) {
@@ -126,7 +140,9 @@ async fn settle_alone<S: Inbox>(engine: Arc<Engine<S>>, settled: Settled) {
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
             let one = std::slice::from_ref(&settlement);
             match engine.operation("settle", settle(&engine, one)).await {
-                Ok(effects) => return Ok(effects.first().copied().unwrap_or(Effect::NotHeld)),
+                Ok(effects) if effects.first() == Some(&Effect::Applied) => return Ok(Effect::Applied),
+                // Or it was applied before, and its response was lost.
+                Ok(_) => return Ok(effect_of(&engine, &settlement).await),
                 Err(error) if helps_until.is_some_and(|until| until <= Instant::now()) => return Err(error),
                 Err(_) => {}
             }

@@ -248,13 +248,14 @@ impl Inbox for MemoryInbox {
         let mut oldest: Option<SystemTime> = None;
         for (key, row) in rows.iter() {
             let due_at = row.record.schedule.and_then(|schedule| schedule.due_at);
+            if key.namespace() == namespace {
+                let is_due = due_at.filter(|due_at| *due_at <= now);
+                oldest = oldest.into_iter().chain(is_due).min();
+            }
             let number = match row.record.state {
                 _ if key.namespace() != namespace => continue,
                 State::Claimed { .. } if due_at.is_some() => &mut backlog.running,
-                State::Free { .. } if due_at.is_some_and(|due_at| due_at <= now) => {
-                    oldest = oldest.into_iter().chain(due_at).min();
-                    &mut backlog.due
-                }
+                State::Free { .. } if due_at.is_some_and(|due_at| due_at <= now) => &mut backlog.due,
                 State::Free { .. } if due_at.is_some() => &mut backlog.scheduled,
                 State::Dead { .. } => &mut backlog.dead,
                 _ => continue,

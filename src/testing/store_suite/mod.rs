@@ -305,6 +305,7 @@ macro_rules! inbox_suite {
                 deliveries_are_listed_by_stage_topic_and_time_a_page_at_a_time
                 what_is_unfinished_or_dead_never_expires
                 a_backlog_says_what_waits
+                what_a_dead_process_held_is_due_when_its_lease_is_over
                 forget_takes_the_body_along
                 many_workers_take_each_delivery_once
                 what_is_new_is_noticed

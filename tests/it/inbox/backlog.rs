@@ -51,6 +51,23 @@ async fn nobody_counts_once_the_endpoint_is_gone() {
     assert_eq!(store.calls(Operation::Backlog), counted);
 }
 
+#[test]
+fn another_runtime_counts_when_the_first_has_ended() {
+    let office = Office::new();
+    for counted in 1..=2 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            office.store(&counted.to_string()).await;
+            sleep(SECOND).await;
+        });
+        assert_eq!(office.store.calls(Operation::Backlog), counted);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 #[cfg(feature = "tracing")]
 async fn an_error_each_minute_says_that_nobody_takes_what_is_due() {

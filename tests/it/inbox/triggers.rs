@@ -143,6 +143,44 @@ async fn of_those_whose_process_died_triggers_run_one_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_settlement_whose_response_was_lost_is_nobody_elses() {
+    for (attempts, expected) in [(2, RunOutcome::Again { after: 10 * SECOND }), (1, RunOutcome::Dead)] {
+        let office = Office::new();
+        office.store.fail(Operation::Settle, Fault::AfterApplying, 1);
+        let pauses = Retries::new([10 * SECOND]).jitter(0).max_attempts(attempts);
+        let worker = office
+            .worker(|_| async { Err(HandlerError::retry("later")) })
+            .retries(pauses.allow_shorter_than_provider())
+            .triggered(SWEEP)
+            .start();
+        sleep(SECOND).await;
+        office.store("1").await;
+        assert_eq!(worker.run_one(&key("1")).await.unwrap(), expected);
+        worker.drain(SECOND).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_what_a_trigger_has_just_taken() {
+    let office = Office::new();
+    office
+        .store
+        .fail(Operation::Take, Fault::RespondLate(SECOND), usize::MAX);
+    let worker = office.worker(succeed).triggered(SWEEP).start();
+    sleep(10 * SECOND).await;
+    office.store("1").await;
+    let running = tokio::spawn({
+        let worker = worker.clone();
+        async move { worker.run_one(&key("1")).await }
+    });
+    sleep(SECOND / 2).await;
+    assert_state(office.record("1").await, "claimed, 1");
+    worker.drain(10 * SECOND).await;
+    assert_state(office.record("1").await, "free, 0");
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_clock_that_is_fast_makes_no_trigger_spin() {
     let office = Office::new();
     let fast = tower_webhook::testing::ManualClock::at(std::time::SystemTime::now() + 365 * 24 * 3600 * SECOND);

@@ -220,6 +220,83 @@ async fn a_deposit_in_a_transaction_is_there_if_it_is_committed() {
     }
 }
 
+// --- what an operator asks for
+
+#[tokio::test]
+async fn more_than_a_statement_replays_are_spread_over_the_whole_time() {
+    let Some(server) = Server::shared() else { return };
+    let table = new_table();
+    let store = store_in(server, &table).await;
+    let mut connection = server.connection().await;
+    let fill = "INSERT INTO webhook_events (namespace, id, state, fingerprint, generation, attempts, changed_at, \
+                expires_at, stored) \
+                SELECT 'dwolla', n::text, 'dead', decode(md5('1'), 'hex'), 1, 1, now(), now() + interval '1 year', true \
+                FROM generate_series(1, 12000) AS n";
+    run(&mut connection, &table, fill).await;
+    let bodies = format!(
+        "INSERT INTO {table}_bodies (namespace, id, received_at, topic, headers, body) \
+         SELECT namespace, id, now() - id::bigint % 1000 * interval '1 second', 'a', '', '' FROM {table}"
+    );
+    run(&mut connection, &table, &bodies).await;
+    for filter in [Filter::new("dwolla"), Filter::new("dwolla").stage(Stage::Dead)] {
+        run(
+            &mut connection,
+            &table,
+            "UPDATE webhook_events SET state = 'dead', due_at = NULL",
+        )
+        .await;
+        assert_eq!(store.replay_all(&filter, DAY).await.unwrap(), 12_000);
+        let due = |from: &str, to: &str| {
+            format!(
+                "SELECT count(*) FROM {table} WHERE due_at >= now() + interval '{from}' AND due_at < now() + interval '{to}'"
+            )
+        };
+        for (from, to) in [("-1 min", "6 hours"), ("6 hours", "12 hours"), ("12 hours", "18 hours")] {
+            let quarter = number(&mut connection, due(from, to)).await;
+            assert!((2950..=3050).contains(&quarter), "{quarter} from {from} to {to}");
+        }
+        // The oldest first, over all parts.
+        let disorder = format!(
+            "SELECT count(*) FROM (SELECT due_at - lag(due_at) OVER (ORDER BY received_at, id) AS step \
+             FROM {table} JOIN {table}_bodies USING (namespace, id)) AS steps WHERE step < '0'"
+        );
+        assert_eq!(number(&mut connection, disorder).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_is_forgotten_while_a_deposit_adopts_it_leaves_no_body() {
+    let Some(server) = Server::shared() else { return };
+    let table = new_table();
+    let store = Arc::new(store_in(server, &table).await);
+    let claimed = claim_request("1");
+    store.claim(&claimed).await.unwrap();
+    store.release(&claimed).await.unwrap();
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    let mut transaction = pool.begin().await.unwrap();
+    let stored = store.deposit_in(&deposit("1"), &mut transaction).await.unwrap();
+    assert_eq!(stored, Deposited::Stored);
+    let forgetting = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.forget(&claimed.key).await }
+    });
+    let mut connection = server.connection().await;
+    let waits = format!(
+        "SELECT count(*) FROM pg_stat_activity \
+         WHERE wait_event_type = 'Lock' AND query LIKE '%forget%' AND query LIKE '%{table}%'"
+    );
+    while number(&mut connection, waits.clone()).await == 0 {
+        assert!(!forgetting.is_finished(), "the row is locked");
+        tokio::task::yield_now().await;
+    }
+    transaction.commit().await.unwrap();
+    assert_eq!(forgetting.await.unwrap().unwrap(), Effect::Applied);
+    for table in [table.clone(), format!("{table}_bodies")] {
+        let rows = number(&mut connection, format!("SELECT count(*) FROM {table}")).await;
+        assert_eq!(rows, 0, "{table}");
+    }
+}
+
 // --- what stays, and for how long
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use tower_webhook::{
     dwolla::Dwolla,
     event::Fingerprint,
     inbox::{Action, Deposit, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Worker},
-    store::{Completion, Deposited, IdempotencyStore, Replayed, Stage, State, StoreAdmin, Token},
+    store::{Completion, Deposited, Effect, IdempotencyStore, Replayed, Stage, State, StoreAdmin, Token},
 };
 use tower_webhook_sqlx::SqliteStore;
 
@@ -337,6 +337,30 @@ async fn what_cannot_be_read_holds_nobody_up() {
     let error = store.take(&request).await.unwrap_err();
     assert!(error.to_string().contains("fingerprint has 1 bytes"), "{error}");
     assert!(store.take(&request).await.unwrap().is_empty());
+    assert_eq!(store.forget(&spoilt).await.unwrap(), Effect::Applied);
+    assert_eq!(store.forget(&spoilt).await.unwrap(), Effect::NotHeld);
+    assert_eq!(
+        store.deposit(&deposit("of wrong length")).await.unwrap(),
+        Deposited::Stored
+    );
+}
+
+#[tokio::test]
+async fn a_list_begins_at_its_cursor_by_the_index() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    let mut connection = folder.connection().await;
+    let list = include_str!("../../../crates/sqlx/src/sqlite/list.sql");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {list}")))
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+    let plan = plan.join("\n");
+    let wanted =
+        "SEARCH body USING INDEX webhook_events_received (namespace=? AND (received_at,id)>(?,?) AND received_at<?)";
+    assert!(plan.contains(wanted) && !plan.contains("TEMP B-TREE"), "{plan}");
+    drop(store);
 }
 
 #[tokio::test]

@@ -20,8 +20,16 @@ SELECT (SELECT count(*)
               LIMIT $2) AS few) AS running,
        (SELECT count(*)
         FROM (SELECT FROM webhook_events WHERE namespace = $1 AND state = 'dead' LIMIT $2) AS few) AS dead,
-       (SELECT (extract(epoch FROM (SELECT now FROM clock) - due_at) * 1000000)::bigint
-        FROM webhook_events
-        WHERE namespace = $1 AND state = 'free' AND crashes = 0 AND due_at <= (SELECT now FROM clock)
-        ORDER BY due_at
-        LIMIT 1) AS oldest_due
+       (SELECT (extract(epoch FROM (SELECT now FROM clock) - min(due_at)) * 1000000)::bigint
+        FROM ((SELECT due_at
+               FROM webhook_events
+               WHERE namespace = $1 AND state = 'free' AND crashes = 0 AND due_at <= (SELECT now FROM clock)
+               ORDER BY due_at
+               LIMIT 1)
+              UNION ALL
+              -- whose process died: due when the lease has ended
+              (SELECT due_at
+               FROM webhook_events
+               WHERE namespace = $1 AND (state = 'claimed' OR crashes > 0) AND due_at <= (SELECT now FROM clock)
+               ORDER BY due_at
+               LIMIT 1)) AS firsts) AS oldest_due

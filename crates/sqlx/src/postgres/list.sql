@@ -1,8 +1,8 @@
 -- The stored deliveries that a filter lets through, the oldest first. $1 namespace  $2 states
--- $3 topic, or null for any  $4 since  $5 before  $6 the time of the last of the page before, or
--- null for the first page  $7 its id  $8 limit  $9 offset (times in microseconds since 1970)
+-- $3 topic, or null for any  $4 and $5 behind which time and id  $6 before  $7 limit  $8 offset
+-- (times in microseconds since 1970)
 WITH clock AS MATERIALIZED (
-    SELECT clock_timestamp() + $9 * interval '1 millisecond' AS now
+    SELECT clock_timestamp() + $8 * interval '1 millisecond' AS now
 )
 SELECT body.id, body.topic, event.state, event.attempts, event.crashes,
        (extract(epoch FROM body.received_at) * 1000000)::bigint AS received_at,
@@ -14,10 +14,7 @@ WHERE body.namespace = $1
   AND event.state = ANY ($2)
   AND event.expires_at > (SELECT now FROM clock)
   AND ($3::text IS NULL OR body.topic = $3)
-  AND body.received_at >= timestamptz '1970-01-01 00:00:00+00' + $4 * interval '1 microsecond'
-  AND body.received_at < timestamptz '1970-01-01 00:00:00+00' + $5 * interval '1 microsecond'
-  AND ($6::bigint IS NULL
-       OR (body.received_at, body.id)
-          > (timestamptz '1970-01-01 00:00:00+00' + $6 * interval '1 microsecond', $7))
+  AND (body.received_at, body.id) > (timestamptz '1970-01-01 00:00:00+00' + $4 * interval '1 microsecond', $5)
+  AND body.received_at < timestamptz '1970-01-01 00:00:00+00' + $6 * interval '1 microsecond'
 ORDER BY body.received_at, body.id
-LIMIT $8
+LIMIT $7

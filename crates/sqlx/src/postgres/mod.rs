@@ -316,11 +316,21 @@ impl IdempotencyStore for PostgresStore {
 
     async fn forget(&self, key: &Key) -> Result<Effect, StoreError> {
         let shared = &self.shared;
-        let rows = shared
-            .pool
-            .rows_once(|| of_key(&shared.sql.forget, key).bind(shared.offset.millis()))
-            .await?;
-        Ok(effect(&rows))
+        for _ in 0..ATTEMPTS {
+            let rows = shared
+                .pool
+                .rows_once(|| of_key(&shared.sql.forget, key).bind(shared.offset.millis()))
+                .await?;
+            let row = first(&rows)?;
+            let is = |column| row.try_get(column).map_err(|failed| error(&failed));
+            match (is("was_there")?, is("forgotten")?) {
+                (_, true) => return Ok(Effect::Applied),
+                (false, _) => return Ok(Effect::NotHeld),
+                // Somebody changed it meanwhile.
+                (true, false) => {}
+            }
+        }
+        Err(overtaken())
     }
 
     fn identity(&self) -> Option<StoreIdentity> {

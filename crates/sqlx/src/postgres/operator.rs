@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use sqlx::Row as _;
+use sqlx::{Row as _, postgres::PgRow};
 
 use tower_webhook::{
     inbox::{Cursor, Filter, InboxAdmin, Letter, Page},
@@ -19,15 +19,17 @@ use super::{
 };
 use crate::row::{ATTEMPTS, millis, overtaken};
 
+/// How many deliveries one statement replays.
+const PART: i64 = 10_000;
+
 impl InboxAdmin for PostgresStore {
     async fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
         let shared = &self.shared;
+        let start = Start::of(filter, after);
         let rows = shared
             .pool
             .rows(|| {
-                filtered(&shared.sql.list, filter)
-                    .bind(after.map(|after| micros(after.received_at)))
-                    .bind(after.map(|after| after.id.as_str()))
+                filtered(&shared.sql.list, filter, &start)
                     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
                     .bind(shared.offset.millis())
             })
@@ -66,20 +68,42 @@ impl InboxAdmin for PostgresStore {
         Err(overtaken())
     }
 
-    /// One statement, with the server's limit of time on it: where there are more than some hundred
-    /// thousand, a filter by time makes parts of them.
+    /// Ten thousand in a statement: the server limits how long one takes.
     async fn replay_all(&self, filter: &Filter, over: Duration) -> Result<u64, StoreError> {
         let shared = &self.shared;
+        let mut start = Start::of(filter, None);
         let rows = shared
             .pool
-            .rows_once(|| {
-                filtered(&shared.sql.replay_all, filter)
-                    .bind(millis(over))
-                    .bind(shared.offset.millis())
-            })
+            .rows(|| filtered(&shared.sql.count_filtered, filter, &start).bind(shared.offset.millis()))
             .await?;
-        shared.changed.notify_waiters();
-        number(first(&rows)?, "replayed")
+        let total: i64 = get(first(&rows)?, "matching")?;
+        let (mut meant, mut replayed) = (0, 0);
+        loop {
+            let rows = shared
+                .pool
+                .rows_once(|| {
+                    filtered(&shared.sql.replay_all, filter, &start)
+                        .bind(PART)
+                        .bind(meant)
+                        .bind(total)
+                        .bind(millis(over))
+                        .bind(shared.offset.millis())
+                })
+                .await?;
+            let row = first(&rows)?;
+            replayed += number(row, "replayed")?;
+            shared.changed.notify_waiters();
+            let part: i64 = get(row, "meant")?;
+            // What is stored or given up meanwhile is not meant, however fast it comes.
+            meant += part;
+            if part < PART || meant >= total {
+                return Ok(replayed);
+            }
+            start = Start {
+                received_at: get(row, "received_at")?,
+                id: get(row, "id")?,
+            };
+        }
     }
 
     async fn bury(&self, key: &Key, reason: &str) -> Result<Effect, StoreError> {
@@ -96,14 +120,43 @@ impl InboxAdmin for PostgresStore {
     }
 }
 
+/// Behind what a list begins.
+struct Start {
+    /// In microseconds since 1970.
+    received_at: i64,
+    id: String,
+}
+
+impl Start {
+    /// Where a filter and a cursor begin, whichever is later. No id is empty.
+    fn of(filter: &Filter, after: Option<&Cursor>) -> Self {
+        let since = (filter.since.map_or(0, micros), "");
+        let (received_at, id) = after
+            .map(|after| (micros(after.received_at), after.id.as_str()))
+            .map_or(since, |after| after.max(since));
+        Self {
+            received_at,
+            id: id.to_owned(),
+        }
+    }
+}
+
 /// The statement, with the parameters of a filter.
-fn filtered<'q>(sql: &Filtered, filter: &'q Filter) -> Statement<'q> {
+fn filtered<'q>(sql: &Filtered, filter: &'q Filter, start: &Start) -> Statement<'q> {
     statement(sql.by(filter.stage))
         .bind(&filter.namespace)
         .bind(states(filter.stage))
         .bind(filter.topic.as_deref().map(text))
-        .bind(filter.since.map_or(0, micros))
+        .bind(start.received_at)
+        .bind(start.id.clone())
         .bind(micros(filter.before.unwrap_or_else(record::never)))
+}
+
+fn get<'r, T>(row: &'r PgRow, column: &str) -> Result<T, StoreError>
+where
+    T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+{
+    row.try_get(column).map_err(|failed| error(&failed))
 }
 
 /// The states that a stage is in a row.

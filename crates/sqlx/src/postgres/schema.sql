@@ -57,7 +57,7 @@ CREATE INDEX IF NOT EXISTS webhook_events_suspects ON webhook_events (namespace,
     WHERE due_at IS NOT NULL AND (state = 'claimed' OR crashes > 0);
 
 -- For the operator: what was given up, what is listed, and whose body may go.
-CREATE INDEX IF NOT EXISTS webhook_events_dead ON webhook_events (namespace) WHERE state = 'dead';
+CREATE INDEX IF NOT EXISTS webhook_events_dead ON webhook_events (namespace, id) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS webhook_events_received ON webhook_bodies (namespace, received_at, id);
 CREATE INDEX IF NOT EXISTS webhook_events_finished ON webhook_events (changed_at)
     WHERE stored AND state IN ('handled', 'rejected');

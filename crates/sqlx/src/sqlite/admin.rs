@@ -135,14 +135,18 @@ fn listed<'q>(
     limit: usize,
     offset: i64,
 ) -> Statement<'q> {
+    // The filter's beginning or the cursor, whichever is later. No id is empty.
+    let since = (filter.since.map_or(i64::MIN, to_millis), "");
+    let (received_at, id) = after
+        .map(|after| (to_millis(after.received_at), after.id.as_str()))
+        .map_or(since, |after| after.max(since));
     statement(sql)
         .bind(filter.namespace.as_str())
         .bind(filter.stage.map(states))
         .bind(filter.topic.as_deref())
-        .bind(filter.since.map(to_millis))
-        .bind(filter.before.map(to_millis))
-        .bind(after.map(|after| to_millis(after.received_at)))
-        .bind(after.map(|after| after.id.as_str()))
+        .bind(received_at)
+        .bind(id)
+        .bind(filter.before.map_or(i64::MAX, to_millis))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .bind(offset)
 }

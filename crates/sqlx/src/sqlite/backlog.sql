@@ -20,5 +20,10 @@ SELECT (SELECT now FROM clock) AS now,
            LIMIT ?3)) AS running,
        (SELECT count(*) FROM (
            SELECT 1 FROM webhook_events WHERE namespace = ?1 AND state = 'dead' LIMIT ?3)) AS dead,
-       (SELECT min(due_at) FROM webhook_events
-        WHERE namespace = ?1 AND state = 'free' AND crashes = 0 AND due_at IS NOT NULL) AS first_due
+       -- of what is due first, and of that whose process died: due when the lease has ended
+       (SELECT min(due_at) FROM (
+           SELECT min(due_at) AS due_at FROM webhook_events
+           WHERE namespace = ?1 AND state = 'free' AND crashes = 0 AND due_at IS NOT NULL
+           UNION ALL
+           SELECT min(due_at) FROM webhook_events
+           WHERE namespace = ?1 AND due_at IS NOT NULL AND (state = 'claimed' OR crashes > 0))) AS first_due

@@ -15,7 +15,7 @@ use super::{
     rows::{self, Written, attempts, columns, get, json_of, of_millis},
     statements::{Statements, of_key, statement},
 };
-use crate::row::{Columns, millis};
+use crate::row::{Columns, millis, time};
 
 /// A connection with a transaction that is open on it.
 pub(super) struct Desk<'d> {
@@ -113,8 +113,11 @@ impl Desk<'_> {
     }
 
     pub(super) async fn forget(&mut self, key: &Key) -> Result<Effect, StoreError> {
-        let found = self.find(key).await?;
-        if found.record.is_none_or(|record| record.is_expired(found.now)) {
+        let read = of_key(&self.sql.read, key).bind(self.offset);
+        let rows = self.rows(read).await?;
+        // Of one that cannot be read, too: there is no other way to be rid of it.
+        let (now, row) = columns(rows.first().ok_or_else(super::nothing)?)?;
+        if row.is_none_or(|row| time(row.expires_at) <= of_millis(now)) {
             return Ok(Effect::NotHeld);
         }
         self.delete(key).await?;

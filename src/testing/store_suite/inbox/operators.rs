@@ -354,3 +354,19 @@ where
         .await
         .expect("a deposit wakes who waits");
 }
+
+pub async fn what_a_dead_process_held_is_due_when_its_lease_is_over<H: StoreHarness>(harness: Arc<H>)
+where
+    H::Store: Inbox + InboxAdmin,
+{
+    let inbox = View::new(harness);
+    let oldest = async || {
+        let backlog = inbox.store().backlog(&inbox.namespace, 10).await;
+        backlog.expect("backlog succeeds").oldest_due
+    };
+    inbox.event("running", Stage::Running).await;
+    assert_eq!(oldest().await, None);
+    inbox.case.advance(LEASE + 5 * MINUTE).await;
+    let age = oldest().await.expect("its lease is over");
+    assert!((4 * MINUTE..6 * MINUTE).contains(&age), "{age:?}");
+}
