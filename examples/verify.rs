@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // How Dwolla signs, and the secrets it may have signed with: two while one replaces the other.
     let scheme = dwolla::scheme();
-    let secrets = Secrets::several(["the new secret", "sshhhhhh"])?;
+    let secrets = Secrets::new(["the new secret", "sshhhhhh"])?;
 
     match verify(&scheme, &secrets, &headers, body) {
         Ok(verified) => println!("authentic, signed with secret {}", verified.secret_index()),

@@ -68,7 +68,7 @@ use crate::clock::{Clock as _, SystemClock};
 /// let old = Secrets::new("the old secret")?;
 /// let headers = scheme.sign(&old, b"{}")?;
 ///
-/// let both = Secrets::several(["the new secret", "the old secret"])?;
+/// let both = Secrets::new(["the new secret", "the old secret"])?;
 /// let verified = verify(&scheme, &both, &headers, b"{}")?;
 /// assert_eq!(verified.secret_index(), 1); // still signed with the old one
 ///     

@@ -39,7 +39,7 @@ pub(super) enum SecretForm {
 /// use tower_webhook::signature::Secrets;
 ///
 /// let one = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5")?;
-/// let rotating = Secrets::several(["the new one", "the one that goes"])?;
+/// let rotating = Secrets::new(["the new one", "the one that goes"])?;
 /// assert_eq!(format!("{rotating:?}"), "Secrets(2)");
 ///
 /// // what a file or a shell leaves at the end is found here, not in a night of 401s
@@ -61,16 +61,17 @@ struct Secret {
 }
 
 impl Secrets {
-    /// One secret, as the provider shows it.
+    /// A secret as the provider shows it, or a list of them, the current one first. Each
+    /// provider's `new` takes the same.
     ///
     /// # Errors
-    /// It is empty or blank, or has around it what is no part of it: whitespace, an invisible
-    /// character, or quotes.
-    pub fn new(secret: impl Into<Vec<u8>>) -> Result<Self, SecretError> {
-        Self::several([secret])
+    /// There is none. Or one is empty or blank, or has around it what is no part of it: whitespace,
+    /// an invisible character, or quotes; of a list, the error tells which.
+    pub fn new(secrets: impl TryInto<Self, Error: Into<SecretError>>) -> Result<Self, SecretError> {
+        secrets.try_into().map_err(Into::into)
     }
 
-    /// Several secrets, the current one first. All are valid for verifying.
+    /// The secrets of an iterator, the current one first.
     ///
     /// # Errors
     /// There is none, or one of them is refused as by [`new`](Self::new): the error tells which.
@@ -252,7 +253,24 @@ impl TryFrom<&str> for Secrets {
     type Error = SecretError;
 
     fn try_from(secret: &str) -> Result<Self, SecretError> {
-        Self::new(secret)
+        Self::several([secret])
+    }
+}
+
+impl TryFrom<&String> for Secrets {
+    type Error = SecretError;
+
+    fn try_from(secret: &String) -> Result<Self, SecretError> {
+        Self::several([secret.as_str()])
+    }
+}
+
+/// One secret whose text is not UTF-8.
+impl TryFrom<&[u8]> for Secrets {
+    type Error = SecretError;
+
+    fn try_from(secret: &[u8]) -> Result<Self, SecretError> {
+        Self::several([secret])
     }
 }
 
@@ -260,7 +278,7 @@ impl TryFrom<String> for Secrets {
     type Error = SecretError;
 
     fn try_from(secret: String) -> Result<Self, SecretError> {
-        Self::new(secret)
+        Self::several([secret])
     }
 }
 

@@ -337,9 +337,9 @@ fn secrets_that_cannot_be_meant_are_refused_and_the_reason_says_which() {
     );
     // As Windows' shells write a file.
     let utf16: Vec<_> = "\u{feff}secret".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    assert_eq!(Secrets::new(utf16).unwrap_err().kind(), SecretErrorKind::Invisible);
+    assert_eq!(Secrets::new(&utf16[..]).unwrap_err().kind(), SecretErrorKind::Invisible);
     assert!(Secrets::new("a secret with spaces inside").is_ok());
-    assert!(Secrets::new(vec![0xff, 0x00, 0x80]).is_ok(), "bytes need not be text");
+    assert!(Secrets::new(&[0xff, 0x00, 0x80][..]).is_ok(), "bytes need not be text");
 }
 
 #[test]
