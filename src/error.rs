@@ -125,6 +125,13 @@ impl RefusalKind {
     }
 }
 
+/// The word of [`as_str`](RefusalKind::as_str).
+impl fmt::Display for RefusalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl Refusal {
     pub(crate) fn new(kind: RefusalKind, reason: impl Into<Cow<'static, str>>) -> Self {
         Self {

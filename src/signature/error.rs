@@ -137,6 +137,13 @@ impl SignatureErrorKind {
     }
 }
 
+/// The word of [`as_str`](SignatureErrorKind::as_str).
+impl fmt::Display for SignatureErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl SignatureError {
     /// The refusal of a [`Verifier`](super::Verifier) that is a function. The reason goes to the
     /// log: repeat no secret, no expected tag and nothing of the body.

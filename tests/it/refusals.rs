@@ -10,7 +10,7 @@ use crate::{
 };
 
 fn own_body(refusal: &Refusal) -> String {
-    format!("refused: {}", refusal.kind().as_str())
+    format!("refused: {}", refusal.kind())
 }
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
@@ -43,7 +43,7 @@ async fn an_application_writes_the_bodies_of_refusals_and_nothing_else_of_them()
     for ((kind, one), (_, other)) in requests().into_iter().zip(requests()) {
         let (usual, own) = (usual.send(one).await, own.send(other).await);
         usual.assert_refused(usual.status.as_u16(), kind);
-        assert_eq!(own.body, format!("refused: {}", kind.as_str()));
+        assert_eq!(own.body, format!("refused: {}", kind));
         assert_eq!(own.headers["content-type"], "text/plain");
         assert_eq!((own.status, &own.outcome), (usual.status, &usual.outcome));
         let but_type = |headers: &http::HeaderMap| {

@@ -1,5 +1,7 @@
 //! The mistakes by name, for programs.
 
+use std::fmt;
+
 use super::{bodies::BodyChange, explanation::Finding, keys::KeyChange};
 
 /// Which mistake explains a refused signature.
@@ -84,6 +86,13 @@ impl ExplanationKind {
             Self::NoTag => "no-tag",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+/// The word of [`as_str`](ExplanationKind::as_str).
+impl fmt::Display for ExplanationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
