@@ -14,7 +14,7 @@ use super::{
     content::Values,
     error::id_rule,
     scheme::{Form, TimePlace},
-    secret::NO_SCHEME,
+    secret_error::NO_SCHEME,
     tag::encode,
 };
 use crate::clock::{Clock as _, SystemClock};
