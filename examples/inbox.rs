@@ -4,6 +4,7 @@ use std::time::Duration;
 use tower_webhook::{
     TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla, Topic},
+    store::StoreAdmin as _,
 };
 use tower_webhook_sqlx::SqliteStore;
 
@@ -17,13 +18,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().init();
     let secret = std::env::var("WEBHOOK_SECRET_DWOLLA").map_err(|_| "WEBHOOK_SECRET_DWOLLA is not set")?;
     let topics = TopicRouter::new().on(Topic::CustomerCreated, created);
-    let layer = WebhookLayer::new(Dwolla::new(secret)?, SqliteStore::open("webhooks.db").await?);
+    let store = SqliteStore::open("webhooks.db").await?;
+    tokio::spawn(store.clone().purge_every(Duration::from_secs(600))); // what is old enough goes
+    let layer = WebhookLayer::new(Dwolla::new(secret)?, store);
     let worker = layer.worker(topics.clone()).start();
 
     let app = axum::Router::new().route_service("/webhooks/dwolla", layer.inbox().only(&topics));
     axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app)
+        // in production for SIGTERM, too, as in examples/receiver
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
         .await?;
+    eprint!("{}", layer.drain_handle().drain(Duration::from_secs(10)).await);
     // What could not be finished is put back, for the next process.
     eprint!("{}", worker.drain(Duration::from_secs(30)).await);
     Ok(())

@@ -70,7 +70,7 @@ pub enum RefusalKind {
     /// 503: another process runs this event, before its response.
     InFlight,
     /// 503: too many deliveries already wait for this event.
-    Waiting,
+    TooManyWaiting,
     /// 503: the response was due while the handler still ran. It runs on.
     StillRunning,
     /// 503: the store did not respond, or has no room; or `redact` panicked.
@@ -86,8 +86,8 @@ pub enum RefusalKind {
     /// 500: the HTTP service behind the layer responded neither 2xx, 4xx nor 5xx. Its 4xx and 5xx
     /// are forwarded as they are.
     InnerResponse,
-    /// The status of the first: a delivery that waited for another of the same event, which the
-    /// HTTP service refused.
+    /// A copy that waited while the HTTP service refused the first delivery of its event. It gets
+    /// the same status.
     InnerRefused,
 }
 
@@ -112,7 +112,7 @@ impl RefusalKind {
             Self::TooOld => "too-old",
             Self::Conflict => "conflict",
             Self::InFlight => "in-flight",
-            Self::Waiting => "waiting",
+            Self::TooManyWaiting => "too-many-waiting",
             Self::StillRunning => "still-running",
             Self::Store => "store",
             Self::Backlog => "backlog",

@@ -71,15 +71,20 @@
 //!   compared in constant time, under every secret.
 //! - An event's handler runs once for all its copies: concurrent ones wait for the first and get
 //!   its response, later ones get 200.
-//! - An event is not lost: a failure, a panic or a store that is down gets a response on which
-//!   the provider retries, and nothing runs without a claim.
+//! - Nothing is acknowledged before it is handled or stored: a failure, a panic or a store that is
+//!   down gets a response that asks for a retry. A provider that never retries (GitHub) needs an
+//!   [inbox].
+//! - Nothing runs without a claim.
 //! - A provider that hangs up cancels nothing half-way.
 //! - No secret, tag or body in a log, an error or a `Debug` output; a provider never sees a
 //!   handler's error.
 //!
-//! A handler may run twice for one event in three cases only: its process died after the effect and
-//! before the record, the store lost the record, or the lease was lost while it ran.
-//! [`delivery::Claim::generation`] is a fencing token for the last.
+//! After a handler has succeeded, it runs again for the same event only if the record was not
+//! written (its process died, or a drain gave up on the store), if the record is gone (the store
+//! lost it, its retention is over, an operator forgot or replayed it), or if the lease was lost
+//! while it ran: [`delivery::Claim::generation`] is a fencing token for that. Where a provider signs
+//! no id (GitHub, Shopify, Linear), a captured body under a new id counts as another event, unless
+//! [`strict_identity`](layer::WebhookLayerBuilder::strict_identity) is set.
 //!
 //! # Features
 //! | feature | default | what it adds | pulls in |

@@ -23,7 +23,8 @@
 //! - `webhook_deposits_total`, a counter by `provider`, `outcome`: authentic deliveries that were
 //!   to be stored. The outcome is `stored`, `duplicate`, or why it was refused.
 //! - `webhook_backlog`, a gauge by `provider`, `namespace`, `stage`: stored deliveries that are
-//!   `due`, `scheduled`, `running` or `dead`, sampled, and counted up to the limit of the backlog.
+//!   `due`, `scheduled` (these two are `Stage::Waiting`), `running` or `dead`, sampled, and counted
+//!   up to the limit of the backlog.
 //! - `webhook_oldest_due_seconds`, a gauge by `provider`, `namespace`: for how long the oldest has
 //!   been due, with nobody to take it.
 //! - `webhook_wait_seconds`, a histogram by `provider`, `topic`: from when a delivery was stored to

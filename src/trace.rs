@@ -150,12 +150,13 @@ fn header(told: Told<'_>, name: http::HeaderName) -> Option<DisplayValue<BriefVa
 
 #[cfg(all(feature = "service", feature = "tracing"))]
 impl Span {
-    pub(crate) fn delivery(provider: &str, source: &'static str) -> Self {
+    pub(crate) fn delivery(provider: &str, namespace: &str, source: &'static str) -> Self {
         use tracing::field::Empty;
         Self(tracing::info_span!(
             target: "tower_webhook",
             "webhook",
             provider,
+            namespace,
             source,
             topic = Empty,
             id = Empty,

@@ -56,6 +56,7 @@ use std::{error::Error, fmt, time::Duration};
 /// assert_eq!(never.to_string(), "no such customer");
 /// ```
 #[derive(Debug)]
+#[must_use = "return it from the handler: dropped, it changes nothing"]
 pub struct HandlerError {
     kind: Kind,
     source: Box<dyn Error + Send + Sync>,

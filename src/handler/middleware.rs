@@ -32,14 +32,14 @@ impl<E> Handlers<E> {
 impl<E> Service<Delivery<E>> for Handlers<E> {
     type Response = ();
     type Error = Box<dyn Error + Send + Sync>;
-    type Future = Handling;
+    type Future = HandlersFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, delivery: Delivery<E>) -> Handling {
-        Handling((self.0)(delivery))
+    fn call(&mut self, delivery: Delivery<E>) -> HandlersFuture {
+        HandlersFuture((self.0)(delivery))
     }
 }
 
@@ -55,10 +55,11 @@ impl<E> fmt::Debug for Handlers<E> {
     }
 }
 
-/// A handler behind middleware at work.
-pub struct Handling(Running<HandlerError>);
+/// The future of [`Handlers`].
+#[must_use = "futures do nothing unless polled"]
+pub struct HandlersFuture(Running<HandlerError>);
 
-impl Future for Handling {
+impl Future for HandlersFuture {
     type Output = Result<(), Box<dyn Error + Send + Sync>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -66,9 +67,9 @@ impl Future for Handling {
     }
 }
 
-impl fmt::Debug for Handling {
+impl fmt::Debug for HandlersFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handling").finish_non_exhaustive()
+        f.debug_struct("HandlersFuture").finish_non_exhaustive()
     }
 }
 

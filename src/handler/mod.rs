@@ -43,7 +43,7 @@ mod middleware;
 mod router;
 
 pub use error::{HandlerError, ResultExt};
-pub use middleware::{Handlers, Handling};
+pub use middleware::{Handlers, HandlersFuture};
 pub use payload::Payload;
 pub(crate) use router::Registered;
 pub use router::{HandlerFuture, TopicRouter};
@@ -117,8 +117,9 @@ pub trait FromDelivery<E>: Sized + Send {
     label = "not a handler",
     note = "a handler is `async fn(event: {E})` or `async fn(state: {S}, event: {E})`, with `Delivery<{E}>` in place of the event if you \
             like, and up to three such arguments; it returns `()` or `Result<(), any error>`, and its future is `Send`",
-    note = "to see which of these does not hold, write `tower_webhook::handler::check(your_handler)`, or `check_with_state` if it takes the \
-            router's state"
+    note = "to see which of these does not hold in a handler of one argument, write \
+            `tower_webhook::handler::check::<{E}, _, _>(your_handler)`, or `check_with_state::<{E}, {S}, _, _>(your_handler)` if it takes \
+            the router's state before"
 )]
 pub trait Handler<E, S, M>: Clone + Send + Sync + 'static {
     /// Handles one delivery.
@@ -126,8 +127,8 @@ pub trait Handler<E, S, M>: Clone + Send + Sync + 'static {
 }
 
 /// Says why a function is not a handler: the compiler's message is about the argument, the result
-/// or the future that does not fit. It does nothing when the program runs. For handlers without
-/// state; see [`check_with_state`] for the others.
+/// or the future that does not fit. It does nothing when the program runs. For handlers of one
+/// argument without state; see [`check_with_state`] for those with the state before it.
 ///
 /// ```
 /// use tower_webhook::{dwolla, handler};

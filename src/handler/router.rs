@@ -108,7 +108,7 @@ fn beginnings(topic: &str) -> impl Iterator<Item = &str> {
 }
 
 impl<E: Event> TopicRouter<E> {
-    /// A router whose handlers take the event alone.
+    /// A router without state.
     #[must_use]
     pub fn new() -> Self {
         Self::with_state(())
@@ -122,7 +122,7 @@ impl<E: Event> Default for TopicRouter<E> {
 }
 
 impl<E: Event, S: Clone + Send + Sync + 'static> TopicRouter<E, S> {
-    /// A router whose handlers may take a clone of this state first.
+    /// A router with a state, of which its handlers may take a clone as their first argument.
     #[must_use]
     pub fn with_state(state: S) -> Self {
         Self {
@@ -315,6 +315,7 @@ impl<E, S> fmt::Debug for TopicRouter<E, S> {
 }
 
 /// A handler at work.
+#[must_use = "futures do nothing unless polled"]
 pub struct HandlerFuture(Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Send>>);
 
 impl Future for HandlerFuture {

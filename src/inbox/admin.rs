@@ -1,5 +1,6 @@
 use std::{
     future::Future,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -57,6 +58,33 @@ pub trait InboxAdmin: Inbox + StoreAdmin {
     /// # Errors
     /// The store did not respond.
     fn bury(&self, key: &Key, reason: &str) -> impl Future<Output = Result<Effect, StoreError>> + Send;
+}
+
+impl<S: InboxAdmin> InboxAdmin for Arc<S> {
+    fn list(
+        &self,
+        filter: &Filter,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page, StoreError>> + Send {
+        S::list(self, filter, after, limit)
+    }
+
+    fn letter(&self, key: &Key) -> impl Future<Output = Result<Option<Letter>, StoreError>> + Send {
+        S::letter(self, key)
+    }
+
+    fn replay(&self, key: &Key) -> impl Future<Output = Result<Replayed, StoreError>> + Send {
+        S::replay(self, key)
+    }
+
+    fn replay_all(&self, filter: &Filter, over: Duration) -> impl Future<Output = Result<u64, StoreError>> + Send {
+        S::replay_all(self, filter, over)
+    }
+
+    fn bury(&self, key: &Key, reason: &str) -> impl Future<Output = Result<Effect, StoreError>> + Send {
+        S::bury(self, key, reason)
+    }
 }
 
 /// How much waits in an inbox.
@@ -217,7 +245,7 @@ pub struct Entry {
     pub topic: String,
     /// Where it is.
     pub stage: Stage,
-    /// How many claims there were since it was stored or replayed.
+    /// How many attempts there were since it was stored or replayed.
     pub attempts: u32,
     /// How many of the last were never settled.
     pub crashes: u32,

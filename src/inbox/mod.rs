@@ -25,8 +25,8 @@
 //! | stored | 200 | the delivery, on the disk before the response |
 //! | a copy: it waits, runs, is done or dead | 200 | unchanged |
 //! | other facts under a known id | 500, or 200 where ids are documented as unique | unchanged |
-//! | an endpoint with handlers runs it | 503, for the rest of its lease | unchanged |
-//! | the store fails, or has no room | 503 | unknown: stored, the next attempt is a copy |
+//! | an endpoint with handlers is running it | 503; retry when its lease ends | unchanged |
+//! | the store fails, or has no room | 503 | unknown: if it was stored, the next attempt is a copy |
 //! | the backlog is over its [limit] | 503, copies 200 | unchanged |
 //! | not authentic, no event, too old, too large, draining | as without an inbox | nothing |
 //! | a handshake; a topic that [nobody wants](crate::layer::WebhookService::only) | 200 | nothing |
@@ -40,11 +40,14 @@
 //! minute says that something has been due for five minutes and nobody takes it.
 //!
 //! # At rest
-//! Bodies and headers lie in the store, so who may read it reads them, and who may write it speaks
-//! for the provider. Signatures, cookies and `authorization` are not stored; a
+//! Bodies and headers are kept in plain text. Whoever can read the tables can read them, and whoever
+//! can write to them can forge events: a worker verifies no signature again. Signatures, cookies and `authorization` are not stored; a
 //! [`redact`](crate::layer::WebhookService::redact) function can take out more.
 //!
 //! # For stores
+//! To make a store an inbox, implement [`Inbox`] and [`InboxAdmin`], and put `inbox_suite!` (feature
+//! `test-util`) into its tests.
+//!
 //! The record that deduplicates an event is also its job. A store that is an [`Inbox`] keeps the
 //! delivery's body and headers beside the record, and [`record`](crate::store::record) decides what
 //! each operation makes of it:
@@ -81,7 +84,7 @@ pub(crate) mod deposits;
 #[cfg(feature = "service")]
 mod worker;
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 pub use admin::{Backlog, Cursor, Entry, Filter, InboxAdmin, Letter, Page, PastAttempt};
 pub use any::AnyInbox;
@@ -114,14 +117,15 @@ pub trait Inbox: IdempotencyStore {
     /// The store did not respond. What it may have claimed is due again when its lease ends.
     fn take(&self, request: &TakeRequest) -> impl Future<Output = Result<Vec<Taken>, StoreError>> + Send;
 
-    /// Tells the store how runs ended, in one transaction. The effects come in the order of the
-    /// settlements.
+    /// Tells the store how runs ended, in one transaction. Returns an effect for each settlement,
+    /// in their order; one that is missing counts as [`Effect::NotHeld`].
     ///
     /// # Errors
     /// The store did not respond. Each settlement may be sent again.
     fn settle(&self, settlements: &[Settlement]) -> impl Future<Output = Result<Vec<Effect>, StoreError>> + Send;
 
-    /// How much waits, counted up to a number, since to count a million takes a while.
+    /// How much waits. Each count of the [`Backlog`] ends at `up_to`, since counting a million rows
+    /// takes long; `oldest_due` is exact.
     ///
     /// # Errors
     /// The store did not respond.
@@ -134,5 +138,27 @@ pub trait Inbox: IdempotencyStore {
     /// What happens between the call and the first poll counts.
     fn changed(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
+    }
+}
+
+impl<S: Inbox> Inbox for Arc<S> {
+    fn deposit(&self, deposit: &Deposit) -> impl Future<Output = Result<Deposited, StoreError>> + Send {
+        S::deposit(self, deposit)
+    }
+
+    fn take(&self, request: &TakeRequest) -> impl Future<Output = Result<Vec<Taken>, StoreError>> + Send {
+        S::take(self, request)
+    }
+
+    fn settle(&self, settlements: &[Settlement]) -> impl Future<Output = Result<Vec<Effect>, StoreError>> + Send {
+        S::settle(self, settlements)
+    }
+
+    fn backlog(&self, namespace: &str, up_to: u64) -> impl Future<Output = Result<Backlog, StoreError>> + Send {
+        S::backlog(self, namespace, up_to)
+    }
+
+    fn changed(&self) -> impl Future<Output = ()> + Send {
+        S::changed(self)
     }
 }

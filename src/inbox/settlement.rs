@@ -54,7 +54,7 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// Which one it was, from 1.
+    /// Which one it was, from 1 since the delivery was stored or last replayed.
     pub number: u32,
     /// How it ended, in a word, as the log and the metrics have it.
     pub outcome: String,

@@ -92,7 +92,8 @@ pub struct Taken {
     pub claim_request: ClaimRequest,
     /// Which claim of its record it is: a fencing token.
     pub generation: u64,
-    /// How many claims there were, this one included.
+    /// Which attempt this is, from 1 since it was stored or replayed. Runs that were put back
+    /// uncounted are not among them.
     pub attempts: u32,
     /// How many claims before this one were never settled, in a row.
     pub crashes: u32,

@@ -121,13 +121,14 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     }
 
     /// When the provider gets its response at the latest, counted from the request's arrival; by
-    /// default 2 s less than the provider waits.
+    /// default 2 s less than the provider waits, or half of that wait where it is shorter than 4 s.
     pub fn response_timeout(mut self, limit: Duration) -> Self {
         self.settings.response_timeout = limit;
         self
     }
 
-    /// How long one store operation may take; by default 2 s.
+    /// How long one store operation may take; by default 2 s, or half of the default
+    /// [`response_timeout`](Self::response_timeout) where that is less.
     pub fn store_timeout(mut self, limit: Duration) -> Self {
         self.settings.process.store_timeout = limit;
         self
@@ -248,8 +249,8 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// Another endpoint of the application, whose requests may come here by mistake: tried by
     /// [`explain_refusals`](Self::explain_refusals), which calls it by this name. Up to eight are
     /// tried. Without `explain_refusals`, [`build`](Self::build) refuses it.
-    pub fn explain_also(mut self, name: impl Into<String>, scheme: &Scheme, secrets: &Secrets) -> Self {
-        self.explain_also.push((name.into(), scheme.clone(), secrets.clone()));
+    pub fn explain_also(mut self, name: impl Into<String>, scheme: Scheme, secrets: Secrets) -> Self {
+        self.explain_also.push((name.into(), scheme, secrets));
         self
     }
 

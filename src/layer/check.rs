@@ -39,6 +39,13 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 "explain_refusals may explain 0 refusals a minute, so it would explain none; expected more".into(),
             );
         }
+        if self.explain.is_some() && self.provider.verifier().scheme().is_none() {
+            return refuse(format!(
+                "explain_refusals is set, and {} verifies with a function of its own, so nothing could be explained; expected a \
+                 provider with a scheme: leave explain_refusals out",
+                self.provider.name()
+            ));
+        }
         if self.explain.is_none() && !self.explain_also.is_empty() {
             return refuse(
                 "explain_also is set without explain_refusals, so it would explain nothing; expected both".into(),

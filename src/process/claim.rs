@@ -9,7 +9,7 @@ use crate::{
     delivery::{Claim, Delivery, LeaseHandle},
     error::{Refusal, RefusalKind},
     event::Event,
-    store::{ClaimRequest, Claimed as Response, Completion, IdempotencyStore, StoreError, StoreErrorKind, Token},
+    store::{ClaimRequest, Claimed as Response, IdempotencyStore, Stage, StoreError, StoreErrorKind, Token},
 };
 
 /// How long a provider is asked to wait when the store is out of reach.
@@ -76,7 +76,7 @@ impl<E: Event> Work<E> {
             Ok(Response::Acquired { generation, attempts }) => Ok(self.claimed(lease, generation, attempts)),
             Ok(Response::Done(completion)) => Err(NotClaimed::sure(Outcome::Duplicate(completion))),
             // It was acknowledged, and an operator has it now.
-            Ok(Response::Dead) => Err(NotClaimed::sure(Outcome::Duplicate(Completion::Rejected))),
+            Ok(Response::Dead) => Err(NotClaimed::sure(Outcome::StoredBefore(Stage::Dead))),
             Ok(Response::InFlight { remaining }) => Err(NotClaimed::sure(in_flight(remaining))),
             Ok(Response::Conflict) => Err(NotClaimed::sure(conflict(settings.ids_are_unique))),
             Err(error) => Err(NotClaimed {

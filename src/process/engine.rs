@@ -177,7 +177,7 @@ impl<S: IdempotencyStore> Engine<S> {
                 }));
             }
             Entry::Full => {
-                Refusal::new(RefusalKind::Waiting, "too many deliveries wait for this event").retry_after(LATER)
+                Refusal::new(RefusalKind::TooManyWaiting, "too many deliveries wait for this event").retry_after(LATER)
             }
             Entry::Draining => draining(),
         };

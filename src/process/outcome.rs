@@ -39,6 +39,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use = "an event that was refused is not finished: hand it in again"]
 pub enum Outcome {
     /// The handler has succeeded.
     Handled,

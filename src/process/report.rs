@@ -28,7 +28,7 @@ impl<S: IdempotencyStore> Engine<S> {
     /// Begins to observe what comes now.
     pub(crate) fn observe(&self, source: Source) -> Observation {
         Observation {
-            span: Span::delivery(&self.provider, source.as_str()),
+            span: Span::delivery(&self.provider, &self.settings.namespace, source.as_str()),
             source,
             topic: Topic::NONE,
             started: Instant::now(),

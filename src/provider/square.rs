@@ -244,7 +244,7 @@ impl std::error::Error for SquareError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
             Wrong::Url => None,
-            Wrong::Secret(error) => Some(error),
+            Wrong::Secret(error) => error.source(),
         }
     }
 }

@@ -56,7 +56,7 @@ fn table(refusal: &Refusal) -> Row {
             StatusCode::SERVICE_UNAVAILABLE,
             "The event is being handled by another instance. Send it again later.",
         ),
-        Kind::Waiting => Row(
+        Kind::TooManyWaiting => Row(
             StatusCode::SERVICE_UNAVAILABLE,
             "The event is being handled, and too many copies of it wait. Send it again later.",
         ),

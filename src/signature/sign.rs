@@ -191,7 +191,8 @@ impl fmt::Display for SignError {
 impl Error for SignError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            NoSignature::Secret(error) => Some(error),
+            // Its text is part of this one's.
+            NoSignature::Secret(error) => error.source(),
             NoSignature::NoScheme | NoSignature::Id(_) | NoSignature::Time { .. } => None,
         }
     }

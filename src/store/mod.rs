@@ -1,4 +1,4 @@
-//! What was seen: the contract of a deduplication store.
+//! The contract of a deduplication store.
 //!
 //! A store keeps one [`Record`] per [`Key`] and applies each operation to it *atomically*; what an
 //! operation does is decided by the transition table in [`record`], never by the store:
@@ -126,7 +126,7 @@ pub trait IdempotencyStore: Send + Sync + 'static {
     ///
     /// let key = Key::new("dwolla", EventId::new("bb6531a2").unwrap());
     /// assert_eq!(store.forget(&key).await.unwrap(), Effect::NotHeld); // it was never seen
-    ///     
+    ///
     /// # });
     /// # }
     /// ```

@@ -770,8 +770,8 @@ mod switch {
         let builder = || {
             WebhookLayer::builder(Dwolla::new(secrets()).unwrap(), MemoryStore::new()).explain_also(
                 "github",
-                &github::scheme(),
-                &secrets(),
+                github::scheme(),
+                secrets(),
             )
         };
         assert_eq!(

@@ -425,14 +425,14 @@ async fn an_event_that_was_handed_in_has_its_line_and_its_span_without_a_status(
     let layer = WebhookLayer::new(Dwolla::new(SECRET).unwrap(), MemoryStore::new());
     let processor = layer.processor(TopicRouter::new().on("customer_created", succeed));
     let fetched = || Event::from_json(event("1").as_bytes()).unwrap();
-    processor.process(fetched()).await;
+    let _ = processor.process(fetched()).await;
     let span = capture.span();
     let field = |name: &str| span.get(name).map(String::as_str);
     assert_eq!((field("source"), field("id")), (Some("\"fetched\""), Some("1")));
     assert_eq!((field("attempt"), field("outcome")), (Some("1"), Some("\"handled\"")));
 
     let (lines, _guard) = Lines::without_spans();
-    processor.process(fetched()).await;
+    let _ = processor.process(fetched()).await;
     let lines = lines.take();
     let line = |name: &str| lines[0].get(name).map(String::as_str);
     assert_eq!(lines.len(), 1, "{lines:#?}");
@@ -569,7 +569,7 @@ async fn the_line_has_the_status_that_the_provider_got_and_the_time_from_arrival
     let reason = "too many deliveries wait for this event";
     lines.assert_one(
         "WARN",
-        &for_event(&[("outcome", "waiting"), ("status", "503"), ("reason", reason)]),
+        &for_event(&[("outcome", "too-many-waiting"), ("status", "503"), ("reason", reason)]),
     );
     // Both are answered at their deadline, while it runs.
     first.await.unwrap();

@@ -80,7 +80,7 @@ async fn events_that_were_handed_in_are_counted_apart() {
     let processor = layer.processor(TopicRouter::new().on("customer_created", succeed));
     for _ in 0..3 {
         let fetched = Event::from_json(event("1").as_bytes()).unwrap();
-        processor.process(fetched).await;
+        let _ = processor.process(fetched).await;
     }
     let deliveries = |outcome: &str| {
         format!(

@@ -118,7 +118,7 @@ async fn what_is_registered_later_stays_outside_and_layers_nest() {
         .layer(counting(Arc::clone(&outer)))
         .on("c", async |_: Event| {});
     for topic in ["a", "b", "c", "d"] {
-        outcome(topics.clone(), "1", topic).await;
+        let _ = outcome(topics.clone(), "1", topic).await;
     }
     let counts = (inner.load(Ordering::SeqCst), outer.load(Ordering::SeqCst));
     assert_eq!(counts, (1, 2));

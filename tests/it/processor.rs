@@ -289,10 +289,10 @@ fn seeing() -> (AllSeen, impl Fn(Delivery<Event>) -> Ready + Clone + Send + Sync
 async fn a_delivery_says_what_it_came_with() {
     let (seen, handler) = seeing();
     let doors = Doors::new(handler);
-    doors.processor.process(fetched(&event("1"))).await;
-    doors.processor.process_raw(fetched(&event("2")), event("2")).await;
+    let _ = doors.processor.process(fetched(&event("1"))).await;
+    let _ = doors.processor.process_raw(fetched(&event("2")), event("2")).await;
     let headers = crate::endpoint::signature(event("3").as_bytes());
-    doors.processor.process_request(headers, event("3")).await;
+    let _ = doors.processor.process_request(headers, event("3")).await;
     doors.deliver("4").await.assert_acknowledged();
     let expected = [
         (Source::Fetched, Bytes::new(), 0, None),

@@ -60,7 +60,7 @@ async fn those_who_wait_are_bounded() {
     let waiting: Vec<_> = (0..3).map(|_| endpoint.spawn("1")).collect();
     tokio::task::yield_now().await;
     let answer = endpoint.deliver("1").await;
-    answer.assert_refused(503, RefusalKind::Waiting);
+    answer.assert_refused(503, RefusalKind::TooManyWaiting);
     assert!(answer.retry_after().is_some());
     for one in waiting {
         one.await.unwrap().assert_acknowledged();
@@ -76,7 +76,10 @@ async fn who_waited_and_hung_up_gives_the_place_back() {
     for _ in 0..3 {
         let waiting = endpoint.spawn("1");
         tokio::task::yield_now().await;
-        endpoint.deliver("1").await.assert_refused(503, RefusalKind::Waiting);
+        endpoint
+            .deliver("1")
+            .await
+            .assert_refused(503, RefusalKind::TooManyWaiting);
         waiting.abort();
         let _ = waiting.await;
     }

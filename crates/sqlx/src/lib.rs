@@ -90,7 +90,7 @@ async fn open_sqlite(rest: &str) -> Result<AnyInbox, StoreError> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if path.is_empty() || path.starts_with(':') || path.contains('?') {
         return Err(StoreError::config(
-            "its URL names no file, or has options; expected sqlite:<path> alone (for a store that forgets, memory:)",
+            "its URL names no file, or has options; expected sqlite:<path> alone (for a store that forgets, take tower_webhook::MemoryStore)",
         ));
     }
     SqliteStore::open(path).await.map(AnyInbox::new)

@@ -237,8 +237,8 @@ where
         self
     }
 
-    /// Starts the worker. It works until it is drained, or its runtime ends; the handle may be
-    /// dropped.
+    /// Starts the worker. It works until it is drained, or its runtime ends. Keep the handle to
+    /// drain it; dropping the handle stops nothing.
     ///
     /// # Panics
     /// Two settings contradict each other, as [`try_start`](Self::try_start) says; or there is no
@@ -295,8 +295,9 @@ where
         settings.check()?;
         if self.concurrency == 0 || self.concurrency > Semaphore::MAX_PERMITS / 2 {
             return refuse(format!(
-                "concurrency is {}; expected at least 1, and a number that a machine can have",
-                self.concurrency
+                "concurrency is {}; expected 1 to {}",
+                self.concurrency,
+                Semaphore::MAX_PERMITS / 2
             ));
         }
         if self.polling.every.is_zero() {
@@ -308,8 +309,8 @@ where
         let total = self.retries.total();
         if total < window && !self.retries.may_be_short() {
             return refuse(format!(
-                "the retries end after {} s, and {} itself sends an event again for {} s: stored, it would live shorter than without \
-                 an inbox; expected more or longer pauses, or `allow_shorter_than_provider`",
+                "the retries end after {} s, but {} itself retries for {} s: an event would be given up earlier than without an inbox; \
+                 expected more attempts or longer pauses, or `Retries::allow_shorter_than_provider`",
                 total.as_secs(),
                 self.provider.name(),
                 window.as_secs()

@@ -220,8 +220,8 @@ async fn retries_that_end_before_the_providers_own_are_refused() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the retries end after 2 s, and dwolla itself sends an event again for 259200 s: stored, it would live shorter than \
-         without an inbox; expected more or longer pauses, or `allow_shorter_than_provider`"
+        "the retries end after 2 s, but dwolla itself retries for 259200 s: an event would be given up earlier than without an \
+         inbox; expected more attempts or longer pauses, or `Retries::allow_shorter_than_provider`"
     );
     let allowed = short.allow_shorter_than_provider();
     assert!(office.worker(|_| async { Ok(()) }).retries(allowed).try_start().is_ok());
