@@ -82,9 +82,9 @@
 //! After a handler has succeeded, it runs again for the same event only if the record was not
 //! written (its process died, or a drain gave up on the store), if the record is gone (the store
 //! lost it, its retention is over, an operator forgot or replayed it), or if the lease was lost
-//! while it ran: [`delivery::Claim::generation`] is a fencing token for that. Where a provider signs
-//! no id (GitHub, Shopify, Linear), a captured body under a new id counts as another event, unless
-//! [`strict_identity`](layer::WebhookLayerBuilder::strict_identity) is set.
+//! while it ran: [`delivery::Claim::generation`] is a fencing token for that. Where a provider
+//! signs no id (GitHub, Shopify, Linear), a captured body under a new id counts as another event,
+//! unless [`strict_identity`](layer::WebhookLayerBuilder::strict_identity) is set.
 //!
 //! # Features
 //! | feature | default | what it adds | pulls in |

@@ -26,7 +26,7 @@
 //! | a copy: it waits, runs, is done or dead | 200 | unchanged |
 //! | other facts under a known id | 500, or 200 where ids are documented as unique | unchanged |
 //! | an endpoint with handlers is running it | 503; retry when its lease ends | unchanged |
-//! | the store fails, or has no room | 503 | unknown: if it was stored, the next attempt is a copy |
+//! | the store fails, or has no room | 503 | unknown: if it is stored, the next attempt is a copy |
 //! | the backlog is over its [limit] | 503, copies 200 | unchanged |
 //! | not authentic, no event, too old, too large, draining | as without an inbox | nothing |
 //! | a handshake; a topic that [nobody wants](crate::layer::WebhookService::only) | 200 | nothing |
@@ -40,13 +40,14 @@
 //! minute says that something has been due for five minutes and nobody takes it.
 //!
 //! # At rest
-//! Bodies and headers are kept in plain text. Whoever can read the tables can read them, and whoever
-//! can write to them can forge events: a worker verifies no signature again. Signatures, cookies and `authorization` are not stored; a
-//! [`redact`](crate::layer::WebhookService::redact) function can take out more.
+//! Bodies and headers are kept in plain text. Whoever can read the tables can read them, and
+//! whoever can write to them can forge events: a worker verifies no signature again. Signatures,
+//! cookies and `authorization` are not stored; a [`redact`](crate::layer::WebhookService::redact)
+//! function can take out more.
 //!
 //! # For stores
-//! To make a store an inbox, implement [`Inbox`] and [`InboxAdmin`], and put `inbox_suite!` (feature
-//! `test-util`) into its tests.
+//! To make a store an inbox, implement [`Inbox`] and [`InboxAdmin`], and put `inbox_suite!`
+//! (feature `test-util`) into its tests.
 //!
 //! The record that deduplicates an event is also its job. A store that is an [`Inbox`] keeps the
 //! delivery's body and headers beside the record, and [`record`](crate::store::record) decides what

@@ -65,7 +65,8 @@
 //! A delivery whose response is sent before its handler ends has a WARN `still-running` besides.
 //!
 //! What the handler logs is in the span `webhook` (INFO), which carries `provider`, `namespace`,
-//! `source`, `topic`, `id` and `attempt`, and at its end `outcome` and `reason`. No secret, tag or body is in any of it.
+//! `source`, `topic`, `id` and `attempt`, and at its end `outcome` and `reason`. No secret, tag or
+//! body is in any of it.
 //!
 //! Where a signature is refused and nobody sees why,
 //! [`explain_refusals`](WebhookLayerBuilder::explain_refusals) logs which of the usual mistakes it

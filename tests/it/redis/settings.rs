@@ -153,7 +153,6 @@ async fn a_password_is_in_no_error_no_debug_and_no_log() {
     let capture = crate::logs::Capture::start();
     let mut shown = String::new();
     let mut note = |error: tower_webhook::store::StoreError, kind: StoreErrorKind| {
-        use std::error::Error as _;
         assert_eq!(error.kind(), kind, "{error}");
         let source = error.get_ref();
         shown.push_str(&format!("{error} {error:?} {source} {source:?}\n"));
