@@ -133,6 +133,7 @@ mod builder;
 mod check;
 mod service;
 mod processor;
+mod layer_store;
 mod inbox;
 mod future;
 
@@ -140,6 +141,7 @@ pub use builder::WebhookLayerBuilder;
 pub use future::ResponseFuture;
 pub use inbox::Deposits;
 pub use layer::WebhookLayer;
+pub use layer_store::LayerStore;
 pub use processor::Processor;
 pub use service::WebhookService;
 

@@ -16,6 +16,7 @@ mod failures;
 mod github;
 mod hosts;
 mod pages;
+mod reconciler;
 mod settings;
 mod stripe;
 mod tokens;

@@ -1,0 +1,1 @@
+//! The sources of Dwolla, GitHub and Stripe, over the sandbox.
