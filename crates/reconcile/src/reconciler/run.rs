@@ -258,7 +258,10 @@ impl<'a, S: Source> Run<'a, S> {
     fn refused(&self, refusal: &Refusal) -> Result<Ended, Ended> {
         let because = |ending| Ended::because(ending, refusal.to_string());
         match refusal.kind() {
-            RefusalKind::Signature | RefusalKind::NotAnEvent => Err(because(Ending::NotFetchable)),
+            RefusalKind::Signature | RefusalKind::NotAnEvent => Err(Ended::because(
+                Ending::NotFetchable,
+                format!("what the provider recorded was refused: {refusal}"),
+            )),
             RefusalKind::InFlight | RefusalKind::Waiting => Ok(because(Ending::Waiting)),
             RefusalKind::Draining => {
                 let error = Error::new(ErrorKind::Other, "the layer is draining, so nothing can be handed in");
