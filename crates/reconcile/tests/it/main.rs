@@ -12,6 +12,7 @@
 mod support;
 
 mod dwolla;
+mod end_to_end;
 mod failures;
 mod github;
 mod hosts;
