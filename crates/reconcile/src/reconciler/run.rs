@@ -256,7 +256,7 @@ impl<'a, S: Source> Run<'a, S> {
     }
 
     fn refused(&self, refusal: &Refusal) -> Result<Ended, Ended> {
-        let because = |ending| Ended::because(ending, refusal.to_string());
+        let because = |ending| Ended::because(ending, format!("{}: {refusal}", refusal.kind().as_str()));
         match refusal.kind() {
             RefusalKind::Signature | RefusalKind::NotAnEvent => Err(Ended::because(
                 Ending::NotFetchable,

@@ -85,7 +85,11 @@ async fn a_handler_that_fails_keeps_its_item_for_the_next_run_and_ends_nothing()
     assert_eq!(failed.id, "webhook-2");
     assert_eq!(failed.topic.as_deref(), Some("customer_created"));
     assert!(
-        failed.reason.as_ref().unwrap().contains("the bank is closed"),
+        failed
+            .reason
+            .as_ref()
+            .unwrap()
+            .contains("handler-failed: the bank is closed"),
         "{failed:?}"
     );
     assert!(!report.is_settled());

@@ -6,4 +6,5 @@ mod endings;
 mod lease;
 mod providers;
 mod schedule;
+mod told;
 mod windows;
