@@ -9,8 +9,8 @@ use crate::{
 /// clone.
 ///
 /// Each operation is bounded by the layer's
-/// [`store_timeout`](super::WebhookLayerBuilder::store_timeout) and counted in its metrics, as those
-/// of the layer are. A panic of the store is an error.
+/// [`store_timeout`](super::WebhookLayerBuilder::store_timeout) and counted in its metrics, as
+/// those of the layer are. A panic of the store is an error.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {

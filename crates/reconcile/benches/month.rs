@@ -139,23 +139,24 @@ async fn receiver(webhooks: usize) {
     let layer = WebhookLayer::new(Dwolla::new(SECRET).unwrap(), store.clone());
     let requests = Counting::default();
     let api = DwollaApi::with_options(base, "id", "secret", Options::new().timer(requests.clone())).unwrap();
-    println!("| run of {webhooks} | known | handled | requests | time | resident before | peak |");
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!("| run of {webhooks} | known | handled | requests | time | own CPU | resident before | peak |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for name in ["first", "again"] {
         let reconciler = Reconciler::new(api.webhooks(subscription), layer.processor(topics.clone()));
         let before = resident("VmRSS");
         // What the kernel documents: from now on, the peak is the peak since now.
         std::fs::write("/proc/self/clear_refs", "5").unwrap();
-        let (asked, started) = (requests.0.load(Ordering::Relaxed), Instant::now());
+        let (asked, started, worked) = (requests.0.load(Ordering::Relaxed), Instant::now(), cpu());
         let report = reconciler.run_once().await;
         assert!(report.is_settled(), "{report}");
         assert_eq!(report.seen(), u64::try_from(webhooks).unwrap());
         println!(
-            "| {name} | {} | {} | {} | {:.1} s | {before:.1} MiB | {:.1} MiB |",
+            "| {name} | {} | {} | {} | {:.1} s | {:.1} s | {before:.1} MiB | {:.1} MiB |",
             report.count(Ending::Known),
             report.count(Ending::Handled),
             requests.0.load(Ordering::Relaxed) - asked,
             started.elapsed().as_secs_f64(),
+            cpu() - worked,
             resident("VmHWM"),
         );
     }
@@ -164,6 +165,14 @@ async fn receiver(webhooks: usize) {
     for end in ["db", "db-wal", "db-shm"] {
         let _ = std::fs::remove_file(file.with_extension(end));
     }
+}
+
+/// The seconds that this process has computed: fields 14 and 15 of `/proc/self/stat`, in hundredths.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    ticks.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
 }
 
 /// A line of `/proc/self/status`, in MiB.

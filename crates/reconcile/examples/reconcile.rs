@@ -35,10 +35,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let subscription = api.create_subscription(&url, secret).await?;
 
     // Looks for what is missing now, every hour, and when it is told to.
-    let (sender, mut reports) = mpsc::unbounded_channel();
+    let (tx, mut reports) = mpsc::unbounded_channel();
     let reconciler = Reconciler::new(api.webhooks(&subscription), layer.processor(topics))
         .every(Duration::from_secs(3600))
-        .on_report(move |report| drop(sender.send(report.clone())));
+        .on_report(move |report| drop(tx.send(report.clone())));
     let trigger = reconciler.trigger();
     let (stop, stopped) = oneshot::channel::<()>();
     let reconciling = tokio::spawn(reconciler.run(async { drop(stopped.await) }));

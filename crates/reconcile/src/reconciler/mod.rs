@@ -22,17 +22,19 @@
 //! | its id is not in the list, and the provider recorded a success | nothing | `Delivered` |
 //! | another run holds its claim | nothing; the next run looks again | `Waiting` |
 //! | missing | fetched and handed in | `Handled`, `Stored`, `Rejected`, or `Failed` |
-//! | missing, with [`redeliver`](Reconciler::redeliver) | the provider is asked to send it again | `Asked` |
+//! | missing, with [`redeliver`](Reconciler::redeliver) | the provider is asked for it | `Asked` |
 //! | missing, and the provider has nothing to hand in | nothing | `NotFetchable` |
 //!
 //! A look-up is one read of the store. So a repeated run costs the list's pages and look-ups, and
 //! no other request, except for what is missing still. Memory does not grow with the list.
 //!
-//! | provider | the items | what is handed in |
-//! | --- | --- | --- |
-//! | Dwolla: [`Webhooks`](crate::dwolla::Webhooks) | a subscription's webhooks | the request of an attempt, verified again; without one, or if its signature does not match, the event of the API |
-//! | GitHub: [`Deliveries`](crate::github::Deliveries) | a hook's deliveries | the recorded request, verified again |
-//! | Stripe: [`Events`](crate::stripe::Events) | events | the event of the list |
+//! - Dwolla ([`Webhooks`](crate::dwolla::Webhooks)): the items are a subscription's webhooks. What
+//!   is handed in is the request of an attempt, verified again. Without one, or if its signature
+//!   does not match, it is the event of the API.
+//! - GitHub ([`Deliveries`](crate::github::Deliveries)): the items are a hook's deliveries. What is
+//!   handed in is the recorded request, verified again.
+//! - Stripe ([`Events`](crate::stripe::Events)): the items are events. What is handed in is the
+//!   event of the list.
 //!
 //! GitHub's list does not tell an event's whole id, which is made of the payload too. What GitHub
 //! recorded as delivered is believed, and so is a redelivery's success for the attempts before it.
@@ -87,7 +89,9 @@
 //! # struct BillingClient;
 //! # struct Record { number: u64, event: String, kind: String }
 //! # impl BillingClient {
-//! #     async fn page(&self, _: Window, _: u32) -> Result<Vec<Record>, std::io::Error> { Ok(vec![]) }
+//! #     async fn page(&self, _: Window, _: u32) -> Result<Vec<Record>, std::io::Error> {
+//! #         Ok(Vec::new())
+//! #     }
 //! #     async fn request(&self, _: &str) -> Result<(http::HeaderMap, Vec<u8>), std::io::Error> {
 //! #         Ok(Default::default())
 //! #     }

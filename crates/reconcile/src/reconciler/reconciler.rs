@@ -147,8 +147,8 @@ impl<S: Source> Reconciler<S> {
         self.run_until(pending()).await
     }
 
-    /// Runs once now, and then at every interval, when [`Every::run`] is awaited. An interval has at
-    /// least a second.
+    /// Runs once now, and then at every interval, when [`Every::run`] is awaited. An interval has
+    /// at least a second.
     pub fn every(self, interval: Duration) -> Every<S> {
         Every::new(self, interval.max(Duration::from_secs(1)))
     }

@@ -168,10 +168,10 @@ async fn every_event_is_handled_exactly_once_and_the_reports_say_which_came_how(
 
     // Its next process reconciles at its start, and when it is triggered.
     let reconciler = Reconciler::new(api.webhooks(&subscription), receiver.processor.clone());
-    let (sender, mut reports) = mpsc::unbounded_channel();
+    let (tx, mut reports) = mpsc::unbounded_channel();
     let every = reconciler
         .every(HOUR)
-        .on_report(move |report| sender.send(report.clone()).unwrap());
+        .on_report(move |report| tx.send(report.clone()).unwrap());
     let trigger = every.trigger();
     let (stop, stopped) = oneshot::channel::<()>();
     let reconciling = tokio::spawn(every.run(async { drop(stopped.await) }));
