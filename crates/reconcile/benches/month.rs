@@ -167,7 +167,8 @@ async fn receiver(webhooks: usize) {
     }
 }
 
-/// The seconds that this process has computed: fields 14 and 15 of `/proc/self/stat`, in hundredths.
+/// The seconds that this process has computed: fields 14 and 15 of `/proc/self/stat`, in
+/// hundredths.
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let (_, fields) = stat.rsplit_once(')').unwrap();
