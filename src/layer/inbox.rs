@@ -2,17 +2,18 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderName, request::Parts};
 
-use super::{WebhookLayer, WebhookService};
+use super::{Processor, WebhookLayer, WebhookService};
 use crate::{
-    event::Event,
+    error::{Refusal, RefusalKind},
+    event::{Event, Source},
     handler::TopicRouter,
     inbox::{
         Deposit, Inbox, StoredDelivery, Worker,
         deposits::{self, BacklogWatch},
     },
-    process::{Caller as _, Engine, Observation, Outcome, Started, Work},
+    process::{Caller, Engine, Observation, Outcome, Started, Work},
     provider::Provider,
-    receive::{Call, Inner},
+    receive::{Call, HandIn, Inner},
 };
 
 /// The default of `backlog_limit`.
@@ -141,6 +142,33 @@ impl<P: Provider, S: Inbox> WebhookService<P, S, Deposits> {
         self
     }
 
+    /// Stores events that no request has brought, fetched from the provider's API for example, as
+    /// this service stores deliveries. Hand them in with their bytes, since a worker reads those:
+    /// [`Processor::process_raw`] or [`Processor::process_request`]. What has no body is refused.
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// # use tower_webhook::testing::MemoryInbox;
+    /// use tower_webhook::{WebhookLayer, dwolla::{self, Dwolla}, process::Outcome};
+    ///
+    /// # let store = MemoryInbox::new();
+    /// let provider = Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
+    /// let processor = WebhookLayer::new(provider, store).inbox().processor();
+    ///
+    /// let fetched =
+    ///     br#"{"id":"bb6531a2","topic":"customer_created","created":"2019-02-04T14:58:45.144Z"}"#;
+    /// let event = dwolla::Event::from_json(fetched).unwrap();
+    /// assert_eq!(processor.process_raw(event, &fetched[..]).await, Outcome::Stored);
+    /// # });
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn processor(&self) -> Processor<P::Event> {
+        Processor::new(self.receiver(), self.handler.clone())
+    }
+
     /// Changes what is stored of a delivery, before it is. Cookies and `authorization` are never
     /// stored, and neither are headers of the provider's scheme, or whose name has `signature` or
     /// `hmac` in it; a verifier of yours that reads another header has it removed here. The event
@@ -185,20 +213,35 @@ impl<E: Event, S: Inbox> Inner<E, S> for Deposits {
         call: &Call,
         observation: &Observation,
     ) -> Started {
-        self.watch.watch(engine);
-        let (engine, call) = (Arc::clone(engine), call.clone());
-        let told = observation.clone();
-        Arc::clone(&engine).begin(work, observation, |work, leader| async move {
-            let outcome = self.store(&engine, work).await;
-            engine.meter.deposit(outcome.as_str());
-            let status = call.status(&outcome);
-            engine.report_of(&told, &outcome, leader.key(), leader.topic(), status);
-            leader.end(outcome);
-        })
+        self.begin(engine, work, call.clone(), observation)
+    }
+}
+
+impl<E: Event, S: Inbox> HandIn<E, S> for Deposits {
+    fn hand_in(self, engine: &Arc<Engine<S>>, work: Work<E>, observation: &Observation) -> Started {
+        self.begin(engine, work, (), observation)
     }
 }
 
 impl Deposits {
+    fn begin<E, S, C>(self, engine: &Arc<Engine<S>>, work: Work<E>, caller: C, observation: &Observation) -> Started
+    where
+        E: Event,
+        S: Inbox,
+        C: Caller,
+    {
+        self.watch.watch(engine);
+        let engine = Arc::clone(engine);
+        let told = observation.clone();
+        Arc::clone(&engine).begin(work, observation, |work, leader| async move {
+            let outcome = self.store(&engine, work).await;
+            engine.meter.deposit(outcome.as_str());
+            let status = caller.status(&outcome);
+            engine.report_of(&told, &outcome, leader.key(), leader.topic(), status);
+            leader.end(outcome);
+        })
+    }
+
     async fn store<E: Event, S: Inbox>(&self, engine: &Engine<S>, work: Work<E>) -> Outcome {
         let Work {
             event,
@@ -206,6 +249,11 @@ impl Deposits {
             fingerprint,
             message,
         } = work;
+        if message.body.is_empty() && message.source == Source::Fetched {
+            let reason = "the event has no body, and a worker reads it again; expected the bytes that it was read \
+                          from: hand it in with `process_raw`";
+            return Refusal::new(RefusalKind::NotAnEvent, reason).into();
+        }
         let headers = deposits::without_secrets(message.headers, &self.signatures);
         let delivery =
             StoredDelivery::new(event.topic(), headers, message.body).with_secret_index(message.secret_index);

@@ -134,6 +134,7 @@ mod builder;
 mod check;
 mod service;
 mod processor;
+mod layer_store;
 mod inbox;
 mod future;
 
@@ -141,6 +142,7 @@ pub use builder::WebhookLayerBuilder;
 pub use future::ResponseFuture;
 pub use inbox::Deposits;
 pub use layer::WebhookLayer;
+pub use layer_store::LayerStore;
 pub use processor::Processor;
 pub use service::WebhookService;
 

@@ -3,18 +3,19 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use bytes::Bytes;
 use http::HeaderMap;
 
+use super::LayerStore;
 use crate::{
     error::Refusal,
     event::{Event, SelfIdentified},
-    handler::TopicRouter,
     process::Outcome,
     provider::Provider,
-    receive::{HandedIn, Receiver},
+    receive::{HandIn, HandedIn, Receiver},
     store::IdempotencyStore,
 };
 
 /// Takes in events that no request has brought, made by
-/// [`WebhookLayer::processor`](super::WebhookLayer::processor). Cheap to clone.
+/// [`WebhookLayer::processor`](super::WebhookLayer::processor), or for an inbox by
+/// [`WebhookService::processor`](super::WebhookService::processor). Cheap to clone.
 ///
 /// A provider gives up at some time, and an endpoint may be away for longer. What was never
 /// delivered can still be fetched from the provider's API, and goes the same way from here:
@@ -83,30 +84,39 @@ trait Door<E>: Send + Sync {
 
     fn recorded(&self, headers: HeaderMap, body: Bytes) -> Processing<'_>;
 
+    fn wants(&self, topic: &str) -> bool;
+
     fn provider(&self) -> &str;
+
+    fn namespace(&self) -> &str;
+
+    fn store(&self) -> LayerStore;
 }
 
-struct Topical<P: Provider, S, T> {
+struct Entrance<P: Provider, S, H> {
     receiver: Arc<Receiver<P, S>>,
-    topics: TopicRouter<P::Event, T>,
+    inner: H,
 }
 
-impl<P, S, T> Topical<P, S, T>
+impl<P, S, H> Entrance<P, S, H>
 where
     P: Provider,
     S: IdempotencyStore,
-    T: Clone + Send + Sync + 'static,
+    H: HandIn<P::Event, S>,
 {
-    fn hand_in<'a>(&'a self, read: impl FnOnce() -> Result<HandedIn<P::Event>, Refusal> + Send + 'a) -> Processing<'a> {
-        Box::pin(self.receiver.hand_in(self.topics.clone(), read))
+    fn hand_in<'a>(&'a self, read: impl FnOnce() -> Result<HandedIn<P::Event>, Refusal> + Send + 'a) -> Processing<'a>
+    where
+        H: Sync,
+    {
+        Box::pin(self.receiver.hand_in(self.inner.clone(), read))
     }
 }
 
-impl<P, S, T> Door<P::Event> for Topical<P, S, T>
+impl<P, S, H> Door<P::Event> for Entrance<P, S, H>
 where
     P: Provider,
     S: IdempotencyStore,
-    T: Clone + Send + Sync + 'static,
+    H: HandIn<P::Event, S> + Sync,
 {
     fn fetched(&self, event: P::Event, body: Option<Bytes>) -> Processing<'_>
     where
@@ -119,19 +129,56 @@ where
         self.hand_in(move || self.receiver.recorded(headers, body))
     }
 
+    fn wants(&self, topic: &str) -> bool {
+        self.inner.wants(topic)
+    }
+
     fn provider(&self) -> &str {
         self.receiver.provider.name()
+    }
+
+    fn namespace(&self) -> &str {
+        &self.receiver.settings.process.namespace
+    }
+
+    fn store(&self) -> LayerStore {
+        LayerStore::new(Arc::clone(&self.receiver.engine))
     }
 }
 
 impl<E: Event> Processor<E> {
-    pub(super) fn new<P, S, T>(receiver: Arc<Receiver<P, S>>, topics: TopicRouter<E, T>) -> Self
+    pub(super) fn new<P, S, H>(receiver: Arc<Receiver<P, S>>, inner: H) -> Self
     where
         P: Provider<Event = E>,
         S: IdempotencyStore,
-        T: Clone + Send + Sync + 'static,
+        H: HandIn<E, S> + Sync,
     {
-        Self(Arc::new(Topical { receiver, topics }))
+        Self(Arc::new(Entrance { receiver, inner }))
+    }
+
+    /// Whether an event of this topic would be handled, or stored where this is an inbox's. Of any
+    /// other the outcome is [`Outcome::Unhandled`], so there is no need to fetch it.
+    #[must_use]
+    pub fn wants(&self, topic: &str) -> bool {
+        self.0.wants(topic)
+    }
+
+    /// The provider's name.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        self.0.provider()
+    }
+
+    /// The layer's [namespace](super::WebhookLayerBuilder::namespace) in its store.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.0.namespace()
+    }
+
+    /// The layer's store: to look an event up before it is fetched, and for claims of your own.
+    #[must_use]
+    pub fn store(&self) -> LayerStore {
+        self.0.store()
     }
 
     /// Processes a request that the provider has recorded: its headers and its body, as they were

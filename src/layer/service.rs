@@ -39,6 +39,10 @@ impl<P, S, H> WebhookService<P, S, H> {
     pub(super) fn new(receiver: Arc<Receiver<P, S>>, handler: H) -> Self {
         Self { receiver, handler }
     }
+
+    pub(super) fn receiver(&self) -> Arc<Receiver<P, S>> {
+        Arc::clone(&self.receiver)
+    }
 }
 
 impl<P, S, T, B> Service<Request<B>> for WebhookService<P, S, TopicRouter<P::Event, T>>

@@ -37,11 +37,11 @@
 //! # GitHub does not retry
 //! A delivery that fails is lost unless somebody redelivers it, by hand or through the API, within
 //! 3 days. It fails when a handler returns an error, when the store is down, or when a deploy comes
-//! at the wrong moment. List the failed deliveries through the API from time to time, and redeliver
-//! them. After a failure the event is free, so a redelivery runs the handler. After a success a
-//! redelivery is a duplicate and runs nothing. To run it again,
-//! [`forget`](crate::store::IdempotencyStore::forget) the event first: its key begins with the
-//! delivery's id, as the log shows it.
+//! at the wrong moment. The reconciler of `tower-webhook-reconcile` lists the failed deliveries
+//! from time to time, and hands them in or has GitHub redeliver them. After a failure the event is
+//! free, so a redelivery runs the handler. After a success a redelivery is a duplicate and runs
+//! nothing. To run it again, [`forget`](crate::store::IdempotencyStore::forget) the event first:
+//! its key begins with the delivery's id, as the log shows it.
 //!
 //! # The secret and the signature
 //! The secret is the text that you gave the webhook, or the App, in its settings. There is only

@@ -50,7 +50,8 @@
 //! same `id`. Other fields of the body (`pending_webhooks`) may differ, so topic and time are what
 //! two deliveries of one event must have in common. Events come in no particular order.
 //!
-//! What was missed can be fetched from the API and read with [`Event::from_json`].
+//! What was missed can be fetched from the API and read with [`Event::from_json`]; the reconciler
+//! of `tower-webhook-reconcile` does both.
 
 use std::time::Duration;
 

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::{Inner, Receiver, parse::Read, read_body::signature};
+use super::{HandIn, Receiver, parse::Read, read_body::signature};
 use crate::{
     delivery::Message,
     error::{Refusal, RefusalKind},
     event::{Event, Fingerprint, SelfIdentified, Source},
-    process::{self, Handle, Outcome, Work},
+    process::{self, Outcome, Work},
     provider::Provider,
     signature::Verified,
     store::{IdempotencyStore, Key},
@@ -26,7 +26,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         read: impl FnOnce() -> Result<HandedIn<P::Event>, Refusal>,
     ) -> Outcome
     where
-        H: Inner<P::Event, S> + Handle<P::Event>,
+        H: HandIn<P::Event, S>,
     {
         let engine = &self.engine;
         let mut observation = engine.observe(Source::Fetched);
@@ -51,7 +51,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
             engine.report(&observation, &outcome, told);
             return outcome;
         }
-        let started = engine.start(work, inner, &(), &observation);
+        let started = inner.hand_in(engine, work, &observation);
         engine.outcome(started, &(), &observation, None).await
     }
 

@@ -41,6 +41,23 @@ pub(crate) trait Inner<E, S>: Clone + Send + 'static {
     ) -> Started;
 }
 
+/// What takes events that no request has brought.
+pub(crate) trait HandIn<E, S>: Inner<E, S> {
+    /// Takes in an event that was handed in.
+    fn hand_in(self, engine: &Arc<Engine<S>>, work: Work<E>, observation: &Observation) -> Started;
+}
+
+impl<E, S, T> HandIn<E, S> for TopicRouter<E, T>
+where
+    E: Event,
+    S: IdempotencyStore,
+    T: Clone + Send + Sync + 'static,
+{
+    fn hand_in(self, engine: &Arc<Engine<S>>, work: Work<E>, observation: &Observation) -> Started {
+        engine.start(work, self, &(), observation)
+    }
+}
+
 impl<E, S, T> Inner<E, S> for TopicRouter<E, T>
 where
     E: Event,

@@ -28,7 +28,7 @@ pub(crate) use call::Call;
 pub(crate) use diagnosis::Diagnosis;
 pub(crate) use handed_in::HandedIn;
 pub use inner::Http;
-pub(crate) use inner::Inner;
+pub(crate) use inner::{HandIn, Inner};
 pub(crate) use refusal_body::RefusalBody;
 #[cfg(feature = "axum")]
 pub(crate) use respond::missing_layer;

@@ -249,6 +249,20 @@ fn the_root_crate_names_no_driver_of_a_store() {
 }
 
 #[test]
+fn only_the_reconciler_and_its_sources_name_the_root_crate() {
+    let found: Vec<_> = source_of("crates/reconcile/src", 20)
+        .into_iter()
+        .filter(|(file, _)| !file.starts_with("reconciler/") && !file.ends_with("/source.rs"))
+        .filter(|(_, text)| code(text).any(|line| line.contains("tower_webhook::")))
+        .map(|(file, _)| file)
+        .collect();
+    assert!(
+        found.is_empty(),
+        "{found:?} name the root crate: expected the API clients to know no receiver"
+    );
+}
+
+#[test]
 fn what_postgres_and_sqlite_share_names_no_driver() {
     let (_, row) = source_of("crates/sqlx/src", 5)
         .into_iter()

@@ -49,6 +49,8 @@ pub enum ErrorKind {
     ForeignHost,
     /// A list that does not end: its pages repeat, bring nothing new, or are more than the limit.
     Endless,
+    /// The receiver's store did not respond, or has something else where a lease should be.
+    Store,
     /// An error from outside of this crate: of a function that fetches tokens, or of a source.
     Other,
 }

@@ -11,6 +11,7 @@ mod time;
 mod timer;
 pub mod dwolla;
 pub mod github;
+pub mod reconciler;
 pub mod stripe;
 
 pub use error::{Error, ErrorKind};
@@ -18,5 +19,6 @@ pub use headers::RecordedHeaders;
 pub use http::{AccessToken, Options, Retries};
 pub use lenient::OtherFields;
 pub use pages::Pages;
+pub use reconciler::Reconciler;
 pub use time::Time;
 pub use timer::{Timer, TokioTimer};

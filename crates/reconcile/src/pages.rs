@@ -3,14 +3,14 @@
 use std::{
     collections::{HashSet, VecDeque},
     fmt,
-    future::{Future, poll_fn},
+    future::{Future, poll_fn, ready},
     hash::{BuildHasher as _, RandomState},
     pin::Pin,
     task::{Context, Poll},
 };
 
 use futures_core::Stream;
-use futures_util::stream::try_unfold;
+use futures_util::{StreamExt as _, stream::try_unfold};
 use url::Url;
 
 use crate::{Error, ErrorKind};
@@ -39,6 +39,61 @@ const MAX_IDLE_PAGES: usize = 3;
 pub struct Pages<T>(Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>);
 
 impl<T> Pages<T> {
+    /// A list of your own, page after page, for a [`Source`](crate::reconciler::Source). `fetch`
+    /// gets where a page begins, at first `first`, and returns the page's entries and where the
+    /// next one begins, if there is one. It bounds nothing: it must come to an end.
+    ///
+    /// ```
+    /// use tower_webhook_reconcile::Pages;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let numbers = Pages::fetched(0, |first: u32| async move {
+    ///     Ok((vec![first, first + 1], (first < 4).then_some(first + 2)))
+    /// });
+    /// assert_eq!(numbers.collect().await?, [0, 1, 2, 3, 4, 5]);
+    /// # Ok::<(), tower_webhook_reconcile::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn fetched<P, F, Fut>(first: P, fetch: F) -> Self
+    where
+        T: Send + 'static,
+        P: Send + 'static,
+        F: Fn(P) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(Vec<T>, Option<P>), Error>> + Send + 'static,
+    {
+        let state = (Some(first), VecDeque::new(), fetch);
+        let stream = try_unfold(state, |(mut next, mut entries, fetch)| async move {
+            loop {
+                if let Some(entry) = entries.pop_front() {
+                    return Ok(Some((entry, (next, entries, fetch))));
+                }
+                let Some(page) = next.take() else {
+                    return Ok(None);
+                };
+                let (fetched, after): (Vec<T>, Option<P>) = fetch(page).await?;
+                (entries, next) = (fetched.into(), after);
+            }
+        });
+        Self(Box::pin(stream))
+    }
+
+    /// The entries as something else; the list ends before the first for which there is nothing.
+    pub(crate) fn map_while<U>(self, map: impl FnMut(T) -> Option<U> + Send + 'static) -> Pages<U>
+    where
+        T: Send + 'static,
+        U: Send + 'static,
+    {
+        let mut map = map;
+        let mapped = self.0.map(move |entry| match entry {
+            Ok(entry) => map(entry).map(Ok),
+            Err(error) => Some(Err(error)),
+        });
+        Pages(Box::pin(
+            mapped.take_while(|entry| ready(entry.is_some())).filter_map(ready),
+        ))
+    }
+
     /// The next entry.
     pub async fn next(&mut self) -> Option<Result<T, Error>> {
         poll_fn(|context| self.0.as_mut().poll_next(context)).await

@@ -1,6 +1,6 @@
 //! The command: a sandbox that runs until it is stopped.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{fmt, io::Write as _, net::SocketAddr, process::ExitCode};
 
 use clap::Parser;
 use tower_webhook_sandbox::{Chaos, Provider, Settings};
@@ -47,7 +47,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut settings = Settings::new()
         .listen(arguments.listen)
         .speed(arguments.speed)
-        .on_attempt(|attempt| println!("{attempt}"));
+        .on_attempt(|attempt| say(attempt));
     if let Some(url) = arguments.public_url {
         settings = settings.public_url(url);
     }
@@ -57,16 +57,24 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             .split(',')
             .filter(|share| !share.is_empty())
             .try_fold(chaos, with_share)?;
-        println!("chaos with --seed {}", chaos.seed());
+        say(format_args!("chaos with --seed {}", chaos.seed()));
         settings = settings.chaos(chaos);
     }
     let sandbox = settings.start().await?;
     for provider in Provider::ALL {
-        println!("{provider}: {}", sandbox.url(*provider));
+        say(format_args!("{provider}: {}", sandbox.url(*provider)));
     }
-    println!("fire events: POST {}/sandbox/PROVIDER/events", sandbox.base_url());
+    say(format_args!(
+        "fire events: POST {}/sandbox/PROVIDER/events",
+        sandbox.base_url()
+    ));
     tokio::signal::ctrl_c().await?;
     Ok(())
+}
+
+/// A line on standard output, which somebody may have closed: `| head`. The sandbox goes on.
+fn say(line: impl fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// `drop=0.2`

@@ -110,7 +110,8 @@ impl Settings {
         self
     }
 
-    /// Is called with each attempt, as soon as it has ended.
+    /// Is called with each attempt, as soon as it has ended. If it panics, the attempt counts all
+    /// the same.
     pub fn on_attempt(mut self, observe: impl Fn(&Attempt) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observe));
         self

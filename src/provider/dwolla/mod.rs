@@ -71,7 +71,8 @@
 //!   Where the order matters, act on the resource's state, fetched from the API.
 //! - One transfer makes several events of one topic, each with its own id: one for each party.
 //! - The links' host tells the sandbox from production: [`Event::is_sandbox`].
-//! - What was missed can be fetched from the Events API and read with [`Event::from_json`].
+//! - What was missed can be fetched from the Events API and read with [`Event::from_json`]; the
+//!   reconciler of `tower-webhook-reconcile` does both.
 
 mod event;
 mod topic;

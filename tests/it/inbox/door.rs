@@ -21,7 +21,7 @@ use tower_webhook::{
 
 use super::office::{Office, Runs, topics};
 use crate::{
-    endpoint::{Answer, SECRET, event, event_of, key, signature, signed, with_body},
+    endpoint::{Answer, Event, SECRET, event, event_of, key, signature, signed, with_body},
     fixtures::{LONG, SECOND, SHORT, assert_state, claim_request_of_another_process, succeed},
 };
 
@@ -291,4 +291,31 @@ async fn a_handler_that_takes_a_minute_delays_no_response() {
     assert_eq!(runs.count(), 1);
     assert_state(office.record("1").await, "handled");
     worker.drain(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_handed_in_is_stored_once_beside_its_delivery() {
+    let office = Office::new();
+    let service = office.layer.inbox().only(&topics(succeed));
+    let processor = service.processor();
+    let fetched = |id| Event::from_json(event(id).as_bytes()).unwrap();
+    assert!(processor.wants("customer_created") && !processor.wants("customer_verified"));
+
+    assert_eq!(processor.process_raw(fetched("1"), event("1")).await, Outcome::Stored);
+    assert_eq!(office.letter("1").await.delivery.body, event("1"));
+    let answer = office.deliver("1").await;
+    assert_eq!(answer.outcome, Some(Outcome::StoredBefore(Stage::Waiting)));
+
+    office.deliver("2").await;
+    let again = processor.process_raw(fetched("2"), event("2")).await;
+    assert_eq!(again, Outcome::StoredBefore(Stage::Waiting));
+    assert_eq!(office.backlog().await.due, 2);
+
+    // A worker could not read it again.
+    let outcome = processor.process(fetched("3")).await;
+    assert_eq!(
+        outcome.refusal().map(|refusal| refusal.kind()),
+        Some(RefusalKind::NotAnEvent)
+    );
+    assert_eq!(office.record("3").await, None);
 }

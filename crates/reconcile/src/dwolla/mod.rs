@@ -34,6 +34,7 @@
 
 mod api;
 mod queries;
+mod source;
 mod types;
 
 pub use api::{DwollaApi, PRODUCTION, SANDBOX};

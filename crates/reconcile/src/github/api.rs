@@ -79,6 +79,7 @@ impl GitHubApi {
             hook,
             per_page: PER_PAGE,
             status: None,
+            rechecks: false,
         }
     }
 }
@@ -135,9 +136,10 @@ impl Hook {
 #[must_use]
 pub struct Deliveries {
     api: GitHubApi,
-    hook: Hook,
+    pub(super) hook: Hook,
     per_page: u32,
     status: Option<&'static str>,
+    pub(super) rechecks: bool,
 }
 
 impl Deliveries {
@@ -151,6 +153,14 @@ impl Deliveries {
     /// at [`Delivery::is_success`].
     pub fn failed(mut self) -> Self {
         self.status = Some("failure");
+        self
+    }
+
+    /// As a source of a [`Reconciler`](crate::Reconciler): deliveries that GitHub recorded as
+    /// successes are fetched as well, and looked up in the store by their whole id. That is one
+    /// request for each of them, once.
+    pub fn recheck_delivered(mut self) -> Self {
+        self.rechecks = true;
         self
     }
 

@@ -31,6 +31,7 @@
 //! the bytes are the same. [`DeliveryDetail::body`] is the payload as the API wrote it.
 
 mod api;
+mod source;
 mod types;
 
 pub use api::{Deliveries, GITHUB_COM, GitHubApi, Hook};

@@ -88,6 +88,11 @@ impl StripeApi {
         Event::read(response.body.clone()).map_err(|error| unreadable(&response.url, &error))
     }
 
+    /// The connected account's id.
+    pub(super) fn account_id(&self) -> Option<&str> {
+        self.account.as_ref()?.to_str().ok()
+    }
+
     fn call(&self, url: Url) -> Call {
         let call = Call::get(url);
         match &self.account {
@@ -113,7 +118,7 @@ pub struct Events {
     pub(crate) api: StripeApi,
     limit: u32,
     created_from: Option<u64>,
-    created_until: Option<u64>,
+    pub(super) created_until: Option<u64>,
     delivery_success: Option<bool>,
     types: Vec<String>,
 }

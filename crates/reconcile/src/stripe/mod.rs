@@ -28,6 +28,7 @@
 //!   can.
 
 mod api;
+mod source;
 mod types;
 
 pub use api::{Events, STRIPE_COM, StripeApi};

@@ -12,10 +12,12 @@
 mod support;
 
 mod dwolla;
+mod end_to_end;
 mod failures;
 mod github;
 mod hosts;
 mod pages;
+mod reconciler;
 mod settings;
 mod stripe;
 mod tokens;

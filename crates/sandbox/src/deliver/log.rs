@@ -1,6 +1,7 @@
 use std::{
     collections::VecDeque,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, SystemTime},
 };
 
@@ -148,7 +149,8 @@ impl Log {
             took: exchange.took,
         };
         if let Some(observe) = &self.observer {
-            observe(&attempt);
+            // A panic is its own: it has been printed, and the attempt goes on.
+            let _ = catch_unwind(AssertUnwindSafe(|| observe(&attempt)));
         }
         let mut attempts = self.attempts.lock();
         if attempts.len() == LIMIT {

@@ -16,18 +16,20 @@ fn command(arguments: &[&str]) -> Command {
 /// A running sandbox, and what it prints.
 struct Program {
     child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
+    /// `None` once nobody reads any more.
+    lines: Option<std::io::Lines<BufReader<ChildStdout>>>,
 }
 
 impl Program {
     fn start(arguments: &[&str]) -> Self {
         let mut child = command(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let lines = Some(lines);
         Self { child, lines }
     }
 
     fn line(&mut self) -> String {
-        self.lines.next().unwrap().unwrap()
+        self.lines.as_mut().unwrap().next().unwrap().unwrap()
     }
 }
 
@@ -105,4 +107,28 @@ fn bad_arguments_are_refused_with_what_is_expected() {
     );
     assert!(refused(&["--chaos", "drop=2"]).contains("chaos's rate drop is 2; expected 0 to 1"));
     assert!(refused(&["--seed", "7"]).contains("--chaos"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_goes_on_when_nobody_reads_what_it_prints() {
+    let receiver = Receiver::start(200).await;
+    let mut program = Program::start(&[]);
+    let urls: Vec<String> = (0..5).map(|_| program.line()).collect();
+    program.lines = None;
+    let example = urls[1].strip_prefix("example: ").unwrap();
+    let base = urls[4].strip_prefix("fire events: POST ").unwrap();
+    let hook = format!(r#"{{"url":"{}","events":["*"],"secret":"s"}}"#, receiver.url);
+    post(&format!("{example}/webhooks"), hook).await;
+    for _ in 0..2 {
+        post(
+            &base.replace("PROVIDER", "example"),
+            r#"{"type":"user.created"}"#.to_owned(),
+        )
+        .await;
+        // Returns when everything that is due was sent: a line was to be printed for it.
+        let clock = base.replace("PROVIDER/events", "clock");
+        post(&clock, r#"{"advance_seconds":1}"#.to_owned()).await;
+    }
+    assert_eq!(receiver.received().len(), 2);
+    assert!(program.child.try_wait().unwrap().is_none());
 }

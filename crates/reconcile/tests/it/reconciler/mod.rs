@@ -1,0 +1,10 @@
+//! The reconciler, over sources in this process, over servers, and over the sandbox.
+
+mod support;
+
+mod endings;
+mod lease;
+mod providers;
+mod schedule;
+mod told;
+mod windows;
