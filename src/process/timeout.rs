@@ -14,10 +14,7 @@ use tokio::{
 
 /// The future's output, or `None` at the deadline. The timer is made when the future waits for the
 /// first time, because most never wait.
-pub(crate) fn timeout_at<F: Future>(
-    deadline: Instant,
-    future: Pin<&mut F>,
-) -> impl Future<Output = Option<F::Output>> {
+pub(crate) fn timeout_at<F: Future>(deadline: Instant, future: Pin<&mut F>) -> impl Future<Output = Option<F::Output>> {
     timeout_by(move || deadline, future)
 }
 
