@@ -79,8 +79,8 @@ impl<E: Event> Work<E> {
         Arc::new(LeaseHandle::new(claim_request, Instant::now()))
     }
 
-    /// What the store's response makes of it.
-    pub(super) fn answered(
+    /// The event under its claim, if that is how the store has responded.
+    pub(super) fn claimed_if(
         self,
         lease: Arc<LeaseHandle>,
         response: Result<Response, StoreError>,

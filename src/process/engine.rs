@@ -260,7 +260,7 @@ impl<S: IdempotencyStore> Engine<S> {
         let lease = work.lease(&self.settings);
         async move {
             let response = claim::ask(&self, &lease).await;
-            match work.answered(lease, response, &self.settings) {
+            match work.claimed_if(lease, response, &self.settings) {
                 Ok(claimed) => {
                     let attempt = claimed.delivery.claim().attempts();
                     observation.span.attempt(attempt);
