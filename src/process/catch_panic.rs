@@ -11,12 +11,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
-
-use super::{
-    Engine,
-    timeout::{deadline_after, timeout_at},
-};
+use super::{Engine, timeout::timeout_after};
 use crate::{
     metrics::Timer,
     store::{IdempotencyStore, StoreError},
@@ -79,14 +74,13 @@ pub(super) async fn store_operation<T, S: IdempotencyStore>(
 ) -> Result<T, StoreError> {
     let timer = Timer::start();
     let limit = engine.settings.store_timeout;
-    let deadline = deadline_after(Instant::now(), limit);
     let mut operation = pin!(operation);
     let caught = pin!(poll_fn(|cx| match catch(|| operation.as_mut().poll(cx)) {
         Ok(Poll::Ready(result)) => Poll::Ready(result),
         Ok(Poll::Pending) => Poll::Pending,
         Err(panicked) => Poll::Ready(Err(StoreError::unavailable(format!("the store panicked: {panicked}")))),
     }));
-    let result = timeout_at(deadline, caught).await;
+    let result = timeout_after(limit, caught).await;
     let result = result.unwrap_or_else(|| Err(late(&*engine.store, limit)));
     engine.meter.store(name, result.is_ok(), timer);
     result

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Engine, Outcome, Work, catch_panic::store_operation};
+use super::{Engine, Outcome, Settings, Work, catch_panic::store_operation};
 use crate::{
     delivery::{Claim, Delivery, LeaseHandle},
     error::{Refusal, RefusalKind},
@@ -59,9 +59,15 @@ pub(crate) fn unrecorded(error: &StoreError) -> Refusal {
         .because(if is_full { "full" } else { "unavailable" })
 }
 
+/// Asks the store. The work is not in here: a future holds what it is given twice, and the work is
+/// larger than all the rest.
+pub(super) async fn ask<S: IdempotencyStore>(engine: &Engine<S>, lease: &LeaseHandle) -> Result<Response, StoreError> {
+    store_operation(engine, "claim", engine.store.claim(lease.request())).await
+}
+
 impl<E: Event> Work<E> {
-    pub(super) async fn claim<S: IdempotencyStore>(self, engine: &Engine<S>) -> Result<Claimed<E>, NotClaimed> {
-        let settings = &engine.settings;
+    /// The lease of a claim that is asked for now.
+    pub(super) fn lease(&self, settings: &Settings) -> Arc<LeaseHandle> {
         let claim_request = ClaimRequest {
             key: self.key.clone(),
             token: Token::random(),
@@ -70,8 +76,16 @@ impl<E: Event> Work<E> {
             retention: settings.retention,
             retry_window: settings.retry_window,
         };
-        let lease = Arc::new(LeaseHandle::new(claim_request, Instant::now()));
-        let response = store_operation(engine, "claim", engine.store.claim(lease.request())).await;
+        Arc::new(LeaseHandle::new(claim_request, Instant::now()))
+    }
+
+    /// The event under its claim, if that is how the store has responded.
+    pub(super) fn claimed_if(
+        self,
+        lease: Arc<LeaseHandle>,
+        response: Result<Response, StoreError>,
+        settings: &Settings,
+    ) -> Result<Claimed<E>, NotClaimed> {
         match response {
             Ok(Response::Acquired { generation, attempts }) => Ok(self.claimed(lease, generation, attempts)),
             Ok(Response::Done(completion)) => Err(NotClaimed::sure(Outcome::Duplicate(completion))),

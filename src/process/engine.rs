@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     Handle, LATER, Outcome, Settings, Work,
     catch_panic::store_operation,
-    claim::NotClaimed,
+    claim::{self, NotClaimed},
     drain::DrainHandle,
     draining,
     report::Observation,
@@ -244,45 +244,56 @@ impl<S: IdempotencyStore> Engine<S> {
     }
 
     /// The spawned task: claim, run, settle.
-    async fn run_to_end<E, H, C>(
+    fn run_to_end<E, H, C>(
         self: Arc<Self>,
         work: Work<E>,
         handler: H,
         caller: C,
         observation: Observation,
         leader: Leader,
-    ) where
+    ) -> impl Future<Output = ()> + Send + 'static
+    where
         E: Event,
         H: Handle<E>,
         C: Caller,
     {
-        match work.claim(&self).await {
-            Ok(claimed) => {
-                let attempt = claimed.delivery.claim().attempts();
-                observation.span.attempt(attempt);
-                let timer = Timer::start();
-                let handled = {
-                    let _running = self.meter.running();
-                    claimed.run(&self, handler).await.confirmed(&self).await
-                };
-                self.meter.handler(&observation.topic, handled.outcome.as_str(), timer);
-                let told = Told {
-                    attempt: Some(attempt),
-                    status: caller.status(&handled.outcome),
-                    ..self.told_of(&observation, leader.key(), leader.topic())
-                };
-                self.report(&observation, &handled.outcome, told);
-                handled.settle(&self, leader).await;
-            }
-            Err(NotClaimed { outcome, unsure }) => {
-                let told = Told {
-                    status: caller.status(&outcome),
-                    ..self.told_of(&observation, leader.key(), leader.topic())
-                };
-                self.report(&observation, &outcome, told);
-                match unsure {
-                    Some(lease) => Box::pin(settle::release_unsure(&self, lease.request(), leader, outcome)).await,
-                    None => leader.end(outcome),
+        let lease = work.lease(&self.settings);
+        async move {
+            let response = claim::ask(&self, &lease).await;
+            match work.claimed_if(lease, response, &self.settings) {
+                Ok(claimed) => {
+                    let attempt = claimed.delivery.claim().attempts();
+                    observation.span.attempt(attempt);
+                    let timer = Timer::start();
+                    let handled = {
+                        let _running = self.meter.running();
+                        let handled = claimed.run(&self, handler).await;
+                        if handled.lease.is_completion_handed_over() {
+                            Box::pin(handled.confirmed(&self)).await // boxed: rare
+                        } else {
+                            handled
+                        }
+                    };
+                    self.meter.handler(&observation.topic, handled.outcome.as_str(), timer);
+                    let told = Told {
+                        attempt: Some(attempt),
+                        status: caller.status(&handled.outcome),
+                        ..self.told_of(&observation, leader.key(), leader.topic())
+                    };
+                    self.report(&observation, &handled.outcome, told);
+                    handled.settle(&self, &leader).await;
+                    leader.end(handled.outcome);
+                }
+                Err(NotClaimed { outcome, unsure }) => {
+                    let told = Told {
+                        status: caller.status(&outcome),
+                        ..self.told_of(&observation, leader.key(), leader.topic())
+                    };
+                    self.report(&observation, &outcome, told);
+                    match unsure {
+                        Some(lease) => Box::pin(settle::release_unsure(&self, lease.request(), leader, outcome)).await,
+                        None => leader.end(outcome),
+                    }
                 }
             }
         }

@@ -61,16 +61,16 @@ impl Handled {
         }
     }
 
-    /// Tells the store, and ends the run. Whoever waits gets the outcome after the first attempt,
-    /// whatever comes of it: a handler that succeeded has had its effect, and to refuse the event
-    /// would ask for a second one.
-    pub(super) async fn settle<S: IdempotencyStore>(self, engine: &Engine<S>, leader: Leader) {
+    /// Tells the store, so that the run can end. Whoever waits gets the outcome after the first
+    /// attempt, whatever comes of it: a handler that succeeded has had its effect, and to refuse
+    /// the event would ask for a second one.
+    pub(super) async fn settle<S: IdempotencyStore>(&self, engine: &Engine<S>, leader: &Leader) {
         let Self {
             lease,
             settlement,
             outcome,
         } = self;
-        let request = lease.request();
+        let (request, settlement) = (lease.request(), *settlement);
         leader.finished(outcome.clone());
         let result = attempt(engine, request, settlement).await;
         note(engine, request, settlement, &result);
@@ -83,7 +83,6 @@ impl Handled {
             // Boxed: rare, and larger than all the rest of a run.
             let _ = Box::pin(in_background(engine, request, settlement, |_| true)).await;
         }
-        leader.end(outcome);
     }
 }
 

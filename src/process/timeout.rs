@@ -14,8 +14,21 @@ use tokio::{
 
 /// The future's output, or `None` at the deadline. The timer is made when the future waits for the
 /// first time, because most never wait.
-pub(crate) fn timeout_at<F: Future>(
-    deadline: Instant,
+pub(crate) fn timeout_at<F: Future>(deadline: Instant, future: Pin<&mut F>) -> impl Future<Output = Option<F::Output>> {
+    timeout_by(move || deadline, future)
+}
+
+/// The same, this long after the future waits for the first time: where it never does, nobody asks
+/// for the time.
+pub(crate) fn timeout_after<F: Future>(
+    limit: Duration,
+    future: Pin<&mut F>,
+) -> impl Future<Output = Option<F::Output>> {
+    timeout_by(move || deadline_after(Instant::now(), limit), future)
+}
+
+fn timeout_by<F: Future>(
+    deadline: impl Fn() -> Instant,
     mut future: Pin<&mut F>,
 ) -> impl Future<Output = Option<F::Output>> {
     let mut timer = None;
@@ -24,7 +37,7 @@ pub(crate) fn timeout_at<F: Future>(
         // Unconstrained: a future that uses up the task's budget must not keep the clock from being
         // looked at.
         Poll::Pending => timer
-            .get_or_insert_with(|| Box::pin(unconstrained(sleep_until(deadline))))
+            .get_or_insert_with(|| Box::pin(unconstrained(sleep_until(deadline()))))
             .as_mut()
             .poll(cx)
             .map(|()| None),

@@ -91,8 +91,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
 
     /// A request that the provider has recorded, verified again. It may be as old as it is.
     pub(crate) fn recorded(&self, headers: HeaderMap, body: Bytes) -> Result<HandedIn<P::Event>, Refusal> {
-        let mut verification = self.provider.verifier().begin_with(&headers).map_err(signature)?;
-        verification.update(&body);
+        let verification = self.provider.verifier().begin_with(&headers).map_err(signature)?;
         let time = verification.signed_time().unwrap_or_else(|| self.clock.now());
         let verified = verification.finish_with(&headers, &body, time).map_err(signature)?;
         self.engine.meter.verified(verified.secret_index());

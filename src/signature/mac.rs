@@ -45,13 +45,6 @@ impl Mac {
             Self::Sha512(mac) => tag_over(mac, parts),
         }
     }
-
-    pub(super) fn tag(self) -> Tag {
-        match self {
-            Self::Sha256(mac) => Tag::new(&mac.finalize().into_bytes()),
-            Self::Sha512(mac) => Tag::new(&mac.finalize().into_bytes()),
-        }
-    }
 }
 
 #[inline]

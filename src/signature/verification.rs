@@ -9,8 +9,8 @@ use super::{
     Scheme, SignatureError, Verified,
     mac::Mac,
     own::{Kept, Own},
-    request::Tags,
-    verifier::decide,
+    request::{Claims, Tags},
+    verifier::{Keys, decide},
 };
 
 /// A signature being checked while the body arrives; see
@@ -18,10 +18,6 @@ use super::{
 #[must_use = "nothing is verified until `finish` says so"]
 pub struct Verification(pub(super) Begun);
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every one is the large variant, and lives on the stack"
-)]
 pub(super) enum Begun {
     Keyed(OfKeys),
     /// A function sees headers and body as a whole. Who has them at hand keeps none here.
@@ -35,11 +31,16 @@ pub(super) enum Begun {
 pub(super) struct OfKeys {
     pub(super) tags: Tags,
     pub(super) time: Option<u64>,
-    pub(super) first: Mac,
-    pub(super) rest: Vec<Mac>,
-    pub(super) rotations: u64,
+    /// The secrets that were valid when it began.
+    pub(super) keys: Arc<Keys>,
+    pub(super) before_body: Vec<u8>,
     pub(super) after_body: Vec<u8>,
     pub(super) scheme: Arc<Scheme>,
+    /// A MAC for each secret, from the body's first bytes on. None for a body that comes whole: it
+    /// is hashed in one go in the end, and no state of a MAC is kept until then.
+    running: Option<Box<[Mac]>>,
+    /// How many bytes of the body it was fed.
+    fed: usize,
 }
 
 impl Verification {
@@ -47,14 +48,20 @@ impl Verification {
     #[inline]
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
-            Begun::Keyed(begun) => {
-                begun.first.update(bytes);
-                for mac in &mut begun.rest {
-                    mac.update(bytes);
-                }
-            }
+            Begun::Keyed(begun) => begun.update(bytes),
             Begun::Own { kept: Some(kept), .. } => kept.body.extend_from_slice(bytes),
             Begun::Own { kept: None, .. } => {}
+        }
+    }
+
+    /// Takes what is new in a body that is collected elsewhere.
+    #[cfg(feature = "service")]
+    pub(crate) fn update_from(&mut self, body: &[u8]) {
+        if let Begun::Keyed(begun) = &mut self.0 {
+            let new = begun.left(body);
+            if !new.is_empty() {
+                begun.update(new);
+            }
         }
     }
 
@@ -65,7 +72,7 @@ impl Verification {
     /// the tolerance.
     pub fn finish(self, now: SystemTime) -> Result<Verified, SignatureError> {
         match self.0 {
-            Begun::Keyed(begun) => begun.finish(now),
+            Begun::Keyed(begun) => begun.finish(&[], now),
             Begun::Own { own, kept } => {
                 let kept = kept.unwrap_or_default();
                 own.verify(&kept.headers, &kept.body, now)
@@ -82,41 +89,83 @@ impl Verification {
         }
     }
 
-    /// The same with the headers that it began with, and the body that it was fed.
+    /// The same with the headers that it began with, and the whole body, of which it takes what it
+    /// was not fed yet.
     #[cfg(feature = "service")]
     #[inline]
     pub(crate) fn finish_with(
-        self,
+        &self,
         headers: &HeaderMap,
         body: &[u8],
         now: SystemTime,
     ) -> Result<Verified, SignatureError> {
-        match self.0 {
-            Begun::Keyed(begun) => begun.finish(now),
+        match &self.0 {
+            Begun::Keyed(begun) => begun.finish(begun.left(body), now),
             Begun::Own { own, .. } => own.verify(headers, body, now),
         }
     }
 }
 
 impl OfKeys {
-    fn finish(self, now: SystemTime) -> Result<Verified, SignatureError> {
+    pub(super) fn new(claims: Claims<'_>, keys: Arc<Keys>, scheme: &Arc<Scheme>) -> Self {
+        let content = scheme.content();
+        Self {
+            before_body: content.before_body(claims.values).collect::<Vec<_>>().concat(),
+            after_body: content.after_body(claims.values).collect::<Vec<_>>().concat(),
+            tags: claims.tags,
+            time: claims.time,
+            keys,
+            scheme: Arc::clone(scheme),
+            running: None,
+            fed: 0,
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.fed = self.fed.saturating_add(bytes.len());
+        let running = self.running.get_or_insert_with(|| {
+            let mut running: Box<[Mac]> = self.keys.all().cloned().collect();
+            running.iter_mut().for_each(|mac| mac.update(&self.before_body));
+            running
+        });
+        running.iter_mut().for_each(|mac| mac.update(bytes));
+    }
+
+    /// What of this body it was not fed.
+    #[cfg(feature = "service")]
+    fn left<'b>(&self, body: &'b [u8]) -> &'b [u8] {
+        body.get(self.fed..).unwrap_or_default()
+    }
+
+    fn finish(&self, last: &[u8], now: SystemTime) -> Result<Verified, SignatureError> {
         let Self {
             tags,
-            time,
-            first,
-            rest,
-            rotations,
+            keys,
+            before_body,
             after_body,
-            scheme,
+            ..
         } = self;
-        let computed = std::iter::once(first).chain(rest).map(|mut mac| {
-            mac.update(&after_body);
-            mac.tag()
-        });
-        let verified = decide(&tags, rotations, computed)?;
+        let verified = match &self.running {
+            None => {
+                let signed = [before_body.as_slice(), last, after_body];
+                decide(
+                    tags,
+                    keys.rotations,
+                    keys.all().map(|mac| mac.tag_over(signed.into_iter())),
+                )
+            }
+            Some(running) => {
+                let signed = [last, after_body];
+                decide(
+                    tags,
+                    keys.rotations,
+                    running.iter().map(|mac| mac.tag_over(signed.into_iter())),
+                )
+            }
+        }?;
         // After the MAC, so that an unsigned time decides nothing.
-        if let Some(time) = time {
-            scheme.fresh(time, now)?;
+        if let Some(time) = self.time {
+            self.scheme.fresh(time, now)?;
         }
         Ok(verified)
     }

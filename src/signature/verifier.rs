@@ -53,12 +53,12 @@ enum How {
 #[derive(Clone)]
 pub(super) struct Keyed {
     pub(super) scheme: Arc<Scheme>,
-    /// Exchanged as a whole; held for no longer than a MAC takes.
-    keys: Arc<RwLock<Keys>>,
+    /// Exchanged as a whole; locked for no longer than a MAC takes.
+    keys: Arc<RwLock<Arc<Keys>>>,
 }
 
 impl Keyed {
-    pub(super) fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+    pub(super) fn keys(&self) -> RwLockReadGuard<'_, Arc<Keys>> {
         // Nothing panics while it is written.
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,7 +67,7 @@ impl Keyed {
         let mut keys = Keys::new(&self.scheme, secrets)?;
         let mut valid = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         keys.rotations = valid.rotations.saturating_add(1);
-        *valid = keys;
+        *valid = Arc::new(keys);
         Ok(())
     }
 }
@@ -107,7 +107,7 @@ impl Verifier {
     /// A secret is not of the form that the scheme asks for.
     pub fn new(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
         Ok(Self(How::Keyed(Keyed {
-            keys: Arc::new(RwLock::new(Keys::new(scheme, secrets)?)),
+            keys: Arc::new(RwLock::new(Arc::new(Keys::new(scheme, secrets)?))),
             scheme: Arc::new(scheme.clone()),
         })))
     }
@@ -246,24 +246,7 @@ impl Verifier {
 impl Keyed {
     fn begin(&self, headers: &HeaderMap) -> Result<OfKeys, SignatureError> {
         let claims = self.scheme.claims(headers)?;
-        let content = self.scheme.content();
-        let (mut first, mut rest, rotations) = {
-            let keys = self.keys();
-            (keys.first.clone(), keys.rest.to_vec(), keys.rotations)
-        };
-        for part in content.before_body(claims.values) {
-            first.update(part);
-            rest.iter_mut().for_each(|mac| mac.update(part));
-        }
-        Ok(OfKeys {
-            after_body: content.after_body(claims.values).collect::<Vec<_>>().concat(),
-            tags: claims.tags,
-            time: claims.time,
-            first,
-            rest,
-            rotations,
-            scheme: Arc::clone(&self.scheme),
-        })
+        Ok(OfKeys::new(claims, Arc::clone(&self.keys()), &self.scheme))
     }
 }
 
