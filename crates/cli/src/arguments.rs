@@ -1,6 +1,9 @@
 use clap::{Parser, Subcommand};
 
-use crate::check::CheckArgs;
+use crate::{
+    check::CheckArgs, events::EventsArgs, explain::ExplainArgs, listen::ListenArgs, sandbox::SandboxArgs,
+    send::SendArgs,
+};
 
 /// Checks receivers of webhooks, sends them deliveries, and operates what they have stored
 ///
@@ -19,10 +22,16 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Check(Box<CheckArgs>),
+    Send(Box<SendArgs>),
+    Listen(Box<ListenArgs>),
+    Explain(Box<ExplainArgs>),
+    Sandbox(SandboxArgs),
+    Events(Box<EventsArgs>),
     /// Lists the providers, and a topic of each
     Providers,
     /// Prints a script that completes this command's arguments in a shell
     Completions {
+        /// The shell
         shell: clap_complete::Shell,
     },
 }

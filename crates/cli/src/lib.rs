@@ -1,11 +1,18 @@
 #![doc = include_str!("../README.md")]
 
 mod arguments;
+mod captured;
 mod check;
+mod events;
+mod explain;
 mod failure;
+mod listen;
 mod output;
 mod provider;
+mod sandbox;
 mod secrets;
+mod send;
+mod time;
 mod wire;
 
 use std::ffi::OsString;
@@ -55,6 +62,11 @@ pub async fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone
 async fn dispatch(command: Command, output: Output) -> Result<bool, Failure> {
     match command {
         Command::Check(arguments) => check::check(*arguments, output).await,
+        Command::Send(arguments) => send::send(*arguments, output).await,
+        Command::Listen(arguments) => listen::listen(*arguments, output).await,
+        Command::Explain(arguments) => explain::explain(&arguments, output),
+        Command::Sandbox(arguments) => sandbox::sandbox(arguments, output).await,
+        Command::Events(arguments) => events::events(*arguments, output).await,
         Command::Providers => {
             Provider::list(output);
             Ok(true)

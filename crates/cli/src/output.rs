@@ -49,3 +49,14 @@ pub(crate) fn coloured(colour: AnsiColor, text: &str) -> String {
     let style = Style::new().fg_color(Some(colour.into())).bold();
     format!("{style}{text}{style:#}")
 }
+
+/// What came from elsewhere, with nothing that a terminal obeys.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars()
+        .map(|letter| match letter {
+            '\n' | '\t' => letter,
+            letter if letter.is_control() => '\u{fffd}',
+            letter => letter,
+        })
+        .collect()
+}

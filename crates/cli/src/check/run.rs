@@ -89,7 +89,7 @@ impl Runner {
                 }
             ))),
             Ok(_) => match before {
-                Some(before) if self.settled(before, 1).await? == 0 => Err(Failure::usage(format!(
+                Some(before) if self.settled(before, 1, false).await? == 0 => Err(Failure::usage(format!(
                     "the count did not move by a usual delivery of the topic {}; expected one run: give a --topic that \
                      the receiver handles and counts",
                     self.maker.topic
@@ -116,7 +116,7 @@ impl Runner {
         };
         if let Some(before) = before {
             seen.runs = match case.expected {
-                Expected::Handled(wanted) => Some(self.settled(before, wanted).await?),
+                Expected::Handled(wanted) => Some(self.settled(before, wanted, seen.got.len() > 1).await?),
                 Expected::Refused => Some(self.runs().await?.unwrap_or(before).saturating_sub(before)),
                 _ => None,
             };
@@ -145,7 +145,7 @@ impl Runner {
             match self.send(&self.maker.usual()?.into()).await {
                 Ok(response) if response.is_success() => {
                     if let Some(before) = before {
-                        self.settled(before, 1).await?;
+                        self.settled(before, 1, false).await?;
                     }
                     return Ok(Ok(()));
                 }
@@ -164,14 +164,15 @@ impl Runner {
         }
     }
 
-    /// How many runs there were since, once there were as many as expected and no more come.
-    async fn settled(&self, before: u64, wanted: u64) -> Result<u64, Failure> {
+    /// How many runs there were since, once there were as many as expected and, where a second one
+    /// could follow, none did for a while.
+    async fn settled(&self, before: u64, wanted: u64, is_repeated: bool) -> Result<u64, Failure> {
         let began = Instant::now();
         loop {
             let runs = self.runs().await?.unwrap_or(before).saturating_sub(before);
             if runs >= wanted || began.elapsed() > COUNTED {
-                if wanted > 1 || runs > 0 {
-                    tokio::time::sleep(SECOND.min(Duration::from_millis(20) + began.elapsed())).await;
+                if is_repeated {
+                    tokio::time::sleep(SECOND).await;
                 }
                 return Ok(self.runs().await?.unwrap_or(before).saturating_sub(before));
             }
