@@ -54,6 +54,12 @@ pub(crate) struct Got {
     pub(crate) echo: Option<String>,
 }
 
+impl Got {
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.response.as_ref().is_ok_and(Response::is_success)
+    }
+}
+
 /// What was seen of a case.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
