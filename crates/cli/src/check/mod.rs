@@ -141,10 +141,10 @@ pub(crate) async fn check(arguments: CheckArgs, output: Output) -> Result<bool, 
     let began = Instant::now();
     runner.is_ready().await?;
     let progress = progress(cases.len());
-    let (mut findings, mut first) = (Vec::new(), None);
+    let (mut findings, mut first, mut is_gone) = (Vec::new(), None, false);
     for case in &cases {
         progress.set_message(case.name.clone());
-        let finding = runner.run(case).await?;
+        let (finding, is_there) = runner.run(case).await?;
         progress.inc(1);
         let fails = finding.outcome != Outcome::Passes;
         if fails {
@@ -152,11 +152,15 @@ pub(crate) async fn check(arguments: CheckArgs, output: Output) -> Result<bool, 
             progress.println(format!("{}: {}", finding.outcome, finding.name));
         }
         findings.push(finding);
-        if fails && arguments.fail_fast {
+        is_gone = !is_there;
+        if is_gone || fails && arguments.fail_fast {
             break;
         }
     }
     progress.finish_and_clear();
+    if is_gone {
+        note("the receiver is gone: the cases that follow were not tried");
+    }
     let report = Report::new(
         arguments.url,
         provider.name,

@@ -23,6 +23,10 @@ use crate::{
 const COUNTED: Duration = Duration::from_secs(2);
 /// How long a second run is waited for.
 const SECOND: Duration = Duration::from_millis(150);
+/// How often a receiver that does not respond is asked again, and the pause between: a supervisor
+/// takes some seconds to start a process again.
+const RESTARTED: u32 = 12;
+const PAUSE: Duration = Duration::from_millis(250);
 /// How many requests of each kind are measured.
 const MEASURED: usize = 100;
 
@@ -68,7 +72,10 @@ impl Pace {
 impl Runner {
     /// Whether the receiver takes a usual delivery, and counts it: otherwise nothing can be said.
     pub(crate) async fn is_ready(&self) -> Result<(), Failure> {
-        let before = self.runs().await?;
+        let before = match &self.counter {
+            Some(counter) => Some(counter.runs(self.limit).await?),
+            None => None,
+        };
         let response = self.send(&self.maker.usual()?.into()).await;
         let target = &self.maker.target;
         match response {
@@ -99,7 +106,8 @@ impl Runner {
         }
     }
 
-    pub(crate) async fn run(&self, case: &Case) -> Result<Finding, Failure> {
+    /// What came of a case, and whether the receiver is still there.
+    pub(crate) async fn run(&self, case: &Case) -> Result<(Finding, bool), Failure> {
         let before = self.runs().await?;
         let mut seen = match (case.make)(&self.maker)? {
             Act::Times(kinds) => self.times(&kinds).await?,
@@ -114,38 +122,51 @@ impl Runner {
             Act::OneConnection(all) => self.over_one_connection(all).await,
             Act::AtOnce(all) => self.at_once(all, case.expected).await,
         };
+        let is_there = match self.look_again(case.expected, before, &mut seen).await {
+            Ok(()) => true,
+            Err(failure) => {
+                seen.recovered = Some(Err(failure.to_string()));
+                false
+            }
+        };
+        let finding = Finding {
+            name: case.name.clone(),
+            expected: case.expected.to_string(),
+            got: seen.text(case.expected),
+            outcome: judge(case.expected, &seen),
+            why: case.why,
+        };
+        Ok((finding, is_there))
+    }
+
+    /// How often handlers have run, and whether a usual delivery is still taken. A receiver whose
+    /// count is not to be had any more is gone.
+    async fn look_again(&self, expected: Expected, before: Option<u64>, seen: &mut Seen) -> Result<(), Failure> {
         if let Some(before) = before {
-            seen.runs = match case.expected {
+            seen.runs = match expected {
                 // What was refused is not waited for.
                 Expected::Handled(wanted) if seen.got.iter().any(Got::is_accepted) => {
                     Some(self.settled(before, wanted, seen.got.len() > 1).await?)
                 }
-                Expected::Handled(_) => Some(self.runs().await?.unwrap_or(before).saturating_sub(before)),
-                Expected::Refused => Some(self.runs().await?.unwrap_or(before).saturating_sub(before)),
+                Expected::Handled(_) | Expected::Refused => {
+                    Some(self.runs().await?.unwrap_or(before).saturating_sub(before))
+                }
                 _ => None,
             };
         }
-        let is_hard = case.expected == Expected::Steady || seen.got.iter().any(|got| got.may_close);
+        let is_hard = expected == Expected::Steady || seen.got.iter().any(|got| got.may_close);
         let fell = |got: &Got| !matches!(&got.response, Ok(response) if response.status < 500);
         if is_hard || seen.got.iter().any(fell) {
             seen.recovered = Some(self.usual_again().await?);
         }
-        let outcome = judge(case.expected, &seen);
-        Ok(Finding {
-            name: case.name.clone(),
-            expected: case.expected.to_string(),
-            got: seen.text(case.expected),
-            outcome,
-            why: case.why,
-        })
+        Ok(())
     }
 
     /// A usual delivery after something hard.
     async fn usual_again(&self) -> Result<Result<(), String>, Failure> {
         let before = self.runs().await?;
         let mut last = String::new();
-        // A process that is started again takes a moment.
-        for _ in 0..3 {
+        for attempt in 0..RESTARTED {
             match self.send(&self.maker.usual()?.into()).await {
                 Ok(response) if response.is_success() => {
                     if let Some(before) = before {
@@ -153,19 +174,27 @@ impl Runner {
                     }
                     return Ok(Ok(()));
                 }
+                Ok(response) if attempt > 1 => return Ok(Err(response.status.to_string())),
                 Ok(response) => last = response.status.to_string(),
                 Err(error) => last = error.to_string(),
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(PAUSE).await;
         }
         Ok(Err(last))
     }
 
+    /// The count, also of a receiver that is just being started again.
     async fn runs(&self) -> Result<Option<u64>, Failure> {
-        match &self.counter {
-            Some(counter) => Ok(Some(counter.runs(self.limit).await?)),
-            None => Ok(None),
+        let Some(counter) = &self.counter else {
+            return Ok(None);
+        };
+        for _ in 1..RESTARTED {
+            if let Ok(runs) = counter.runs(self.limit).await {
+                return Ok(Some(runs));
+            }
+            tokio::time::sleep(PAUSE).await;
         }
+        counter.runs(self.limit).await.map(Some)
     }
 
     /// How many runs there were since, once there were as many as expected and, where a second one

@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashSet,
+    future::IntoFuture as _,
     sync::{Arc, Mutex},
 };
 
@@ -344,5 +345,52 @@ async fn one_that_does_not_recover_falls_over() {
         checked.failures()[0].contains("then a usual delivery: 504"),
         "{:?}",
         checked.failures()
+    );
+}
+
+/// Its process ends: nothing that follows can be said of it, and the run ends with the finding.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_ends_at_a_delivery_falls_over_and_is_said_to_be_gone() {
+    let (end, ended) = (Arc::new(tokio::sync::Notify::new()), Runs::default());
+    let stop = Arc::clone(&end);
+    let handle = async move |body: Bytes| {
+        if &body[..] == b"null" {
+            stop.notify_one();
+            std::future::pending::<()>().await;
+        }
+        ended.add();
+        StatusCode::OK
+    };
+    let app = Router::new().route("/hooks", post(handle));
+    let app = app.route("/count", axum::routing::get(async || "0"));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hooks", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = axum::serve(listener, app).into_future() => {}
+            () = end.notified() => {}
+        }
+    });
+    let arguments = [
+        "check",
+        &url,
+        "-p",
+        "github",
+        "--secret",
+        SECRET,
+        "--json",
+        "--timeout",
+        "1",
+    ];
+    let output = crate::support::run(&[&arguments[..], &["--only", "a signed nu"]].concat()).await;
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(report["cases"][0]["verdict"], "falls over", "{report}");
+    assert!(
+        report["cases"][0]["got"]
+            .as_str()
+            .unwrap()
+            .contains("then a usual delivery"),
+        "{report}"
     );
 }

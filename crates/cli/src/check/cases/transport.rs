@@ -25,7 +25,7 @@ fn cut(
 
 /// With a tag that is wrong and has the right form.
 fn forged(maker: &Maker) -> Result<Request, Failure> {
-    maker.altered(|body| [body, b" "].concat())
+    maker.with_tag(|tag| changed(tag, 0))
 }
 
 const MIB: usize = 1024 * 1024;
