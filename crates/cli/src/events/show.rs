@@ -108,7 +108,7 @@ fn lines(letter: &Letter, full: bool) -> Vec<String> {
     if let Some(due) = entry.due_at {
         lines.push(format!("due: {}", write(due)));
     }
-    for past in &letter.attempts {
+    for past in &letter.history {
         let attempt = &past.attempt;
         lines.push(format!(
             "attempt {} ended {}: {}: {} ({})",
@@ -129,7 +129,7 @@ fn lines(letter: &Letter, full: bool) -> Vec<String> {
 }
 
 fn delivery(letter: &Letter, full: bool) -> Value {
-    let attempts = letter.attempts.iter().map(|past| {
+    let attempts = letter.history.iter().map(|past| {
         let attempt = &past.attempt;
         json!({
             "number": attempt.number, "ended_at": write(past.ended_at), "outcome": attempt.outcome,
