@@ -202,6 +202,9 @@ fn text(report: &Responses<'_>, advises: bool) -> String {
                 }
                 Some(404 | 405) => "\n    no webhook is received at this path: see --url",
                 Some(_) => "",
+                None if line.contains("certificate") => {
+                    "\n    expected one that this machine trusts: else name the file of its root in SSL_CERT_FILE"
+                }
                 None => "\n    is the receiver running there?",
             };
             line.push_str(advice);

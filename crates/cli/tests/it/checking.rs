@@ -251,3 +251,19 @@ async fn shells_get_completions_and_providers_are_listed() {
     let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(list["providers"].as_array().unwrap().len(), 12);
 }
+
+#[tokio::test]
+async fn no_more_requests_are_sent_than_the_rate_allows() {
+    let runs = Runs::default();
+    let address = receiver(&runs).await;
+    let url = format!("http://{address}/hooks");
+    let arguments = [
+        "check", &url, "-p", "dwolla", "--secret", SECRET, "--json", "--rate", "20",
+    ];
+    let output = run(&[&arguments[..], &["--only", "no signature"]].concat()).await;
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let cases = report["cases"].as_array().unwrap().len() as u64;
+    // The usual delivery comes first and at once, each case 50 ms behind the one before.
+    assert_eq!(report["failed"], 0, "{report}");
+    assert!(report["took_ms"].as_u64().unwrap() >= cases * 50, "{report}");
+}
