@@ -177,6 +177,9 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("check/report.rs", "\"verdict\"", "a field of the report, and a column"),
     ("it/support/mod.rs", "case[\"verdict\"]", "the same"),
     ("cli/README.md", "`verdict`", "the same"),
+    ("cli/README.md", "{\"cases\": [{", "the same"),
+    ("it/broken.rs", "[\"verdict\"]", "the same"),
+    ("it/checking.rs", "[\"verdict\"]", "the same"),
     (
         "dwolla/category.rs",
         "questions that only this person can answer",

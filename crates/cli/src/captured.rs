@@ -1,5 +1,5 @@
-//! A request in a file, as HTTP writes it: a request line (which may be left out), headers, an empty
-//! line, and the body, byte for byte.
+//! A request in a file, as HTTP writes it: a request line (which may be left out), headers, an
+//! empty line, and the body, byte for byte.
 
 use std::{fs, io::Read as _, path::Path};
 
