@@ -1,0 +1,150 @@
+//! `events`, over a SQLite file that a receiver has filled.
+
+#![cfg(test)] // for clippy
+
+use std::path::PathBuf;
+
+use http::HeaderMap;
+use serde_json::{Value, json};
+use tower_webhook::{
+    event::{EventId, Fingerprint},
+    inbox::{Deposit, Inbox as _, StoredDelivery},
+    store::Key,
+};
+use tower_webhook_sqlx::SqliteStore;
+
+use crate::support::run;
+
+struct Stored {
+    folder: PathBuf,
+    url: String,
+}
+
+impl Drop for Stored {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// So many deliveries, of two topics in turn.
+async fn stored(name: &str, deliveries: usize) -> Stored {
+    let folder = std::env::temp_dir().join(format!("tower-webhook-events-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("webhooks.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    for number in 0..deliveries {
+        let key = Key::new("dwolla", EventId::new(&format!("e{number:04}")).unwrap());
+        let topic = ["customer_created", "transfer_completed"][number % 2];
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", "application/json".parse().unwrap());
+        let delivery = StoredDelivery::new(topic, headers, format!("{{\"n\":{number}}}"));
+        let fingerprint = Fingerprint::of([number.to_string().as_bytes()]);
+        store.deposit(&Deposit::new(key, fingerprint, delivery)).await.unwrap();
+    }
+    let url = format!("sqlite:{}", path.display());
+    Stored { folder, url }
+}
+
+impl Stored {
+    /// The exit code, and what was said as JSON.
+    async fn events(&self, arguments: &[&str]) -> (i32, Value) {
+        let all = ["events", "--json", "--store", &self.url, "-n", "dwolla"];
+        let output = run(&[&all[..], arguments].concat()).await;
+        let text = String::from_utf8(output.stdout).unwrap();
+        let value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        (output.status.code().unwrap(), value)
+    }
+
+    async fn ids(&self, arguments: &[&str]) -> Vec<String> {
+        let (_, list) = self.events(&[&["list", "--limit", "0"], arguments].concat()).await;
+        let events = list["events"].as_array().unwrap().iter();
+        events.map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+#[tokio::test]
+async fn stored_deliveries_are_listed_shown_buried_replayed_and_forgotten() {
+    let stored = stored("verbs", 4).await;
+    assert_eq!(stored.ids(&[]).await, ["e0000", "e0001", "e0002", "e0003"]);
+    assert_eq!(stored.ids(&["--topic", "transfer_completed"]).await, ["e0001", "e0003"]);
+    let (code, list) = stored.events(&["list", "--limit", "3"]).await;
+    assert_eq!((code, &list["more"]), (0, &true.into()));
+
+    let (code, shown) = stored.events(&["show", "e0001", "--full"]).await;
+    assert_eq!(code, 0);
+    let delivery = &shown["event"]["delivery"];
+    assert_eq!(
+        (&delivery["body"], &delivery["entry"]["stage"]),
+        (&"{\"n\":1}".into(), &"waiting".into())
+    );
+    assert_eq!(stored.events(&["show", "e9"]).await, (1, json!({ "event": null })));
+
+    let (code, buried) = stored.events(&["bury", "e0001", "--reason", "no such account"]).await;
+    assert_eq!((code, &buried["buried"]), (0, &1.into()));
+    assert_eq!(stored.ids(&["--stage", "dead"]).await, ["e0001"]);
+    let (_, shown) = stored.events(&["show", "e0001"]).await;
+    assert!(shown.to_string().contains("no such account"), "{shown}");
+    let (_, counts) = stored.events(&["count"]).await;
+    assert_eq!((&counts["dead"], &counts["inbox"]["due"]), (&1.into(), &3.into()));
+
+    let (code, replayed) = stored
+        .events(&["replay", "--stage", "dead", "--all", "--over", "1min"])
+        .await;
+    assert_eq!((code, replayed), (0, json!({ "replayed": 1 })));
+    let nothing: [String; 0] = [];
+    assert_eq!(stored.ids(&["--stage", "dead"]).await, nothing);
+
+    let (code, forgotten) = stored.events(&["forget", "e0000", "e9"]).await;
+    let left = json!([{ "id": "e9", "why": "there is nothing to change" }]);
+    assert_eq!((code, forgotten), (1, json!({ "forgotten": 1, "left": left })));
+    assert_eq!(stored.ids(&[]).await.len(), 3);
+    assert_eq!(stored.events(&["purge"]).await, (0, json!({ "purged": 0 })));
+}
+
+#[tokio::test]
+async fn a_selection_of_some_thousand_is_buried_as_a_whole() {
+    let stored = stored("many", 1203).await;
+    assert_eq!(stored.ids(&[]).await.len(), 1203);
+    let (code, buried) = stored.events(&["bury", "--all"]).await;
+    assert_eq!((code, buried), (0, json!({ "buried": 1203, "left": [] })));
+    assert_eq!(stored.ids(&["--stage", "dead"]).await.len(), 1203);
+}
+
+#[tokio::test]
+async fn nothing_is_changed_that_was_not_named() {
+    let stored = stored("unnamed", 1).await;
+    for (arguments, said) in [
+        (&["replay"][..], "no event is named"),
+        (&["forget", "--stage", "waiting"], "a selection is given without --all"),
+        (
+            &["bury", "e0000", "--stage", "waiting"],
+            "both ids and a selection are given",
+        ),
+    ] {
+        let (code, error) = stored.events(arguments).await;
+        assert_eq!(code, 2);
+        assert!(error["error"].as_str().unwrap().contains(said), "{error}");
+    }
+    assert_eq!(stored.ids(&["--stage", "waiting"]).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_do_it_is_refused_with_the_reason_and_without_its_password() {
+    for (store, verb, said) in [
+        (
+            "redis://u:hunter2@127.0.0.1:1",
+            "list",
+            "Redis, which keeps records and no deliveries",
+        ),
+        ("redis://u:hunter2@127.0.0.1:1", "count", "the store"),
+        ("postgres://u:hunter2@127.0.0.1:1/db", "count", "the store"),
+        ("mysql://u:hunter2@127.0.0.1", "count", "--store has another scheme"),
+        ("sqlite:/nowhere/at.db", "count", "a SQLite file that is not there"),
+    ] {
+        let output = run(&["events", "--store", store, "-n", "dwolla", verb]).await;
+        let shown = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{shown}");
+        assert!(shown.contains(said), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
