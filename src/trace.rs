@@ -227,7 +227,7 @@ pub(crate) fn warn_of(_: &str, _: &str, _: &str, _: fmt::Arguments<'_>) {}
 
 #[cfg(all(feature = "service", not(feature = "tracing")))]
 impl Span {
-    pub(crate) fn delivery(_: &str, _: &'static str) -> Self {
+    pub(crate) fn delivery(_: &str, _: &str, _: &'static str) -> Self {
         Self()
     }
 
