@@ -146,4 +146,4 @@ pub use layer_store::LayerStore;
 pub use processor::Processor;
 pub use service::WebhookService;
 
-pub use crate::receive::{Http, RequestBody, ResponseBody};
+pub use crate::receive::{Http, RequestBody, ResponseBody, TenantsHandle};

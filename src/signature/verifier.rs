@@ -58,6 +58,14 @@ pub(super) struct Keyed {
 }
 
 impl Keyed {
+    #[cfg(feature = "service")]
+    pub(super) fn with(scheme: Arc<Scheme>, keys: Arc<Keys>) -> Self {
+        Self {
+            scheme,
+            keys: Arc::new(RwLock::new(keys)),
+        }
+    }
+
     pub(super) fn keys(&self) -> RwLockReadGuard<'_, Arc<Keys>> {
         // Nothing panics while it is written.
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
@@ -83,7 +91,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    fn new(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
+    pub(super) fn new(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
         let keys = secrets.keys(scheme.secret_form())?;
         let mut macs = keys.iter().map(|key| Mac::keyed(scheme.algorithm(), key));
         let first = macs.next().ok_or_else(SecretError::none)?;
@@ -110,6 +118,11 @@ impl Verifier {
             keys: Arc::new(RwLock::new(Arc::new(Keys::new(scheme, secrets)?))),
             scheme: Arc::new(scheme.clone()),
         })))
+    }
+
+    #[cfg(feature = "service")]
+    pub(super) fn of_keyed(keyed: Keyed) -> Self {
+        Self(How::Keyed(keyed))
     }
 
     pub(super) fn of(own: Own) -> Self {
