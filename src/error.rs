@@ -54,8 +54,8 @@ pub enum RefusalKind {
     TooSlow,
     /// 400: the body broke off.
     BrokenBody,
-    /// 503: too many requests in flight, of all or of one tenant; or too many unauthenticated bytes,
-    /// or tenants that were not seen before.
+    /// 503: too many requests in flight, of all or of one tenant; too many unauthenticated bytes;
+    /// or too many tenants that were not seen before.
     Overloaded,
     /// 503: the layer is draining. A worker that drains puts the delivery back.
     Draining,

@@ -204,6 +204,12 @@ impl<E: Event> Processor<E> {
         }
     }
 
+    /// The tenant whose events it takes, if it was made by [`of`](Self::of).
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Tenant> {
+        self.tenant.as_ref()
+    }
+
     /// The key under which the layer's store keeps the event with this id: of the tenant that this
     /// processor is [of](Self::of), if it is of one.
     #[must_use]

@@ -215,9 +215,10 @@ pub trait Provider: Send + Sync + 'static {
         None
     }
 
-    /// The same provider with secrets for each tenant, that are looked up as requests come. Give it
-    /// a `reader()`: secrets of its own verify nothing here. The [module](tenant) has an example
-    /// and says what a layer does.
+    /// The same provider with secrets for each tenant, which are looked up as requests come. Take a
+    /// `reader()`; for [Square](square), which signs the address of the endpoint,
+    /// [`Square::new`](square::Square::new) with that address. Secrets of the provider's own verify
+    /// nothing here. The [module](tenant) has an example and says what a layer does.
     ///
     /// # Errors
     /// The provider's verifier is [a function](Verifier::from_fn), so it cannot be keyed with the

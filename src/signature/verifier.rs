@@ -149,8 +149,14 @@ impl Verifier {
     /// [`Scheme::tolerance`].
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: Duration) -> Self {
-        if let How::Keyed(keyed) = &mut self.0 {
-            keyed.scheme = Arc::new(Scheme::clone(&keyed.scheme).tolerance(tolerance));
+        match &mut self.0 {
+            How::Keyed(keyed) => keyed.scheme = Arc::new(Scheme::clone(&keyed.scheme).tolerance(tolerance)),
+            // What it refuses by; of a function nothing else is known.
+            How::Own(own) => {
+                if let Some(scheme) = own.scheme() {
+                    return Self::refusing(&scheme.clone().tolerance(tolerance));
+                }
+            }
         }
         self
     }

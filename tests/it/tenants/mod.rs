@@ -1,8 +1,12 @@
 //! Many tenants behind one layer: whose request it is, and what was looked up of them.
 
 mod at_hand;
+mod body;
+mod doors;
 mod floods;
+mod keys;
 mod names;
+mod scheme;
 mod shares;
 
 use std::{
