@@ -182,6 +182,36 @@ async fn a_look_up_that_began_before_forget_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_look_ups_the_one_that_began_after_forget_is_kept() {
+    let office = Office::of(&["acme"]);
+    office.source.feels(Mood::After(seconds(2) - Duration::from_millis(1)));
+    let early = office.spawn("acme", "1");
+    sleep(seconds(1)).await;
+    office.handle.forget(&tenant("acme"));
+    let late = office.spawn("acme", "2");
+    early.await.unwrap().assert_acknowledged();
+    // The later one still runs: its name has no second look-up, and nothing is kept yet.
+    assert_eq!(office.handle.known(), 0);
+    late.await.unwrap().assert_acknowledged();
+    assert_eq!((office.handle.known(), office.source.asked()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_secrets_from_before_half_of_the_time_is_left_for_the_body() {
+    let office = Office::with(
+        Source::of(&["acme"]),
+        |provider| provider.look_up_timeout(seconds(60)),
+        |builder| builder.body_timeout(seconds(4)),
+    );
+    office.deliver("acme", "1").await.assert_acknowledged();
+    office.source.feels(Mood::Hangs);
+    advance(seconds(60)).await;
+    let began = Instant::now();
+    office.deliver("acme", "2").await.assert_acknowledged();
+    assert_eq!(began.elapsed().as_secs(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn secrets_of_another_form_than_the_schemes_are_no_secrets() {
     use http::HeaderName;
     use tower_webhook::{

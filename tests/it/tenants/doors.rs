@@ -251,6 +251,11 @@ async fn the_log_says_whose_delivery_it_is_and_why_a_tenant_is_unknown() {
         "{text}"
     );
     assert!(!text.contains("the secret of"), "{text}");
+    // At most each ten seconds, however many ask.
+    for name in ["a", "b", "c"] {
+        send(&service, name, "1").await;
+    }
+    assert_eq!(capture.text().matches("could not be looked up, and").count(), 2);
 }
 
 #[cfg(feature = "metrics")]

@@ -117,8 +117,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     )
 }
 
-/// What each delivery of these came to. Where they are sent at once, chance decides which copy of an
-/// event is the first: there it is the status.
+/// What each delivery of these came to. Where they are sent at once, chance decides which copy of
+/// an event is the first: there it is the status.
 fn outcomes(steps: &[Step], at_once: bool) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

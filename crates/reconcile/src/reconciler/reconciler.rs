@@ -62,8 +62,8 @@ pub struct Reconciler<S: Source> {
 
 impl<S: Source> Reconciler<S> {
     /// A reconciler that hands what is missing to this door: `layer.processor(topics)` for topic
-    /// handlers, or `layer.inbox().processor()` to have it stored. Where the layer has tenants, each
-    /// has a reconciler of its own: `layer.processor(topics).of(&tenant)`.
+    /// handlers, or `layer.inbox().processor()` to have it stored. Where the layer has tenants,
+    /// each has a reconciler of its own: `layer.processor(topics).of(&tenant)`.
     pub fn new(source: S, door: Processor<S::Event>) -> Self {
         Self {
             name: source.name(),
