@@ -140,7 +140,8 @@ where
         is_hashed = !tenants.tenants.reads_body();
         if is_hashed {
             let tenant = tenants.tenants.in_head(parts);
-            let found = tenants.whose(tenant, &mut permit, limits.until, observation).await?;
+            // Boxed here and below: the room would be part of each request of each layer.
+            let found = Box::pin(tenants.whose(tenant, &mut permit, limits.until, observation)).await?;
             whose = Some(found.decides(&mut verification));
         }
     }
@@ -211,7 +212,7 @@ where
     let body = collected.into_bytes();
     if let Some(tenants) = checks.tenants.filter(|_| !is_hashed) {
         let tenant = tenants.tenants.in_body(&body);
-        let found = tenants.whose(tenant, &mut permit, limits.until, observation).await?;
+        let found = Box::pin(tenants.whose(tenant, &mut permit, limits.until, observation)).await?;
         whose = Some(found.decides(&mut verification));
     }
     let read = Read {

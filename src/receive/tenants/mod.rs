@@ -203,8 +203,7 @@ impl Directory {
             Some(_) => deadline_after(now, until.saturating_duration_since(now) / 2),
             None => until,
         };
-        // Boxed: a request of a tenant that is at hand makes none of it.
-        Box::pin(self.ask(tenant, stale, permit, now, until)).await
+        self.ask(tenant, stale, permit, now, until).await
     }
 
     fn at_hand(&self, tenant: &Tenant, now: Instant, permit: &mut Permit) -> Result<AtHand, Refusal> {
