@@ -54,7 +54,8 @@ pub enum RefusalKind {
     TooSlow,
     /// 400: the body broke off.
     BrokenBody,
-    /// 503: too many requests in flight, or too many unauthenticated bytes.
+    /// 503: too many requests in flight, of all or of one tenant; too many unauthenticated bytes;
+    /// or too many tenants that were not seen before.
     Overloaded,
     /// 503: the layer is draining. A worker that drains puts the delivery back.
     Draining,
@@ -75,6 +76,8 @@ pub enum RefusalKind {
     StillRunning,
     /// 503: the store did not respond, or has no room; or `redact` panicked.
     Store,
+    /// 503: the secrets of a [tenant](crate::provider::tenant) could not be looked up.
+    Tenants,
     /// 503: too many stored deliveries wait for a worker.
     Backlog,
     /// 500, or 503 where it asks for a delay: the handler failed.
@@ -115,6 +118,7 @@ impl RefusalKind {
             Self::TooManyWaiting => "too-many-waiting",
             Self::StillRunning => "still-running",
             Self::Store => "store",
+            Self::Tenants => "tenants",
             Self::Backlog => "backlog",
             Self::HandlerFailed => "handler-failed",
             Self::HandlerPanicked => "handler-panicked",

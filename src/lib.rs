@@ -53,6 +53,8 @@
 //! describes any other by data. Handlers take the payload as a type of yours
 //! ([`handler::Payload`]).
 //!
+//! Many customers behind one endpoint, each with secrets of its own: [`provider::tenant`].
+//!
 //! Other ways in: a layer in front of any HTTP service or axum handler ([`layer`]), and the
 //! signature alone, without tower or a runtime ([`verify`]; the crate needs no features for that).
 //!
@@ -68,7 +70,10 @@
 //!
 //! # What always holds
 //! - Nothing unauthenticated reaches a parser, a store or a handler. The MAC is over the raw bytes,
-//!   compared in constant time, under every secret.
+//!   compared in constant time, under every secret. (With [tenants](provider::tenant) a name
+//!   reaches your source of secrets, as it must. Only
+//!   [`TenantOf::body_field`](provider::tenant::TenantOf::body_field) parses a body before, if you
+//!   choose it.)
 //! - An event's handler runs once for all its copies: concurrent ones wait for the first and get
 //!   its response, later ones get 200.
 //! - Nothing is acknowledged before it is handled or stored: a failure, a panic or a store that is

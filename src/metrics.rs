@@ -34,6 +34,15 @@
 //! - `webhook_buried_total`, a counter by `provider`, `reason`: deliveries that a worker gave up,
 //!   because of their `attempts` or their `crashes`.
 //!
+//! Of a layer with [tenants](crate::provider::tenant):
+//!
+//! - `webhook_tenant_lookups_total`, a counter by `provider`, `result`: look-ups of a tenant's
+//!   secrets. The result is `found`, `unknown` (no such tenant), `failed`, or `limited` for those
+//!   that were not made, because strangers had named too many.
+//!
+//! With [`count_by_tenant`](crate::layer::WebhookLayerBuilder::count_by_tenant)
+//! `webhook_deliveries_total` and `webhook_attempts_total` have a label `tenant` besides.
+//!
 //! Labels are bounded, whatever a provider or a stranger sends: `topic` is the pattern that a
 //! handler is registered for, or `other`; it is empty where no event was read. `outcome` is
 //! `handled`, `duplicate`, `unhandled`, `rejected`, `handshake` or a
@@ -57,11 +66,15 @@ mod on {
     };
     use tokio::time::Instant;
 
-    use crate::{event::Source, inbox::Backlog};
+    use crate::{
+        event::{Source, Tenant},
+        inbox::Backlog,
+    };
 
     /// The metrics of one layer.
     pub(crate) struct Meter {
         provider: SharedString,
+        by_tenant: bool,
     }
 
     /// A topic as a label.
@@ -130,6 +143,11 @@ mod on {
             "Runs of workers, by how they ended."
         );
         describe_counter!("webhook_buried_total", Unit::Count, "Deliveries that a worker gave up.");
+        describe_counter!(
+            "webhook_tenant_lookups_total",
+            Unit::Count,
+            "Look-ups of a tenant's secrets."
+        );
         describe_gauge!(
             "webhook_requests_in_flight",
             Unit::Count,
@@ -143,10 +161,11 @@ mod on {
     }
 
     impl Meter {
-        pub(crate) fn new(provider: &str) -> Self {
+        pub(crate) fn new(provider: &str, by_tenant: bool) -> Self {
             describe();
             Self {
                 provider: SharedString::from_owned(provider.to_owned()),
+                by_tenant,
             }
         }
 
@@ -154,9 +173,33 @@ mod on {
             self.provider.clone()
         }
 
-        pub(crate) fn delivery(&self, topic: &Topic, source: Source, outcome: &'static str, reason: &'static str) {
-            counter!("webhook_deliveries_total", "provider" => self.provider(), "topic" => topic.0.clone(), "outcome" => outcome, "reason" => reason, "source" => source.as_str())
-                .increment(1);
+        /// The label of a tenant, where it is switched on.
+        fn tenant(&self, tenant: Option<&Tenant>) -> Option<SharedString> {
+            let tenant = tenant.filter(|_| self.by_tenant)?;
+            Some(SharedString::from_owned(tenant.as_str().to_owned()))
+        }
+
+        pub(crate) fn delivery(
+            &self,
+            topic: &Topic,
+            source: Source,
+            outcome: &'static str,
+            reason: &'static str,
+            tenant: Option<&Tenant>,
+        ) {
+            match self.tenant(tenant) {
+                None => {
+                    counter!("webhook_deliveries_total", "provider" => self.provider(), "topic" => topic.0.clone(), "outcome" => outcome, "reason" => reason, "source" => source.as_str())
+                }
+                Some(tenant) => {
+                    counter!("webhook_deliveries_total", "provider" => self.provider(), "topic" => topic.0.clone(), "outcome" => outcome, "reason" => reason, "source" => source.as_str(), "tenant" => tenant)
+                }
+            }
+            .increment(1);
+        }
+
+        pub(crate) fn look_up(&self, result: &'static str) {
+            counter!("webhook_tenant_lookups_total", "provider" => self.provider(), "result" => result).increment(1);
         }
 
         pub(crate) fn late_response(&self) {
@@ -212,9 +255,16 @@ mod on {
             }
         }
 
-        pub(crate) fn attempt(&self, topic: &Topic, outcome: &'static str) {
-            counter!("webhook_attempts_total", "provider" => self.provider(), "topic" => topic.0.clone(), "outcome" => outcome)
-                .increment(1);
+        pub(crate) fn attempt(&self, topic: &Topic, outcome: &'static str, tenant: Option<&Tenant>) {
+            match self.tenant(tenant) {
+                None => {
+                    counter!("webhook_attempts_total", "provider" => self.provider(), "topic" => topic.0.clone(), "outcome" => outcome)
+                }
+                Some(tenant) => {
+                    counter!("webhook_attempts_total", "provider" => self.provider(), "topic" => topic.0.clone(), "outcome" => outcome, "tenant" => tenant)
+                }
+            }
+            .increment(1);
         }
 
         pub(crate) fn buried(&self, reason: &'static str) {
@@ -259,7 +309,10 @@ mod on {
 mod off {
     use std::time::Duration;
 
-    use crate::{event::Source, inbox::Backlog};
+    use crate::{
+        event::{Source, Tenant},
+        inbox::Backlog,
+    };
 
     pub(crate) struct Meter;
 
@@ -276,11 +329,13 @@ mod off {
     }
 
     impl Meter {
-        pub(crate) fn new(_: &str) -> Self {
+        pub(crate) fn new(_: &str, _: bool) -> Self {
             Self
         }
 
-        pub(crate) fn delivery(&self, _: &Topic, _: Source, _: &'static str, _: &'static str) {}
+        pub(crate) fn delivery(&self, _: &Topic, _: Source, _: &'static str, _: &'static str, _: Option<&Tenant>) {}
+
+        pub(crate) fn look_up(&self, _: &'static str) {}
 
         pub(crate) fn late_response(&self) {}
 
@@ -298,7 +353,7 @@ mod off {
 
         pub(crate) fn wait(&self, _: &Topic, _: impl FnOnce() -> Option<Duration>) {}
 
-        pub(crate) fn attempt(&self, _: &Topic, _: &'static str) {}
+        pub(crate) fn attempt(&self, _: &Topic, _: &'static str, _: Option<&Tenant>) {}
 
         pub(crate) fn buried(&self, _: &'static str) {}
 

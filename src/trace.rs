@@ -76,6 +76,8 @@ pub(crate) struct Told<'a> {
     pub(crate) namespace: &'a str,
     /// How the event came, by its name.
     pub(crate) source: &'static str,
+    /// Whose event, where the layer has tenants. The name was checked.
+    pub(crate) tenant: Option<&'a str>,
     pub(crate) id: Option<&'a str>,
     pub(crate) topic: Option<&'a str>,
     pub(crate) attempt: Option<u32>,
@@ -117,6 +119,7 @@ macro_rules! tell {
             provider = $told.provider,
             namespace = $told.namespace,
             source = $told.source,
+            tenant = $told.tenant,
             id = $told.id.map(|id| display(Brief(id))),
             topic = $told.topic.map(|topic| display(Brief(topic))),
             attempt = $told.attempt,
@@ -158,6 +161,7 @@ impl Span {
             provider,
             namespace,
             source,
+            tenant = Empty,
             topic = Empty,
             id = Empty,
             attempt = Empty,
@@ -169,6 +173,10 @@ impl Span {
     pub(crate) fn identify(&self, topic: &str, id: &str) {
         self.0.record("topic", tracing::field::display(Brief(topic)));
         self.0.record("id", tracing::field::display(Brief(id)));
+    }
+
+    pub(crate) fn tenant(&self, tenant: &str) {
+        self.0.record("tenant", tenant);
     }
 
     pub(crate) fn attempt(&self, attempt: u32) {
@@ -234,6 +242,8 @@ impl Span {
     pub(crate) fn identify(&self, topic: &str, id: &str) {
         let _ = (Brief(topic), Brief(id));
     }
+
+    pub(crate) fn tenant(&self, _: &str) {}
 
     pub(crate) fn attempt(&self, _: u32) {}
 

@@ -14,7 +14,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::event::{Event, Source};
+use crate::event::{Event, Source, Tenant};
 
 /// An authentic event, with the request that brought it and the claim that lets this run handle it.
 /// Cheap to clone.
@@ -98,6 +98,13 @@ impl<E> Delivery<E> {
     pub fn secret_index(&self) -> Option<usize> {
         self.0.message.secret_index
     }
+
+    /// Whose event it is, where the layer has [tenants](crate::provider::tenant). In a worker it is
+    /// the tenant of the request that was stored.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Tenant> {
+        self.0.message.tenant.as_ref()
+    }
 }
 
 impl<E> Clone for Delivery<E> {
@@ -113,6 +120,7 @@ impl<E: Event> fmt::Debug for Delivery<E> {
             .field("topic", &self.event().topic())
             .field("id", &self.event().id())
             .field("source", &self.source())
+            .field("tenant", &self.tenant())
             .field("claim", self.claim())
             .finish_non_exhaustive()
     }

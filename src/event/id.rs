@@ -54,6 +54,18 @@ impl EventId {
         Self(format!("sha256:{}", hex::encode(sha2::Sha256::digest(body))).into())
     }
 
+    /// This id of one tenant. What is too long is replaced by its digest. No id that is kept as it
+    /// is begins with `/`, so that no two ids become one.
+    pub(super) fn scoped_to(&self, tenant: &str) -> Self {
+        use sha2::Digest as _;
+        let length = tenant.len().saturating_add(self.0.len()).saturating_add(1);
+        if length <= MAX_BYTES && !self.0.starts_with('/') {
+            return Self([tenant, "/", &self.0].concat().into());
+        }
+        let digest = hex::encode(sha2::Sha256::digest(self.0.as_bytes()));
+        Self([tenant, "//", &digest].concat().into())
+    }
+
     /// The id as the provider wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {

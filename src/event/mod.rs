@@ -14,6 +14,7 @@ mod text;
 mod payload;
 mod self_identified;
 mod source;
+mod tenant;
 mod unsigned;
 mod error;
 
@@ -29,6 +30,7 @@ pub(crate) use payload::read_first_payload;
 pub use payload::{PayloadError, WithPayload, read_payload};
 pub use self_identified::SelfIdentified;
 pub use source::Source;
+pub use tenant::{Tenant, TenantError};
 pub use text::string_field;
 pub use unsigned::Unsigned;
 

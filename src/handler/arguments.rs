@@ -5,7 +5,7 @@ use std::future::Future;
 use super::{FromDelivery, Handler, HandlerError, HandlerResult};
 use crate::{
     delivery::{Claim, Delivery},
-    event::Event,
+    event::{Event, Tenant},
 };
 
 impl<E: Event> FromDelivery<E> for E {
@@ -23,6 +23,17 @@ impl<E: Event> FromDelivery<E> for Delivery<E> {
 impl<E: Event> FromDelivery<E> for Claim {
     fn from_delivery(delivery: Delivery<E>) -> Result<Self, HandlerError> {
         Ok(delivery.claim().clone())
+    }
+}
+
+/// Whose event it is. It fails, and the event comes again, where the layer has no tenants.
+impl<E: Event> FromDelivery<E> for Tenant {
+    fn from_delivery(delivery: Delivery<E>) -> Result<Self, HandlerError> {
+        delivery.tenant().cloned().ok_or_else(|| {
+            HandlerError::retry(
+                "the delivery has no tenant; expected a layer with tenants: make its provider with `per_tenant`",
+            )
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use http::HeaderMap;
 
 use super::headers;
 use crate::{
-    event::{Fingerprint, SelfIdentified},
+    event::{Fingerprint, SelfIdentified, Tenant},
     store::Key,
 };
 
@@ -110,6 +110,14 @@ impl Deposit {
             fingerprint,
             delivery,
         }
+    }
+
+    /// The same of this tenant, where the layer has [tenants](crate::provider::tenant): under the
+    /// key that its deliveries have.
+    #[must_use]
+    pub fn of_tenant(mut self, tenant: &Tenant) -> Self {
+        self.key = Key::new(self.key.namespace(), tenant.id_of(self.key.id()));
+        self
     }
 
     /// A deposit of an event that was fetched from the provider's API, under the key and the

@@ -9,7 +9,7 @@ use crate::{
     error::{BuildError, Refusal},
     process,
     provider::Provider,
-    receive::{Diagnosis, Receiver, RefusalBody, Settings},
+    receive::{Diagnosis, Directory, Receiver, RefusalBody, Settings},
     signature::{Explain, Scheme, Secrets},
     store::IdempotencyStore,
 };
@@ -61,6 +61,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
             body_limit: policy.body_limit(),
             body_timeout: Duration::from_secs(5),
             max_in_flight: 1024,
+            max_in_flight_per_tenant: None,
             max_unauthenticated_bytes: 64 * 1024 * 1024,
             max_event_age: None,
             strict_identity: false,
@@ -93,6 +94,9 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// endpoints that are signed with different secrets while one replaces another: an event that
     /// comes to both is handled once. In a rotation give both secrets to one layer, or have each
     /// layer share a secret with another.
+    ///
+    /// Tenants whose secrets are [looked up](crate::provider::tenant) need no layer of their own:
+    /// there the tenant is part of each key.
     ///
     /// A warning at start names layers of this process that share a namespace and have no secret in
     /// common, and endpoints that share one and have different handlers for a topic. It knows
@@ -170,6 +174,22 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// the handler where a downstream needs one.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.settings.max_in_flight = requests;
+        self
+    }
+
+    /// How many of them may be of one [tenant](crate::provider::tenant); by default half. Further
+    /// ones get 503, so that a tenant whose endpoint is flooded, or whose handlers are slow, leaves
+    /// room for the others.
+    pub fn max_in_flight_per_tenant(mut self, requests: usize) -> Self {
+        self.settings.max_in_flight_per_tenant = Some(requests);
+        self
+    }
+
+    /// Gives the metrics of deliveries and attempts a label `tenant`; off by default. Each tenant
+    /// is then a time series of its own, for each topic and outcome: see that the system that
+    /// keeps them can hold so many. A name that the source of secrets does not know is no label.
+    pub fn count_by_tenant(mut self) -> Self {
+        self.settings.process.counts_by_tenant = true;
         self
     }
 
@@ -301,6 +321,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     #[track_caller]
     pub fn build(self) -> Result<WebhookLayer<P, S>, BuildError> {
         self.check()?;
+        let directory = self.directory()?;
         let diagnosis = self.explain.and_then(|(secrets, per_minute)| {
             let explain = Explain::new(self.provider.verifier().scheme()?, &secrets);
             let explain = self
@@ -313,8 +334,32 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         });
         let mut receiver = Receiver::new(self.provider, self.store, self.settings, self.clock);
         receiver.diagnosis = diagnosis;
+        receiver.tenants = directory.map(Arc::new);
         receiver.refusal_body = self.refusal_body;
         Ok(WebhookLayer::from_receiver(receiver))
+    }
+}
+
+impl<P: Provider, S> WebhookLayerBuilder<P, S> {
+    /// The tenants that are looked up, where the provider has tenants.
+    fn directory(&self) -> Result<Option<Directory>, BuildError> {
+        let Some(tenants) = self.provider.tenants() else {
+            return Ok(None);
+        };
+        let Some(scheme) = self.provider.verifier().scheme() else {
+            return Err(BuildError::new(
+                "the provider has tenants, and its verifier is a function; expected one with a scheme, which can be keyed with each \
+                 tenant's secrets",
+            ));
+        };
+        let share = self
+            .settings
+            .max_in_flight_per_tenant
+            .unwrap_or(self.settings.max_in_flight.div_ceil(2));
+        let name = self.provider.name();
+        Directory::new(tenants, scheme, name, &self.settings.process.namespace, share)
+            .map(Some)
+            .map_err(|error| BuildError::new(error.to_string()))
     }
 }
 

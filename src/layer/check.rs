@@ -34,6 +34,22 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
                 ));
             }
         }
+        if let Some(tenants) = self.provider.tenants() {
+            tenants.check().map_err(BuildError::new)?;
+            if self.explain.is_some() {
+                return refuse(
+                    "explain_refusals is set, and the provider has tenants, whose secrets it does not have; expected one of them".into(),
+                );
+            }
+        } else if settings.max_in_flight_per_tenant.is_some() || processing.counts_by_tenant {
+            return refuse(
+                "max_in_flight_per_tenant or count_by_tenant is set, and the provider has no tenants; expected one made with `per_tenant`"
+                    .into(),
+            );
+        }
+        if settings.max_in_flight_per_tenant == Some(0) {
+            return refuse("max_in_flight_per_tenant is 0, so every delivery would be refused; expected more".into());
+        }
         if matches!(self.explain, Some((_, 0))) {
             return refuse(
                 "explain_refusals may explain 0 refusals a minute, so it would explain none; expected more".into(),

@@ -7,7 +7,7 @@ use crate::{
     handler::TopicRouter,
     process::DrainHandle,
     provider::Provider,
-    receive::{Http, Receiver},
+    receive::{Http, Receiver, TenantsHandle},
     signature::SecretsHandle,
     store::IdempotencyStore,
     trace::Brief,
@@ -132,6 +132,14 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
     #[must_use]
     pub fn secrets_handle(&self) -> SecretsHandle {
         self.receiver.provider.verifier().secrets_handle()
+    }
+
+    /// To forget what was looked up of a tenant, where the provider has
+    /// [tenants](crate::provider::tenant); `None` where it has none.
+    #[must_use]
+    pub fn tenants_handle(&self) -> Option<TenantsHandle> {
+        let tenants = self.receiver.tenants.as_ref()?;
+        Some(TenantsHandle::new(Arc::clone(tenants)))
     }
 
     /// To drain the layer when the process ends.

@@ -8,6 +8,11 @@
 //! 1. Draining? 503. Not POST: 405. A `Content-Encoding`: 415. No signature header, or not exactly
 //!    one of exactly the scheme's form: 401. A declared length over the limit: 413. No
 //!    capacity: 503. *No byte of the body was read so far.*
+//!
+//!    Where the provider has [tenants](crate::provider::tenant), the tenant's secrets are looked up
+//!    now, or if the body names it, after it was read. Unknown: as a wrong signature. The source is
+//!    down: 503. The tenant has its share of the requests in flight, or too many tenants were
+//!    looked up that were not seen before: 503.
 //! 2. The body is read under its limit (413) and one deadline (408), the MAC computed as it
 //!    arrives. A wrong one, or a signed time that is too far from now: 401.
 //! 3. Authentic, but not an event, or one older than `max_event_age`: 400. A provider's
@@ -40,6 +45,7 @@
 //! carries all that is known, so that at `RUST_LOG=warn` one line says why a request was refused:
 //!
 //! - `provider`, `namespace`: whose event.
+//! - `tenant`: whose it is, or claims to be, where the layer has tenants.
 //! - `source`: how it came: a [`Source`](crate::event::Source), `delivered` for a request, `stored`
 //!   for a run of a worker.
 //! - `id`, `topic`: which event, as soon as the request is authentic and was read; escaped, cut at
@@ -49,8 +55,8 @@
 //!   worker gave it up), or a [`RefusalKind`](crate::RefusalKind::as_str).
 //! - `reason`: why, in a sentence: what the handler's error or panic said, what the store's driver
 //!   said.
-//! - `signature`: of a 401: `missing`, `repeated`, `empty`, `malformed`, `sha1`, `mismatch` or
-//!   `timestamp`.
+//! - `signature`: of a 401: `missing`, `repeated`, `empty`, `malformed`, `sha1`, `mismatch`,
+//!   `timestamp`, or `tenant` where there is no such tenant.
 //! - `status`: what the provider gets; absent if it has hung up, or where no request brought the
 //!   event.
 //! - `duration_ms`: from the request's arrival to this event.
@@ -60,8 +66,8 @@
 //!
 //! It is an INFO for `handled`, `stored`, `duplicate`, `handshake` and `unhandled`; a WARN for
 //! `rejected`, for a duplicate that is dead or has other facts, and for whatever a provider or a
-//! stranger did wrong; an ERROR for what an operator should see to: `conflict`, `store`, `backlog`,
-//! `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-response`, `dead`.
+//! stranger did wrong; an ERROR for what an operator should see to: `conflict`, `store`, `tenants`,
+//! `backlog`, `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-response`, `dead`.
 //! A delivery whose response is sent before its handler ends has a WARN `still-running` besides.
 //!
 //! What the handler logs is in the span `webhook` (INFO), which carries `provider`, `namespace`,
@@ -84,10 +90,14 @@
 //! # Tenants, and several endpoints
 //! A layer shares what its store remembers with every layer over the same store and
 //! [`namespace`](WebhookLayerBuilder::namespace): what one has handled is a duplicate for the
-//! others. Clones of a layer, and its services, are one endpoint. For another tenant, or an
-//! endpoint with other handlers, build a layer with a namespace of its own. When two layers of one
+//! others. Clones of a layer, and its services, are one endpoint. For an endpoint with other
+//! handlers, build a layer with a namespace of its own. When two layers of one
 //! process share what they should not, a warning at start says which two they are and what to set;
 //! between processes nobody can tell.
+//!
+//! Tenants whose secrets are in a database share one layer: [`crate::provider::tenant`]. There the
+//! tenant is part of each key. For a few tenants that are known at start, a layer with a namespace
+//! for each does as well.
 //!
 //! # Example
 //! ```
@@ -146,4 +156,4 @@ pub use layer_store::LayerStore;
 pub use processor::Processor;
 pub use service::WebhookService;
 
-pub use crate::receive::{Http, RequestBody, ResponseBody};
+pub use crate::receive::{Http, RequestBody, ResponseBody, TenantsHandle};

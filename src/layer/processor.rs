@@ -5,12 +5,11 @@ use http::HeaderMap;
 
 use super::LayerStore;
 use crate::{
-    error::Refusal,
-    event::{Event, SelfIdentified},
+    event::{Event, EventId, SelfIdentified, Tenant},
     process::Outcome,
     provider::Provider,
-    receive::{HandIn, HandedIn, Receiver},
-    store::IdempotencyStore,
+    receive::{Given, HandIn, Receiver},
+    store::{IdempotencyStore, Key},
 };
 
 /// Takes in events that no request has brought, made by
@@ -66,23 +65,30 @@ use crate::{
 /// Hand in the whole request instead, where the provider's API keeps it:
 /// [`process_request`](Self::process_request).
 ///
+/// # Tenants
+/// Where the layer has [tenants](crate::provider::tenant), the tenant is part of the key. Hand its
+/// events in through [`of`](Self::of); without it they are refused.
+///
 /// # Cancel safety
 /// Each event runs in a task of its own. To drop a future of these methods cancels nothing, and
 /// only its outcome is lost.
 ///
 /// # Panics
 /// The methods must be called inside of a Tokio runtime.
-pub struct Processor<E>(Arc<dyn Door<E>>);
+pub struct Processor<E> {
+    door: Arc<dyn Door<E>>,
+    tenant: Option<Tenant>,
+}
 
 type Processing<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
 /// What a processor does, without the types of the provider, the store and the handlers' state.
 trait Door<E>: Send + Sync {
-    fn fetched(&self, event: E, body: Option<Bytes>) -> Processing<'_>
+    fn fetched(&self, event: E, body: Option<Bytes>, tenant: Option<Tenant>) -> Processing<'_>
     where
         E: SelfIdentified;
 
-    fn recorded(&self, headers: HeaderMap, body: Bytes) -> Processing<'_>;
+    fn recorded(&self, headers: HeaderMap, body: Bytes, tenant: Option<Tenant>) -> Processing<'_>;
 
     fn wants(&self, topic: &str) -> bool;
 
@@ -104,11 +110,11 @@ where
     S: IdempotencyStore,
     H: HandIn<P::Event, S>,
 {
-    fn hand_in<'a>(&'a self, read: impl FnOnce() -> Result<HandedIn<P::Event>, Refusal> + Send + 'a) -> Processing<'a>
+    fn hand_in(&self, given: Given<P::Event>) -> Processing<'_>
     where
         H: Sync,
     {
-        Box::pin(self.receiver.hand_in(self.inner.clone(), read))
+        Box::pin(self.receiver.hand_in(self.inner.clone(), given))
     }
 }
 
@@ -118,15 +124,16 @@ where
     S: IdempotencyStore,
     H: HandIn<P::Event, S> + Sync,
 {
-    fn fetched(&self, event: P::Event, body: Option<Bytes>) -> Processing<'_>
+    fn fetched(&self, event: P::Event, body: Option<Bytes>, tenant: Option<Tenant>) -> Processing<'_>
     where
         P::Event: SelfIdentified,
     {
-        self.hand_in(move || self.receiver.fetched(event, body))
+        let fetched = self.receiver.fetched(event, body, tenant);
+        self.hand_in(Given::Event(fetched.map(Box::new)))
     }
 
-    fn recorded(&self, headers: HeaderMap, body: Bytes) -> Processing<'_> {
-        self.hand_in(move || self.receiver.recorded(headers, body))
+    fn recorded(&self, headers: HeaderMap, body: Bytes, tenant: Option<Tenant>) -> Processing<'_> {
+        self.hand_in(Given::Request { headers, body, tenant })
     }
 
     fn wants(&self, topic: &str) -> bool {
@@ -153,32 +160,90 @@ impl<E: Event> Processor<E> {
         S: IdempotencyStore,
         H: HandIn<E, S> + Sync,
     {
-        Self(Arc::new(Entrance { receiver, inner }))
+        Self {
+            door: Arc::new(Entrance { receiver, inner }),
+            tenant: None,
+        }
+    }
+
+    /// The same for events of this tenant.
+    ///
+    /// ```
+    /// # #[cfg(feature = "memory")] {
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// use tower_webhook::{
+    ///     MemoryStore, TopicRouter, WebhookLayer,
+    ///     process::Outcome,
+    ///     provider::{Provider as _, tenant::{BoxError, Tenant, TenantOf}},
+    ///     signature::Secrets,
+    ///     stripe::{self, Stripe},
+    /// };
+    ///
+    /// async fn paid(tenant: Tenant, event: stripe::Event) {}
+    ///
+    /// # async fn secrets(_: Tenant) -> Result<Option<Secrets>, BoxError> { Ok(None) }
+    /// let provider = Stripe::reader().per_tenant(TenantOf::last_path_segment(), secrets).unwrap();
+    /// let layer = WebhookLayer::new(provider, MemoryStore::new());
+    /// let processor = layer.processor(TopicRouter::new().on("invoice.paid", paid));
+    ///
+    /// let fetched = br#"{"id":"evt_1","type":"invoice.paid","created":1767225600}"#;
+    /// let event = stripe::Event::from_json(fetched).unwrap();
+    /// let acme = processor.of(&Tenant::new("acme").unwrap());
+    /// assert_eq!(acme.process(event.clone()).await, Outcome::Handled);
+    /// // whose?
+    /// assert_eq!(processor.process(event).await.as_str(), "not-an-event");
+    /// # });
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn of(&self, tenant: &Tenant) -> Self {
+        Self {
+            door: Arc::clone(&self.door),
+            tenant: Some(tenant.clone()),
+        }
+    }
+
+    /// The tenant whose events it takes, if it was made by [`of`](Self::of).
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Tenant> {
+        self.tenant.as_ref()
+    }
+
+    /// The key under which the layer's store keeps the event with this id: of the tenant that this
+    /// processor is [of](Self::of), if it is of one.
+    #[must_use]
+    pub fn key(&self, id: &EventId) -> Key {
+        let id = self
+            .tenant
+            .as_ref()
+            .map_or_else(|| id.clone(), |tenant| tenant.id_of(id));
+        Key::new(self.namespace(), id)
     }
 
     /// Whether an event of this topic would be handled, or stored where this is an inbox's. Of any
     /// other the outcome is [`Outcome::Unhandled`], so there is no need to fetch it.
     #[must_use]
     pub fn wants(&self, topic: &str) -> bool {
-        self.0.wants(topic)
+        self.door.wants(topic)
     }
 
     /// The provider's name.
     #[must_use]
     pub fn provider(&self) -> &str {
-        self.0.provider()
+        self.door.provider()
     }
 
     /// The layer's [namespace](super::WebhookLayerBuilder::namespace) in its store.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.0.namespace()
+        self.door.namespace()
     }
 
     /// The layer's store: to look an event up before it is fetched, and for claims of your own.
     #[must_use]
     pub fn store(&self) -> LayerStore {
-        self.0.store()
+        self.door.store()
     }
 
     /// Processes a request that the provider has recorded: its headers and its body, as they were
@@ -188,6 +253,10 @@ impl<E: Event> Processor<E> {
     /// `max_event_age` does not apply. A signature that is
     /// [a function of yours](crate::signature::Verifier::from_fn) gets the time of now, and decides
     /// itself.
+    ///
+    /// Where the layer has tenants, the secrets are looked up of the tenant that the headers or the
+    /// body name. A recorded request has no path: for a tenant that the path names, use
+    /// [`of`](Self::of).
     ///
     /// ```
     /// # #[cfg(feature = "memory")] {
@@ -223,7 +292,7 @@ impl<E: Event> Processor<E> {
     /// strangers send.
     pub async fn process_request(&self, headers: HeaderMap, body: impl Into<Bytes>) -> Outcome {
         let body = body.into();
-        self.0.recorded(headers, body).await
+        self.door.recorded(headers, body, self.tenant.clone()).await
     }
 }
 
@@ -237,27 +306,31 @@ impl<E: SelfIdentified> Processor<E> {
     /// # Security
     /// Nothing verifies the event. Hand in what the provider's API returns.
     pub async fn process(&self, event: E) -> Outcome {
-        self.0.fetched(event, None).await
+        self.door.fetched(event, None, self.tenant.clone()).await
     }
 
     /// The same with the bytes that the event was read from, for handlers that read
     /// [`Delivery::body`](crate::Delivery::body). Nobody has signed these bytes.
     pub async fn process_raw(&self, event: E, body: impl Into<Bytes>) -> Outcome {
         let body = body.into();
-        self.0.fetched(event, Some(body)).await
+        self.door.fetched(event, Some(body), self.tenant.clone()).await
     }
 }
 
 impl<E> Clone for Processor<E> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self {
+            door: Arc::clone(&self.door),
+            tenant: self.tenant.clone(),
+        }
     }
 }
 
 impl<E> fmt::Debug for Processor<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Processor")
-            .field("provider", &self.0.provider())
+            .field("provider", &self.door.provider())
+            .field("tenant", &self.tenant)
             .finish_non_exhaustive()
     }
 }

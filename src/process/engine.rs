@@ -77,9 +77,9 @@ impl<S: IdempotencyStore> Engine<S> {
         Self {
             provider: provider.to_owned(),
             store,
+            meter: Meter::new(provider, settings.counts_by_tenant),
             settings,
             singleflight: Singleflight::new(),
-            meter: Meter::new(provider),
         }
     }
 

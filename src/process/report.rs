@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Engine, Outcome};
 use crate::{
     error::RefusalKind,
-    event::Source,
+    event::{Source, Tenant},
     metrics::Topic,
     store::{Completion, IdempotencyStore, Key, Stage},
     trace::{Level, Span, Told},
@@ -20,8 +20,27 @@ pub(crate) struct Observation {
     pub(crate) source: Source,
     /// The topic as a label of metrics.
     pub(crate) topic: Topic,
+    /// Whose event it says it is, where the layer has tenants.
+    pub(crate) tenant: Option<Tenant>,
+    /// Whether there is such a tenant: a stranger's names make no label.
+    pub(crate) is_tenant_known: bool,
     /// When the event came.
     pub(crate) started: Instant,
+}
+
+impl Observation {
+    /// It is this tenant's, which is known.
+    pub(crate) fn belongs_to(&mut self, tenant: Option<&Tenant>) {
+        let Some(tenant) = tenant else { return };
+        self.span.tenant(tenant.as_str());
+        self.tenant = Some(tenant.clone());
+        self.is_tenant_known = true;
+    }
+
+    /// Whose event it is.
+    pub(crate) fn known_tenant(&self) -> Option<&Tenant> {
+        self.tenant.as_ref().filter(|_| self.is_tenant_known)
+    }
 }
 
 impl<S: IdempotencyStore> Engine<S> {
@@ -31,16 +50,19 @@ impl<S: IdempotencyStore> Engine<S> {
             span: Span::delivery(&self.provider, &self.settings.namespace, source.as_str()),
             source,
             topic: Topic::NONE,
+            tenant: None,
+            is_tenant_known: false,
             started: Instant::now(),
         }
     }
 
     /// What the log is told in any case. How it ended is for [`report`](Self::report) to fill in.
-    pub(crate) fn told(&self, observation: &Observation) -> Told<'_> {
+    pub(crate) fn told<'a>(&'a self, observation: &'a Observation) -> Told<'a> {
         Told {
             provider: &self.provider,
             namespace: &self.settings.namespace,
             source: observation.source.as_str(),
+            tenant: observation.tenant.as_ref().map(Tenant::as_str),
             id: None,
             topic: None,
             attempt: None,
@@ -54,7 +76,7 @@ impl<S: IdempotencyStore> Engine<S> {
     }
 
     /// The same with the event.
-    pub(crate) fn told_of<'a>(&'a self, observation: &Observation, key: &'a Key, topic: &'a str) -> Told<'a> {
+    pub(crate) fn told_of<'a>(&'a self, observation: &'a Observation, key: &'a Key, topic: &'a str) -> Told<'a> {
         Told {
             id: Some(key.id().as_str()),
             topic: Some(topic),
@@ -77,8 +99,12 @@ impl<S: IdempotencyStore> Engine<S> {
             },
         );
         match observation.source {
-            Source::Stored => self.meter.attempt(&observation.topic, outcome),
-            source => self.meter.delivery(&observation.topic, source, outcome, cause),
+            Source::Stored => self
+                .meter
+                .attempt(&observation.topic, outcome, observation.known_tenant()),
+            source => self
+                .meter
+                .delivery(&observation.topic, source, outcome, cause, observation.known_tenant()),
         }
     }
 
@@ -113,8 +139,13 @@ impl<S: IdempotencyStore> Engine<S> {
                 ..told
             },
         );
-        self.meter
-            .delivery(&observation.topic, observation.source, outcome, "waited");
+        self.meter.delivery(
+            &observation.topic,
+            observation.source,
+            outcome,
+            "waited",
+            observation.known_tenant(),
+        );
     }
 
     /// Says that a caller has gone with this outcome while the run goes on. How the run ends is
@@ -174,6 +205,7 @@ impl Outcome {
                 let level = match refusal.kind() {
                     RefusalKind::Conflict
                     | RefusalKind::Store
+                    | RefusalKind::Tenants
                     | RefusalKind::Backlog
                     | RefusalKind::HandlerFailed
                     | RefusalKind::HandlerPanicked

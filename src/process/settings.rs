@@ -16,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) retry_window: Duration,
     /// Whether the provider documents that an id names one event.
     pub(crate) ids_are_unique: bool,
+    /// Whether metrics have a label for the tenant.
+    pub(crate) counts_by_tenant: bool,
 }
 
 impl Settings {
@@ -36,6 +38,7 @@ impl Settings {
             retention: retention.max(least_retention),
             retry_window,
             ids_are_unique,
+            counts_by_tenant: false,
         }
     }
 

@@ -43,6 +43,7 @@ pub mod paddle;
 pub mod linear;
 pub mod zoom;
 pub mod custom;
+pub mod tenant;
 
 pub use handshake::Handshake;
 pub use json_event::JsonEvent;
@@ -56,6 +57,8 @@ use std::{
 
 use bytes::Bytes;
 use http::HeaderMap;
+
+use tenant::{PerTenant, PerTenantError, TenantOf, TenantSecrets, Tenants};
 
 use crate::{
     event::{Event, EventError},
@@ -167,6 +170,22 @@ pub trait Provider: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// The same where the secrets are not the provider's own but a [tenant's](tenant), with which
+    /// `verifier` is keyed. Default: [`handshake`](Self::handshake). Needed where the response is
+    /// made with a secret.
+    ///
+    /// # Errors
+    /// As [`handshake`](Self::handshake).
+    fn handshake_by(
+        &self,
+        event: &Self::Event,
+        verified: Verified,
+        verifier: &Verifier,
+    ) -> Result<Option<Handshake>, EventError> {
+        let _ = verifier;
+        self.handshake(event, verified)
+    }
+
     /// Whether the provider documents that an id names one event. Then a delivery with other facts
     /// under the id of a finished event is a duplicate, because the provider rewords its retries.
     /// Default: `false`. The id may have been read from a field that is not the event's, so such a
@@ -188,6 +207,27 @@ pub trait Provider: Send + Sync + 'static {
     /// one. Default: none, so it warns of nothing.
     fn known_topics(&self) -> KnownTopics {
         KnownTopics::default()
+    }
+
+    /// How a tenant is found, and its secrets, where many [tenants](tenant) share one endpoint.
+    /// Default: none, the secrets are the [`verifier`](Self::verifier)'s.
+    fn tenants(&self) -> Option<&Tenants> {
+        None
+    }
+
+    /// The same provider with secrets for each tenant, which are looked up as requests come. Take a
+    /// `reader()`; for [Square](square), which signs the address of the endpoint,
+    /// [`Square::new`](square::Square::new) with that address. Secrets of the provider's own verify
+    /// nothing here. The [module](tenant) has an example and says what a layer does.
+    ///
+    /// # Errors
+    /// The provider's verifier is [a function](Verifier::from_fn), so it cannot be keyed with the
+    /// secrets of a tenant; or `tenant_of` has an empty path into the body.
+    fn per_tenant(self, tenant_of: TenantOf, source: impl TenantSecrets) -> Result<PerTenant<Self>, PerTenantError>
+    where
+        Self: Sized,
+    {
+        PerTenant::new(self, tenant_of, source)
     }
 }
 
@@ -228,6 +268,19 @@ impl<P: Provider> Provider for Arc<P> {
 
     fn known_topics(&self) -> KnownTopics {
         P::known_topics(self)
+    }
+
+    fn handshake_by(
+        &self,
+        event: &Self::Event,
+        verified: Verified,
+        verifier: &Verifier,
+    ) -> Result<Option<Handshake>, EventError> {
+        P::handshake_by(self, event, verified, verifier)
+    }
+
+    fn tenants(&self) -> Option<&Tenants> {
+        P::tenants(self)
     }
 }
 

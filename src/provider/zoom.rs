@@ -174,6 +174,15 @@ impl Provider for Zoom {
     }
 
     fn handshake(&self, event: &Event, verified: Verified) -> Result<Option<Handshake>, EventError> {
+        self.handshake_by(event, verified, &self.verifier)
+    }
+
+    fn handshake_by(
+        &self,
+        event: &Event,
+        verified: Verified,
+        verifier: &Verifier,
+    ) -> Result<Option<Handshake>, EventError> {
         if event.topic() != "endpoint.url_validation" {
             return Ok(None);
         }
@@ -186,7 +195,7 @@ impl Provider for Zoom {
                     "the event's payload.plainToken is no token; expected 1 to 128 letters, digits and -_+/= in an endpoint.url_validation",
                 )
             })?;
-        let tag = self.verifier.hex_tag_of(verified, token.as_bytes());
+        let tag = verifier.hex_tag_of(verified, token.as_bytes());
         let tag =
             tag.ok_or_else(|| refused("the secrets were rotated while the request came in; expected it once more"))?;
         let body = format!(r#"{{"plainToken":"{token}","encryptedToken":"{tag}"}}"#);

@@ -46,6 +46,7 @@ impl Admission {
         Ok(Permit {
             admission: self.clone(),
             bytes: 0,
+            seat: None,
         })
     }
 
@@ -77,9 +78,27 @@ fn take(count: &AtomicUsize, amount: usize, most: usize) -> bool {
 pub(super) struct Permit {
     admission: Admission,
     bytes: usize,
+    /// A place among those of its tenant.
+    seat: Option<Arc<AtomicUsize>>,
 }
 
 impl Permit {
+    /// Takes one of a tenant's places, if fewer than so many are taken. One request takes one.
+    pub(super) fn sit(&mut self, seats: &Arc<AtomicUsize>, most: usize) -> Result<(), Refusal> {
+        if self.seat.is_some() {
+            return Ok(());
+        }
+        if !take(seats, 1, most) {
+            return Err(Refusal::new(
+                RefusalKind::Overloaded,
+                format!("{most} requests of the tenant are in flight, its share; expected fewer"),
+            )
+            .because("share"));
+        }
+        self.seat = Some(Arc::clone(seats));
+        Ok(())
+    }
+
     /// Counts bytes that have arrived.
     pub(super) fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
         if !take(&self.admission.0.bytes, bytes, self.admission.0.most_bytes) {
@@ -101,6 +120,9 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.authenticated();
+        if let Some(seats) = &self.seat {
+            seats.fetch_sub(1, Ordering::AcqRel);
+        }
         self.admission.0.requests.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -16,6 +16,7 @@ mod call;
 mod inner;
 mod read_body;
 mod verify;
+mod tenants;
 mod diagnosis;
 mod parse;
 mod handed_in;
@@ -26,13 +27,15 @@ mod sharing;
 pub use body::{RequestBody, ResponseBody};
 pub(crate) use call::Call;
 pub(crate) use diagnosis::Diagnosis;
-pub(crate) use handed_in::HandedIn;
+pub(crate) use handed_in::Given;
 pub use inner::Http;
 pub(crate) use inner::{HandIn, Inner};
 pub(crate) use refusal_body::RefusalBody;
 #[cfg(feature = "axum")]
 pub(crate) use respond::missing_layer;
 pub(crate) use settings::Settings;
+pub(crate) use tenants::Directory;
+pub use tenants::TenantsHandle;
 
 use std::{error::Error as StdError, future::Future, pin::Pin, sync::Arc};
 
@@ -42,17 +45,17 @@ use http_body::Body;
 use crate::{
     clock::Clock,
     error::{Refusal, RefusalKind},
-    event::{Event, Source},
+    event::{Event, EventError, Source},
     metrics::Topic,
     process::{self, Caller as _, Engine, Observation, Outcome, Started, Work, timeout::deadline_after},
-    provider::Provider,
-    signature::Verified,
+    provider::{Handshake, Provider},
     store::IdempotencyStore,
     trace::Told,
 };
 use parse::Parsed;
-use read_body::{Limits, Refused};
+use read_body::{Checks, Limits, Refused};
 use respond::Said;
+use verify::Signed;
 
 /// What all requests of one layer share.
 pub(crate) struct Receiver<P, S> {
@@ -64,6 +67,8 @@ pub(crate) struct Receiver<P, S> {
     pub(crate) sharing: sharing::Sharing,
     /// Off unless the builder switches it on.
     pub(crate) diagnosis: Option<Diagnosis>,
+    /// None where all requests are signed with the provider's secrets.
+    pub(crate) tenants: Option<Arc<Directory>>,
     /// The layer's problems unless the builder sets another.
     pub(crate) refusal_body: Option<RefusalBody>,
     admission: admission::Admission,
@@ -82,6 +87,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
             engine,
             sharing,
             diagnosis: None,
+            tenants: None,
             refusal_body: None,
             admission,
         }
@@ -118,7 +124,7 @@ where
     let _in_flight = engine.meter.in_flight();
     // Boxed: what a refusal leaves of it goes into a task.
     let mut body = Box::pin(body);
-    let arrived = arrive(&receiver, &observation, parts, body.as_mut()).await;
+    let arrived = arrive(&receiver, &mut observation, parts, body.as_mut()).await;
     let (outcome, said) = match arrived {
         Ok((parsed, permit)) => {
             drop(body);
@@ -160,7 +166,7 @@ where
 /// Steps 1 to 3: whatever fails here has touched no store and runs nothing.
 async fn arrive<P, S, B>(
     receiver: &Receiver<P, S>,
-    observation: &Observation,
+    observation: &mut Observation,
     parts: Box<Parts>,
     body: Pin<&mut B>,
 ) -> Result<(Parsed<P::Event>, admission::Permit), Refused>
@@ -185,19 +191,17 @@ where
             settings.body_timeout.min(settings.response_timeout),
         ),
     };
-    let span = &observation.span;
     let mut suspect = receiver.suspect(&parts.headers);
-    let (received, mut permit) =
-        read_body::read_body(parts, body, receiver.provider.verifier(), &receiver.admission, limits)
-            .await
-            .inspect_err(|refused| suspect.explain(receiver, span, &refused.refusal))?;
+    let (received, mut permit) = read_body::read_body(parts, body, receiver.checks(), limits, observation)
+        .await
+        .inspect_err(|refused| suspect.explain(receiver, &observation.span, &refused.refusal))?;
     suspect.take_body(&received.body);
     let now = receiver.clock.now();
     let authentic = received
         .verify(now)
-        .inspect_err(|refused| suspect.explain(receiver, span, &refused.refusal))?;
+        .inspect_err(|refused| suspect.explain(receiver, &observation.span, &refused.refusal))?;
     permit.authenticated();
-    receiver.engine.meter.verified(authentic.verified.secret_index());
+    receiver.engine.meter.verified(authentic.signed.verified.secret_index());
     let parsed = authentic.parse(receiver, now)?;
     Ok((parsed, permit))
 }
@@ -211,6 +215,16 @@ enum Dispatched {
 }
 
 impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
+    /// What a request has to pass before it is read.
+    fn checks(&self) -> Checks<'_> {
+        let tenants = self.tenants.as_ref();
+        Checks {
+            verifier: tenants.map_or_else(|| self.provider.verifier(), |tenants| &tenants.decoy),
+            tenants,
+            admission: &self.admission,
+        }
+    }
+
     /// Hands the event on to its handler, if it has one.
     fn dispatch<H: Inner<P::Event, S>>(
         &self,
@@ -218,13 +232,13 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         parsed: Parsed<P::Event>,
         observation: &mut Observation,
     ) -> Dispatched {
-        let Parsed { parts, work, verified } = parsed;
+        let Parsed { parts, work, signed } = parsed;
         self.identify(&inner, &work, observation);
         self.engine.meter.event_age(&observation.topic, || {
             self.clock.now().duration_since(work.event.time()?).ok()
         });
         let call = Call::new();
-        if let Some((outcome, said)) = self.unprocessed(&inner, &work, Some(verified)) {
+        if let Some((outcome, said)) = self.unprocessed(&inner, &work, Some(&signed)) {
             let told = Told {
                 status: call.status(&outcome),
                 ..self.engine.told_of(observation, &work.key, work.event.topic())
@@ -243,15 +257,25 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         observation.topic = Topic::of(|| inner.registered(topic));
     }
 
+    fn handshake(&self, event: &P::Event, signed: &Signed) -> Result<Option<Handshake>, EventError> {
+        match (&self.tenants, &signed.keys) {
+            (Some(tenants), Some(keys)) => {
+                let verifier = tenants.decoy.with_key_set(keys);
+                self.provider.handshake_by(event, signed.verified, &verifier)
+            }
+            _ => self.provider.handshake(event, signed.verified),
+        }
+    }
+
     /// How it ends, and what is said, where no handler is to run.
     fn unprocessed<H: Inner<P::Event, S>>(
         &self,
         inner: &H,
         work: &Work<P::Event>,
-        verified: Option<Verified>,
+        signed: Option<&Signed>,
     ) -> Option<(Outcome, Said)> {
         let topic = work.event.topic();
-        let handshake = verified.map(|verified| self.provider.handshake(&work.event, verified));
+        let handshake = signed.map(|signed| self.handshake(&work.event, signed));
         match handshake.transpose() {
             // A handshake without a response body goes to a handler registered for exactly its
             // topic.

@@ -8,15 +8,14 @@ use http::{HeaderMap, request::Parts};
 use super::{
     Receiver,
     read_body::{Refused, signature},
-    verify::Authentic,
+    verify::{Authentic, Signed},
 };
 use crate::{
     delivery::Message,
     error::{Refusal, RefusalKind},
-    event::{Event, Fingerprint, Source},
+    event::{Event, EventId, Fingerprint, Source, Tenant},
     process::Work,
     provider::Provider,
-    signature::Verified,
     store::{IdempotencyStore, Key},
 };
 
@@ -24,7 +23,7 @@ use crate::{
 pub(super) struct Parsed<E> {
     pub(super) parts: Box<Parts>,
     pub(super) work: Work<E>,
-    pub(super) verified: Verified,
+    pub(super) signed: Signed,
 }
 
 impl Authentic {
@@ -36,9 +35,9 @@ impl Authentic {
         let Self {
             mut parts,
             body,
-            verified,
+            signed,
         } = self;
-        match receiver.read(&parts.headers, &body, Some(now)) {
+        match receiver.read(&parts.headers, &body, Some(now), signed.tenant.as_ref()) {
             Ok(Read {
                 event,
                 key,
@@ -48,7 +47,8 @@ impl Authentic {
                     source: Source::Delivered,
                     body,
                     headers: std::mem::take(&mut parts.headers),
-                    secret_index: Some(verified.secret_index()),
+                    secret_index: Some(signed.verified.secret_index()),
+                    tenant: signed.tenant.clone(),
                 };
                 Ok(Parsed {
                     parts,
@@ -58,7 +58,7 @@ impl Authentic {
                         fingerprint,
                         message,
                     },
-                    verified,
+                    signed,
                 })
             }
             Err(refusal) => Err(Refused {
@@ -85,6 +85,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         headers: &HeaderMap,
         body: &Bytes,
         now: Option<SystemTime>,
+        tenant: Option<&Tenant>,
     ) -> Result<Read<P::Event>, Refusal> {
         let not_an_event = |reason: String| Refusal::new(RefusalKind::NotAnEvent, reason);
         let event = self
@@ -99,13 +100,19 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
             .identity()
             .key(body, self.settings.strict_identity)
             .map_err(|error| not_an_event(error.to_string()))?;
-        let key = Key::new(self.settings.process.namespace.clone(), id);
+        let key = self.key(&id, tenant);
         let fingerprint = event.fingerprint().unwrap_or_else(|| Fingerprint::of([body]));
         Ok(Read {
             event,
             key,
             fingerprint,
         })
+    }
+
+    /// An event's key: in front of its id stands the tenant, where the layer has tenants.
+    pub(super) fn key(&self, id: &EventId, tenant: Option<&Tenant>) -> Key {
+        let id = tenant.map_or_else(|| id.clone(), |tenant| tenant.id_of(id));
+        Key::new(self.settings.process.namespace.clone(), id)
     }
 
     fn check_age(&self, event: &P::Event, now: SystemTime) -> Result<(), Refusal> {

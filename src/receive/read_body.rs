@@ -4,6 +4,7 @@ use std::{
     error::Error as StdError,
     future::poll_fn,
     pin::{Pin, pin},
+    sync::Arc,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -16,10 +17,13 @@ use http_body::Body;
 use http_body_util::LengthLimitError;
 use tokio::time::Instant;
 
-use super::admission::{Admission, Permit};
+use super::{
+    admission::{Admission, Permit},
+    tenants::{Directory, Whose},
+};
 use crate::{
     error::{Refusal, RefusalKind},
-    process::timeout::timeout_at,
+    process::{Observation, timeout::timeout_at},
     signature::{SignatureError, Verification, Verifier},
 };
 
@@ -36,6 +40,15 @@ pub(super) struct Received {
     pub(super) parts: Box<Parts>,
     pub(super) body: Bytes,
     pub(super) verification: Verification,
+    /// Whose request it is, where the layer has tenants.
+    pub(super) whose: Option<Whose>,
+}
+
+/// What a request has to pass before it is read.
+pub(super) struct Checks<'r> {
+    pub(super) verifier: &'r Verifier,
+    pub(super) tenants: Option<&'r Arc<Directory>>,
+    pub(super) admission: &'r Admission,
 }
 
 /// What a body may be.
@@ -58,20 +71,21 @@ pub(super) struct Refused {
 pub(super) async fn read_body<B>(
     parts: Box<Parts>,
     body: Pin<&mut B>,
-    verifier: &Verifier,
-    admission: &Admission,
+    checks: Checks<'_>,
     limits: Limits,
+    observation: &mut Observation,
 ) -> Result<(Received, Permit), Refused>
 where
     B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
     let mut progress = Progress::default();
-    match read(&parts, body, verifier, admission, limits, &mut progress).await {
-        Ok((body, verification, permit)) => Ok((
+    match read(&parts, body, checks, limits, observation, &mut progress).await {
+        Ok((read, permit)) => Ok((
             Received {
                 parts,
-                body,
-                verification,
+                body: read.body,
+                verification: read.verification,
+                whose: read.whose,
             },
             permit,
         )),
@@ -91,14 +105,21 @@ struct Progress {
     is_over: bool,
 }
 
+/// A body, with what decides about it.
+struct Read {
+    body: Bytes,
+    verification: Verification,
+    whose: Option<Whose>,
+}
+
 async fn read<B>(
     parts: &Parts,
     mut body: Pin<&mut B>,
-    verifier: &Verifier,
-    admission: &Admission,
+    checks: Checks<'_>,
     limits: Limits,
+    observation: &mut Observation,
     progress: &mut Progress,
-) -> Result<(Bytes, Verification, Permit), Refusal>
+) -> Result<(Read, Permit), Refusal>
 where
     B: Body<Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
@@ -109,9 +130,21 @@ where
         ));
     }
     refuse_encoding(&parts.headers)?;
-    let mut verification = verifier.begin_with(&parts.headers).map_err(signature)?;
+    let mut verification = checks.verifier.begin_with(&parts.headers).map_err(signature)?;
     let expected = expected_length(&parts.headers, &*body, limits.bytes)?;
-    let mut permit = admission.enter(expected)?;
+    let mut permit = checks.admission.enter(expected)?;
+    let mut whose = None;
+    // The secrets that decide are known before the first byte, unless the body names the tenant.
+    let mut is_hashed = true;
+    if let Some(tenants) = checks.tenants {
+        is_hashed = !tenants.tenants.reads_body();
+        if is_hashed {
+            let tenant = tenants.tenants.in_head(parts);
+            // Boxed here and below: the room would be part of each request of each layer.
+            let found = Box::pin(tenants.whose(tenant, &mut permit, limits.until, observation)).await?;
+            whose = Some(found.decides(&mut verification));
+        }
+    }
 
     // Until here no byte of the body was read.
     let mut collected = Collected {
@@ -156,7 +189,9 @@ where
                 let data = data.copy_to_bytes(length);
                 // The MAC is one frame behind: a body of one frame, which is usual, is hashed in
                 // one go with what is signed around it.
-                verification.update_from(collected.so_far());
+                if is_hashed {
+                    verification.update_from(collected.so_far());
+                }
                 collected.push(data);
                 // A body whose frames are always ready would otherwise never let the deadline be
                 // looked at.
@@ -174,7 +209,18 @@ where
             ));
         }
     }
-    Ok((collected.into_bytes(), verification, permit))
+    let body = collected.into_bytes();
+    if let Some(tenants) = checks.tenants.filter(|_| !is_hashed) {
+        let tenant = tenants.tenants.in_body(&body);
+        let found = Box::pin(tenants.whose(tenant, &mut permit, limits.until, observation)).await?;
+        whose = Some(found.decides(&mut verification));
+    }
+    let read = Read {
+        body,
+        verification,
+        whose,
+    };
+    Ok((read, permit))
 }
 
 /// The reason is for the log and for metrics; the response is the same for every reason.

@@ -68,6 +68,10 @@ fn table(refusal: &Refusal) -> Row {
             StatusCode::SERVICE_UNAVAILABLE,
             "The event could not be recorded. Send it again later.",
         ),
+        Kind::Tenants => Row(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The secrets could not be looked up. Send it again later.",
+        ),
         Kind::Backlog => Row(
             StatusCode::SERVICE_UNAVAILABLE,
             "Too many events wait to be handled. Send it again later.",

@@ -10,6 +10,8 @@ pub(crate) struct Settings {
     pub(crate) body_limit: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) max_in_flight: usize,
+    /// Of one tenant; half of all, if `None`.
+    pub(crate) max_in_flight_per_tenant: Option<usize>,
     pub(crate) max_unauthenticated_bytes: usize,
     pub(crate) max_event_age: Option<Duration>,
     /// Whether unsigned ids are left out of keys.

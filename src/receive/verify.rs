@@ -5,14 +5,46 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::request::Parts;
 
-use super::read_body::{Received, Refused, signature};
-use crate::signature::Verified;
+use super::{
+    read_body::{Received, Refused, signature},
+    tenants::Whose,
+};
+use crate::{
+    error::Refusal,
+    event::Tenant,
+    signature::{KeySet, SignatureError, Verified},
+};
 
 /// An authentic request. Only this file makes one.
 pub(super) struct Authentic {
     pub(super) parts: Box<Parts>,
     pub(super) body: Bytes,
+    pub(super) signed: Signed,
+}
+
+/// Who has signed it.
+pub(crate) struct Signed {
     pub(super) verified: Verified,
+    /// Whose secrets they are, where the layer has tenants.
+    pub(super) tenant: Option<Tenant>,
+    pub(super) keys: Option<KeySet>,
+}
+
+impl Signed {
+    /// What was verified, if it was by somebody's secrets. The time of a signature is looked at
+    /// last, so nobody's secrets refuse for the same reason at every time.
+    pub(super) fn of(verified: Result<Verified, SignatureError>, whose: Option<Whose>) -> Result<Self, Refusal> {
+        let (tenant, keys) = match whose {
+            Some(whose) if whose.keys.is_none() => return Err(whose.unknown()),
+            Some(Whose { tenant, keys }) => (tenant, keys),
+            None => (None, None),
+        };
+        Ok(Self {
+            verified: verified.map_err(signature)?,
+            tenant,
+            keys,
+        })
+    }
 }
 
 impl Received {
@@ -21,11 +53,13 @@ impl Received {
             parts,
             body,
             verification,
+            whose,
         } = self;
-        match verification.finish_with(&parts.headers, &body, now) {
-            Ok(verified) => Ok(Authentic { parts, body, verified }),
-            Err(error) => Err(Refused {
-                refusal: signature(error),
+        let verified = verification.finish_with(&parts.headers, &body, now);
+        match Signed::of(verified, whose) {
+            Ok(signed) => Ok(Authentic { parts, body, signed }),
+            Err(refusal) => Err(Refused {
+                refusal,
                 parts,
                 read: body.len(),
                 is_over: true,

@@ -30,6 +30,8 @@ mod mac;
 mod timestamp;
 mod verifier;
 mod verification;
+#[cfg(feature = "service")]
+mod key_set;
 mod own;
 mod rotate;
 mod sign;
@@ -39,6 +41,8 @@ mod error;
 pub use content::SchemeError;
 pub use error::{SignatureError, SignatureErrorKind};
 pub use explain::{Explain, Explanation, ExplanationKind, explain};
+#[cfg(feature = "service")]
+pub(crate) use key_set::KeySet;
 pub use rotate::SecretsHandle;
 pub use scheme::Scheme;
 pub use secret::Secrets;

@@ -58,6 +58,14 @@ pub(super) struct Keyed {
 }
 
 impl Keyed {
+    #[cfg(feature = "service")]
+    pub(super) fn with(scheme: Arc<Scheme>, keys: Arc<Keys>) -> Self {
+        Self {
+            scheme,
+            keys: Arc::new(RwLock::new(keys)),
+        }
+    }
+
     pub(super) fn keys(&self) -> RwLockReadGuard<'_, Arc<Keys>> {
         // Nothing panics while it is written.
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
@@ -83,7 +91,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    fn new(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
+    pub(super) fn new(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
         let keys = secrets.keys(scheme.secret_form())?;
         let mut macs = keys.iter().map(|key| Mac::keyed(scheme.algorithm(), key));
         let first = macs.next().ok_or_else(SecretError::none)?;
@@ -112,6 +120,11 @@ impl Verifier {
         })))
     }
 
+    #[cfg(feature = "service")]
+    pub(super) fn of_keyed(keyed: Keyed) -> Self {
+        Self(How::Keyed(keyed))
+    }
+
     pub(super) fn of(own: Own) -> Self {
         Self(How::Own(Arc::new(own)))
     }
@@ -136,8 +149,14 @@ impl Verifier {
     /// [`Scheme::tolerance`].
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: Duration) -> Self {
-        if let How::Keyed(keyed) = &mut self.0 {
-            keyed.scheme = Arc::new(Scheme::clone(&keyed.scheme).tolerance(tolerance));
+        match &mut self.0 {
+            How::Keyed(keyed) => keyed.scheme = Arc::new(Scheme::clone(&keyed.scheme).tolerance(tolerance)),
+            // What it refuses by; of a function nothing else is known.
+            How::Own(own) => {
+                if let Some(scheme) = own.scheme() {
+                    return Self::refusing(&scheme.clone().tolerance(tolerance));
+                }
+            }
         }
         self
     }

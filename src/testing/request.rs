@@ -280,6 +280,7 @@ fn message(body: Bytes) -> Message {
         body,
         headers: HeaderMap::new(),
         secret_index: Some(0),
+        tenant: None,
     }
 }
 

@@ -70,6 +70,8 @@ mod refusals;
 mod custom;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod providers;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod tenants;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
 mod logs;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]

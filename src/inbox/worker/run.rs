@@ -17,7 +17,7 @@ use super::{RunOutcome, Shared, loops::Place, settler::Settled};
 use crate::{
     delivery::{LeaseHandle, Message},
     error::{Refusal, RefusalKind},
-    event::{Event as _, Source},
+    event::{Event as _, Source, Tenant},
     inbox::{Action, Attempt, Inbox, Settlement, TakeRequest, Taken},
     metrics::{Timer, Topic},
     process::{Entry, LATER, Leader, Observation, Outcome, Settlement as Told, Work, catch, draining},
@@ -184,6 +184,8 @@ where
         let engine = &self.engine;
         let key = taken.claim_request.key.clone();
         let topic = taken.delivery.topic.as_str();
+        let tenant = self.provider.tenants().and_then(|_| Tenant::of_id(key.id()));
+        observation.belongs_to(tenant.as_ref());
         observation.topic = Topic::of(|| self.topics.pattern(topic));
         observation.span.identify(topic, key.id().as_str());
         observation.span.attempt(taken.attempts);
@@ -207,7 +209,11 @@ where
         observation.topic = Topic::of(|| self.topics.pattern(&topic));
         if !self.topics.handles(&topic) {
             self.warn_of_unhandled(&topic);
-            engine.meter.attempt(&observation.topic, Outcome::Unhandled.as_str());
+            engine.meter.attempt(
+                &observation.topic,
+                Outcome::Unhandled.as_str(),
+                observation.known_tenant(),
+            );
             return (Ended::put_back(UNHANDLED_AGAIN, Outcome::Unhandled), None);
         }
         let leader = match engine.enter(&key, taken.claim_request.fingerprint, &topic) {
@@ -237,6 +243,7 @@ where
                 body: taken.delivery.body.clone(),
                 headers: taken.delivery.headers.clone(),
                 secret_index: taken.delivery.secret_index,
+                tenant,
             },
         };
         let lease = Arc::new(LeaseHandle::new(taken.claim_request.clone(), asked));

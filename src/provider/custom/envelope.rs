@@ -20,7 +20,7 @@ const TEXT_OR_NUMBER: &str = "a string of 1 to 255 bytes or a whole number";
 
 /// What a path can lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(in crate::provider) enum Role {
     /// A whole number is as good as its digits in a string.
     Id,
     /// An id that some bodies lack.
@@ -57,7 +57,7 @@ impl fmt::Display for Role {
 /// The paths into a body as a tree, so that one walk over the body finds what is at all of them.
 /// The walk skips everything else.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Envelope {
+pub(in crate::provider) struct Envelope {
     root: Node,
     /// Whether one of several paths must lead to a topic.
     needs_topic: bool,
@@ -76,9 +76,9 @@ struct Node {
 
 /// What the paths led to.
 #[derive(Default)]
-pub(super) struct Found {
+pub(in crate::provider) struct Found {
     pub(super) id: Option<EventId>,
-    pub(super) scope: Option<EventId>,
+    pub(in crate::provider) scope: Option<EventId>,
     pub(super) topic: Option<EventId>,
     pub(super) action: Option<EventId>,
     pub(super) time: Time,
@@ -96,7 +96,7 @@ impl Envelope {
     }
 
     /// Adds a path. Payloads come last: they may hold the others, the others hold nothing.
-    pub(super) fn insert(&mut self, role: Role, path: &[String]) -> Result<(), String> {
+    pub(in crate::provider) fn insert(&mut self, role: Role, path: &[String]) -> Result<(), String> {
         if path.is_empty() {
             return Err(format!(
                 "the {role}'s path is empty; expected a key, or keys with dots between them"
@@ -137,7 +137,7 @@ impl Envelope {
 
     /// Reads a body. Afterwards the id and the topic are there, where they have a path and are
     /// needed.
-    pub(super) fn read(&self, body: &[u8]) -> Result<Found, EventError> {
+    pub(in crate::provider) fn read(&self, body: &[u8]) -> Result<Found, EventError> {
         // Where an event needs nothing from the body, an array will do.
         let shape = if self.root.is_needed { Shape::Object } else { Shape::Any };
         let mut found = read_json(body, shape, |json| {

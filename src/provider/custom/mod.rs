@@ -123,7 +123,7 @@
 mod field_path;
 mod builder;
 mod build;
-mod envelope;
+pub(super) mod envelope;
 mod reader;
 mod handshake;
 mod error;

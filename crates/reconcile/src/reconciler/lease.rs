@@ -1,10 +1,11 @@
 //! Never two runs at once over one store: a claim on a key that no event has.
 
-use std::{future::pending, time::Duration};
+use std::{borrow::Cow, future::pending, time::Duration};
 
 use tokio::time::{Instant, sleep};
 use tower_webhook::{
-    event::{EventId, EventIdError, Fingerprint, Identity},
+    Processor,
+    event::{Event, EventId, EventIdError, Fingerprint, Identity},
     layer::LayerStore,
     store::{ClaimRequest, Claimed, Effect, IdempotencyStore as _, Key, StoreError, Token},
 };
@@ -92,6 +93,14 @@ impl Drop for Lease {
         runtime.spawn(async move {
             let _ = store.release(&request).await;
         });
+    }
+}
+
+/// Whose events they are: a layer's namespace, and the tenant where the layer has tenants.
+pub(super) fn scope<E: Event>(door: &Processor<E>) -> Cow<'_, str> {
+    match door.tenant() {
+        Some(tenant) => Cow::Owned(format!("{}/{tenant}", door.namespace())),
+        None => Cow::Borrowed(door.namespace()),
     }
 }
 

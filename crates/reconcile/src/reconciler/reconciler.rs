@@ -13,7 +13,7 @@ use tower_webhook::{
 
 use super::{
     End, Every, Report, Source, Window,
-    lease::{Asked, Lease, lease_key},
+    lease::{Asked, Lease, lease_key, scope},
     log, meter, run,
     run::{Run, Stop},
 };
@@ -62,7 +62,8 @@ pub struct Reconciler<S: Source> {
 
 impl<S: Source> Reconciler<S> {
     /// A reconciler that hands what is missing to this door: `layer.processor(topics)` for topic
-    /// handlers, or `layer.inbox().processor()` to have it stored.
+    /// handlers, or `layer.inbox().processor()` to have it stored. Where the layer has tenants,
+    /// each has a reconciler of its own: `layer.processor(topics).of(&tenant)`.
     pub fn new(source: S, door: Processor<S::Event>) -> Self {
         Self {
             name: source.name(),
@@ -172,7 +173,7 @@ impl<S: Source> Reconciler<S> {
 
     async fn ask_for_lease(&self) -> Result<Lease, End> {
         let foreign = |message: String| End::Failed(Error::new(ErrorKind::Store, message));
-        let key = lease_key(self.door.namespace(), &self.name)
+        let key = lease_key(&scope(&self.door), &self.name)
             .map_err(|error| foreign(format!("the source's name makes no key: {error}")))?;
         let named = key.to_string();
         match Lease::ask(self.door.store(), key, self.lease).await {

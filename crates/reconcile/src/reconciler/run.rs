@@ -18,7 +18,13 @@ use tower_webhook::{
     store::{ClaimRequest, Completion, IdempotencyStore as _, Key, Record, State, StoreError, Token},
 };
 
-use super::{Content, End, Ending, Item, Source, Window, item::Kind, lease::mark_key, report::Listed, report::Report};
+use super::{
+    Content, End, Ending, Item, Source, Window,
+    item::Kind,
+    lease::{mark_key, scope},
+    report::Listed,
+    report::Report,
+};
 use crate::{Error, ErrorKind};
 
 /// So many failures of the provider's API in a row end the run: it would fail for all the others,
@@ -182,7 +188,7 @@ impl<'a, S: Source> Run<'a, S> {
 
     async fn look_up(&self, item: &Item<S::Event>) -> Result<LookedUp, StoreError> {
         if let Some(id) = &item.event_id {
-            let key = Key::new(self.door.namespace(), id.clone());
+            let key = self.door.key(id);
             let record = self.store.get(&key).await?;
             return Ok(record.map_or(LookedUp::Missing, |record| self.known(&record)));
         }
@@ -293,7 +299,7 @@ impl<'a, S: Source> Run<'a, S> {
     }
 
     fn mark_of(&self, item: &Item<S::Event>) -> Option<Key> {
-        mark_key(self.door.namespace(), self.name, item.group.as_ref()?).ok()
+        mark_key(&scope(self.door), self.name, item.group.as_ref()?).ok()
     }
 
     /// Notes that an event is finished, for the other deliveries of it. Without the mark they cost

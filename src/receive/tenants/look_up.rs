@@ -1,0 +1,121 @@
+//! One look-up, in a task of its own: whoever hangs up cancels nothing.
+
+use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
+
+use super::{Directory, Entry, LookedUp, PAUSE};
+use crate::{
+    event::Tenant,
+    process::{catch, timeout::deadline_after},
+    signature::KeySet,
+    trace,
+};
+
+/// How often the operator is told that the source fails.
+const TOLD_EACH: Duration = Duration::from_secs(10);
+
+impl Directory {
+    pub(super) async fn look_up(
+        self: Arc<Self>,
+        tenant: Tenant,
+        number: u64,
+        response: watch::Sender<Option<LookedUp>>,
+    ) {
+        // The secrets are as old as the question.
+        let asked = Instant::now();
+        let said = self.ask_source(&tenant).await;
+        self.meter.look_up(match said {
+            LookedUp::Known(_) => "found",
+            LookedUp::Unknown => "unknown",
+            LookedUp::Failed(_) => "failed",
+        });
+        self.keep(tenant, number, asked, &said);
+        let _ = response.send(Some(said)); // who asked may have gone
+    }
+
+    async fn ask_source(&self, tenant: &Tenant) -> LookedUp {
+        let mut asking = pin!(self.tenants.look_up(tenant));
+        let asked = poll_fn(|cx| match catch(|| asking.as_mut().poll(cx)) {
+            Ok(said) => said.map(Ok),
+            Err(panicked) => Poll::Ready(Err(panicked)),
+        });
+        let failed = |reason: String| LookedUp::Failed(reason.into());
+        match timeout(self.tenants.look_up_timeout, asked).await {
+            Ok(Ok(Ok(Some(secrets)))) => match KeySet::new(&self.scheme, &secrets) {
+                Ok(keys) => LookedUp::Known(keys),
+                Err(error) => failed(format!("the tenant's secrets do not fit the scheme: {error}")),
+            },
+            Ok(Ok(Ok(None))) => LookedUp::Unknown,
+            Ok(Ok(Err(error))) => failed(format!("the source of secrets failed: {error}")),
+            Ok(Err(panicked)) => failed(format!("the source of secrets panicked: {panicked}")),
+            Err(_) => failed(format!(
+                "the source of secrets did not respond within {} s",
+                self.tenants.look_up_timeout.as_secs_f64()
+            )),
+        }
+    }
+
+    fn keep(&self, tenant: Tenant, number: u64, asked: Instant, said: &LookedUp) {
+        let now = Instant::now();
+        let mut rest = self.rest();
+        // Otherwise it was forgotten while it was looked up, and what was said is from before.
+        let is_ours = rest
+            .pending
+            .get(&tenant)
+            .is_some_and(|pending| pending.number == number);
+        let Some(pending) = is_ours.then(|| rest.pending.remove(&tenant)).flatten() else {
+            return;
+        };
+        match said {
+            LookedUp::Known(keys) => {
+                rest.unknown.remove(&tenant);
+                let entry = Entry::new(keys.clone(), &self.tenants, pending.seats, asked);
+                self.known_mut().insert(tenant, entry);
+            }
+            LookedUp::Unknown => {
+                self.known_mut().remove(&tenant);
+                let until = deadline_after(now, self.tenants.unknown_for);
+                rest.unknown.insert(tenant, now, until);
+            }
+            LookedUp::Failed(reason) => {
+                let mut known = self.known_mut();
+                let serves = known.get_mut(&tenant).is_some_and(|entry| {
+                    entry.next_look_up = deadline_after(now, PAUSE);
+                    entry.keys.is_some() && entry.stale_until > now
+                });
+                drop(known);
+                let tells = rest
+                    .told
+                    .is_none_or(|told| now.saturating_duration_since(told) >= TOLD_EACH);
+                if tells {
+                    rest.told = Some(now);
+                    drop(rest);
+                    self.tell(&tenant, reason, serves);
+                }
+            }
+        }
+    }
+
+    fn tell(&self, tenant: &Tenant, reason: &str, serves: bool) {
+        let meanwhile = if serves {
+            "those from before serve meanwhile"
+        } else {
+            "its deliveries get 503"
+        };
+        trace::error_at(
+            &self.provider,
+            &self.namespace,
+            format_args!("the secrets of the tenant `{tenant}` could not be looked up, and {meanwhile}: {reason}"),
+        );
+    }
+}
