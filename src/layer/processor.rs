@@ -328,9 +328,11 @@ impl<E> Clone for Processor<E> {
 
 impl<E> fmt::Debug for Processor<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Processor")
-            .field("provider", &self.door.provider())
-            .field("tenant", &self.tenant)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("Processor");
+        shown.field("provider", &self.door.provider());
+        if let Some(tenant) = &self.tenant {
+            shown.field("tenant", tenant);
+        }
+        shown.finish_non_exhaustive()
     }
 }

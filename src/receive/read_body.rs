@@ -140,7 +140,7 @@ where
         is_hashed = !tenants.tenants.reads_body();
         if is_hashed {
             let tenant = tenants.tenants.in_head(parts);
-            // Boxed here and below: the room would be part of each request of each layer.
+            // Boxed, here and below: otherwise its room would be part of every request.
             let found = Box::pin(tenants.whose(tenant, &mut permit, limits.until, observation)).await?;
             whose = Some(found.decides(&mut verification));
         }

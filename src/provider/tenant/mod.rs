@@ -1,7 +1,8 @@
 //! Many tenants behind one endpoint, each with secrets of its own, which are looked up as requests
 //! come: in a database, say.
 //!
-//! [`per_tenant`](crate::Provider::per_tenant) makes such a provider of a reader of any other. It takes two things:
+//! [`per_tenant`](crate::Provider::per_tenant) makes such a provider of a reader of any other. It
+//! takes two things:
 //!
 //! - [`TenantOf`]: which tenant a request names, read from its head: a header, a segment of the
 //!   path, or what a function of yours finds. For a provider that says it in the body alone, a

@@ -19,7 +19,7 @@ const SHARED: [&str; 9] = [
     "times",
     "unsigned_headers",
 ];
-const ALSO_SHARED: [&str; 2] = ["topics", "custom"];
+const ALSO_SHARED: [&str; 3] = ["topics", "custom", "tenant"];
 /// Providers whose documents show no signed request. Svix signs as Standard Webhooks does.
 const WITHOUT_A_VECTOR: [&str; 4] = ["linear", "shopify", "svix", "zoom"];
 
