@@ -85,7 +85,12 @@ fn main() {
     let runtime = runtime();
     let batch = |first: u64| (0..TENANTS).map(move |n| (n, request(first + n, USUAL)));
     let plain = service(MemoryStore::new());
-    times(&runtime, &plain, batch(1 << 40).map(|(_, request)| request).collect(), 200);
+    times(
+        &runtime,
+        &plain,
+        batch(1 << 40).map(|(_, request)| request).collect(),
+        200,
+    );
 
     // Memory: forged requests store no event, so what is left is the tenants'.
     let idle = tenants();
@@ -114,7 +119,10 @@ fn main() {
         plains.push((at(&alone, 500), at(&alone, 990)));
     }
     println!("look-ups: {:.0} a second, each with its delivery", median(rates));
-    println!("{:14} {:>10} {:>10} {:>8} {:>8}", "accepted", "median µs", "p99 µs", "÷ plain", "÷ plain");
+    println!(
+        "{:14} {:>10} {:>10} {:>8} {:>8}",
+        "accepted", "median µs", "p99 µs", "÷ plain", "÷ plain"
+    );
     let of = |turns: &[(f64, f64)]| {
         (
             median(turns.iter().map(|turn| turn.0).collect()),
