@@ -127,6 +127,20 @@ async fn the_reason_for_the_log_names_the_cause_behind_a_handlers_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_reason_for_the_log_says_a_cause_once() {
+    fn lost() -> tower_webhook::store::StoreError {
+        tower_webhook::store::StoreError::not_held("the lease is over")
+    }
+    let endpoint = Endpoint::new(async |_| Err(lost().into()));
+    let answer = endpoint.deliver("1").await;
+    assert_eq!(
+        answer.rejection.unwrap().reason(),
+        "the claim is not held: the lease is over"
+    );
+    assert_eq!(lost().get_ref().to_string(), "the lease is over");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_panics_before_its_first_await_or_when_dropped_is_500_too() {
     struct PanicsWhenDropped;
     impl Drop for PanicsWhenDropped {

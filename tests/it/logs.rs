@@ -130,6 +130,7 @@ async fn a_delivery_has_one_span_with_all_that_is_known_of_it() {
     let field = |name: &str| span.get(name).map(String::as_str);
     assert_eq!(field("name"), Some("webhook"));
     assert_eq!(field("provider"), Some("\"dwolla\""));
+    assert_eq!(field("namespace"), Some("\"dwolla\""));
     assert_eq!(field("source"), Some("\"delivered\""));
     assert_eq!((field("topic"), field("id")), (Some("customer_created"), Some("1")));
     assert_eq!((field("attempt"), field("outcome")), (Some("1"), Some("\"handled\"")));

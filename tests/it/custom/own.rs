@@ -85,6 +85,17 @@ fn sent(body: &str, ago: u64) -> Request<Full<Bytes>> {
         .unwrap()
 }
 
+#[test]
+fn explaining_is_refused_where_there_is_no_scheme_to_explain_by() {
+    let secrets = tower_webhook::signature::Secrets::new("8f742231b10e8888abcd99yyyzzz85a5").unwrap();
+    let builder = WebhookLayer::builder(Chat(verifier()), MemoryStore::new());
+    let error = builder.explain_refusals(secrets, 10).build().unwrap_err().to_string();
+    assert!(
+        error.starts_with("explain_refusals is set, and chat verifies with a function of its own"),
+        "{error}"
+    );
+}
+
 #[tokio::test]
 async fn a_provider_that_signs_with_ed25519_is_received_as_any_other() {
     let seen = Seen::default();

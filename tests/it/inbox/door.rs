@@ -73,6 +73,24 @@ async fn a_copy_is_acknowledged_at_once_in_every_stage_and_changes_nothing() {
     deliver_again(Stage::Dead).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_with_handlers_says_that_a_delivery_is_dead_and_runs_nothing() {
+    let office = Office::new();
+    office.store("1").await;
+    office.store.inner().bury(&key("1"), "by hand").await.unwrap();
+    #[cfg(feature = "tracing")]
+    let capture = crate::logs::Capture::start();
+    let runs = Runs::default();
+    let handlers = office.layer.topics(topics(runs.handler(|| async { Ok(()) })));
+    let response = handlers.oneshot(signed(event("1"))).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let outcome = response.extensions().get::<Outcome>();
+    assert_eq!(outcome, Some(&Outcome::StoredBefore(Stage::Dead)));
+    assert_eq!(runs.count(), 0);
+    #[cfg(feature = "tracing")]
+    assert!(capture.text().contains("WARN"), "{}", capture.text());
+}
+
 #[tokio::test]
 async fn of_a_hundred_copies_at_once_one_is_stored_and_all_are_acknowledged() {
     let office = Office::new();
