@@ -1,10 +1,8 @@
 //! `sandbox`: the providers' side on this machine, as the sandbox's own program runs it.
 
-use std::net::SocketAddr;
-
 use clap::Args;
 use serde_json::json;
-use tower_webhook_sandbox::{Chaos, Provider, Settings};
+use tower_webhook_sandbox::{Arguments, Provider};
 
 use crate::{
     failure::Failure,
@@ -16,41 +14,20 @@ use crate::{
 /// It runs until it is stopped.
 #[derive(Args, Debug)]
 pub(crate) struct SandboxArgs {
-    /// The address to listen on
-    #[arg(long, default_value = "127.0.0.1:4000")]
-    listen: SocketAddr,
-    /// The URL under which others reach the sandbox, for the links in events
-    #[arg(long, value_name = "URL")]
-    public_url: Option<String>,
-    /// How many times faster the sandbox's time runs; at 3600 an hour takes a second
-    #[arg(long, default_value_t = 1.0)]
-    speed: f64,
-    /// Lets things go wrong: one in ten deliveries suffers each of duplicate, reorder, delay, drop,
-    /// hang-up, resend-late and odd-form, or the shares that are given (drop=0.2,delay=0)
-    #[arg(long, value_name = "SHARES", num_args = 0..=1, default_missing_value = "")]
-    chaos: Option<String>,
-    /// The seed of an earlier chaos, to see it again
-    #[arg(long, requires = "chaos")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    sandbox: Arguments,
 }
 
 pub(crate) async fn sandbox(arguments: SandboxArgs, output: Output) -> Result<bool, Failure> {
-    let mut settings = Settings::new()
-        .listen(arguments.listen)
-        .speed(arguments.speed)
-        .on_attempt(move |attempt| output.print(|| attempt.to_string(), &json!({ "attempt": attempt.to_string() })));
-    if let Some(url) = arguments.public_url {
-        settings = settings.public_url(url);
-    }
-    if let Some(shares) = arguments.chaos {
-        let chaos = arguments.seed.map_or_else(Chaos::new, Chaos::with_seed);
-        let given = shares.split(',').filter(|share| !share.is_empty());
-        let chaos = given.into_iter().try_fold(chaos, with_share)?;
-        let seed = chaos.seed();
+    let (settings, seed) = arguments
+        .sandbox
+        .into_settings()
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    if let Some(seed) = seed {
         output.print(|| format!("chaos with --seed {seed}"), &json!({ "seed": seed }));
-        settings = settings.chaos(chaos);
     }
     let sandbox = settings
+        .on_attempt(move |attempt| output.print(|| attempt.to_string(), &json!({ "attempt": attempt.to_string() })))
         .start()
         .await
         .map_err(|error| Failure::caused_by("the sandbox cannot start", &error))?;
@@ -72,17 +49,4 @@ pub(crate) async fn sandbox(arguments: SandboxArgs, output: Output) -> Result<bo
     }
     drop(tokio::signal::ctrl_c().await);
     Ok(true)
-}
-
-/// `drop=0.2`
-fn with_share(chaos: Chaos, share: &str) -> Result<Chaos, Failure> {
-    let parsed = share
-        .split_once('=')
-        .and_then(|(name, rate)| chaos.with_rate(name.trim(), rate.trim().parse().ok()?));
-    parsed.ok_or_else(|| {
-        Failure::usage(format!(
-            "the share of chaos is {share}; expected NAME=SHARE with one of {} and a number from 0 to 1",
-            Chaos::NAMES.join(", ")
-        ))
-    })
 }

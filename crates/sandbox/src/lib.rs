@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "program")]
+mod arguments;
 mod chaos;
 mod clock;
 mod deliver;
@@ -19,6 +21,8 @@ mod stripe;
 mod time;
 mod world;
 
+#[cfg(feature = "program")]
+pub use arguments::Arguments;
 pub use chaos::Chaos;
 pub use deliver::{Attempt, Failure};
 pub use error::{Error, ErrorKind};
