@@ -1,4 +1,4 @@
-//! What the program is told on its command line. The command `tower-webhook sandbox` takes the same.
+//! What the program is told on its command line. `tower-webhook sandbox` takes the same.
 
 use std::net::SocketAddr;
 
