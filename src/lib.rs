@@ -122,6 +122,7 @@ pub mod delivery;
 pub mod provider;
 pub mod store;
 pub mod inbox;
+pub mod delivery_log;
 pub mod event;
 pub mod signature;
 pub mod clock;

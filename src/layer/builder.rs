@@ -6,6 +6,7 @@ use http::HeaderValue;
 use super::WebhookLayer;
 use crate::{
     clock::{Clock, SystemClock},
+    delivery_log::{Captures, Recorder},
     error::{BuildError, Refusal},
     process,
     provider::Provider,
@@ -35,11 +36,13 @@ use crate::{
 pub struct WebhookLayerBuilder<P, S> {
     pub(super) provider: P,
     store: S,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Settings,
     pub(super) explain: Option<(Secrets, u32)>,
     pub(super) explain_also: Vec<(String, Scheme, Secrets)>,
     refusal_body: Option<RefusalBody>,
+    pub(super) captures: Option<Captures>,
+    pub(super) log_unauthenticated: u32,
 }
 
 impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
@@ -75,6 +78,8 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
             explain: None,
             explain_also: Vec::new(),
             refusal_body: None,
+            captures: None,
+            log_unauthenticated: Recorder::PER_MINUTE,
         }
     }
 
@@ -237,43 +242,6 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// Logs, at WARN, which of the usual mistakes explains a refused signature (see
-    /// [`explain`](crate::signature::explain())), for at most so many refused requests a minute;
-    /// off by default. Switch it on while an endpoint is set up or has begun to respond 401.
-    ///
-    /// Give it the secrets that the provider has: the layer keeps none. It does not hear of secrets
-    /// that are rotated later. A request that was refused before its body was read is explained
-    /// from its headers.
-    ///
-    /// ```
-    /// # #[cfg(feature = "memory")] {
-    /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla, signature::Secrets};
-    ///
-    /// let secrets = Secrets::new("8f742231b10e8888abcd99yyyzzz85a5")?;
-    /// let layer = WebhookLayer::builder(Dwolla::new(secrets.clone())?, MemoryStore::new())
-    ///     .explain_refusals(secrets, 6)
-    ///     .build()?;
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Security
-    /// Strangers can cause refusals at will. The rate bounds what that costs: one explanation at a
-    /// time, on a blocking thread, each up to 64 MiB of hashing, with one body and at most 4 MiB
-    /// kept meanwhile. The response does not wait for it and does not change.
-    pub fn explain_refusals(mut self, secrets: Secrets, per_minute: u32) -> Self {
-        self.explain = Some((secrets, per_minute));
-        self
-    }
-
-    /// Another endpoint of the application, whose requests may come here by mistake: tried by
-    /// [`explain_refusals`](Self::explain_refusals), which calls it by this name. Up to eight are
-    /// tried. Without `explain_refusals`, [`build`](Self::build) refuses it.
-    pub fn explain_also(mut self, name: impl Into<String>, scheme: Scheme, secrets: Secrets) -> Self {
-        self.explain_also.push((name.into(), scheme, secrets));
-        self
-    }
-
     /// Replaces the bodies of refusals, which are RFC 9457 problems by default. It changes the body
     /// and its `Content-Type`, never the status or another header. The responses of an HTTP service
     /// behind the layer stay as they are. A function that panics is ignored.
@@ -319,9 +287,14 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// Two settings contradict each other, or one can never work; the error names them and says
     /// what to change.
     #[track_caller]
-    pub fn build(self) -> Result<WebhookLayer<P, S>, BuildError> {
+    pub fn build(mut self) -> Result<WebhookLayer<P, S>, BuildError> {
         self.check()?;
         let directory = self.directory()?;
+        let log = self.settings.process.log.take();
+        self.settings.process.log = log.map(|log| {
+            log.with_clock(Arc::clone(&self.clock))
+                .with_rate(self.log_unauthenticated)
+        });
         let diagnosis = self.explain.and_then(|(secrets, per_minute)| {
             let explain = Explain::new(self.provider.verifier().scheme()?, &secrets);
             let explain = self
@@ -336,6 +309,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         receiver.diagnosis = diagnosis;
         receiver.tenants = directory.map(Arc::new);
         receiver.refusal_body = self.refusal_body;
+        receiver.captures = self.captures;
         Ok(WebhookLayer::from_receiver(receiver))
     }
 }

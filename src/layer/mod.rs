@@ -141,6 +141,7 @@
 )]
 mod layer;
 mod builder;
+mod observe;
 mod check;
 mod service;
 mod processor;

@@ -30,7 +30,7 @@ use crate::{
 /// What all events of one layer share, however they come.
 pub(crate) struct Engine<S> {
     /// The provider's name.
-    pub(crate) provider: String,
+    pub(crate) provider: Arc<str>,
     pub(crate) store: Arc<S>,
     pub(crate) settings: Settings,
     pub(super) singleflight: Arc<Singleflight>,
@@ -75,7 +75,7 @@ pub(crate) struct Waiting {
 impl<S: IdempotencyStore> Engine<S> {
     pub(crate) fn new(provider: &str, store: Arc<S>, settings: Settings) -> Self {
         Self {
-            provider: provider.to_owned(),
+            provider: provider.into(),
             store,
             meter: Meter::new(provider, settings.counts_by_tenant),
             settings,

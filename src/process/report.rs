@@ -1,11 +1,12 @@
 //! How an event ended, for the log and the metrics.
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use tokio::time::Instant;
 
-use super::{Engine, Outcome};
+use super::{Engine, Outcome, catch};
 use crate::{
+    delivery_log::Entry,
     error::RefusalKind,
     event::{Source, Tenant},
     metrics::Topic,
@@ -26,6 +27,17 @@ pub(crate) struct Observation {
     pub(crate) is_tenant_known: bool,
     /// When the event came.
     pub(crate) started: Instant,
+    /// What an entry of the delivery log has besides.
+    pub(crate) request: RequestFacts,
+}
+
+/// What is known of the request that brought an event.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct RequestFacts {
+    pub(crate) size: Option<usize>,
+    pub(crate) secret_index: Option<usize>,
+    pub(crate) signed_at: Option<SystemTime>,
+    pub(crate) captured: Option<u64>,
 }
 
 impl Observation {
@@ -53,6 +65,7 @@ impl<S: IdempotencyStore> Engine<S> {
             tenant: None,
             is_tenant_known: false,
             started: Instant::now(),
+            request: RequestFacts::default(),
         }
     }
 
@@ -88,16 +101,16 @@ impl<S: IdempotencyStore> Engine<S> {
     pub(crate) fn report(&self, observation: &Observation, outcome: &Outcome, told: Told<'_>) {
         let (level, reason, cause) = outcome.explained();
         let is_signature = matches!(outcome, Outcome::Refused(refusal) if refusal.kind() == RefusalKind::Signature);
+        let is_authentic = told.id.is_some() || !is_before_signature(outcome);
         let outcome = outcome.as_str();
-        observation.span.end(
-            level,
-            Told {
-                outcome,
-                reason,
-                signature: is_signature.then_some(cause),
-                ..told
-            },
-        );
+        let told = Told {
+            outcome,
+            reason,
+            signature: is_signature.then_some(cause),
+            ..told
+        };
+        observation.span.end(level, told);
+        self.record(observation, told, outcome, is_authentic);
         match observation.source {
             Source::Stored => self
                 .meter
@@ -131,14 +144,13 @@ impl<S: IdempotencyStore> Engine<S> {
             _ => "handled by the delivery it waited for",
         };
         let outcome = outcome.as_str();
-        observation.span.end(
-            Level::Info,
-            Told {
-                outcome,
-                reason,
-                ..told
-            },
-        );
+        let told = Told {
+            outcome,
+            reason,
+            ..told
+        };
+        observation.span.end(Level::Info, told);
+        self.record(observation, told, outcome, true);
         self.meter.delivery(
             &observation.topic,
             observation.source,
@@ -165,12 +177,52 @@ impl<S: IdempotencyStore> Engine<S> {
             status,
             ..self.told_of(observation, key, topic)
         };
+        self.record(observation, told, outcome.as_str(), true);
         match status {
             Some(status) => observation
                 .span
                 .say(level, told, format_args!("responded {status}: {reason}")),
             None => observation.span.say(level, told, format_args!("{reason}")),
         }
+    }
+
+    /// Records it in the delivery log, if there is one.
+    fn record(&self, observation: &Observation, told: Told<'_>, outcome: &'static str, is_authentic: bool) {
+        let Some(log) = &self.settings.log else { return };
+        let left_out = if is_authentic {
+            0
+        } else if let Some(left_out) = log.admits_stranger() {
+            left_out
+        } else {
+            return;
+        };
+        let RequestFacts {
+            size,
+            secret_index,
+            signed_at,
+            captured,
+        } = observation.request;
+        let _ = catch(|| {
+            let mut entry = Entry::new(
+                log.now(),
+                Arc::clone(&self.provider),
+                Arc::clone(&self.settings.namespace),
+                observation.source,
+                outcome,
+            );
+            entry.identify(told.id, told.topic);
+            entry.explain(told.reason);
+            entry.tenant.clone_from(&observation.tenant);
+            entry.attempt = told.attempt;
+            entry.status = told.status;
+            entry.duration = observation.started.elapsed();
+            entry.size = size.map(|size| size as u64);
+            entry.secret_index = secret_index;
+            entry.signed_at = signed_at;
+            entry.captured = captured;
+            entry.left_out = left_out;
+            log.record(entry);
+        });
     }
 
     /// What else an operator should know of an event.
@@ -217,4 +269,23 @@ impl Outcome {
             }
         }
     }
+}
+
+/// Whether a request may have ended so before its signature was verified.
+fn is_before_signature(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Refused(refusal) if matches!(
+            refusal.kind(),
+            RefusalKind::Method
+                | RefusalKind::Encoding
+                | RefusalKind::TooLarge
+                | RefusalKind::TooSlow
+                | RefusalKind::BrokenBody
+                | RefusalKind::Overloaded
+                | RefusalKind::Draining
+                | RefusalKind::Signature
+                | RefusalKind::Tenants
+        )
+    )
 }

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use crate::error::BuildError;
+use crate::{delivery_log::Recorder, error::BuildError};
 
 /// How events are processed. The defaults and their reasons are at the methods of
 /// `WebhookLayerBuilder`.
@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) ids_are_unique: bool,
     /// Whether metrics have a label for the tenant.
     pub(crate) counts_by_tenant: bool,
+    /// Where deliveries are recorded, if anywhere.
+    pub(crate) log: Option<Recorder>,
 }
 
 impl Settings {
@@ -39,6 +41,7 @@ impl Settings {
             retry_window,
             ids_are_unique,
             counts_by_tenant: false,
+            log: None,
         }
     }
 

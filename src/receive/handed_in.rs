@@ -48,6 +48,8 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
             }
         };
         observation.belongs_to(work.message.tenant.as_ref());
+        observation.request.size = Some(work.message.body.len());
+        observation.request.secret_index = work.message.secret_index;
         self.identify(&inner, &work, &mut observation);
         if let Some((outcome, _)) = self.unprocessed(&inner, &work, signed.as_ref()) {
             let told: Told<'_> = engine.told_of(&observation, &work.key, work.event.topic());

@@ -39,11 +39,13 @@ pub use tenants::TenantsHandle;
 
 use std::{error::Error as StdError, future::Future, pin::Pin, sync::Arc};
 
+use bytes::Bytes;
 use http::{Method, Request, Response, request::Parts};
 use http_body::Body;
 
 use crate::{
     clock::Clock,
+    delivery_log::{Captured, Captures},
     error::{Refusal, RefusalKind},
     event::{Event, EventError, Source},
     metrics::Topic,
@@ -71,6 +73,8 @@ pub(crate) struct Receiver<P, S> {
     pub(crate) tenants: Option<Arc<Directory>>,
     /// The layer's problems unless the builder sets another.
     pub(crate) refusal_body: Option<RefusalBody>,
+    /// Keeps refused requests while it is switched on, if there is one.
+    pub(crate) captures: Option<Captures>,
     admission: admission::Admission,
 }
 
@@ -89,6 +93,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
             diagnosis: None,
             tenants: None,
             refusal_body: None,
+            captures: None,
             admission,
         }
     }
@@ -124,7 +129,8 @@ where
     let _in_flight = engine.meter.in_flight();
     // Boxed: what a refusal leaves of it goes into a task.
     let mut body = Box::pin(body);
-    let arrived = arrive(&receiver, &mut observation, parts, body.as_mut()).await;
+    let mut capture = receiver.begin_capture();
+    let arrived = arrive(&receiver, &mut observation, parts, body.as_mut(), capture.as_mut()).await;
     let (outcome, said) = match arrived {
         Ok((parsed, permit)) => {
             drop(body);
@@ -146,6 +152,8 @@ where
             read,
             is_over,
         }) => {
+            observation.request.size = Some(read);
+            observation.request.captured = receiver.capture(capture, &parts, &refusal);
             let outcome = Outcome::from(refusal);
             let told = Told {
                 status: Some(respond::status(&outcome, None)),
@@ -169,6 +177,7 @@ async fn arrive<P, S, B>(
     observation: &mut Observation,
     parts: Box<Parts>,
     body: Pin<&mut B>,
+    capture: Option<&mut Bytes>,
 ) -> Result<(Parsed<P::Event>, admission::Permit), Refused>
 where
     P: Provider,
@@ -196,11 +205,17 @@ where
         .await
         .inspect_err(|refused| suspect.explain(receiver, &observation.span, &refused.refusal))?;
     suspect.take_body(&received.body);
+    if let Some(capture) = capture {
+        *capture = received.body.clone();
+    }
+    observation.request.size = Some(received.body.len());
+    observation.request.signed_at = received.verification.signed_time();
     let now = receiver.clock.now();
     let authentic = received
         .verify(now)
         .inspect_err(|refused| suspect.explain(receiver, &observation.span, &refused.refusal))?;
     permit.authenticated();
+    observation.request.secret_index = Some(authentic.signed.verified.secret_index());
     receiver.engine.meter.verified(authentic.signed.verified.secret_index());
     let parsed = authentic.parse(receiver, now)?;
     Ok((parsed, permit))
@@ -215,6 +230,23 @@ enum Dispatched {
 }
 
 impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
+    /// Room for a request's body, while refused requests are captured.
+    fn begin_capture(&self) -> Option<Bytes> {
+        let is_on = self.captures.as_ref().is_some_and(Captures::is_on);
+        is_on.then(Bytes::new)
+    }
+
+    /// Keeps a refused request, and tells under which number.
+    fn capture(&self, body: Option<Bytes>, parts: &Parts, refusal: &Refusal) -> Option<u64> {
+        let (captures, body) = self.captures.as_ref().zip(body)?;
+        let mut captured = Captured::new(parts, body, self.clock.now());
+        self.provider.name().clone_into(&mut captured.provider);
+        captured.namespace = Arc::clone(&self.settings.process.namespace);
+        captured.outcome = refusal.kind().as_str();
+        refusal.reason().clone_into(&mut captured.reason);
+        captures.add(captured)
+    }
+
     /// What a request has to pass before it is read.
     fn checks(&self) -> Checks<'_> {
         let tenants = self.tenants.as_ref();

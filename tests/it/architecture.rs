@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Each room, and the rooms it may import. `trace` and `error` are open to all but the pure ones.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     (
         "layer",
         &[
@@ -16,6 +16,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "inbox",
             "handler",
             "delivery",
+            "delivery_log",
             "provider",
             "store",
             "event",
@@ -31,6 +32,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "process",
             "handler",
             "delivery",
+            "delivery_log",
             "provider",
             "store",
             "event",
@@ -43,16 +45,36 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ),
     (
         "process",
-        &["handler", "delivery", "store", "event", "error", "trace", "metrics"],
+        &[
+            "handler",
+            "delivery",
+            "delivery_log",
+            "store",
+            "event",
+            "error",
+            "trace",
+            "metrics",
+        ],
     ),
     ("handler", &["delivery", "event"]),
     ("delivery", &["store", "event"]),
+    ("delivery_log", &["store", "event", "clock"]),
     ("provider", &["event", "signature"]),
     ("store", &["event", "clock", "trace"]),
     (
         "inbox",
         &[
-            "process", "handler", "delivery", "provider", "store", "event", "clock", "error", "trace", "metrics",
+            "process",
+            "handler",
+            "delivery",
+            "delivery_log",
+            "provider",
+            "store",
+            "event",
+            "clock",
+            "error",
+            "trace",
+            "metrics",
         ],
     ),
     ("event", &[]),

@@ -24,6 +24,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{Inbox, Retries};
 use crate::{
     clock::{Clock, SystemClock},
+    delivery_log::{DeliveryLog, Recorder},
     error::BuildError,
     handler::TopicRouter,
     process::{Engine, Settings},
@@ -230,10 +231,19 @@ where
         self
     }
 
+    /// Records each run, as
+    /// [`WebhookLayerBuilder::delivery_log`](crate::layer::WebhookLayerBuilder::delivery_log) does;
+    /// by default the layer's log, or none.
+    pub fn delivery_log(mut self, log: impl DeliveryLog) -> Self {
+        self.settings.log = Some(Recorder::new(log, Recorder::PER_MINUTE, Arc::clone(&self.clock)));
+        self
+    }
+
     /// The clock that `webhook_wait_seconds` is measured with; by default the system's, or the
     /// layer's. Due times go by the store's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self.settings.log = self.settings.log.map(|log| log.with_clock(Arc::clone(&self.clock)));
         self
     }
 

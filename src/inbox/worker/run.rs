@@ -189,6 +189,8 @@ where
         observation.topic = Topic::of(|| self.topics.pattern(topic));
         observation.span.identify(topic, key.id().as_str());
         observation.span.attempt(taken.attempts);
+        observation.request.size = Some(taken.delivery.body.len());
+        observation.request.secret_index = taken.delivery.secret_index;
         if let Some(ended) = self.given_up(taken) {
             self.report(observation, &ended.outcome, taken, topic);
             return (ended, None);
