@@ -32,7 +32,8 @@ pub struct Entry {
     pub outcome: Cow<'static, str>,
     /// Why it ended so; empty where the outcome says it all. A handler's own error is in it.
     pub reason: String,
-    /// The status of the response; `None` if nobody waited for one.
+    /// The status that the provider got, a run that ended later included; `None` if nobody waited
+    /// for a response.
     pub status: Option<u16>,
     /// From the request's arrival, or the start of a worker's run, to the end.
     pub duration: Duration,

@@ -72,6 +72,8 @@ mod custom;
 mod providers;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod tenants;
+#[cfg(all(feature = "memory", feature = "test-util"))]
+mod delivery_log;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]
 mod logs;
 #[cfg(all(feature = "memory", feature = "test-util", feature = "tracing"))]

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use tower::ServiceExt as _;
 use tower_webhook::{
     Delivery, HandlerError, MemoryStore, Outcome, RefusalKind, TopicRouter, WebhookLayer,
+    delivery_log::MemoryLog,
     dwolla::{self, Dwolla},
     event::{EventId, Tenant},
     inbox::{Deposit, Inbox as _, InboxAdmin as _, Worker},
@@ -23,7 +24,7 @@ use tower_webhook::{
     testing::MemoryInbox,
 };
 
-use super::{Mood, Provider, Source, TENANT, secret, signed_for};
+use super::{Mood, Office, Provider, Source, TENANT, secret, signed_for};
 use crate::endpoint::{Answer, BoxService, Event, event};
 
 fn tenant(name: &str) -> Tenant {
@@ -287,4 +288,23 @@ async fn metrics_have_a_label_for_tenants_where_it_is_asked_for_and_none_for_str
             assert!(text.contains(line), "{line}: {text}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_of_the_delivery_log_says_whose_event_it_was() {
+    let log = MemoryLog::new(100);
+    let office = Office::with(
+        Source::of(&["acme"]),
+        |provider| provider,
+        |builder| builder.delivery_log(log.clone()),
+    );
+    office.deliver("acme", "a").await.assert_acknowledged();
+    assert_eq!(office.status("nobody", "b").await, 401);
+
+    let entries = crate::delivery_log::all(&log).await;
+    let told: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.tenant.as_ref().map(Tenant::as_str), &*entry.outcome))
+        .collect();
+    assert_eq!(told, [(Some("acme"), "handled"), (Some("nobody"), "signature")]);
 }
