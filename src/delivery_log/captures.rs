@@ -47,7 +47,7 @@ struct Kept {
     until: Option<Instant>,
     requests: VecDeque<(u64, Captured)>,
     bytes: usize,
-    /// The number of the next request.
+    /// The lowest number that the next request may have.
     next: u64,
 }
 
@@ -144,7 +144,11 @@ impl Captures {
             let (_, oldest) = kept.requests.pop_front()?;
             kept.bytes = kept.bytes.saturating_sub(oldest.body.len());
         }
-        let number = kept.next;
+        // Later ones have higher numbers, in another process too: an entry that outlives this one
+        // leads to no other request.
+        let since_epoch = captured.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let micros = u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX);
+        let number = micros.max(kept.next);
         kept.next = number.saturating_add(1);
         kept.bytes = kept.bytes.saturating_add(size);
         kept.requests.push_back((number, captured));

@@ -2,12 +2,16 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod delivery_log;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod row;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use delivery_log::{SqlDeliveryLog, SqlDeliveryLogBuilder};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "sqlite")]
@@ -74,25 +78,43 @@ pub async fn connect(url: &str) -> Result<AnyStore, StoreError> {
 /// # }
 /// ```
 pub async fn connect_inbox(url: &str) -> Result<AnyInbox, StoreError> {
-    match url.split_once(':') {
-        Some(("sqlite", rest)) => open_sqlite(rest).await,
-        Some(("postgres" | "postgresql", _)) => connect_postgres(url).await,
-        _ => Err(StoreError::config(
-            "its URL has another scheme; expected sqlite:<path> or postgres://…",
-        )),
+    match Named::of(url)? {
+        Named::Sqlite(path) => open_sqlite(path).await,
+        Named::Postgres => connect_postgres(url).await,
+    }
+}
+
+/// Which database a URL names.
+pub(crate) enum Named<'u> {
+    /// The file with this path.
+    Sqlite(&'u str),
+    Postgres,
+}
+
+impl<'u> Named<'u> {
+    fn of(url: &'u str) -> Result<Self, StoreError> {
+        match url.split_once(':') {
+            Some(("sqlite", rest)) => {
+                // As in other URLs, two slashes may stand before the path: sqlite:///var/lib/app.db
+                // is absolute, sqlite://app.db is not.
+                let path = rest.strip_prefix("//").unwrap_or(rest);
+                if path.is_empty() || path.starts_with(':') || path.contains('?') {
+                    return Err(StoreError::config(
+                        "its URL names no file, or has options; expected sqlite:<path> alone (for a store that forgets, take tower_webhook::MemoryStore)",
+                    ));
+                }
+                Ok(Self::Sqlite(path))
+            }
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres),
+            _ => Err(StoreError::config(
+                "its URL has another scheme; expected sqlite:<path> or postgres://…",
+            )),
+        }
     }
 }
 
 #[cfg(feature = "sqlite")]
-async fn open_sqlite(rest: &str) -> Result<AnyInbox, StoreError> {
-    // As in other URLs, two slashes may stand before the path: sqlite:///var/lib/app.db is
-    // absolute, sqlite://app.db is not.
-    let path = rest.strip_prefix("//").unwrap_or(rest);
-    if path.is_empty() || path.starts_with(':') || path.contains('?') {
-        return Err(StoreError::config(
-            "its URL names no file, or has options; expected sqlite:<path> alone (for a store that forgets, take tower_webhook::MemoryStore)",
-        ));
-    }
+async fn open_sqlite(path: &str) -> Result<AnyInbox, StoreError> {
     SqliteStore::open(path).await.map(AnyInbox::new)
 }
 

@@ -108,7 +108,7 @@ async fn a_copy_that_waited_and_a_response_that_was_due_have_entries_of_their_ow
         endings(&log).await,
         ended([
             ("still-running", Some(503)),
-            ("handled", None),
+            ("handled", Some(503)),
             ("duplicate", Some(200))
         ])
     );

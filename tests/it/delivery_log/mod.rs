@@ -5,6 +5,7 @@ mod captures;
 mod entries;
 pub(crate) mod reading;
 mod strangers;
+pub(crate) mod tables;
 
 use std::sync::Arc;
 

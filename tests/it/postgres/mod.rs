@@ -1,6 +1,7 @@
 //! The store in Postgres, against servers of the tests' own: the suite, races, the table, and what
 //! an operator does.
 
+mod deliveries;
 mod faults;
 mod inbox;
 mod proxy;

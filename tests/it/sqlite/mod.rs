@@ -1,6 +1,7 @@
 //! The store in a file: the suite, races over several connections, a full disk, and what an
 //! operator does.
 
+mod deliveries;
 mod inbox;
 mod operators;
 mod transactions;

@@ -13,6 +13,7 @@ mod rows;
 mod statements;
 mod complete_in;
 mod deposit_in;
+mod deliveries;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -28,6 +29,7 @@ use tower_webhook::{
 };
 
 pub use self::builder::PostgresStoreBuilder;
+pub(crate) use self::deliveries::Deliveries;
 use self::{
     floors::Floors,
     meaning::error,

@@ -7,6 +7,7 @@ mod writer;
 mod admin;
 mod inbox;
 mod in_transaction;
+mod deliveries;
 
 use std::{
     fmt,
@@ -23,6 +24,7 @@ use tower_webhook::store::{
 };
 
 pub use self::builder::SqliteStoreBuilder;
+pub(crate) use self::deliveries::Deliveries;
 use self::{
     connection::Connection,
     desk::Desk,
