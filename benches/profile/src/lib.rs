@@ -13,17 +13,25 @@ use tokio::runtime::Runtime;
 use tower::Service;
 use tower_webhook::{
     MemoryStore, TopicRouter, WebhookLayer,
+    delivery_log::MemoryLog,
     dwolla::{self, Dwolla},
     layer::ResponseBody,
 };
 
-/// The layer as the README has it, before a handler that does nothing.
+/// The layer as the README has it, before a handler that does nothing; with a delivery log, if one
+/// is given.
 pub fn service(
     store: MemoryStore,
+    log: Option<MemoryLog>,
 ) -> impl Service<Request<Full<Bytes>>, Response = Response<ResponseBody>, Error = Infallible> + Clone {
     let provider = Dwolla::new(common::SECRET).expect("a secret");
     let topics = TopicRouter::new().on(dwolla::Topic::CustomerCreated, async |_: dwolla::Event| {});
-    WebhookLayer::new(provider, store).topics(topics)
+    let builder = WebhookLayer::builder(provider, store);
+    let builder = match log {
+        Some(log) => builder.delivery_log(log),
+        None => builder,
+    };
+    builder.build().expect("a layer").topics(topics)
 }
 
 /// The `n`th event, signed.

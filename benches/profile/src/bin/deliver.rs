@@ -5,8 +5,8 @@
 //!     target/release/deliver accepted 1000
 //! ```
 //!
-//! The first argument is `accepted`, `duplicate`, `forged`, or `verify` for the signature alone;
-//! the second, how many.
+//! The first argument is `accepted`, `duplicate`, `forged`, each with `-logged` behind it for a
+//! layer with a delivery log, or `verify` for the signature alone; the second, how many.
 
 use std::{convert::Infallible, env, hint::black_box};
 
@@ -19,20 +19,24 @@ use profile::{
 };
 use tokio::runtime::Runtime;
 use tower::Service;
-use tower_webhook::{MemoryStore, dwolla::Dwolla, layer::ResponseBody, provider::Provider as _, signature::Verifier};
+use tower_webhook::{
+    MemoryStore, delivery_log::MemoryLog, dwolla::Dwolla, layer::ResponseBody, provider::Provider as _,
+    signature::Verifier,
+};
 
 fn main() {
     let mut arguments = env::args().skip(1);
     let kind = arguments.next().unwrap_or_else(|| "accepted".to_owned());
     let count: u64 = arguments.next().map_or(1000, |count| count.parse().expect("a number"));
     let runtime = runtime();
-    let service = service(MemoryStore::new());
+    let log = kind.ends_with("-logged").then(|| MemoryLog::new(10_000));
+    let service = service(MemoryStore::new(), log);
     // What happens once only, happens here.
     send(&runtime, &service, (0..100).map(|n| request(n, USUAL)).collect(), 200);
     if kind == "verify" {
         return verify(count);
     }
-    let (requests, status): (Vec<_>, u16) = match &*kind {
+    let (requests, status): (Vec<_>, u16) = match kind.trim_end_matches("-logged") {
         "accepted" => ((1000..1000 + count).map(|n| request(n, USUAL)).collect(), 200),
         "duplicate" => ((0..count).map(|_| request(1, USUAL)).collect(), 200),
         "forged" => ((0..count).map(|_| forged(1, USUAL)).collect(), 401),

@@ -84,7 +84,7 @@ fn median(mut of: Vec<f64>) -> f64 {
 fn main() {
     let runtime = runtime();
     let batch = |first: u64| (0..TENANTS).map(move |n| (n, request(first + n, USUAL)));
-    let plain = service(MemoryStore::new());
+    let plain = service(MemoryStore::new(), None);
     times(
         &runtime,
         &plain,
