@@ -79,7 +79,11 @@ async fn deliveries_of(shared: &Shared, namespace: &str, id: &str) -> Markup {
 async fn remembered(shared: &Shared, endpoint: &Endpoint, key: &Key) -> (Markup, Markup) {
     if let Some(inbox) = &endpoint.inbox {
         match inbox.letter(key).await {
-            Ok(Some(letter)) => return (state_of_letter(shared, &letter), stored(shared, key, &letter)),
+            Ok(Some(letter)) => {
+                // The record says how a finished event ended; the stage alone does not.
+                let record = inbox.get(key).await.ok().flatten();
+                return (state_of_letter(shared, &letter, record.as_ref()), stored(shared, key, &letter));
+            }
             Ok(None) => {}
             Err(error) => return (problem(&format!("The inbox did not respond: {error}")), html! {}),
         }
@@ -112,7 +116,7 @@ fn state_of(shared: &Shared, record: &Record) -> Markup {
             RecordState::Free { attempts, .. } => {
                 "the last of " (attempts) " attempts failed; it waits for the provider's next"
             }
-            RecordState::Done { completion, at } => { (completion.as_str()) " " (time_and_age(*at, now)) }
+            RecordState::Done { completion, at } => { (outcome(completion.as_str())) " " (time_and_age(*at, now)) }
             RecordState::Dead { attempts, at, .. } => {
                 "given up after " (attempts) " attempts, " (time_and_age(*at, now))
             }
@@ -121,7 +125,7 @@ fn state_of(shared: &Shared, record: &Record) -> Markup {
     }
 }
 
-fn state_of_letter(shared: &Shared, letter: &Letter) -> Markup {
+fn state_of_letter(shared: &Shared, letter: &Letter, record: Option<&Record>) -> Markup {
     let now = shared.clock.now();
     let entry = &letter.entry;
     let mut pairs = vec![
@@ -129,6 +133,9 @@ fn state_of_letter(shared: &Shared, letter: &Letter) -> Markup {
         ("Topic", html! { (visible(&entry.topic)) }),
         ("Stored", time_and_age(entry.received_at, now)),
     ];
+    if let Some(record) = record.filter(|record| matches!(record.state, RecordState::Done { .. })) {
+        pairs.push(("Ended", state_of(shared, record)));
+    }
     if let Some(due_at) = entry.due_at.filter(|_| entry.stage == Stage::Waiting) {
         pairs.push(("Due", time_and_age(due_at, now)));
     }

@@ -131,7 +131,7 @@ async fn backlogs(inboxes: &[(&str, &AnyInbox)], chosen: &str) -> Markup {
 /// Where an entry is, in words.
 pub(crate) fn stage(entry: &Entry, now: SystemTime) -> Markup {
     let (class, sign) = match entry.stage {
-        Stage::Done => ("well", "✓"),
+        Stage::Done => ("finished", "✓"),
         Stage::Dead => ("failed", "✕"),
         Stage::Running => ("waiting", "▶"),
         _ if entry.attempts > 0 => ("refused", "↻"),

@@ -1,0 +1,35 @@
+//! What the reconciler found.
+
+use std::time::{Duration, SystemTime};
+
+use tower_webhook_inspector::{Reports, RunReport};
+
+use crate::support::World;
+
+#[tokio::test]
+async fn a_run_is_listed_with_its_items() {
+    let world = World::new();
+    let page = world.page();
+    page.get("/reports").await.has("No run has ended yet.");
+    let until = SystemTime::now();
+    let mut run = RunReport::new("dwolla", (until - Duration::from_secs(3600), until), "complete")
+        .tally("known", 1234, [])
+        .tally("handled", 3, ["evt-1 · customer_created".to_owned()]);
+    run.is_settled = true;
+    world.reports.push(run);
+    page.get("/reports").await.has("1,234 known, 3 handled").has("✓</span> complete");
+    page.get("/report?number=0").await.has("evt-1 · customer_created").has("And 2 more.");
+    assert_eq!(page.get("/report?number=1").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_newest_reports_are_kept() {
+    let world = World::new();
+    let now = SystemTime::now();
+    for number in 0..Reports::MOST + 5 {
+        world.reports.push(RunReport::new(format!("source-{number}."), (now, now), "complete"));
+    }
+    let seen = world.page().get("/reports").await;
+    assert_eq!(seen.rows(), Reports::MOST);
+    seen.has("source-104.").has_not("source-4.");
+}
