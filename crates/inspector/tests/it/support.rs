@@ -40,7 +40,17 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Its worker runs what a test tells it to, and nothing by itself.
     pub(crate) fn new() -> Self {
+        Self::with(true)
+    }
+
+    /// Its worker runs what is due.
+    pub(crate) fn at_work() -> Self {
+        Self::with(false)
+    }
+
+    fn with(is_triggered: bool) -> Self {
         let (log, captures) = (MemoryLog::new(200_000), Captures::new());
         let inbox = AnyInbox::new(MemoryInbox::new());
         let fails = Arc::new(AtomicBool::new(false));
@@ -61,13 +71,14 @@ impl World {
                 }
             }
         });
-        // It runs what a test tells it to, and nothing by itself.
-        let worker = layer
+        let mut worker = layer
             .worker(topics)
-            .triggered(Duration::from_secs(3600))
             .retries(Retries::new([]).max_attempts(1).allow_shorter_than_provider())
-            .delivery_log(log.clone())
-            .start();
+            .delivery_log(log.clone());
+        if is_triggered {
+            worker = worker.triggered(Duration::from_secs(3600));
+        }
+        let worker = worker.start();
         let webhooks = Router::new().route_service("/webhooks/dwolla", layer.inbox());
         Self {
             log,
