@@ -78,7 +78,7 @@ async fn act(shared: &Shared, action: &Action, params: &Params) -> Done {
             for key in keys {
                 tally.add(key, replay(inbox, key).await);
             }
-            tally.done(action, "replayed: due now, as if they were new")
+            tally.done(action, "replayed: due now, as if new")
         }
         (Action::ReplayAll(filter), Some(inbox), _) => {
             let over = params.duration("over").unwrap_or_default().min(LONGEST);
@@ -109,14 +109,14 @@ async fn act(shared: &Shared, action: &Action, params: &Params) -> Done {
                 let effect = inbox.bury(key, reason).await;
                 tally.add(key, effect.map(|effect| applied(effect, "it is finished, dead already, or not stored")));
             }
-            tally.done(action, "buried: dead until somebody replays or forgets them")
+            tally.done(action, "buried: dead until somebody decides otherwise")
         }
         (Action::Forget(keys), _, Some(store)) => {
             let mut tally = Tally::default();
             for key in keys {
                 tally.add(key, forget(store, key).await);
             }
-            tally.done(action, "forgotten: their next delivery runs as if it were the first")
+            tally.done(action, "forgotten: the next delivery runs as if it were the first")
         }
         (Action::StartCapture, ..) if shared.captures.is_some() => {
             if let Some(captures) = &shared.captures {

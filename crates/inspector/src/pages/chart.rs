@@ -123,7 +123,10 @@ impl<'a> Chart<'a> {
                 p .legend {
                     @for (kind, sum) in Kind::ALL.into_iter().zip(sums) {
                         span {
-                            svg .swatch viewBox="0 0 12 12" aria-hidden="true" { (block(kind, 0, 0, 12, 12)) }
+                            svg .swatch viewBox="0 0 12 12" aria-hidden="true" {
+                                @if kind == Kind::Refused { (hatch()) }
+                                (block(kind, 0, 0, 12, 12))
+                            }
                             " " (grouped(sum)) " " (kind.words())
                         }
                     }
@@ -150,11 +153,6 @@ impl<'a> Chart<'a> {
         let width = self.range.bars.saturating_mul(BAR);
         html! {
             svg .bars viewBox={ "0 0 " (width) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(summary) {
-                defs {
-                    pattern #hatch width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
-                        rect .hatch width="2" height="4" {}
-                    }
-                }
                 line .base x1="0" x2=(width) y1=(HEIGHT) y2=(HEIGHT) {}
                 @for (index, bar) in (0_u64..).zip(&self.bars) {
                     @let parts = stacked(bar, highest);
@@ -229,6 +227,17 @@ fn block(kind: Kind, x: u64, y: u64, width: u64, height: u64) -> Markup {
     html! {
         rect class=(kind.class()) x=(x) y=(y) width=(width) height=(height) {}
         @if kind == Kind::Refused { rect x=(x) y=(y) width=(width) height=(height) fill="url(#hatch)" {} }
+    }
+}
+
+/// The pattern, once in a document.
+fn hatch() -> Markup {
+    html! {
+        defs {
+            pattern #hatch width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
+                rect .hatch width="2" height="4" {}
+            }
+        }
     }
 }
 

@@ -89,11 +89,11 @@ fn consequences(action: &Action) -> Markup {
         p {
             @match action {
                 Action::Replay(_) | Action::ReplayAll(_) =>
-                    "Their handlers run again, with attempts counted from the first. What is done already has its \
+                    "The handler runs again, with its attempts counted from the first. What is done already has its \
                      effects a second time.",
                 Action::Bury(_) =>
-                    "They are given up: no worker takes them until somebody replays them. A run under way may still \
-                     finish.",
+                    "What is buried is given up: no worker takes it until somebody replays it. A run under way may \
+                     still finish.",
                 Action::Forget(_) =>
                     "The record goes, and what is stored of the delivery with it. If the provider sends the event \
                      again, its handler runs as if it had never come.",
@@ -138,7 +138,7 @@ async fn meant(shared: &Shared, action: &Action) -> Markup {
     if let (Action::ReplayAll(filter), Some(inbox)) = (action, inbox) {
         let listed = inbox.list(filter, None, COUNTED).await;
         return html! {
-            p { "Of the namespace " strong { (visible(&filter.namespace)) } ": " (filter_words(filter)) "." }
+            p { "All of the namespace " strong { (visible(&filter.namespace)) } " " (filter_words(filter)) "." }
             @match listed {
                 Ok(page) if page.next.is_some() => p { "At least " (count(COUNTED as u64, "event matches", "events match")) "." },
                 Ok(page) => p { (count(page.entries.len() as u64, "event matches", "events match")) "." },

@@ -204,7 +204,7 @@ fn form(shared: &Shared, params: &Params, is_filtered: bool) -> Markup {
                 }
             }
             details open[["tenant", "namespace", "since", "until"].iter().any(|name| params.get(name).is_some())] {
-                summary { "More" }
+                summary { "More filters" }
                 div .fields {
                     (field("tenant", "Tenant", &text("tenant"), &[]))
                     (field("namespace", "Namespace", &text("namespace"), &namespaces))

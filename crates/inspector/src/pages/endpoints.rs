@@ -78,8 +78,8 @@ fn observed(
     pairs.push((
         "Failure rate",
         html! {
-            @if all == 0 { "no delivery in the last " (window) }
-            @else { (grouped(failed)) " of " (count(all, "delivery", "deliveries")) " in the last " (window) ": " (percent) " %" }
+            @if all == 0 { "no delivery within " (window) }
+            @else { (grouped(failed)) " of " (count(all, "delivery", "deliveries")) " within " (window) ": " (percent) " %" }
             @if health.left_out > 0 { "; " (grouped(health.left_out)) " unauthenticated ones are not in the log" }
         },
     ));

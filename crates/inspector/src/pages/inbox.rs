@@ -161,7 +161,7 @@ pub(crate) fn line(entry: &Entry, now: SystemTime, select: bool) -> Markup {
     html! {
         tr role="row" {
             @if select {
-                td role="cell" .select {
+                td role="cell" data-label="Select" .select {
                     input type="checkbox" name="id" value=(id) aria-label={ "Select " (visible(id)) };
                 }
             }

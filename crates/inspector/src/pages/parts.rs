@@ -139,14 +139,15 @@ pub(crate) const COLUMNS: [&str; 6] = ["Time (UTC)", "Outcome", "From", "Event",
 pub(crate) fn row(numbered: &Numbered) -> Markup {
     let entry = &numbered.entry;
     let [when, how, from, which, response, why] = COLUMNS;
+    let is_plain = entry.reason.is_empty() && entry.left_out == 0;
     html! {
         tr role="row" {
             td role="cell" data-label=(when) .time {
                 a href=(link("delivery", [("number", numbered.number.to_string())])) { (time(entry.time)) }
             }
             td role="cell" data-label=(how) { (outcome(&entry.outcome)) }
-            td role="cell" data-label=(from) { (origin(entry)) }
-            td role="cell" data-label=(which) {
+            td role="cell" data-label=(from) .origin { (origin(entry)) }
+            td role="cell" data-label=(which) .event {
                 @if let Some(topic) = entry.topic.as_deref().filter(|topic| !topic.is_empty()) {
                     span .topic { (visible(topic)) } " "
                 }
@@ -160,10 +161,10 @@ pub(crate) fn row(numbered: &Numbered) -> Markup {
                 }
                 " " span .quiet { (length(entry.duration)) }
             }
-            td role="cell" data-label=(why) .reason {
+            td role="cell" data-label=(why) .reason .none[is_plain] {
                 (visible(&entry.reason))
                 @if entry.left_out > 0 { " " span .quiet { "(" (entry.left_out) " more were left out before)" } }
-                @if entry.reason.is_empty() && entry.left_out == 0 { span .quiet { "–" } }
+                @if is_plain { span .quiet { "–" } }
             }
         }
     }
@@ -172,7 +173,7 @@ pub(crate) fn row(numbered: &Numbered) -> Markup {
 /// A table of deliveries.
 pub(crate) fn deliveries(caption: &str, entries: &[Numbered], live: Option<&str>) -> Markup {
     html! {
-        table role="table" .list {
+        table role="table" .list .deliveries {
             caption { (caption) }
             thead role="rowgroup" {
                 tr role="row" { @for column in COLUMNS { th role="columnheader" scope="col" { (column) } } }

@@ -19,7 +19,7 @@ async fn an_endpoint_shows_its_secrets_clocks_and_failures() {
         });
     }
     let seen = page.get("/endpoints").await;
-    seen.has("3 of 4 deliveries in the last 1 h: 75 %").has("3 in a row, since");
+    seen.has("3 of 4 deliveries within 1 h: 75 %").has("3 in a row, since");
     seen.has("Number 1: matched last").has("Number 2: matched last");
     seen.has("signed 1 min 30 s before it came (the median of 3)").has("look at the clocks");
     seen.has("400 failures in a row, and no success for 1 d").has("<meter");

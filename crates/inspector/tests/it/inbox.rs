@@ -25,7 +25,7 @@ async fn a_failed_event_is_found_replayed_and_handled() {
     seen.has("confirm?verb=replay&amp;namespace=dwolla&amp;id=evt-1").has_not("verb=bury");
 
     let done = page.confirm("/confirm?verb=replay&namespace=dwolla&id=evt-1", &[]).await;
-    done.has("<h1>Done</h1>").has("1 event replayed: due now, as if they were new.");
+    done.has("<h1>Done</h1>").has("1 event replayed: due now, as if new.");
     done.has("event?namespace=dwolla&amp;id=evt-1");
     assert_eq!(stage(&world, "evt-1").await, Some(Stage::Waiting));
     world.run("evt-1").await;

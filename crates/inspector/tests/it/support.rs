@@ -73,8 +73,7 @@ impl World {
         });
         let mut worker = layer
             .worker(topics)
-            .retries(Retries::new([]).max_attempts(1).allow_shorter_than_provider())
-            .delivery_log(log.clone());
+            .retries(Retries::new([]).max_attempts(1).allow_shorter_than_provider());
         if is_triggered {
             worker = worker.triggered(Duration::from_secs(3600));
         }

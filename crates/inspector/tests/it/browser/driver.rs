@@ -232,9 +232,9 @@ impl Browser {
         self.developer("Emulation.setEmulatedMedia", json!({ "features": [feature] })).await;
     }
 
-    /// An image of the whole page, kept under `target/inspector`.
+    /// An image of what is in the window, kept under `target/inspector`.
     pub(crate) async fn keep(&self, name: &str) {
-        let parameters = json!({ "format": "png", "captureBeyondViewport": true });
+        let parameters = json!({ "format": "png" });
         let image = self.developer("Page.captureScreenshot", parameters).await;
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("inspector");
         std::fs::create_dir_all(&folder).unwrap();

@@ -157,7 +157,7 @@ async fn each_page_is_sound_wide_and_on_a_phone_by_day_and_by_night() {
     let base = page_of(&world).await;
     for (name, path) in EACH {
         browser.go(&format!("{base}/{path}")).await;
-        for (form, width, height) in [("wide", 1280, 900), ("phone", 360, 740)] {
+        for (form, width, height) in [("wide", 1280, 1300), ("phone", 360, 1500)] {
             browser.size(width, height).await;
             for scheme in ["light", "dark"] {
                 browser.scheme(scheme).await;
