@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Extension, extract::State, response::Response};
-use http::StatusCode;
+use http::{StatusCode, header::CONTENT_LENGTH};
 use maud::{Markup, html};
 use tower_webhook::{delivery_log::Captured, signature::Explain};
 
@@ -91,16 +91,26 @@ pub(crate) async fn request(
             ("The log says", html! { (visible(&captured.reason)) }),
             ("From", origin(&captured)),
             ("Request", html! { span .id { (visible(&captured.method)) " " (visible(&captured.path)) } }),
-            ("Body", html! { (size(captured.body.len() as u64)) " were read" }),
+            ("Body", read(&captured)),
         ]))
         (explained)
         h2 { "Headers" }
         p .quiet { "Without " code { "Authorization" } " and cookies." }
         (headers(&captured.headers))
-        h2 { "Body" }
-        (shown_body(&captured.body, &raw))
+        @if !captured.body.is_empty() {
+            h2 { "Body" }
+            (shown_body(&captured.body, &raw))
+        }
     };
     respond(&shared, &session, StatusCode::OK, "refused", "A refused request", main)
+}
+
+fn read(captured: &Captured) -> Markup {
+    let announced = captured.headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    html! {
+        @if captured.body.is_empty() && announced { "was not read: the request was refused for its headers" }
+        @else { (size(captured.body.len() as u64)) " were read" }
+    }
 }
 
 /// Which of the usual mistakes it is.
@@ -137,7 +147,10 @@ async fn explained(shared: &Shared, captured: &Captured) -> Markup {
 async fn search(shared: &Shared, explain: Explain, captured: Captured) -> Option<(String, bool)> {
     let _permit = shared.explaining.acquire().await.ok()?;
     let search = tokio::task::spawn_blocking(move || {
-        let found = explain.request_at(&captured.headers, &captured.body, captured.time);
+        let Captured { headers, body, time, .. } = &captured;
+        // What is wrong with the headers is seen before a body is read.
+        let by_headers = body.is_empty().then(|| explain.headers_at(headers, *time)).flatten();
+        let found = by_headers.unwrap_or_else(|| explain.request_at(headers, body, *time));
         (found.to_string(), found.is_certain())
     });
     search.await.ok()
