@@ -1,11 +1,6 @@
 //! The page of what came, for whoever is on this machine.
 
-use std::{
-    env,
-    error::Error,
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{env, error::Error, net::SocketAddr, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinHandle};
 use tower_webhook::{
@@ -79,9 +74,7 @@ impl Inspection {
         for endpoint in self.endpoints {
             page = page.endpoint(endpoint);
         }
-        let page = page
-            .build()?
-            .into_make_service_with_connect_info::<SocketAddr>();
+        let page = page.build()?.into_make_service_with_connect_info::<SocketAddr>();
         eprintln!("see what came at http://{}/", listener.local_addr()?);
         Ok(Some(tokio::spawn(async move {
             let _ = axum::serve(listener, page).await;

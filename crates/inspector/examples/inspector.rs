@@ -58,7 +58,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         async move {
             let id = event.id().map(|id| id.as_str().to_owned());
             let is_first = seen.lock().is_ok_and(|mut seen| seen.insert(id));
-            if is_first { Err("the mail server does not respond") } else { Ok(()) }
+            if is_first {
+                Err("the mail server does not respond")
+            } else {
+                Ok(())
+            }
         }
     };
     let topics = TopicRouter::new()
@@ -116,8 +120,8 @@ fn event(id: &str, topic: &str) -> String {
 async fn deliver(webhooks: &Router, secrets: &Secrets) -> Result<(), Box<dyn Error>> {
     let scheme = stripe::scheme();
     let topics = ["invoice.paid", "customer.created", "payment_intent.succeeded"];
-    for number in 0..9 {
-        let body = event(&format!("evt_{number}"), topics[number % topics.len()]);
+    for (number, topic) in topics.iter().cycle().take(9).enumerate() {
+        let body = event(&format!("evt_{number}"), topic);
         post(webhooks, scheme.sign(secrets, body.as_bytes())?, body).await?;
     }
     let again = event("evt_0", "invoice.paid");
@@ -134,7 +138,12 @@ async fn deliver(webhooks: &Router, secrets: &Secrets) -> Result<(), Box<dyn Err
     post(webhooks, scheme.sign(&newline, body.as_bytes())?, body.clone()).await?;
     // 3. A queue in between sends it an hour later.
     let earlier = SystemTime::now() - Duration::from_secs(3600);
-    post(webhooks, scheme.sign_at(secrets, "", earlier, body.as_bytes())?, body.clone()).await?;
+    post(
+        webhooks,
+        scheme.sign_at(secrets, "", earlier, body.as_bytes())?,
+        body.clone(),
+    )
+    .await?;
     // 4. A gateway renames the signature's header.
     let mut headers = scheme.sign(secrets, body.as_bytes())?;
     if let Some(tag) = headers.remove("stripe-signature") {

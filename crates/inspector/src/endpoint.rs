@@ -1,12 +1,6 @@
 use std::{fmt, time::Duration};
 
-use tower_webhook::{
-    Provider,
-    inbox::AnyInbox,
-    provider::DeliveryPolicy,
-    signature::Explain,
-    store::AnyStore,
-};
+use tower_webhook::{Provider, inbox::AnyInbox, provider::DeliveryPolicy, signature::Explain, store::AnyStore};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -1,12 +1,6 @@
 //! The page as a whole: what it is made of, and its routes.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, fmt, future::Future, pin::Pin, sync::Arc};
 
 use axum::{
     Router,
@@ -22,7 +16,12 @@ use tower_webhook::{
 };
 
 use crate::{
-    Access, BuildError, Endpoint, Reports, access::{self, AccessState}, actions, actions::Results, assets, live, live::Live,
+    Access, BuildError, Endpoint, Reports,
+    access::{self, AccessState},
+    actions,
+    actions::Results,
+    assets, live,
+    live::Live,
     pages,
 };
 

@@ -27,7 +27,10 @@ use tower_webhook::delivery_log::{DeliveryLogReader, Filter, Numbered};
 
 use crate::{
     inspector::{Shared, Shutdown},
-    pages::{deliveries::{Asked, PAGE}, row},
+    pages::{
+        deliveries::{Asked, PAGE},
+        row,
+    },
     params::Params,
 };
 
@@ -65,9 +68,11 @@ impl Drop for Place {
 
 impl Live {
     fn place(&self) -> Option<Place> {
-        let taken = self.listeners.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
-            (taken < MOST).then_some(taken.saturating_add(1))
-        });
+        let taken = self
+            .listeners
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+                (taken < MOST).then_some(taken.saturating_add(1))
+            });
         taken.ok().map(|_| Place(Arc::clone(&self.listeners)))
     }
 
@@ -141,7 +146,9 @@ pub(crate) async fn live(State(shared): State<Arc<Shared>>, headers: HeaderMap, 
         return (StatusCode::SERVICE_UNAVAILABLE, retry, "too many pages are open\n").into_response();
     };
     // A browser that asks again says what it has seen.
-    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let seen = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.parse().ok());
     let mut events = VecDeque::new();
     events.push_back(Event::default().retry(Duration::from_secs(2)).comment("live"));
     let listener = Listener {
@@ -206,7 +213,10 @@ impl Listener {
         let rows: String = new.iter().map(|found| row(found).into_string()).collect();
         // No text from outside has one any more; the event's form allows none.
         let rows = rows.replace('\r', " ");
-        let event = Event::default().event("deliveries").id(newest.number.to_string()).data(rows);
+        let event = Event::default()
+            .event("deliveries")
+            .id(newest.number.to_string())
+            .data(rows);
         self.events.push_back(event);
     }
 }

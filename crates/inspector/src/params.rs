@@ -96,7 +96,12 @@ mod tests {
     #[test]
     fn times_are_read_as_a_browser_writes_them() {
         let expected = humantime::parse_rfc3339("2026-01-02T03:04:00Z").unwrap();
-        for text in ["2026-01-02T03:04", "2026-01-02T03:04:00", "2026-01-02T03:04:00Z", " 2026-01-02 03:04:00 "] {
+        for text in [
+            "2026-01-02T03:04",
+            "2026-01-02T03:04:00",
+            "2026-01-02T03:04:00Z",
+            " 2026-01-02 03:04:00 ",
+        ] {
             assert_eq!(read_time(text), Some(expected), "{text}");
         }
         for text in ["", "yesterday", "2026-13-02T03:04", "2026-01-02", "1h"] {
@@ -106,7 +111,10 @@ mod tests {
 
     #[test]
     fn a_link_holds_whatever_a_name_is() {
-        assert_eq!(link("event", [("id", "a&b=\"<>/ü")]), "event?id=a%26b%3D%22%3C%3E%2F%C3%BC");
+        assert_eq!(
+            link("event", [("id", "a&b=\"<>/ü")]),
+            "event?id=a%26b%3D%22%3C%3E%2F%C3%BC"
+        );
         assert_eq!(link("inbox", [] as [(&str, &str); 0]), "inbox");
     }
 }

@@ -17,9 +17,7 @@ pub(crate) fn visible_lines(text: &str) -> String {
 }
 
 fn shown(text: &str, is_hidden: impl Fn(char) -> bool) -> String {
-    let turns = |letter: char| {
-        matches!(letter, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
+    let turns = |letter: char| matches!(letter, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         if is_hidden(letter) || turns(letter) {
@@ -137,7 +135,13 @@ mod tests {
     #[test]
     fn numbers_are_grouped() {
         assert_eq!(
-            [grouped(0), grouped(999), grouped(1000), grouped(100_000), grouped(1_234_567)],
+            [
+                grouped(0),
+                grouped(999),
+                grouped(1000),
+                grouped(100_000),
+                grouped(1_234_567)
+            ],
             ["0", "999", "1,000", "100,000", "1,234,567"]
         );
     }

@@ -37,7 +37,10 @@ const HEADERS: [(HeaderName, &str); 8] = [
     (CACHE_CONTROL, "no-store"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=()",
+    ),
 ];
 
 /// Why a request is refused.
@@ -164,7 +167,10 @@ impl Denied {
             Self::TooManyAttempts(wait) => (
                 StatusCode::TOO_MANY_REQUESTS,
                 [(RETRY_AFTER, HeaderValue::from(wait.as_secs().saturating_add(1)))],
-                format!("refused: too many wrong tokens; try again in {} s\n", wait.as_secs().saturating_add(1)),
+                format!(
+                    "refused: too many wrong tokens; try again in {} s\n",
+                    wait.as_secs().saturating_add(1)
+                ),
             )
                 .into_response(),
         }

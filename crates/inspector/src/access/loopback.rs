@@ -88,7 +88,15 @@ mod tests {
 
     #[test]
     fn names_of_this_machine_and_others() {
-        for name in ["localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.1.2.3", "[::1]", "[::ffff:127.0.0.1]"] {
+        for name in [
+            "localhost",
+            "LOCALHOST",
+            "a.localhost",
+            "127.0.0.1",
+            "127.1.2.3",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
             assert!(is_loopback_name(name), "{name}");
         }
         for name in [

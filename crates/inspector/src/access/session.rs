@@ -85,7 +85,10 @@ impl Session {
         let tag = key.tag(&["session", &self.id]);
         let secure = if is_secure { "; Secure" } else { "" };
         let lasts = LASTS.as_secs();
-        format!("{name}={}.{tag}; HttpOnly; SameSite=Strict; Max-Age={lasts}{secure}", self.id)
+        format!(
+            "{name}={}.{tag}; HttpOnly; SameSite=Strict; Max-Age={lasts}{secure}",
+            self.id
+        )
     }
 }
 

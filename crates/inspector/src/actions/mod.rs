@@ -59,7 +59,9 @@ impl Action {
             match keys.len() {
                 0 => Err("No event is selected: go back and select some.".to_owned()),
                 1..=MOST => Ok(keys),
-                _ => Err(format!("More than {MOST} events are selected; expected at most so many.")),
+                _ => Err(format!(
+                    "More than {MOST} events are selected; expected at most so many."
+                )),
             }
         };
         match verb {
@@ -157,7 +159,14 @@ mod tests {
 
     #[test]
     fn what_names_nothing_is_refused() {
-        for query in ["", "verb=drop", "verb=replay", "verb=replay&id=1", "verb=bury&namespace=d", "verb=forget&namespace=d&id="] {
+        for query in [
+            "",
+            "verb=drop",
+            "verb=replay",
+            "verb=replay&id=1",
+            "verb=bury&namespace=d",
+            "verb=forget&namespace=d&id=",
+        ] {
             assert!(Action::read(&Params::read(query.as_bytes())).is_err(), "{query}");
         }
         let many: String = (0..=MOST).map(|id| format!("&id={id}")).collect();

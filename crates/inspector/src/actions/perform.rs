@@ -39,7 +39,10 @@ pub(crate) async fn perform(
     };
     let token = params.get("token").unwrap_or_default();
     if !shared.access.is_form_token(&session, &action.canonical(), token) {
-        tracing::warn!(verb = action.verb(), "a form of the inspector without its token was refused");
+        tracing::warn!(
+            verb = action.verb(),
+            "a form of the inspector without its token was refused"
+        );
         return refused(
             &shared,
             &session,
@@ -107,7 +110,10 @@ async fn act(shared: &Shared, action: &Action, params: &Params) -> Done {
             let mut tally = Tally::default();
             for key in keys {
                 let effect = inbox.bury(key, reason).await;
-                tally.add(key, effect.map(|effect| applied(effect, "it is finished, dead already, or not stored")));
+                tally.add(
+                    key,
+                    effect.map(|effect| applied(effect, "it is finished, dead already, or not stored")),
+                );
             }
             tally.done(action, "buried: dead until somebody decides otherwise")
         }
@@ -129,9 +135,17 @@ async fn act(shared: &Shared, action: &Action, params: &Params) -> Done {
             if let Some(captures) = &shared.captures {
                 captures.stop();
             }
-            done(action, "No more is captured, and what was captured is forgotten.".to_owned(), true)
+            done(
+                action,
+                "No more is captured, and what was captured is forgotten.".to_owned(),
+                true,
+            )
         }
-        _ => done(action, "Nothing was done: the page has no store for this.".to_owned(), false),
+        _ => done(
+            action,
+            "Nothing was done: the page has no store for this.".to_owned(),
+            false,
+        ),
     }
 }
 

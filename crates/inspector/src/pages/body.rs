@@ -28,7 +28,11 @@ pub(crate) fn body(bytes: &[u8], raw: &str) -> Markup {
         Err(_) => {
             let shown = bytes.get(..SHOWN).unwrap_or(bytes);
             let text = String::from_utf8_lossy(shown).into_owned();
-            ("no UTF-8: bytes that are no text show as �", text, shown.len() < bytes.len())
+            (
+                "no UTF-8: bytes that are no text show as �",
+                text,
+                shown.len() < bytes.len(),
+            )
         }
     };
     html! {
@@ -139,6 +143,10 @@ mod tests {
         let shown = body(b"\xff<b>", "raw").into_string();
         assert!(shown.contains("\u{fffd}&lt;b&gt;"));
         let long = "ü".repeat(SHOWN);
-        assert!(body(long.as_bytes(), "raw").into_string().contains("Only the beginning"));
+        assert!(
+            body(long.as_bytes(), "raw")
+                .into_string()
+                .contains("Only the beginning")
+        );
     }
 }

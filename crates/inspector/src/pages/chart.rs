@@ -111,7 +111,10 @@ impl<'a> Chart<'a> {
         let highest = self.bars.iter().map(|bar| bar.iter().sum()).max().unwrap_or(0);
         let width = length(Duration::from_secs(self.range.width.saturating_mul(MINUTE)));
         let until = self.range.begins(self.range.bars);
-        let words = Kind::ALL.iter().zip(sums).map(|(kind, sum)| format!("{} {}", grouped(sum), kind.words()));
+        let words = Kind::ALL
+            .iter()
+            .zip(sums)
+            .map(|(kind, sum)| format!("{} {}", grouped(sum), kind.words()));
         let summary = format!(
             "{}: {}",
             count(total, "delivery", "deliveries"),

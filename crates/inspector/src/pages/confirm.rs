@@ -10,11 +10,7 @@ use tower_webhook::{
     store::Stage,
 };
 
-use super::{
-    inbox::line,
-    parts::problem,
-    respond,
-};
+use super::{inbox::line, parts::problem, respond};
 use crate::{
     access::Session,
     actions::{Action, CAPTURING},
@@ -35,7 +31,14 @@ pub(crate) async fn page(
         Ok(action) => action,
         Err(why) => {
             let main = html! { (problem(&why)) p { a href="inbox" { "The inbox" } } };
-            return respond(&shared, &session, StatusCode::BAD_REQUEST, "", "Nothing to confirm", main);
+            return respond(
+                &shared,
+                &session,
+                StatusCode::BAD_REQUEST,
+                "",
+                "Nothing to confirm",
+                main,
+            );
         }
     };
     let section = match action {

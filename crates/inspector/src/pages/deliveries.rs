@@ -79,7 +79,9 @@ impl Asked {
         }
         let problem = ["since", "until"].into_iter().find_map(|name| {
             let value = params.get(name).filter(|_| params.time(name).is_none())?;
-            Some(format!("{name} is {value:?}; expected a time in UTC, as 2026-01-31T12:00"))
+            Some(format!(
+                "{name} is {value:?}; expected a time in UTC, as 2026-01-31T12:00"
+            ))
         });
         Self { filter, problem }
     }
@@ -122,7 +124,9 @@ pub(crate) async fn page(
         (Ok(mut found), Ok(per_minute)) => {
             let has_more = found.len() > PAGE;
             found.truncate(PAGE);
-            let after = newest.ok().and_then(|newest| newest.first().map(|newest| newest.number));
+            let after = newest
+                .ok()
+                .and_then(|newest| newest.first().map(|newest| newest.number));
             let live = before.is_none().then(|| {
                 let mut pairs = given.clone();
                 pairs.extend(after.map(|after| ("after".to_owned(), after.to_string())));
@@ -169,10 +173,18 @@ fn caption(is_older: bool, is_filtered: bool) -> &'static str {
 
 fn form(shared: &Shared, params: &Params, is_filtered: bool) -> Markup {
     let text = |name: &str| params.get(name).unwrap_or_default().to_owned();
-    let mut providers: Vec<&str> = shared.endpoints.iter().map(|endpoint| endpoint.provider_name()).collect();
+    let mut providers: Vec<&str> = shared
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.provider_name())
+        .collect();
     providers.sort_unstable();
     providers.dedup();
-    let mut namespaces: Vec<&str> = shared.endpoints.iter().map(|endpoint| endpoint.namespace_name()).collect();
+    let mut namespaces: Vec<&str> = shared
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.namespace_name())
+        .collect();
     namespaces.sort_unstable();
     let outcome = text("outcome");
     let known = |name: &str| {
@@ -239,7 +251,10 @@ fn field(name: &str, label: &str, value: &str, known: &[&str]) -> Markup {
 
 fn moment(name: &str, label: &str, params: &Params) -> Markup {
     let time = params.time(name).and_then(crate::text::rfc3339);
-    let value = time.as_deref().map(|time| time.trim_end_matches('Z')).unwrap_or_default();
+    let value = time
+        .as_deref()
+        .map(|time| time.trim_end_matches('Z'))
+        .unwrap_or_default();
     html! {
         div {
             label for=(name) { (label) }

@@ -1,6 +1,9 @@
 //! The endpoints: how each is configured, and how it fares.
 
-use std::{sync::Arc, time::{Duration, SystemTime}};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{Extension, extract::State, response::Response};
 use http::StatusCode;
@@ -48,7 +51,10 @@ async fn section(shared: &Shared, endpoint: &Endpoint, now: SystemTime) -> Marku
     }
     match &health {
         Some(Ok(health)) => observed(&mut pairs, endpoint, health, rate_over, now),
-        Some(Err(error)) => pairs.push(("Deliveries", problem(&format!("The delivery log did not respond: {error}")))),
+        Some(Err(error)) => pairs.push((
+            "Deliveries",
+            problem(&format!("The delivery log did not respond: {error}")),
+        )),
         None => {}
     }
     configured(&mut pairs, endpoint);
@@ -133,7 +139,11 @@ fn meter(health: &Health, limit: FailureLimit, now: SystemTime) -> Markup {
 }
 
 fn secrets(endpoint: &Endpoint, health: &Health, now: SystemTime) -> Markup {
-    let known = health.secrets.keys().next_back().map_or(0, |last| last.saturating_add(1));
+    let known = health
+        .secrets
+        .keys()
+        .next_back()
+        .map_or(0, |last| last.saturating_add(1));
     let all = endpoint.secrets.unwrap_or(known).max(known);
     html! {
         @if all == 0 { span .quiet { "none matched in the newest deliveries" } }
@@ -180,7 +190,9 @@ fn configured(pairs: &mut Vec<(&str, Markup)>, endpoint: &Endpoint) {
         ));
     }
     let handled = match (&endpoint.inbox, &endpoint.store) {
-        (Some(_), _) => html! { a href=(link("inbox", [("namespace", endpoint.namespace_name())])) { "stored first, in an inbox" } },
+        (Some(_), _) => {
+            html! { a href=(link("inbox", [("namespace", endpoint.namespace_name())])) { "stored first, in an inbox" } }
+        }
         (None, Some(_)) => html! { "before the response" },
         (None, None) => html! { span .quiet { "the page has no store of it" } },
     };

@@ -57,7 +57,14 @@ pub(crate) async fn page(
         (deliveries_of(&shared, namespace, id).await)
         (stored)
     };
-    respond(&shared, &session, StatusCode::OK, "deliveries", &format!("Event {id}"), main)
+    respond(
+        &shared,
+        &session,
+        StatusCode::OK,
+        "deliveries",
+        &format!("Event {id}"),
+        main,
+    )
 }
 
 async fn deliveries_of(shared: &Shared, namespace: &str, id: &str) -> Markup {
@@ -82,7 +89,10 @@ async fn remembered(shared: &Shared, endpoint: &Endpoint, key: &Key) -> (Markup,
             Ok(Some(letter)) => {
                 // The record says how a finished event ended; the stage alone does not.
                 let record = inbox.get(key).await.ok().flatten();
-                return (state_of_letter(shared, &letter, record.as_ref()), stored(shared, key, &letter));
+                return (
+                    state_of_letter(shared, &letter, record.as_ref()),
+                    stored(shared, key, &letter),
+                );
             }
             Ok(None) => {}
             Err(error) => return (problem(&format!("The inbox did not respond: {error}")), html! {}),
@@ -232,7 +242,10 @@ pub(crate) async fn body(
 pub(crate) fn attachment(body: Bytes) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
-        (CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"body.txt\"")),
+        (
+            CONTENT_DISPOSITION,
+            HeaderValue::from_static("attachment; filename=\"body.txt\""),
+        ),
     ];
     (StatusCode::OK, headers, body).into_response()
 }

@@ -129,9 +129,10 @@ impl Health {
             // Both must be reached.
             FailureLimit::InARowWithoutSuccess(most, time) => in_a_row(most).min(without_success(time)),
             FailureLimit::WithoutSuccess(time) => without_success(time),
-            FailureLimit::Percent(most, _) => {
-                ratio(self.recent.1.saturating_mul(100), self.recent.0.saturating_mul(most.into()))
-            }
+            FailureLimit::Percent(most, _) => ratio(
+                self.recent.1.saturating_mul(100),
+                self.recent.0.saturating_mul(most.into()),
+            ),
         };
         used.clamp(0.0, 1.0)
     }

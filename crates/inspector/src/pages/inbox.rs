@@ -39,7 +39,10 @@ const STAGES: [(Stage, &str); 4] = [
 ];
 
 pub(crate) fn stage_named(name: &str) -> Option<Stage> {
-    STAGES.into_iter().map(|(stage, _)| stage).find(|stage| stage.as_str() == name)
+    STAGES
+        .into_iter()
+        .map(|(stage, _)| stage)
+        .find(|stage| stage.as_str() == name)
 }
 
 /// Which of the stored deliveries a request means.
@@ -78,7 +81,9 @@ pub(crate) async fn page(
 
 /// How much waits, for each namespace.
 async fn backlogs(inboxes: &[(&str, &AnyInbox)], chosen: &str) -> Markup {
-    let counted = inboxes.iter().map(|(namespace, inbox)| inbox.backlog(namespace, COUNTED));
+    let counted = inboxes
+        .iter()
+        .map(|(namespace, inbox)| inbox.backlog(namespace, COUNTED));
     let counted = futures_util::future::join_all(counted).await;
     let cell = |namespace: &str, stage: &str, number: u64| {
         let text = if number >= COUNTED {
@@ -186,7 +191,10 @@ async fn stored(shared: &Shared, namespace: &str, inbox: &AnyInbox, params: &Par
     let with = |more: &[(&str, &str)]| {
         let mut pairs = vec![("namespace".to_owned(), namespace.to_owned())];
         pairs.extend(given.iter().filter(|(name, _)| name != "namespace").cloned());
-        pairs.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        pairs.extend(
+            more.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         pairs
     };
     let next = found.next.as_ref().map(|next| {

@@ -84,10 +84,16 @@ pub(crate) async fn login(
         .access
         .is_form_token(&session, "login", params.get("form").unwrap_or_default())
     {
-        return again(StatusCode::FORBIDDEN, "The form was too old, or cookies are off. Try again.");
+        return again(
+            StatusCode::FORBIDDEN,
+            "The form was too old, or cookies are off. Try again.",
+        );
     }
     // A browser keeps no secure cookie over plain HTTP, and a token does not belong there.
-    let is_plain = parts.headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"http://"));
+    let is_plain = parts
+        .headers
+        .get(ORIGIN)
+        .is_some_and(|origin| origin.as_bytes().starts_with(b"http://"));
     if is_plain && !crate::access::is_local(&parts) {
         return again(
             StatusCode::FORBIDDEN,
@@ -104,7 +110,10 @@ pub(crate) async fn login(
         }
         Err(denied) => return denied.response(),
     }
-    let cookie = shared.access.login(&parts, now).and_then(|cookie| HeaderValue::from_str(&cookie).ok());
+    let cookie = shared
+        .access
+        .login(&parts, now)
+        .and_then(|cookie| HeaderValue::from_str(&cookie).ok());
     let Some(cookie) = cookie else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -133,7 +142,13 @@ pub(crate) async fn logout(
     let params = Params::read(&body);
     let token = params.get("token").unwrap_or_default();
     if !shared.access.is_form_token(&session, "logout", token) {
-        return form(&shared, &session, StatusCode::FORBIDDEN, None, Some("The form was too old."));
+        return form(
+            &shared,
+            &session,
+            StatusCode::FORBIDDEN,
+            None,
+            Some("The form was too old."),
+        );
     }
     let cookie = shared.access.logout(&parts, shared.clock.now());
     let mut response = see("login");
@@ -149,8 +164,18 @@ mod tests {
 
     #[test]
     fn a_login_leads_to_a_page_of_ours_alone() {
-        assert_eq!(destination(Some("event?namespace=d&id=a%26b")), "event?namespace=d&id=a%26b");
-        for elsewhere in ["https://example.com", "//example.com", "/", "do?verb=forget", "../admin", "deliveries/../x"] {
+        assert_eq!(
+            destination(Some("event?namespace=d&id=a%26b")),
+            "event?namespace=d&id=a%26b"
+        );
+        for elsewhere in [
+            "https://example.com",
+            "//example.com",
+            "/",
+            "do?verb=forget",
+            "../admin",
+            "deliveries/../x",
+        ] {
             assert_eq!(destination(Some(elsewhere)), "deliveries", "{elsewhere}");
         }
         assert_eq!(destination(None), "deliveries");

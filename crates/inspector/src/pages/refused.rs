@@ -118,7 +118,9 @@ async fn explained(shared: &Shared, captured: &Captured) -> Markup {
     if captured.outcome != "signature" {
         return html! {};
     }
-    let explain = shared.endpoint(&captured.namespace).and_then(|endpoint| endpoint.explain.as_ref());
+    let explain = shared
+        .endpoint(&captured.namespace)
+        .and_then(|endpoint| endpoint.explain.as_ref());
     let text = match explain {
         Some(explain) => search(shared, explain.clone(), captured.clone()).await,
         None => None,
@@ -147,7 +149,9 @@ async fn explained(shared: &Shared, captured: &Captured) -> Markup {
 async fn search(shared: &Shared, explain: Explain, captured: Captured) -> Option<(String, bool)> {
     let _permit = shared.explaining.acquire().await.ok()?;
     let search = tokio::task::spawn_blocking(move || {
-        let Captured { headers, body, time, .. } = &captured;
+        let Captured {
+            headers, body, time, ..
+        } = &captured;
         // What is wrong with the headers is seen before a body is read.
         let by_headers = body.is_empty().then(|| explain.headers_at(headers, *time)).flatten();
         let found = by_headers.unwrap_or_else(|| explain.request_at(headers, body, *time));

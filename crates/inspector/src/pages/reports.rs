@@ -20,7 +20,11 @@ use crate::{
 };
 
 pub(crate) async fn page(State(shared): State<Arc<Shared>>, Extension(session): Extension<Session>) -> Response {
-    let reports = shared.reports.as_ref().map(|reports| reports.list()).unwrap_or_default();
+    let reports = shared
+        .reports
+        .as_ref()
+        .map(|reports| reports.list())
+        .unwrap_or_default();
     let main = html! {
         p { "What providers recorded, and what was missing here: each run of the reconciler in this process." }
         @if reports.is_empty() {
@@ -53,7 +57,11 @@ pub(crate) async fn page(State(shared): State<Arc<Shared>>, Extension(session): 
 }
 
 fn ended(report: &RunReport) -> Markup {
-    let (class, sign) = if report.is_settled { ("well", "✓") } else { ("refused", "↻") };
+    let (class, sign) = if report.is_settled {
+        ("well", "✓")
+    } else {
+        ("refused", "↻")
+    };
     html! {
         span class={ "outcome " (class) } { span .sign aria-hidden="true" { (sign) } " " (visible(&report.end)) }
         @if !report.is_settled { " " span .quiet { "the next run looks again" } }
@@ -96,5 +104,12 @@ pub(crate) async fn report(
             }
         }
     };
-    respond(&shared, &session, StatusCode::OK, "reports", "A run of the reconciler", main)
+    respond(
+        &shared,
+        &session,
+        StatusCode::OK,
+        "reports",
+        "A run of the reconciler",
+        main,
+    )
 }

@@ -64,10 +64,16 @@ async fn a_login_opens_the_page_that_was_asked_for_and_a_logout_closes_it() {
     fields.push(("token".to_owned(), TOKEN.to_owned()));
     let visitor = page.keeping(&asked);
     let entered = visitor.post("/login", &fields).await;
-    assert_eq!((entered.status, entered.headers["location"].to_str().unwrap()), (StatusCode::SEE_OTHER, "inbox?stage=dead"));
+    assert_eq!(
+        (entered.status, entered.headers["location"].to_str().unwrap()),
+        (StatusCode::SEE_OTHER, "inbox?stage=dead")
+    );
     let cookie = entered.headers["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("inspector-3000=operator."), "{cookie}");
-    assert!(cookie.ends_with("; HttpOnly; SameSite=Strict; Max-Age=43200"), "{cookie}");
+    assert!(
+        cookie.ends_with("; HttpOnly; SameSite=Strict; Max-Age=43200"),
+        "{cookie}"
+    );
     assert!(!cookie.contains(TOKEN));
 
     let operator = visitor.keeping(&entered);
@@ -88,10 +94,17 @@ async fn a_cookie_is_secure_but_on_this_machine_and_no_token_goes_over_plain_htt
     let mut fields = form.fields();
     fields.push(("token".to_owned(), TOKEN.to_owned()));
     let visitor = page.keeping(&form);
-    let plain = visitor.clone().with("origin", "http://ops.example.com").post("/login", &fields).await;
+    let plain = visitor
+        .clone()
+        .with("origin", "http://ops.example.com")
+        .post("/login", &fields)
+        .await;
     assert_eq!(plain.status, 403);
     plain.has("plain HTTP");
-    let tls = visitor.with("origin", "https://ops.example.com").post("/login", &fields).await;
+    let tls = visitor
+        .with("origin", "https://ops.example.com")
+        .post("/login", &fields)
+        .await;
     assert_eq!(tls.status, 303);
     assert!(tls.headers["set-cookie"].to_str().unwrap().ends_with("; Secure"));
 }
@@ -99,7 +112,11 @@ async fn a_cookie_is_secure_but_on_this_machine_and_no_token_goes_over_plain_htt
 #[tokio::test]
 async fn a_cookie_that_was_made_up_changed_or_is_over_is_none() {
     let clock = ManualClock::new();
-    let app = World::new().builder(Access::token(TOKEN)).clock(clock.clone()).build().unwrap();
+    let app = World::new()
+        .builder(Access::token(TOKEN))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
     let page = Page::new(app);
     let entered = login(&page, TOKEN).await;
     let operator = page.keeping(&entered);
@@ -107,7 +124,10 @@ async fn a_cookie_that_was_made_up_changed_or_is_over_is_none() {
 
     let cookie = operator.headers["cookie"].to_str().unwrap().to_owned();
     let (id, _) = cookie.rsplit_once('.').unwrap();
-    let visitors = page.get("/login").await.headers["set-cookie"].to_str().unwrap().to_owned();
+    let visitors = page.get("/login").await.headers["set-cookie"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     let visitors = visitors.split(';').next().unwrap().to_owned();
     for changed in [
         id.to_owned(),
@@ -118,11 +138,21 @@ async fn a_cookie_that_was_made_up_changed_or_is_over_is_none() {
         visitors,
         "inspector-3000=operator".to_owned(),
     ] {
-        assert_eq!(page.clone().with("cookie", &changed).get("/deliveries").await.status, 401, "{changed}");
+        assert_eq!(
+            page.clone().with("cookie", &changed).get("/deliveries").await.status,
+            401,
+            "{changed}"
+        );
     }
     // Another token has other sessions.
-    let other = World::new().builder(Access::token("another token of more letters")).build().unwrap();
-    assert_eq!(Page::new(other).with("cookie", &cookie).get("/deliveries").await.status, 401);
+    let other = World::new()
+        .builder(Access::token("another token of more letters"))
+        .build()
+        .unwrap();
+    assert_eq!(
+        Page::new(other).with("cookie", &cookie).get("/deliveries").await.status,
+        401
+    );
 
     clock.advance(Duration::from_secs(12 * 3600 - 1));
     assert_eq!(operator.get("/deliveries").await.status, 200);
@@ -137,30 +167,56 @@ async fn a_program_sends_the_token_with_each_request() {
     let seen = program.get("/deliveries").await;
     assert_eq!(seen.status, 200);
     assert!(!seen.headers.contains_key("set-cookie"));
-    for wrong in ["Bearer a-token-for-tests-of-32-letters?", "Bearer ", "Basic abc", &format!("Token {TOKEN}")] {
-        assert_eq!(page.clone().with("authorization", wrong).get("/deliveries").await.status, 401, "{wrong}");
+    for wrong in [
+        "Bearer a-token-for-tests-of-32-letters?",
+        "Bearer ",
+        "Basic abc",
+        &format!("Token {TOKEN}"),
+    ] {
+        assert_eq!(
+            page.clone()
+                .with("authorization", wrong)
+                .get("/deliveries")
+                .await
+                .status,
+            401,
+            "{wrong}"
+        );
     }
 }
 
 #[tokio::test]
 async fn wrong_tokens_are_heard_ten_times_a_minute_from_an_address() {
     let clock = ManualClock::new();
-    let app = World::new().builder(Access::token(TOKEN)).clock(clock.clone()).build().unwrap();
+    let app = World::new()
+        .builder(Access::token(TOKEN))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
     let page = Page::new(app);
     for attempt in 0..10 {
         let seen = if attempt % 2 == 0 {
             login(&page, "a wrong token").await
         } else {
-            page.clone().with("authorization", "Bearer wrong").get("/deliveries").await
+            page.clone()
+                .with("authorization", "Bearer wrong")
+                .get("/deliveries")
+                .await
         };
         assert_eq!(seen.status, 401, "{attempt}");
     }
     let blocked = login(&page, TOKEN).await;
-    assert_eq!((blocked.status, blocked.headers["retry-after"].to_str().unwrap()), (StatusCode::TOO_MANY_REQUESTS, "61"));
+    assert_eq!(
+        (blocked.status, blocked.headers["retry-after"].to_str().unwrap()),
+        (StatusCode::TOO_MANY_REQUESTS, "61")
+    );
     let program = page.clone().with("authorization", &format!("Bearer {TOKEN}"));
     assert_eq!(program.get("/deliveries").await.status, 429);
     // Others are not kept out, and nobody is for longer than a minute.
-    assert_eq!(login(&page.clone().from(Some("127.0.0.2:50000")), TOKEN).await.status, 303);
+    assert_eq!(
+        login(&page.clone().from(Some("127.0.0.2:50000")), TOKEN).await.status,
+        303
+    );
     clock.advance(Duration::from_secs(60));
     assert_eq!(login(&page, TOKEN).await.status, 303);
 }
@@ -170,9 +226,19 @@ async fn loopback_is_a_peer_a_host_and_no_proxy() {
     let page = World::new().page();
     assert_eq!(page.get("/deliveries").await.status, 200);
     for host in ["localhost", "127.0.0.1:80", "[::1]:3000", "inspector.localhost:1"] {
-        assert_eq!(page.clone().with("host", host).get("/deliveries").await.status, 200, "{host}");
+        assert_eq!(
+            page.clone().with("host", host).get("/deliveries").await.status,
+            200,
+            "{host}"
+        );
     }
-    for host in ["example.com", "localhost.example.com:3000", "192.168.1.1", "0.0.0.0:3000", "127.0.0.1.nip.io"] {
+    for host in [
+        "example.com",
+        "localhost.example.com:3000",
+        "192.168.1.1",
+        "0.0.0.0:3000",
+        "127.0.0.1.nip.io",
+    ] {
         let seen = page.clone().with("host", host).get("/deliveries").await;
         assert_eq!(seen.status, 403, "{host}");
         seen.has("the Host is not this machine");
@@ -184,12 +250,23 @@ async fn loopback_is_a_peer_a_host_and_no_proxy() {
         seen.has("another machine");
     }
     for peer in ["[::1]:5000", "[::ffff:127.0.0.1]:5000", "127.9.9.9:5"] {
-        assert_eq!(page.clone().from(Some(peer)).get("/deliveries").await.status, 200, "{peer}");
+        assert_eq!(
+            page.clone().from(Some(peer)).get("/deliveries").await.status,
+            200,
+            "{peer}"
+        );
     }
     let unknown = page.clone().from(None).get("/deliveries").await;
     assert_eq!(unknown.status, 403);
     unknown.has("into_make_service_with_connect_info");
-    for header in ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via", "cf-connecting-ip"] {
+    for header in [
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-real-ip",
+        "via",
+        "cf-connecting-ip",
+    ] {
         let seen = page.clone().with(header, "127.0.0.1").get("/deliveries").await;
         assert_eq!(seen.status, 403, "{header}");
         seen.has("through a proxy");
@@ -218,8 +295,14 @@ async fn an_application_lets_in_whom_its_own_layer_has_found() {
 
 #[tokio::test]
 async fn what_contradicts_itself_is_not_built() {
-    let refused = Inspector::builder(Access::token("fifteen letters")).build().unwrap_err();
-    assert!(refused.to_string().starts_with("the token has 15 bytes; expected at least 16"));
+    let refused = Inspector::builder(Access::token("fifteen letters"))
+        .build()
+        .unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("the token has 15 bytes; expected at least 16")
+    );
     assert!(Inspector::builder(Access::token("sixteen letters!")).build().is_ok());
     let refused = Inspector::builder(Access::loopback_only())
         .endpoint(Endpoint::new("dwolla"))

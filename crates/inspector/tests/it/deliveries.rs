@@ -15,8 +15,14 @@ async fn a_delivery_is_listed_with_how_it_ended_and_why() {
     assert_eq!(world.forge(&event("evt-2", "customer_created")).await, 401);
     let seen = page.get("/deliveries").await;
     assert_eq!(seen.rows(), 2);
-    seen.has("stored").has("customer_created").has("event?namespace=dwolla&amp;id=evt-1");
-    seen.has("⊘</span> signature").has("401").has("1 went well").has("1 refused").has("0 failed");
+    seen.has("stored")
+        .has("customer_created")
+        .has("event?namespace=dwolla&amp;id=evt-1");
+    seen.has("⊘</span> signature")
+        .has("401")
+        .has("1 went well")
+        .has("1 refused")
+        .has("0 failed");
     // What stands in a refused body is nobody's word.
     seen.has_not("evt-2");
     let details = page.get("/delivery?number=0").await;
@@ -51,7 +57,11 @@ async fn each_filter_lets_its_own_through() {
     assert_eq!(page.get("/deliveries").await.rows(), 7);
     let at = |time: SystemTime| humantime::format_rfc3339_seconds(time).to_string();
     let until = format!("until={}", at(now - hour));
-    let since_and_until = format!("since={}&until={}", at(now - 3 * hour).trim_end_matches('Z'), at(now - hour));
+    let since_and_until = format!(
+        "since={}&until={}",
+        at(now - 3 * hour).trim_end_matches('Z'),
+        at(now - hour)
+    );
     for (query, expected, rows) in [
         ("topic=of-a-topic", "of-a-topic", 1),
         ("topic=%20of-a-topic%20", "of-a-topic", 1),
@@ -74,7 +84,9 @@ async fn each_filter_lets_its_own_through() {
     let none = page.get("/deliveries?topic=of-nothing").await;
     none.has("No delivery is like this.").has("value=\"of-nothing\"");
     assert_eq!(none.rows(), 0);
-    page.get("/deliveries?since=yesterday").await.has("since is &quot;yesterday&quot;; expected a time in UTC");
+    page.get("/deliveries?since=yesterday")
+        .await
+        .has("since is &quot;yesterday&quot;; expected a time in UTC");
 }
 
 #[tokio::test]
@@ -100,7 +112,11 @@ async fn pages_follow_each_other_and_keep_the_filter() {
             seen.has("Newest").has_not("rel=\"next\"");
         }
     }
-    let expected: Vec<_> = (0..120).rev().filter(|number| number % 2 == 0).map(|number| format!("evt-{number}.")).collect();
+    let expected: Vec<_> = (0..120)
+        .rev()
+        .filter(|number| number % 2 == 0)
+        .map(|number| format!("evt-{number}."))
+        .collect();
     assert_eq!(seen_ids, expected);
 }
 
@@ -113,7 +129,8 @@ async fn the_chart_is_a_picture_and_a_table() {
     world.record("rejected", |_| {});
     let seen = world.page().get("/deliveries").await;
     seen.has("role=\"img\" aria-label=\"4 deliveries: 3 went well, 0 refused, 1 failed\"");
-    seen.has("<caption>How many ended how</caption>").has("The same as tables");
+    seen.has("<caption>How many ended how</caption>")
+        .has("The same as tables");
     seen.has("<rect class=\"well\"").has("<rect class=\"failed\"");
     // The policy allows none, and none is needed.
     seen.has_not("style=\"").has_not("<script>").has_not("onclick");
@@ -149,9 +166,21 @@ async fn a_log_that_does_not_respond_is_said() {
         }
     }
 
-    let app = Inspector::builder(Access::loopback_only()).log(Down).endpoint(Endpoint::new("dwolla")).build().unwrap();
+    let app = Inspector::builder(Access::loopback_only())
+        .log(Down)
+        .endpoint(Endpoint::new("dwolla"))
+        .build()
+        .unwrap();
     let page = crate::support::Page::new(app);
-    for path in ["/deliveries", "/delivery?number=1", "/event?namespace=dwolla&id=1", "/endpoints"] {
-        page.get(path).await.has("The delivery log did not respond").has("&lt;gone&gt;");
+    for path in [
+        "/deliveries",
+        "/delivery?number=1",
+        "/event?namespace=dwolla&id=1",
+        "/endpoints",
+    ] {
+        page.get(path)
+            .await
+            .has("The delivery log did not respond")
+            .has("&lt;gone&gt;");
     }
 }

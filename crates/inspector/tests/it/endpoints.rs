@@ -10,7 +10,10 @@ use crate::support::{Page, World, event};
 async fn an_endpoint_shows_its_secrets_clocks_and_failures() {
     let world = World::new();
     let page = world.page();
-    page.get("/endpoints").await.has("none in the log").has("waits 10 s for a response");
+    page.get("/endpoints")
+        .await
+        .has("none in the log")
+        .has("waits 10 s for a response");
     assert_eq!(world.deliver(&event("1", "customer_created")).await, 200);
     for _ in 0..3 {
         world.record("handler-failed", |entry| {
@@ -21,7 +24,8 @@ async fn an_endpoint_shows_its_secrets_clocks_and_failures() {
     let seen = page.get("/endpoints").await;
     seen.has("3 of 4 deliveries within 1 h: 75 %").has("3 in a row, since");
     seen.has("Number 1: matched last").has("Number 2: matched last");
-    seen.has("signed 1 min 30 s before it came (the median of 3)").has("look at the clocks");
+    seen.has("signed 1 min 30 s before it came (the median of 3)")
+        .has("look at the clocks");
     seen.has("400 failures in a row, and no success for 1 d").has("<meter");
     seen.has("stored first, in an inbox");
 }
@@ -44,5 +48,8 @@ async fn a_limit_is_told_as_the_provider_has_it() {
         .unwrap();
     let seen = Page::new(app).get("/endpoints").await;
     seen.has("50 % of the limit: 8 failures in a row");
-    assert_eq!(FailureLimit::documented("slack"), Some(FailureLimit::Percent(95, Duration::from_secs(3600))));
+    assert_eq!(
+        FailureLimit::documented("slack"),
+        Some(FailureLimit::Percent(95, Duration::from_secs(3600)))
+    );
 }

@@ -1,16 +1,18 @@
 //! Forms: each is this page's own, for this session, and for this action.
 
-use tower_webhook::{
-    inbox::InboxAdmin as _,
-    store::Stage,
-};
+use tower_webhook::{inbox::InboxAdmin as _, store::Stage};
 
 use crate::support::{World, key};
 
 const REPLAY: &str = "/confirm?verb=replay&namespace=dwolla&id=1";
 
 async fn stage(world: &World, id: &str) -> Option<Stage> {
-    world.inbox.letter(&key(id)).await.unwrap().map(|letter| letter.entry.stage)
+    world
+        .inbox
+        .letter(&key(id))
+        .await
+        .unwrap()
+        .map(|letter| letter.entry.stage)
 }
 
 #[tokio::test]
@@ -18,7 +20,11 @@ async fn looking_at_a_question_changes_nothing() {
     let world = World::new();
     world.dead("1").await;
     let page = world.page();
-    page.get(REPLAY).await.has("<h1>Replay 1 event?</h1>").has("customer_created").has("dead after 1 attempt");
+    page.get(REPLAY)
+        .await
+        .has("<h1>Replay 1 event?</h1>")
+        .has("customer_created")
+        .has("dead after 1 attempt");
     assert_eq!(page.get("/do?verb=replay&namespace=dwolla&id=1").await.status, 405);
     assert_eq!(stage(&world, "1").await, Some(Stage::Dead));
 }
@@ -87,7 +93,9 @@ async fn a_form_that_another_site_has_sent_does_nothing() {
         assert_eq!(seen.status, 403, "{name}: {value}");
     }
     assert_eq!(stage(&world, "1").await, Some(Stage::Dead));
-    let own = visitor.with("sec-fetch-site", "same-origin").with("origin", "http://localhost:3000");
+    let own = visitor
+        .with("sec-fetch-site", "same-origin")
+        .with("origin", "http://localhost:3000");
     assert_eq!(own.post("/do", &fields).await.status, 303);
     assert_eq!(stage(&world, "1").await, Some(Stage::Waiting));
 }

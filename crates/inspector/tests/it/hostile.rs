@@ -10,7 +10,10 @@ const NASTY: &str = "</title></pre><script>alert(1)</script>\\\"'><img src=x one
 
 #[track_caller]
 fn is_text(seen: &Seen) {
-    seen.has_not("<script>alert").has_not("<img").has_not("\u{202e}").has("&lt;script&gt;alert(1)&lt;/script&gt;");
+    seen.has_not("<script>alert")
+        .has_not("<img")
+        .has_not("\u{202e}")
+        .has("&lt;script&gt;alert(1)&lt;/script&gt;");
 }
 
 #[tokio::test]
@@ -30,13 +33,17 @@ async fn markup_in_any_field_of_a_delivery_stays_text() {
     is_text(&page.get("/delivery?number=0").await);
     let query: String = form_urlencoded::byte_serialize(NASTY.as_bytes()).collect();
     for path in [
-        format!("/deliveries?topic={query}&outcome={query}&provider={query}&namespace={query}&tenant={query}&id={query}"),
+        format!(
+            "/deliveries?topic={query}&outcome={query}&provider={query}&namespace={query}&tenant={query}&id={query}"
+        ),
         format!("/event?namespace={query}&id={query}"),
         format!("/confirm?verb=replay&namespace=dwolla&id={query}"),
         format!("/deliveries?since={query}"),
     ] {
         let seen = page.get(&path).await;
-        seen.has_not("<script>alert").has_not("<img").has("&lt;script&gt;alert(1)&lt;/script&gt;");
+        seen.has_not("<script>alert")
+            .has_not("<img")
+            .has("&lt;script&gt;alert(1)&lt;/script&gt;");
     }
 }
 
@@ -96,7 +103,11 @@ fn no_template_leaves_a_text_unescaped() {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-                assert!(!code.into_iter().any(|line| line.contains("PreEscaped")), "{}", path.display());
+                assert!(
+                    !code.into_iter().any(|line| line.contains("PreEscaped")),
+                    "{}",
+                    path.display()
+                );
             }
         }
     }

@@ -12,7 +12,10 @@ use tower_webhook_inspector::Access;
 use crate::support::World;
 
 async fn connect(app: &Router, path: &str, seen: Option<&str>) -> Response<Body> {
-    let mut request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
+    let mut request = Request::get(path)
+        .header("host", "localhost")
+        .body(Body::empty())
+        .unwrap();
     if let Some(seen) = seen {
         request.headers_mut().insert("last-event-id", seen.parse().unwrap());
     }
@@ -46,10 +49,16 @@ async fn a_page_gets_what_is_new_and_matches_its_filter() {
     assert_eq!(all.headers()["content-type"], "text/event-stream");
     world.record("handled", |entry| entry.id = Some("well".into()));
     let told = next(&mut all).await.unwrap();
-    assert!(told.contains("id: 1\n") && told.contains(">well<") && !told.contains("before"), "{told}");
+    assert!(
+        told.contains("id: 1\n") && told.contains(">well<") && !told.contains("before"),
+        "{told}"
+    );
     world.record("store", |entry| entry.id = Some("<b>".into()));
     let told = next(&mut failures).await.unwrap();
-    assert!(told.contains("id: 2\n") && told.contains(">&lt;b&gt;<") && !told.contains("well"), "{told}");
+    assert!(
+        told.contains("id: 2\n") && told.contains(">&lt;b&gt;<") && !told.contains("well"),
+        "{told}"
+    );
     assert!(next(&mut all).await.unwrap().contains("id: 2\n"));
 }
 

@@ -1,5 +1,7 @@
 //! The page by HTTP, and in a browser.
 
+#![cfg(test)] // for clippy
+
 mod access;
 mod deliveries;
 mod endpoints;

@@ -65,6 +65,9 @@ async fn a_form_works_below_a_prefix() {
     assert_eq!(asked.status, 200);
     asked.has("action=\"do\"");
     let done = page.keeping(&asked).post("/inspector/do", &asked.fields()).await;
-    assert_eq!((done.status.as_u16(), done.headers["location"].to_str().unwrap()), (303, "result?number=0"));
+    assert_eq!(
+        (done.status.as_u16(), done.headers["location"].to_str().unwrap()),
+        (303, "result?number=0")
+    );
     assert_eq!(page.get("/inspector/nothing").await.status, 404);
 }

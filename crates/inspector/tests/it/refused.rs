@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::Request;
-use tower_webhook::{
-    dwolla,
-    signature::Secrets,
-};
+use tower_webhook::{dwolla, signature::Secrets};
 
 use crate::support::{SECRET, World, event};
 
 /// A request signed with this secret, and what then became of its body.
 fn signed(secret: &str, body: &str, sent: &str) -> Request<Body> {
-    let headers = dwolla::scheme().sign(&Secrets::raw_key(secret.as_bytes()).unwrap(), body.as_bytes()).unwrap();
-    let mut request = Request::post("/webhooks/dwolla").body(Body::from(sent.to_owned())).unwrap();
+    let headers = dwolla::scheme()
+        .sign(&Secrets::raw_key(secret.as_bytes()).unwrap(), body.as_bytes())
+        .unwrap();
+    let mut request = Request::post("/webhooks/dwolla")
+        .body(Body::from(sent.to_owned()))
+        .unwrap();
     *request.headers_mut() = headers;
     request
 }
@@ -31,17 +32,32 @@ async fn each_of_five_broken_requests_is_explained() {
         (signed(&format!("{SECRET}\n"), &body, &body), "newline"),
         (signed(SECRET, &body, &body.replace("\":", "\": ")), "compact JSON"),
         (signed(SECRET, &body, &format!("{body}\n")), "last newline"),
-        (elsewhere, "x-signature holds what looks like a tag; the body was not read"),
-        (signed("another secret of nobody's", &body, &body), "none of the usual mistakes matches"),
+        (
+            elsewhere,
+            "x-signature holds what looks like a tag; the body was not read",
+        ),
+        (
+            signed("another secret of nobody's", &body, &body),
+            "none of the usual mistakes matches",
+        ),
     ];
     let page = world.page();
     for (number, (request, expected)) in broken.into_iter().enumerate() {
         assert_eq!(world.send(request).await, 401, "{expected}");
         let seen = page.get(&format!("/request?number={number}")).await;
-        let found = seen.text.split("class=\"found\">").nth(1).unwrap().split('<').next().unwrap();
+        let found = seen
+            .text
+            .split("class=\"found\">")
+            .nth(1)
+            .unwrap()
+            .split('<')
+            .next()
+            .unwrap();
         assert!(found.contains(expected), "expected {expected:?}: {found}");
         seen.has_not(SECRET);
-        page.get(&format!("/delivery?number={number}")).await.has(&format!("request?number={number}"));
+        page.get(&format!("/delivery?number={number}"))
+            .await
+            .has(&format!("request?number={number}"));
     }
     assert_eq!(page.get("/refused").await.rows(), 5);
 }
@@ -51,19 +67,28 @@ async fn capturing_is_switched_on_and_off_each_confirmed() {
     let world = World::new();
     let page = world.page();
     assert_eq!(world.forge(&event("1", "customer_created")).await, 401);
-    page.get("/refused").await.has("Nothing is captured now.").has("confirm?verb=start-capture");
+    page.get("/refused")
+        .await
+        .has("Nothing is captured now.")
+        .has("confirm?verb=start-capture");
     page.get("/delivery?number=0").await.has("It was not captured.");
-    page.confirm("/confirm?verb=start-capture", &[]).await.has("captured for the next 10 min");
+    page.confirm("/confirm?verb=start-capture", &[])
+        .await
+        .has("captured for the next 10 min");
     assert!(world.captures.is_on());
     assert!(world.captures.remaining().unwrap() <= Duration::from_secs(600));
 
     assert_eq!(world.forge(&event("2", "customer_created")).await, 401);
     assert_eq!(page.get("/refused").await.rows(), 1);
     page.get("/request?number=0").await.has("customer_created");
-    page.confirm("/confirm?verb=stop-capture", &[]).await.has("what was captured is forgotten");
+    page.confirm("/confirm?verb=stop-capture", &[])
+        .await
+        .has("what was captured is forgotten");
     assert!(!world.captures.is_on());
     assert_eq!(page.get("/request?number=0").await.status, 404);
-    page.get("/delivery?number=1").await.has("It was captured, and is forgotten since.");
+    page.get("/delivery?number=1")
+        .await
+        .has("It was captured, and is forgotten since.");
 }
 
 #[tokio::test]
@@ -77,5 +102,8 @@ async fn without_secrets_the_page_says_that_it_cannot_look() {
         .endpoint(Endpoint::new("dwolla"))
         .build()
         .unwrap();
-    crate::support::Page::new(app).get("/request?number=0").await.has("Endpoint::explain");
+    crate::support::Page::new(app)
+        .get("/request?number=0")
+        .await
+        .has("Endpoint::explain");
 }

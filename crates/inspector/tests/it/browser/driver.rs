@@ -142,7 +142,8 @@ impl Browser {
 
     /// What a function's body returns in the page.
     pub(crate) async fn script(&self, script: &str) -> Value {
-        self.post("/execute/sync", json!({ "script": script, "args": [] })).await
+        self.post("/execute/sync", json!({ "script": script, "args": [] }))
+            .await
     }
 
     pub(crate) async fn text(&self, script: &str) -> String {
@@ -187,7 +188,8 @@ impl Browser {
     pub(crate) async fn write(&self, css: &str, text: &str) {
         let element = self.find(css).await;
         self.post(&format!("/element/{element}/clear"), json!({})).await;
-        self.post(&format!("/element/{element}/value"), json!({ "text": text })).await;
+        self.post(&format!("/element/{element}/value"), json!({ "text": text }))
+            .await;
     }
 
     /// Presses these keys one after the other, wherever the focus is.
@@ -229,14 +231,18 @@ impl Browser {
 
     pub(crate) async fn scheme(&self, scheme: &str) {
         let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
-        self.developer("Emulation.setEmulatedMedia", json!({ "features": [feature] })).await;
+        self.developer("Emulation.setEmulatedMedia", json!({ "features": [feature] }))
+            .await;
     }
 
     /// An image of what is in the window, kept under `target/inspector`.
     pub(crate) async fn keep(&self, name: &str) {
         let parameters = json!({ "format": "png" });
         let image = self.developer("Page.captureScreenshot", parameters).await;
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("inspector");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .parent()
+            .unwrap()
+            .join("inspector");
         std::fs::create_dir_all(&folder).unwrap();
         let image = base64(image["data"].as_str().unwrap());
         std::fs::write(folder.join(format!("{name}.png")), image).unwrap();

@@ -79,7 +79,11 @@ async fn lively() -> World {
     let world = World::new();
     world.captures.start(Duration::from_secs(600));
     let now = SystemTime::now();
-    let topics = ["customer_created", "transfer_completed", "customer_funding_source_added"];
+    let topics = [
+        "customer_created",
+        "transfer_completed",
+        "customer_funding_source_added",
+    ];
     for number in 0..240_u64 {
         let mut entry = Entry::new(
             now - Duration::from_secs((240 - number) * 15),
@@ -122,7 +126,14 @@ async fn lively() -> World {
     let window = (now - Duration::from_secs(3600), now);
     let mut report = RunReport::new("dwolla", window, "complete")
         .tally("known", 236, [])
-        .tally("handled", 2, ["4f8b9001 · customer_created".to_owned(), "4f8b9002 · transfer_completed".to_owned()]);
+        .tally(
+            "handled",
+            2,
+            [
+                "4f8b9001 · customer_created".to_owned(),
+                "4f8b9002 · transfer_completed".to_owned(),
+            ],
+        );
     report.is_settled = true;
     report.took = Duration::from_millis(1840);
     world.reports.push(report);
@@ -133,13 +144,19 @@ async fn lively() -> World {
 
 const EACH: [(&str, &str); 16] = [
     ("deliveries", "deliveries"),
-    ("filtered", "deliveries?outcome=failures&last=1h&provider=dwolla&tenant="),
+    (
+        "filtered",
+        "deliveries?outcome=failures&last=1h&provider=dwolla&tenant=",
+    ),
     ("nothing", "deliveries?topic=of-nothing&since=2026-01-01T00:00"),
     ("delivery", "delivery?number=240"),
     ("event", "event?namespace=dwolla&id=evt-dead-1"),
     ("event-waiting", "event?namespace=dwolla&id=evt-1"),
     ("inbox", "inbox"),
-    ("confirm-replay", "confirm?namespace=dwolla&verb=replay&id=evt-dead-1&id=evt-dead-2"),
+    (
+        "confirm-replay",
+        "confirm?namespace=dwolla&verb=replay&id=evt-dead-1&id=evt-dead-2",
+    ),
     ("confirm-all", "confirm?namespace=dwolla&verb=replay-all&stage=dead"),
     ("confirm-bury", "confirm?namespace=dwolla&verb=bury&id=evt-1"),
     ("refused", "refused"),
@@ -169,7 +186,9 @@ async fn each_page_is_sound_wide_and_on_a_phone_by_day_and_by_night() {
     }
     let complaints = browser.complaints().await;
     assert!(
-        !complaints.iter().any(|complaint| complaint.contains("Content Security Policy")),
+        !complaints
+            .iter()
+            .any(|complaint| complaint.contains("Content Security Policy")),
         "{complaints:#?}"
     );
     browser.end().await;
@@ -192,21 +211,31 @@ async fn a_failed_event_is_found_and_replayed_to_success() {
         .script("document.querySelector('#outcome').value = 'failures'")
         .await;
     browser.click(".filter button").await;
-    browser.until("document.querySelectorAll('.list tbody tr').length === 1").await;
+    browser
+        .until("document.querySelectorAll('.list tbody tr').length === 1")
+        .await;
     assert!(browser.page().await.contains("the ledger <b>is</b> closed"));
     browser.click(".list td .id").await;
-    browser.until("document.querySelector('h1').textContent === 'Event evt-1'").await;
+    browser
+        .until("document.querySelector('h1').textContent === 'Event evt-1'")
+        .await;
     assert!(browser.page().await.contains("dead after 1 attempt"));
     browser.click(".actions a").await;
-    browser.until("document.querySelector('h1').textContent === 'Replay 1 event?'").await;
+    browser
+        .until("document.querySelector('h1').textContent === 'Replay 1 event?'")
+        .await;
     browser.click(".confirm button").await;
-    browser.until("document.querySelector('h1').textContent === 'Done'").await;
+    browser
+        .until("document.querySelector('h1').textContent === 'Done'")
+        .await;
     browser.keep("result").await;
     is_sound(&browser, "result").await;
     browser.click("main a").await;
     // The worker runs it by itself.
     loop {
-        browser.until("document.querySelector('h1').textContent === 'Event evt-1'").await;
+        browser
+            .until("document.querySelector('h1').textContent === 'Event evt-1'")
+            .await;
         if browser.page().await.contains("✓ done") {
             break;
         }
@@ -245,7 +274,9 @@ async fn by_keyboard_alone_a_filter_is_set_and_an_event_replayed() {
     browser.tab_to("#topic").await;
     browser.press("customer_created").await;
     browser.press(ENTER).await;
-    browser.until("location.search.includes('topic=customer_created')").await;
+    browser
+        .until("location.search.includes('topic=customer_created')")
+        .await;
 
     browser.tab_to("input[type=checkbox]").await;
     browser.press(SPACE).await;
@@ -256,10 +287,14 @@ async fn by_keyboard_alone_a_filter_is_set_and_an_event_replayed() {
         .await;
     assert_eq!(outline, "solid");
     browser.press(ENTER).await;
-    browser.until("document.querySelector('h1').textContent === 'Replay 1 event?'").await;
+    browser
+        .until("document.querySelector('h1').textContent === 'Replay 1 event?'")
+        .await;
     browser.tab_to(".confirm button").await;
     browser.press(ENTER).await;
-    browser.until("document.querySelector('h1').textContent === 'Done'").await;
+    browser
+        .until("document.querySelector('h1').textContent === 'Done'")
+        .await;
     let letter = world.inbox.letter(&key("evt-1")).await.unwrap().unwrap();
     assert_eq!(letter.entry.stage, Stage::Waiting);
     browser.end().await;
@@ -277,11 +312,27 @@ async fn a_script_in_a_body_a_topic_or_a_header_does_not_run() {
     request.headers_mut().insert("x-note", nasty.parse().unwrap());
     assert_eq!(world.send(request).await, 401);
     let base = page_of(&world).await;
-    for path in ["deliveries", "event?namespace=dwolla&id=evt-1", "inbox", "request?number=0", "refused"] {
+    for path in [
+        "deliveries",
+        "event?namespace=dwolla&id=evt-1",
+        "inbox",
+        "request?number=0",
+        "refused",
+    ] {
         browser.go(&format!("{base}/{path}")).await;
         browser.until("document.readyState === 'complete'").await;
-        assert_eq!(browser.script("return window.ran ?? null").await, serde_json::Value::Null, "{path}");
-        assert_eq!(browser.script("return document.querySelectorAll('main script, main img').length").await, 0, "{path}");
+        assert_eq!(
+            browser.script("return window.ran ?? null").await,
+            serde_json::Value::Null,
+            "{path}"
+        );
+        assert_eq!(
+            browser
+                .script("return document.querySelectorAll('main script, main img').length")
+                .await,
+            0,
+            "{path}"
+        );
         if !path.starts_with("refused") {
             assert!(browser.page().await.contains("<script>window.ran = 1"), "{path}");
         }
@@ -290,13 +341,26 @@ async fn a_script_in_a_body_a_topic_or_a_header_does_not_run() {
     // Live rows, too.
     browser.go(&format!("{base}/deliveries")).await;
     assert_eq!(world.deliver(&body.replace("evt-1", "evt-2")).await, 200);
-    browser.until("document.querySelectorAll('.list tbody tr').length === 3").await;
-    assert_eq!(browser.script("return window.ran ?? null").await, serde_json::Value::Null);
-    assert_eq!(browser.script("return document.querySelectorAll('main script, main img').length").await, 0);
+    browser
+        .until("document.querySelectorAll('.list tbody tr').length === 3")
+        .await;
+    assert_eq!(
+        browser.script("return window.ran ?? null").await,
+        serde_json::Value::Null
+    );
+    assert_eq!(
+        browser
+            .script("return document.querySelectorAll('main script, main img').length")
+            .await,
+        0
+    );
     browser.keep("hostile").await;
     // A body that is opened by itself is a download, not a page.
     browser.go(&format!("{base}/body?namespace=dwolla&id=evt-1")).await;
-    assert_eq!(browser.script("return window.ran ?? null").await, serde_json::Value::Null);
+    assert_eq!(
+        browser.script("return window.ran ?? null").await,
+        serde_json::Value::Null
+    );
     is_quiet(&browser).await;
     browser.end().await;
 }
@@ -311,11 +375,18 @@ async fn new_deliveries_come_by_themselves_and_can_be_paused() {
     for number in 0..3 {
         world.record("handled", |entry| entry.id = Some(format!("evt-{number}")));
     }
-    browser.until("document.querySelectorAll('.list tbody tr').length === 3").await;
+    browser
+        .until("document.querySelectorAll('.list tbody tr').length === 3")
+        .await;
     browser
         .until("document.querySelector('#live-status').innerText === '3 new deliveries are at the top.'")
         .await;
-    assert_eq!(browser.text("return document.querySelector('.list .id').textContent").await, "evt-2");
+    assert_eq!(
+        browser
+            .text("return document.querySelector('.list .id').textContent")
+            .await,
+        "evt-2"
+    );
     is_sound(&browser, "live").await;
     browser.keep("live").await;
 
@@ -324,9 +395,19 @@ async fn new_deliveries_come_by_themselves_and_can_be_paused() {
     browser
         .until("document.querySelector('#live-status').innerText === '1 new, not shown while paused.'")
         .await;
-    assert_eq!(browser.script("return document.querySelectorAll('.list tbody tr').length").await, 3);
+    assert_eq!(
+        browser
+            .script("return document.querySelectorAll('.list tbody tr').length")
+            .await,
+        3
+    );
     browser.click(".live-status + button").await;
-    assert_eq!(browser.text("return document.querySelector('.list .id').textContent").await, "evt-3");
+    assert_eq!(
+        browser
+            .text("return document.querySelector('.list .id').textContent")
+            .await,
+        "evt-3"
+    );
     is_quiet(&browser).await;
     browser.end().await;
 }
@@ -349,20 +430,34 @@ async fn a_visitor_without_the_token_sees_nothing_and_one_with_it_everything() {
     // The field has the focus already.
     browser.press("not-the-token").await;
     browser.press(ENTER).await;
-    browser.until("document.querySelector('.problem')?.innerText === 'This is not the token.'").await;
+    browser
+        .until("document.querySelector('.problem')?.innerText === 'This is not the token.'")
+        .await;
     is_sound(&browser, "a wrong token").await;
     browser.keep("login-wrong").await;
     browser.write("#token", TOKEN).await;
     browser.press(ENTER).await;
-    browser.until("location.pathname === '/inspector/inbox' && location.search === '?stage=dead'").await;
+    browser
+        .until("location.pathname === '/inspector/inbox' && location.search === '?stage=dead'")
+        .await;
     assert!(browser.page().await.contains("evt-1"));
-    assert_eq!(browser.text("return document.cookie").await, "", "scripts see no cookie");
+    assert_eq!(
+        browser.text("return document.cookie").await,
+        "",
+        "scripts see no cookie"
+    );
     // Forms work: the origin is the page's own, and the cookie is sent.
-    browser.go(&format!("{base}/confirm?verb=replay&namespace=dwolla&id=evt-1")).await;
+    browser
+        .go(&format!("{base}/confirm?verb=replay&namespace=dwolla&id=evt-1"))
+        .await;
     browser.click(".confirm button").await;
-    browser.until("document.querySelector('h1').textContent === 'Done'").await;
+    browser
+        .until("document.querySelector('h1').textContent === 'Done'")
+        .await;
     browser.click(".logout button").await;
-    browser.until("document.querySelector('h1').textContent === 'Log in'").await;
+    browser
+        .until("document.querySelector('h1').textContent === 'Log in'")
+        .await;
     browser.go(&format!("{base}/inbox")).await;
     assert!(!browser.page().await.contains("evt-1"));
     browser.end().await;
@@ -389,16 +484,26 @@ async fn a_hundred_thousand_deliveries_are_there_at_once() {
         entry.id = Some(format!("4f8b-{number:06}-5b13-4815-a83d-ed7a1fc70bd8"));
         entry.topic = Some("customer_created".to_owned());
         entry.status = Some(if number % 50 == 0 { 500 } else { 200 });
-        entry.reason = if number % 50 == 0 { "the ledger is closed".to_owned() } else { String::new() };
+        entry.reason = if number % 50 == 0 {
+            "the ledger is closed".to_owned()
+        } else {
+            String::new()
+        };
         world.log.record(entry);
     }
     let held = memory().saturating_sub(before);
     let base = page_of(&world).await;
     browser.go(&format!("{base}/endpoints")).await; // what the first request alone costs
     let mut told = String::new();
-    for path in ["deliveries", "deliveries?outcome=failures", "deliveries?id=4f8b-000000-5b13-4815-a83d-ed7a1fc70bd8"] {
+    for path in [
+        "deliveries",
+        "deliveries?outcome=failures",
+        "deliveries?id=4f8b-000000-5b13-4815-a83d-ed7a1fc70bd8",
+    ] {
         browser.go(&format!("{base}/{path}")).await;
-        browser.until("performance.getEntriesByName('first-contentful-paint').length").await;
+        browser
+            .until("performance.getEntriesByName('first-contentful-paint').length")
+            .await;
         let paint = browser
             .script("return Math.round(performance.getEntriesByName('first-contentful-paint')[0].startTime)")
             .await;
@@ -406,7 +511,9 @@ async fn a_hundred_thousand_deliveries_are_there_at_once() {
             .script("const [page] = performance.getEntriesByType('navigation'); return [Math.round(page.responseStart), page.encodedBodySize]")
             .await;
         let heap = browser.script("return performance.memory?.usedJSHeapSize ?? 0").await;
-        told.push_str(&format!("\n{path}: first paint {paint} ms, first byte and size {sent}, heap {heap} bytes"));
+        told.push_str(&format!(
+            "\n{path}: first paint {paint} ms, first byte and size {sent}, heap {heap} bytes"
+        ));
         let paint = paint.as_u64().unwrap();
         assert!(paint < 3000, "first paint after {paint} ms");
     }
