@@ -15,8 +15,9 @@
 //!   or `redis://…`
 //! - `INBOX`: with `1`, events are stored, get 200 at once and are handled by a worker, with
 //!   retries that outlive the process; for SQLite and Postgres
-//! - `INSPECT`: where the page of what came is, a loopback address, by default `127.0.0.1:4001`; `0`
-//!   for none. Refused requests are kept whole for the first hour, in memory, to be explained there
+//! - `INSPECT`: where the page of what came is, a loopback address, by default `127.0.0.1:4001`;
+//!   `0` for none. Refused requests are kept whole for the first hour, in memory, to be explained
+//!   there
 //! - `FAIL`: a topic; the first run of each of its events fails, to see what then happens
 //! - `WEBHOOK_URL_SQUARE`: the address that Square posts to, which it signs; by default the one
 //!   that is printed

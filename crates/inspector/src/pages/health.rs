@@ -29,8 +29,8 @@ pub(super) struct Health {
     pub(super) last: Option<(SystemTime, String)>,
     /// When each secret matched last.
     pub(super) secrets: BTreeMap<usize, SystemTime>,
-    /// By how many milliseconds this clock was ahead of the signed time: the median, and of how many
-    /// requests. What a request takes on its way counts, too.
+    /// By how many milliseconds this clock was ahead of the signed time: the median, and of how
+    /// many requests. What a request takes on its way counts, too.
     pub(super) drift: Option<(i64, usize)>,
     /// How many deliveries in a row did not get 2xx, up to now.
     pub(super) failures: u64,
