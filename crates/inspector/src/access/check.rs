@@ -57,7 +57,8 @@ pub(crate) enum Denied {
 /// Lets a request in with its session, or refuses it.
 pub(crate) async fn check(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let page = parts.uri.path().trim_start_matches('/').to_owned();
+    let path = parts.uri.path();
+    let page = path.strip_prefix('/').unwrap_or(path).to_owned();
     let mut response = match admitted(&shared, &parts, &page) {
         Ok(session) => {
             let cookie = session
@@ -144,7 +145,8 @@ pub(crate) fn address(parts: &Parts) -> Option<IpAddr> {
 }
 
 fn refuse(shared: &Shared, parts: &Parts, page: &str, denied: &Denied) -> Response {
-    tracing::warn!(page, ?denied, "a request for the inspector was refused");
+    // Strangers can cause it at will.
+    tracing::debug!(page, ?denied, "a request for the inspector was refused");
     match denied {
         // The page says what was asked for, so that the form leads there.
         Denied::Unauthenticated if parts.method == Method::GET && pages::is_page(page) => {

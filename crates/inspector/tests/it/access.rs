@@ -10,7 +10,7 @@ use crate::support::{Page, Seen, World};
 
 const TOKEN: &str = "a-token-for-tests-of-32-letters!";
 
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 18] = [
     "/deliveries",
     "/delivery?number=0",
     "/event?namespace=dwolla&id=1",
@@ -26,6 +26,9 @@ const PAGES: [&str; 15] = [
     "/result?number=0",
     "/live",
     "/nothing",
+    "//login",
+    "/login/",
+    "/style.css/../deliveries",
 ];
 
 fn by_token() -> Page {
