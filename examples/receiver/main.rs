@@ -15,14 +15,27 @@
 //!   or `redis://…`
 //! - `INBOX`: with `1`, events are stored, get 200 at once and are handled by a worker, with
 //!   retries that outlive the process; for SQLite and Postgres
+//! - `INSPECT`: where the page of what came is, a loopback address, by default `127.0.0.1:4001`;
+//!   `0` for none. Refused requests are kept whole for the first hour, in memory, to be explained
+//!   there
+//! - `FAIL`: a topic; the first run of each of its events fails, to see what then happens
 //! - `WEBHOOK_URL_SQUARE`: the address that Square posts to, which it signs; by default the one
 //!   that is printed
 //!
 //! With `--features metrics` it shows what it counts at `GET /metrics`.
 
+mod inspect;
 mod store;
 
-use std::{env, error::Error, io, process::ExitCode, time::Duration};
+use std::{
+    collections::HashSet,
+    env,
+    error::Error,
+    io,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{Router, routing::get};
 use http::{HeaderName, HeaderValue};
@@ -38,7 +51,7 @@ use tokio::{
     task::JoinSet,
 };
 use tower_webhook::{
-    Delivery, Provider, TopicRouter, WebhookLayer,
+    Delivery, HandlerError, Provider, TopicRouter, WebhookLayer,
     custom::{Custom, CustomError, FieldPath},
     dwolla::Dwolla,
     event::Event,
@@ -58,6 +71,8 @@ use tower_webhook::{
     svix::Svix,
     zoom::Zoom,
 };
+
+use self::inspect::Inspection;
 
 /// A provider described by data: `X-Webhook-Signature: sha256=<hex of HMAC-SHA256 over the body>`,
 /// and a body of `id`, `type`, `created_at` and `data`. Its `X-Webhook-Event`, which repeats the
@@ -93,6 +108,8 @@ struct Providers {
     store: Store,
     /// The secret of providers that have none of their own.
     secret: String,
+    inspection: Inspection,
+    failing: Failing,
     handles: Vec<DrainHandle>,
     workers: Vec<WorkerHandle>,
     mounted: Vec<&'static str>,
@@ -113,7 +130,8 @@ impl Providers {
         let variable = format!("WEBHOOK_SECRET_{}", name.to_uppercase().replace('-', "_"));
         let own = env::var(&variable).ok();
         let is_own = own.is_some();
-        let provider = match new(own.unwrap_or_else(|| self.secret.clone())) {
+        let secret = own.unwrap_or_else(|| self.secret.clone());
+        let provider = match new(secret.clone()) {
             Ok(provider) => provider,
             Err(error) if is_own => return Err(format!("{variable}: {error}").into()),
             // Not every provider's secret can be any text.
@@ -124,27 +142,55 @@ impl Providers {
         };
         // One handler for all topics. `.on("invoice.paid", …)` gives a topic one of its own. Return
         // an error, and the provider retries.
-        let topics = TopicRouter::new().fallback(move |delivery: Delivery<P::Event>| async move {
-            let event = delivery.event();
-            let id = event.id().map_or("-", |id| id.as_str());
-            println!("handled {name} {} {id}", event.topic());
+        let failing = self.failing.clone();
+        let topics = TopicRouter::new().fallback(move |delivery: Delivery<P::Event>| {
+            let failing = failing.clone();
+            async move {
+                let event = delivery.event();
+                let id = event.id().map_or("-", |id| id.as_str());
+                failing.check(event.topic(), id)?;
+                println!("handled {name} {} {id}", event.topic());
+                Ok::<(), HandlerError>(())
+            }
         });
+        self.inspection.add(&provider, &secret, &self.store);
+        let (log, captures) = (self.inspection.log.clone(), self.inspection.captures.clone());
         let path = format!("/webhooks/{name}");
         self.mounted.push(name);
         match &self.store {
             Store::Plain(store) => {
-                let layer = WebhookLayer::new(provider, store.clone());
+                let layer = WebhookLayer::builder(provider, store.clone());
+                let layer = layer.delivery_log(log).capture(&captures).build()?;
                 self.handles.push(layer.drain_handle());
                 self.app = self.app.route_service(&path, layer.topics(topics));
             }
             Store::Inbox(inbox) => {
-                let layer = WebhookLayer::new(provider, inbox.clone());
+                let layer = WebhookLayer::builder(provider, inbox.clone());
+                let layer = layer.delivery_log(log).capture(&captures).build()?;
                 self.handles.push(layer.drain_handle());
                 self.app = self.app.route_service(&path, layer.inbox().only(&topics));
                 self.workers.push(layer.worker(topics).concurrency(4).start());
             }
         }
         Ok(self)
+    }
+}
+
+/// A topic whose events fail at first.
+#[derive(Clone, Default)]
+struct Failing {
+    topic: Option<String>,
+    /// The ids of those that have failed. This is an example: it grows.
+    seen: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Failing {
+    fn check(&self, topic: &str, id: &str) -> Result<(), HandlerError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.topic.as_deref() == Some(topic) && seen.insert(id.to_owned()) {
+            return Err("FAIL has this topic: the first run of an event fails".into());
+        }
+        Ok(())
     }
 }
 
@@ -200,6 +246,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
         app: Router::new().route("/healthz", get(async || "ok\n")),
         store,
         secret,
+        inspection: Inspection::open().await?,
+        failing: Failing {
+            topic: env::var("FAIL").ok(),
+            seen: Arc::default(),
+        },
         handles: Vec::new(),
         workers: Vec::new(),
         mounted: Vec::new(),
@@ -218,6 +269,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     .mount("zoom", Zoom::new)?;
     let Providers {
         app,
+        inspection,
         handles,
         workers,
         mounted,
@@ -225,6 +277,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     } = providers;
     #[cfg(feature = "metrics")]
     let app = app.route("/metrics", metrics()?);
+    let inspecting = inspection.serve()?;
     eprintln!("listening on {webhooks}/dwolla");
     eprintln!("and so on for {}", mounted.join(", "));
 
@@ -242,6 +295,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
         eprint!("{report}");
     }
     purging.abort();
+    if let Some(inspecting) = inspecting {
+        inspecting.abort();
+    }
     Ok(())
 }
 

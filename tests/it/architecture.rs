@@ -259,6 +259,23 @@ fn only_the_connection_names_the_redis_crate() {
 }
 
 #[test]
+fn in_the_inspector_tags_and_reports_have_one_place() {
+    for (word, home) in [
+        ("hmac::", "access/keys.rs"),
+        ("getrandom", "access/keys.rs"),
+        ("tower_webhook_reconcile", "reports.rs"),
+        ("serde_json", "pages/body.rs"),
+    ] {
+        let found: Vec<_> = source_of("crates/inspector/src", 20)
+            .into_iter()
+            .filter(|(_, text)| code(text).any(|line| line.contains(word)))
+            .map(|(file, _)| file)
+            .collect();
+        assert_eq!(found, [home], "{word}");
+    }
+}
+
+#[test]
 fn the_root_crate_names_no_driver_of_a_store() {
     for (file, text) in source() {
         for driver in ["sqlx", "redis::", "rustls"] {

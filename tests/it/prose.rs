@@ -180,6 +180,8 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("cli/README.md", "{\"cases\": [{", "the same"),
     ("it/broken.rs", "[\"verdict\"]", "the same"),
     ("it/checking.rs", "[\"verdict\"]", "the same"),
+    ("pages/event.rs", "CONTENT_DISPOSITION", "a header, as HTTP names it"),
+    ("it/hostile.rs", "content-disposition", "the same"),
     (
         "dwolla/category.rs",
         "questions that only this person can answer",

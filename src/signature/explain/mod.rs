@@ -147,9 +147,25 @@ impl Explain {
         Search::new(self, headers, now).run(error, body)
     }
 
-    /// Explains a request whose body is not there, since it was refused for its headers.
-    #[cfg(feature = "service")]
-    pub(crate) fn headers_at(&self, headers: &HeaderMap, now: SystemTime) -> Option<Explanation> {
+    /// Explains a request whose body is not there, since it was refused for its headers. `None` if
+    /// nothing is wrong with them.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use http::HeaderMap;
+    /// use tower_webhook::{github, signature::{Explain, ExplanationKind, Secrets}};
+    ///
+    /// let secrets = Secrets::new("the secret of GitHub")?;
+    /// let explain = Explain::new(&github::scheme(), &secrets);
+    /// let found = explain.headers_at(&HeaderMap::new(), SystemTime::now());
+    /// assert_eq!(found.map(|found| found.kind()), Some(ExplanationKind::NoTag));
+    ///
+    /// let signed = github::scheme().sign(&secrets, b"{}")?;
+    /// assert_eq!(explain.headers_at(&signed, SystemTime::now()), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn headers_at(&self, headers: &HeaderMap, now: SystemTime) -> Option<Explanation> {
         let error = self.scheme.claims(headers).err()?;
         Some(Search::new(self, headers, now).nothing(error, None))
     }
