@@ -13,6 +13,7 @@ pub(super) fn tell(report: &Report) {
             tracing::$level!(
                 target: "tower_webhook_reconcile",
                 source = report.source(),
+                tenant = report.tenant().map(|tenant| tenant.as_str()),
                 end = report.end().as_str(),
                 seen = report.seen(),
                 known = count(Ending::Known),

@@ -63,7 +63,8 @@ pub struct Reconciler<S: Source> {
 impl<S: Source> Reconciler<S> {
     /// A reconciler that hands what is missing to this door: `layer.processor(topics)` for topic
     /// handlers, or `layer.inbox().processor()` to have it stored. Where the layer has tenants,
-    /// each has a reconciler of its own: `layer.processor(topics).of(&tenant)`.
+    /// each has a reconciler of its own: `layer.processor(topics).of(&tenant)`. A run over a door
+    /// that is of none, or of one where there are none, fails before it asks the provider.
     pub fn new(source: S, door: Processor<S::Event>) -> Self {
         Self {
             name: source.name(),
@@ -159,8 +160,8 @@ impl<S: Source> Reconciler<S> {
         let started = Instant::now();
         let now = self.clock.now();
         let window = self.window(now);
-        let mut report = Report::new(&self.name, window);
-        let end = match self.ask_for_lease().await {
+        let mut report = Report::new(&self.name, self.door.tenant(), window);
+        let end = match self.may_begin().await {
             Ok(lease) => self.run_under(lease, window, now, shutdown, &mut report).await,
             Err(end) => end,
         };
@@ -169,6 +170,22 @@ impl<S: Source> Reconciler<S> {
         log::tell(&report);
         meter::count(&report, now);
         report
+    }
+
+    async fn may_begin(&self) -> Result<Lease, End> {
+        // Each event would be looked up as nobody's, and refused when it is handed in.
+        let refusal = match (self.door.has_tenants(), self.door.tenant()) {
+            (true, None) => {
+                "the layer has tenants, and the reconciler is of none; expected one tenant's source and door: \
+                 `Reconciler::new(source, processor.of(&tenant))` for each"
+            }
+            (false, Some(_)) => {
+                "the reconciler is of a tenant, and the layer has none; expected a provider made with `per_tenant`, or a \
+                 door without `of`"
+            }
+            _ => return self.ask_for_lease().await,
+        };
+        Err(End::Failed(Error::new(ErrorKind::Config, refusal)))
     }
 
     async fn ask_for_lease(&self) -> Result<Lease, End> {

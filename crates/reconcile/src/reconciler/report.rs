@@ -3,6 +3,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use tower_webhook::event::Tenant;
+
 use super::Window;
 use crate::Error;
 
@@ -171,6 +173,7 @@ impl Tally {
 #[derive(Clone, Debug)]
 pub struct Report {
     source: String,
+    tenant: Option<Tenant>,
     window: Window,
     end: End,
     took: Duration,
@@ -188,9 +191,10 @@ enum Open {
 }
 
 impl Report {
-    pub(super) fn new(source: &str, window: Window) -> Self {
+    pub(super) fn new(source: &str, tenant: Option<&Tenant>, window: Window) -> Self {
         Self {
             source: source.to_owned(),
+            tenant: tenant.cloned(),
             window,
             end: End::Complete,
             took: Duration::ZERO,
@@ -222,6 +226,12 @@ impl Report {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The tenant whose events they are, where the layer has tenants.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Tenant> {
+        self.tenant.as_ref()
     }
 
     /// The time that the run asked for.
@@ -286,7 +296,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}, {} seen", self.source, self.end, self.seen())?;
+        f.write_str(&self.source)?;
+        if let Some(tenant) = &self.tenant {
+            write!(f, " of {tenant}")?;
+        }
+        write!(f, ": {}, {} seen", self.end, self.seen())?;
         for ending in Ending::ALL {
             match self.count(ending) {
                 0 => {}

@@ -6,5 +6,6 @@ mod endings;
 mod lease;
 mod providers;
 mod schedule;
+mod tenants;
 mod told;
 mod windows;
