@@ -29,7 +29,8 @@
 //! let _ = service.oneshot(unsigned).await;
 //!
 //! let refused = log.list(&Filter::new().failed(), None, 10).await.unwrap();
-//! assert_eq!((refused[0].entry.outcome.as_ref(), refused[0].entry.status), ("signature", Some(401)));
+//! let entry = &refused[0].entry;
+//! assert_eq!((entry.outcome.as_ref(), entry.status), ("signature", Some(401)));
 //! # });
 //! # }
 //! ```

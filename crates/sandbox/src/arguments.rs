@@ -31,8 +31,8 @@ pub struct Arguments {
     /// The URL under which others reach the sandbox, for the links in events
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// A SQLite file that keeps everything, secrets too: a sandbox that is started with it again goes
-    /// on where the one before has ended
+    /// A SQLite file that keeps everything, secrets too: a sandbox that is started with it again
+    /// goes on where the one before has ended
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// How many times faster the sandbox's time runs; at 3600 an hour takes a second

@@ -121,14 +121,15 @@ impl Settings {
         self
     }
 
-    /// Keeps everything that the sandbox knows in this SQLite file, which is made if it is not there:
-    /// subscriptions, deliveries, events, what is still to be sent, tokens, and the time. A sandbox
-    /// that is started with it again goes on where the one before has ended, however it ended.
+    /// Keeps everything that the sandbox knows in this SQLite file, which is made if it is not
+    /// there: subscriptions, deliveries, events, what is still to be sent, tokens, and the time. A
+    /// sandbox that is started with it again goes on where the one before has ended, however it
+    /// ended.
     ///
     /// A response to a request comes when what it has changed is in the file. What was
-    /// [fired](Sandbox::fire) is there when [`idle`](Sandbox::idle) returns. What was being sent when
-    /// a sandbox ended is sent once more. While none runs, the time goes on as the world's does; at
-    /// speed 0 it stands still.
+    /// [fired](Sandbox::fire) is there when [`idle`](Sandbox::idle) returns. What was being sent
+    /// when a sandbox ended is sent once more. While none runs, the time goes on as the world's
+    /// does; at speed 0 it stands still.
     ///
     /// # Security
     /// The secrets of the endpoints are in the file as they were given.
@@ -138,7 +139,8 @@ impl Settings {
     ///
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     /// # runtime.block_on(async {
-    /// # let file = std::env::temp_dir().join(format!("tower-webhook-doc-{}.db", std::process::id()));
+    /// # let name = format!("tower-webhook-doc-{}.db", std::process::id());
+    /// # let file = std::env::temp_dir().join(name);
     /// let sandbox = Settings::new().speed(0.0).state(&file).start().await?;
     /// sandbox.fire(Provider::Dwolla, r#"{"topic": "customer_created"}"#)?;
     /// let time = sandbox.now();

@@ -23,6 +23,7 @@
 //! | another run holds its claim | nothing; the next run looks again | `Waiting` |
 //! | missing | fetched and handed in | `Handled`, `Stored`, `Rejected`, or `Failed` |
 //! | missing, with [`redeliver`](Reconciler::redeliver) | the provider is asked for it | `Asked` |
+//! | missing, with [`report_only`](Reconciler::report_only) | nothing | `Missing` |
 //! | missing, and the provider has nothing to hand in | nothing | `NotFetchable` |
 //!
 //! A look-up is one read of the store. So a repeated run costs the list's pages and look-ups, and

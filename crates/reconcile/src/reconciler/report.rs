@@ -22,6 +22,9 @@ pub enum Ending {
     Delivered,
     /// No handler takes its topic.
     Unwanted,
+    /// It is missing, and the run only [reports](super::Reconciler::report_only). The next run looks
+    /// at it again.
+    Missing,
     /// It was missing, and its handler has succeeded now.
     Handled,
     /// It was missing, and is in the inbox now.
@@ -40,10 +43,11 @@ pub enum Ending {
 
 impl Ending {
     /// All of them, in the order in which a report tells them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Known,
         Self::Delivered,
         Self::Unwanted,
+        Self::Missing,
         Self::Handled,
         Self::Stored,
         Self::Rejected,
@@ -60,6 +64,7 @@ impl Ending {
             Self::Known => "known",
             Self::Delivered => "delivered",
             Self::Unwanted => "unwanted",
+            Self::Missing => "missing",
             Self::Handled => "handled",
             Self::Stored => "stored",
             Self::Rejected => "rejected",
@@ -72,7 +77,7 @@ impl Ending {
 
     /// Whether the next run must look at the item again.
     pub(super) const fn is_open(self) -> bool {
-        matches!(self, Self::Asked | Self::Waiting | Self::Failed)
+        matches!(self, Self::Missing | Self::Asked | Self::Waiting | Self::Failed)
     }
 }
 

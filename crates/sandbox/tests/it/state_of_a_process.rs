@@ -66,7 +66,7 @@ impl Drop for Program {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_before_a_kill_is_there_after_it() {
+async fn what_got_its_response_before_a_kill_is_there_after_it() {
     let (file, receiver) = (File::new(), Receiver::start(200).await);
     let mut ids: Vec<String> = Vec::new();
     for round in 0..20 {
@@ -138,7 +138,7 @@ async fn a_second_program_is_refused_the_file_until_the_first_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_that_cannot_be_written_is_not_answered_with_success() {
+async fn a_change_that_cannot_be_written_gets_no_success() {
     let file = File::new();
     // No file of this process grows beyond 64 blocks, as on a disk that is full.
     let limited = r#"trap '' XFSZ; ulimit -f 64; exec "$@""#;
