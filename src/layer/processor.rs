@@ -92,6 +92,8 @@ trait Door<E>: Send + Sync {
 
     fn wants(&self, topic: &str) -> bool;
 
+    fn has_tenants(&self) -> bool;
+
     fn provider(&self) -> &str;
 
     fn namespace(&self) -> &str;
@@ -138,6 +140,10 @@ where
 
     fn wants(&self, topic: &str) -> bool {
         self.inner.wants(topic)
+    }
+
+    fn has_tenants(&self) -> bool {
+        self.receiver.provider.tenants().is_some()
     }
 
     fn provider(&self) -> &str {
@@ -208,6 +214,13 @@ impl<E: Event> Processor<E> {
     #[must_use]
     pub fn tenant(&self) -> Option<&Tenant> {
         self.tenant.as_ref()
+    }
+
+    /// Whether the layer has [tenants](crate::provider::tenant), so that events must be handed in
+    /// through [`of`](Self::of).
+    #[must_use]
+    pub fn has_tenants(&self) -> bool {
+        self.door.has_tenants()
     }
 
     /// The key under which the layer's store keeps the event with this id: of the tenant that this

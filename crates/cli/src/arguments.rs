@@ -1,8 +1,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    check::CheckArgs, events::EventsArgs, explain::ExplainArgs, listen::ListenArgs, sandbox::SandboxArgs,
-    send::SendArgs,
+    check::CheckArgs, events::EventsArgs, explain::ExplainArgs, listen::ListenArgs, reconcile::ReconcileArgs,
+    sandbox::SandboxArgs, send::SendArgs,
 };
 
 /// Checks receivers of webhooks, sends them deliveries, and operates what they have stored
@@ -27,6 +27,7 @@ pub(crate) enum Command {
     Explain(Box<ExplainArgs>),
     Sandbox(SandboxArgs),
     Events(Box<EventsArgs>),
+    Reconcile(Box<ReconcileArgs>),
     /// Lists the providers, and a topic of each
     Providers,
     /// Prints a script that completes this command's arguments in a shell

@@ -9,9 +9,11 @@ mod failure;
 mod listen;
 mod output;
 mod provider;
+mod reconcile;
 mod sandbox;
 mod secrets;
 mod send;
+mod store;
 mod time;
 mod wire;
 
@@ -66,6 +68,7 @@ async fn dispatch(command: Command, output: Output) -> Result<bool, Failure> {
         Command::Listen(arguments) => listen::listen(*arguments, output).await,
         Command::Explain(arguments) => explain::explain(&arguments, output),
         Command::Sandbox(arguments) => sandbox::sandbox(arguments, output).await,
+        Command::Reconcile(arguments) => reconcile::reconcile(*arguments, output).await,
         Command::Events(arguments) => events::events(*arguments, output).await,
         Command::Providers => {
             Provider::list(output);

@@ -44,6 +44,18 @@ pub(crate) fn is_watched() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// Asks the person who watches. Where nobody does, it is not.
+pub(crate) fn is_confirmed(question: &str) -> bool {
+    if !std::io::stdin().is_terminal() || !is_watched() {
+        return false;
+    }
+    drop(write!(anstream::stderr(), "{question} [y/N] "));
+    drop(std::io::stderr().flush());
+    let mut line = String::new();
+    drop(std::io::stdin().read_line(&mut line));
+    matches!(line.trim(), "y" | "Y" | "yes")
+}
+
 /// In this colour.
 pub(crate) fn coloured(colour: AnsiColor, text: &str) -> String {
     let style = Style::new().fg_color(Some(colour.into())).bold();

@@ -48,5 +48,7 @@ pub(crate) async fn sandbox(arguments: SandboxArgs, output: Output) -> Result<bo
         }
     }
     drop(tokio::signal::ctrl_c().await);
+    let stopped = sandbox.stop().await;
+    stopped.map_err(|error| Failure::caused_by("the sandbox", &error))?;
     Ok(true)
 }

@@ -1,6 +1,6 @@
 //! What the program is told on its command line. `tower-webhook sandbox` takes the same.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
@@ -31,6 +31,10 @@ pub struct Arguments {
     /// The URL under which others reach the sandbox, for the links in events
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// A SQLite file that keeps everything, secrets too: a sandbox that is started with it again
+    /// goes on where the one before has ended
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
     /// How many times faster the sandbox's time runs; at 3600 an hour takes a second
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
@@ -53,6 +57,9 @@ impl Arguments {
         let mut settings = Settings::new().listen(self.listen).speed(self.speed);
         if let Some(url) = self.public_url {
             settings = settings.public_url(url);
+        }
+        if let Some(file) = self.state {
+            settings = settings.state(file);
         }
         let Some(shares) = self.chaos else {
             return Ok((settings, None));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// What shall go wrong, and how often: each rate is a share from 0 to 1. [`new`](Self::new) lets
@@ -220,7 +222,7 @@ impl Chaos {
 }
 
 /// What happens to one delivery.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Plan {
     pub(crate) drop: bool,
     pub(crate) wait: Duration,
@@ -232,7 +234,7 @@ pub(crate) struct Plan {
 }
 
 /// Where an attempt's connection is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) enum HangUp {
     WithinBody,
     BeforeResponse,

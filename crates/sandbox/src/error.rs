@@ -1,6 +1,6 @@
 use std::{error, fmt};
 
-/// Why a sandbox could not start, or an event could not be fired.
+/// Why a sandbox could not start or keep its state, or an event could not be fired.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Client,
     /// What should be fired is no event.
     Event,
+    /// The state file is another program's, in use, or cannot be read or written.
+    State,
 }
 
 impl Error {

@@ -12,11 +12,15 @@ mod example;
 mod fired;
 mod github;
 mod http;
+mod keep;
 mod odd;
 mod provider;
+mod secret;
 mod server;
 mod settings;
 mod shelf;
+#[cfg(feature = "sqlite")]
+mod state_file;
 mod stripe;
 mod time;
 mod world;

@@ -43,6 +43,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         sandbox.base_url()
     ));
     tokio::signal::ctrl_c().await?;
+    sandbox.stop().await?;
     Ok(())
 }
 

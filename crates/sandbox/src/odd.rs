@@ -1,8 +1,9 @@
 //! Forms of deliveries that are rare and yet sent. A receiver must take them.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) enum Odd {
     /// Dwolla, 2015: the links are texts.
     LinksAsTexts,

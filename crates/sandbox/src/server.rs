@@ -15,17 +15,20 @@ use crate::{
     clock::Clock,
     deliver::{Client, Dispatcher, Log},
     http::{Incoming, json},
+    keep::{self, Opened},
     world::World,
 };
 
 /// Providers on this machine: their APIs under [`url`](Self::url), and deliveries over HTTP. The
 /// [crate's page](crate) has a whole test.
 ///
-/// It ends with its drop.
+/// It ends with its drop, or with [`stop`](Self::stop).
 pub struct Sandbox {
     world: Arc<World>,
     address: SocketAddr,
     tasks: [JoinHandle<()>; 2],
+    /// Ends by itself when the keeper is closed.
+    write: Option<JoinHandle<()>>,
 }
 
 impl fmt::Debug for Sandbox {
@@ -39,6 +42,7 @@ impl fmt::Debug for Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.world.keeper.close();
     }
 }
 
@@ -49,11 +53,15 @@ pub(crate) async fn start(settings: Settings) -> Result<Sandbox, Error> {
     let address = listener.local_addr().map_err(failed)?;
     let base = settings.public_url.unwrap_or_else(|| format!("http://{address}"));
     let base = base.trim_end_matches('/').to_owned();
-    let clock = Clock::new(settings.now.unwrap_or_else(SystemTime::now), settings.speed);
+    let Opened { mut kept, now, write } = keep::open(settings.state).await?;
+    let now = now.or(settings.now).unwrap_or_else(SystemTime::now);
+    let clock = Clock::new(now, settings.speed);
     let client = Client::new(settings.response_timeout)?;
-    let log = Log::new(settings.observer);
-    let dispatcher = Arc::new(Dispatcher::new(clock, client, settings.chaos, log));
-    let world = Arc::new(World::new(base, settings.token_lifetime, Arc::clone(&dispatcher)));
+    let log = Log::new(settings.observer, &mut kept)?;
+    let dispatcher = Dispatcher::new(clock.clone(), client, settings.chaos, log, &mut kept)?;
+    let dispatcher = Arc::new(dispatcher);
+    let world = World::new(base, settings.token_lifetime, Arc::clone(&dispatcher), kept)?;
+    let world = Arc::new(world);
     let app = Router::new().fallback({
         let world = Arc::clone(&world);
         move |request: Request| {
@@ -79,6 +87,7 @@ pub(crate) async fn start(settings: Settings) -> Result<Sandbox, Error> {
         world,
         address,
         tasks: [serve, deliver],
+        write: write.map(|write| tokio::spawn(write(clock))),
     })
 }
 
@@ -139,12 +148,13 @@ impl Sandbox {
         self.world.dispatcher.log().attempts()
     }
 
-    /// Returns when everything that is due has been sent, and every response is there.
+    /// Returns when everything that is due has been sent, every response is there, and a state file
+    /// has it all.
     ///
     /// # Cancel safety
     /// Nothing is lost.
     pub async fn idle(&self) {
-        self.world.dispatcher.idle().await;
+        self.world.idle().await;
     }
 
     /// The sandbox's time.
@@ -160,5 +170,28 @@ impl Sandbox {
     /// The time may have moved a part of the way.
     pub async fn advance(&self, by: Duration) {
         self.world.advance(by).await;
+    }
+
+    /// Ends it, and returns when nothing is on its way any more and its state file, if it has one,
+    /// is closed: the next sandbox can have it.
+    ///
+    /// # Errors
+    /// The state file could not be written to the end.
+    ///
+    /// # Cancel safety
+    /// The sandbox ends all the same.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        for task in &mut self.tasks {
+            task.abort();
+            // It was aborted, and says so.
+            let _ = task.await;
+        }
+        let kept = self.world.keeper.kept().await;
+        self.world.keeper.close();
+        if let Some(write) = self.write.take() {
+            // A panic of it is in what was kept.
+            let _ = write.await;
+        }
+        kept.map_err(|error| Error::new(ErrorKind::State, error))
     }
 }

@@ -1,6 +1,7 @@
 use std::{
     fmt,
     net::SocketAddr,
+    path::PathBuf,
     time::{Duration, SystemTime},
 };
 
@@ -33,6 +34,7 @@ pub struct Settings {
     pub(crate) token_lifetime: Duration,
     pub(crate) chaos: Option<Chaos>,
     pub(crate) observer: Option<Observer>,
+    pub(crate) state: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -63,6 +65,7 @@ impl Settings {
             token_lifetime: Duration::from_secs(3600),
             chaos: None,
             observer: None,
+            state: None,
         }
     }
 
@@ -86,7 +89,8 @@ impl Settings {
         self
     }
 
-    /// The time at which the sandbox starts, instead of the machine's.
+    /// The time at which the sandbox starts, instead of the machine's. A state file that has a time
+    /// goes before it.
     pub fn now(mut self, now: SystemTime) -> Self {
         self.now = Some(now);
         self
@@ -117,10 +121,50 @@ impl Settings {
         self
     }
 
+    /// Keeps everything that the sandbox knows in this SQLite file, which is made if it is not
+    /// there: subscriptions, deliveries, events, what is still to be sent, tokens, and the time. A
+    /// sandbox that is started with it again goes on where the one before has ended, however it
+    /// ended.
+    ///
+    /// A response to a request comes when what it has changed is in the file. What was
+    /// [fired](Sandbox::fire) is there when [`idle`](Sandbox::idle) returns. What was being sent
+    /// when a sandbox ended is sent once more. While none runs, the time goes on as the world's
+    /// does; at speed 0 it stands still.
+    ///
+    /// # Security
+    /// The secrets of the endpoints are in the file as they were given.
+    ///
+    /// ```
+    /// use tower_webhook_sandbox::{Provider, Settings};
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// # let name = format!("tower-webhook-doc-{}.db", std::process::id());
+    /// # let file = std::env::temp_dir().join(name);
+    /// let sandbox = Settings::new().speed(0.0).state(&file).start().await?;
+    /// sandbox.fire(Provider::Dwolla, r#"{"topic": "customer_created"}"#)?;
+    /// let time = sandbox.now();
+    /// sandbox.stop().await?;
+    ///
+    /// let sandbox = Settings::new().speed(0.0).state(&file).start().await?;
+    /// assert_eq!(sandbox.now(), time);
+    /// # sandbox.stop().await?;
+    /// # std::fs::remove_file(file).unwrap();
+    /// # Ok::<(), tower_webhook_sandbox::Error>(())
+    /// # }).unwrap();
+    /// ```
+    #[cfg(feature = "sqlite")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+    pub fn state(mut self, file: impl Into<PathBuf>) -> Self {
+        self.state = Some(file.into());
+        self
+    }
+
     /// Starts the sandbox. It runs until it is dropped.
     ///
     /// # Errors
-    /// The address cannot be listened on, or a setting is out of its range.
+    /// The address cannot be listened on, a setting is out of its range, or the state file is
+    /// another program's or in use.
     ///
     /// # Cancel safety
     /// No sandbox is left behind.

@@ -33,3 +33,22 @@ pub(crate) fn parse_day(text: &str) -> Option<SystemTime> {
     let day: Date = text.parse().ok()?;
     Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp().into())
 }
+
+/// How times are kept, to the nanosecond: `2019-05-30T18:21:11.490000001Z`.
+pub(crate) mod exact {
+    use std::time::SystemTime;
+
+    use jiff::Timestamp;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(crate) fn serialize<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+        // Beyond the year 9999 one time is as good as another.
+        let time = Timestamp::try_from(*time).unwrap_or(Timestamp::MAX);
+        serializer.collect_str(&time)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        super::parse(&text).ok_or_else(|| D::Error::custom("a time is not in RFC 3339"))
+    }
+}

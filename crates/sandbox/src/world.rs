@@ -1,6 +1,9 @@
 //! The providers, and the sandbox's own API beside theirs.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -10,12 +13,13 @@ use serde_json::{Value, json};
 
 use crate::{
     Error, Provider,
-    clock::time_after,
-    deliver::{Attempt, Dispatcher},
+    clock::{Reading, time_after},
+    deliver::{Attempt, Courier, Dispatcher},
     dwolla::Dwolla,
     example::Example,
     github::GitHub,
     http::{Incoming, json as respond, with_allow, with_body},
+    keep::{Keeper, Kept},
     stripe::Stripe,
     time::millis,
 };
@@ -24,6 +28,7 @@ use crate::{
 pub(crate) struct World {
     pub(crate) base: String,
     pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) keeper: Keeper,
     dwolla: Arc<Dwolla>,
     example: Arc<Example>,
     github: Arc<GitHub>,
@@ -36,16 +41,34 @@ struct Advance {
 }
 
 impl World {
-    pub(crate) fn new(base: String, token_lifetime: Duration, dispatcher: Arc<Dispatcher>) -> Self {
+    pub(crate) fn new(
+        base: String,
+        token_lifetime: Duration,
+        dispatcher: Arc<Dispatcher>,
+        mut kept: Kept,
+    ) -> Result<Self, Error> {
         let at = |provider| url(&base, provider);
-        Self {
-            dwolla: Dwolla::new(at(Provider::Dwolla), token_lifetime, Arc::clone(&dispatcher)),
-            example: Example::new(at(Provider::Example), Arc::clone(&dispatcher)),
-            github: GitHub::new(at(Provider::GitHub), Arc::clone(&dispatcher)),
-            stripe: Stripe::new(Arc::clone(&dispatcher)),
+        let kept = &mut kept;
+        let world = Self {
+            dwolla: Dwolla::new(at(Provider::Dwolla), token_lifetime, Arc::clone(&dispatcher), kept)?,
+            example: Example::new(at(Provider::Example), Arc::clone(&dispatcher), kept)?,
+            github: GitHub::new(at(Provider::GitHub), Arc::clone(&dispatcher), kept)?,
+            stripe: Stripe::new(Arc::clone(&dispatcher), kept)?,
+            keeper: kept.keeper.clone(),
             base,
-            dispatcher,
-        }
+            dispatcher: Arc::clone(&dispatcher),
+        };
+        dispatcher.register(world.couriers());
+        Ok(world)
+    }
+
+    fn couriers(&self) -> Vec<Weak<dyn Courier>> {
+        vec![
+            Arc::downgrade(&self.dwolla) as _,
+            Arc::downgrade(&self.example) as _,
+            Arc::downgrade(&self.github) as _,
+            Arc::downgrade(&self.stripe) as _,
+        ]
     }
 
     pub(crate) fn url(&self, provider: Provider) -> String {
@@ -53,6 +76,7 @@ impl World {
     }
 
     pub(crate) fn fire(&self, provider: Provider, event: &Bytes) -> Result<Bytes, Error> {
+        let _together = self.keeper.together();
         match provider {
             Provider::Dwolla => self.dwolla.fire(event),
             Provider::Example => self.example.fire(event),
@@ -61,23 +85,37 @@ impl World {
         }
     }
 
-    pub(crate) async fn respond(&self, mut request: Incoming) -> Response {
+    /// Responds when what the request has changed is kept.
+    pub(crate) async fn respond(&self, request: Incoming) -> Response {
+        let response = self.dispatch(request).await;
+        match self.keeper.kept().await {
+            Ok(()) => response,
+            Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error),
+        }
+    }
+
+    fn ask(&self, provider: Provider, request: &Incoming) -> Response {
+        let _together = self.keeper.together();
+        match provider {
+            Provider::Dwolla => self.dwolla.respond(request),
+            Provider::Example => self.example.respond(request),
+            Provider::GitHub => self.github.respond(request),
+            Provider::Stripe => self.stripe.respond(request),
+        }
+    }
+
+    async fn dispatch(&self, mut request: Incoming) -> Response {
         let under = |provider: &&Provider| {
             let path = provider.path();
             request.path.len() >= path.len() && path.iter().zip(&request.path).all(|(known, asked)| known == asked)
         };
         if let Some(provider) = Provider::ALL.iter().find(under) {
             request.path.drain(..provider.path().len());
-            return match provider {
-                Provider::Dwolla => self.dwolla.respond(&request),
-                Provider::Example => self.example.respond(&request),
-                Provider::GitHub => self.github.respond(&request),
-                Provider::Stripe => self.stripe.respond(&request),
-            };
+            return self.ask(*provider, &request);
         }
         // Stripe's own clients take a host and no path before theirs.
         if request.path.first().is_some_and(|first| first == "v1") {
-            return self.stripe.respond(&request);
+            return self.ask(Provider::Stripe, &request);
         }
         let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
         match path[..] {
@@ -156,6 +194,14 @@ impl World {
             self.dispatcher.idle().await;
         }
         clock.skip(until.duration_since(clock.now()).unwrap_or_default());
+        self.keeper.put(Reading::KIND, 0, &clock.reading());
+    }
+
+    /// Returns when everything that is due has been sent and is kept.
+    pub(crate) async fn idle(&self) {
+        self.dispatcher.idle().await;
+        // What cannot be kept is tried again, and said by responses and in the end.
+        let _ = self.keeper.kept().await;
     }
 }
 

@@ -8,6 +8,7 @@ mod sqlite;
 mod postgres;
 mod redis;
 mod race;
+mod reconciler;
 mod receiver;
 mod random;
 mod provider;
@@ -29,6 +30,7 @@ fn child() {
         .unwrap();
     runtime.block_on(async {
         match task["role"].as_str().unwrap() {
+            "reconciler" => shared::reconcile(&task).await,
             "racer" => shared::race(&task, orders).await,
             "receiver" => shared::receive(&task).await,
             "inbox" => shared::keep_inbox(&task).await,

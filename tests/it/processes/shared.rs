@@ -9,7 +9,7 @@ use tower_webhook::{Delivery, HandlerError, store::IdempotencyStore};
 use super::file::File;
 use super::postgres;
 use super::sqlite;
-use super::{inbox, inbox_race, race, receiver};
+use super::{inbox, inbox_race, race, receiver, reconciler};
 use crate::endpoint::Event;
 
 /// A store that is somewhere.
@@ -35,6 +35,16 @@ pub(super) async fn race(task: &Value, orders: Receiver<String>) {
         "sqlite" => race::take_part::<tower_webhook_sqlx::SqliteStore>(task, orders).await,
         "postgres" => race::take_part::<tower_webhook_sqlx::PostgresStore>(task, orders).await,
         "redis" => race::take_part::<tower_webhook_redis::RedisStore>(task, orders).await,
+        store => panic!("no store: {store}"),
+    }
+}
+
+/// As a reconciler.
+pub(super) async fn reconcile(task: &Value) {
+    match task["store"].as_str().unwrap() {
+        "sqlite" => reconciler::take_part::<tower_webhook_sqlx::SqliteStore>(task).await,
+        "postgres" => reconciler::take_part::<tower_webhook_sqlx::PostgresStore>(task).await,
+        "redis" => reconciler::take_part::<tower_webhook_redis::RedisStore>(task).await,
         store => panic!("no store: {store}"),
     }
 }

@@ -10,7 +10,6 @@ mod timing;
 
 use std::{
     fs,
-    io::{IsTerminal as _, Write as _},
     net::SocketAddr,
     path::PathBuf,
     time::{Duration, Instant},
@@ -28,7 +27,7 @@ use self::{
 };
 use crate::{
     failure::Failure,
-    output::{Output, is_watched, note},
+    output::{Output, is_confirmed, is_watched, note},
     provider::{Provider, Signer},
     secrets::SecretArgs,
     wire::Target,
@@ -190,20 +189,11 @@ fn confirm(target: &Target, yes: bool) -> Result<(), Failure> {
             target.authority
         ))
     };
-    if !std::io::stdin().is_terminal() || !is_watched() {
-        return Err(refuse());
-    }
-    eprint!(
-        "{} is another machine. Some hundred hostile requests will be sent to it. Is it yours, and may they? [y/N] ",
+    let question = format!(
+        "{} is another machine. Some hundred hostile requests will be sent to it. Is it yours, and may they?",
         target.authority
     );
-    drop(std::io::stderr().flush());
-    let mut line = String::new();
-    drop(std::io::stdin().read_line(&mut line));
-    match line.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(refuse()),
-    }
+    if is_confirmed(&question) { Ok(()) } else { Err(refuse()) }
 }
 
 /// Shown on a terminal alone.

@@ -9,10 +9,10 @@ use tower_webhook::{
     store::{Key, StoreAdmin as _, StoreError},
 };
 
-use super::{failed, store::Opened};
 use crate::{
     failure::Failure,
     output::{Output, is_watched, note},
+    store::{Opened, failed},
 };
 
 /// How many are read, or removed, at a time.

@@ -2,7 +2,6 @@
 
 mod batch;
 mod show;
-mod store;
 
 use std::{
     fmt,
@@ -14,13 +13,13 @@ use serde_json::{Value, json};
 use tower_webhook::{
     event::EventId,
     inbox::{Entry, Filter, Inbox as _, InboxAdmin as _},
-    store::{Effect, IdempotencyStore as _, Key, Replayed, Stage, StoreAdmin as _, StoreError},
+    store::{Effect, IdempotencyStore as _, Key, Replayed, Stage, StoreAdmin as _},
 };
 
-use self::store::Opened;
 use crate::{
     failure::Failure,
     output::{Output, plain},
+    store::{self, Opened, failed},
     time,
 };
 
@@ -198,15 +197,9 @@ fn key(namespace: &str, id: &str) -> Result<Key, Failure> {
     Ok(Key::new(namespace, id))
 }
 
-fn failed(error: StoreError) -> Failure {
-    Failure::caused_by("the store", &error)
-}
-
 /// Whether there was something to do.
 pub(crate) async fn events(arguments: EventsArgs, output: Output) -> Result<bool, Failure> {
-    let url = arguments.store.ok_or_else(|| {
-        Failure::usage("--store is missing; expected sqlite:<path>, postgres://… or redis://…, here or in STORE")
-    })?;
+    let url = store::url(arguments.store)?;
     if let Some(verb) = arguments.verb.that_needs_deliveries() {
         store::refuse_records(&url, verb)?;
     }

@@ -11,11 +11,11 @@ use tower_webhook::{
     },
 };
 
-use super::{failed, store::Opened};
 use crate::{
     failure::Failure,
     listen::pretty,
     output::{Output, plain},
+    store::{Opened, failed},
     time::write,
 };
 

@@ -4,5 +4,6 @@ mod broken;
 mod checking;
 mod events;
 mod ours;
+mod reconcile;
 mod requests;
 mod support;

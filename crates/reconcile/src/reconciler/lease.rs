@@ -53,6 +53,15 @@ impl Lease {
         }
     }
 
+    /// For who needs none: nothing is kept or released.
+    pub(super) fn of_nobody(store: LayerStore) -> Self {
+        Self {
+            store,
+            request: None,
+            renewed: Instant::now(),
+        }
+    }
+
     fn give_up(mut self, asked: Asked) -> Asked {
         self.request = None;
         asked

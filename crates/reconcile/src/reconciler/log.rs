@@ -13,6 +13,7 @@ pub(super) fn tell(report: &Report) {
             tracing::$level!(
                 target: "tower_webhook_reconcile",
                 source = report.source(),
+                tenant = report.tenant().map(|tenant| tenant.as_str()),
                 end = report.end().as_str(),
                 seen = report.seen(),
                 known = count(Ending::Known),
@@ -38,7 +39,10 @@ pub(super) fn tell(report: &Report) {
 /// `81f6: the handler failed; 81f7: …`
 fn missing(report: &Report) -> String {
     let listed = |ending| report.tally(ending).listed().iter();
-    let named = listed(Ending::Failed).chain(listed(Ending::NotFetchable)).take(NAMED);
+    let named = [Ending::Failed, Ending::NotFetchable, Ending::Missing]
+        .into_iter()
+        .flat_map(listed)
+        .take(NAMED);
     let named: Vec<String> = named
         .map(|item| {
             let id = item.event_id.as_ref().unwrap_or(&item.id);

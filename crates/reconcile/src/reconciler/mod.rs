@@ -23,6 +23,7 @@
 //! | another run holds its claim | nothing; the next run looks again | `Waiting` |
 //! | missing | fetched and handed in | `Handled`, `Stored`, `Rejected`, or `Failed` |
 //! | missing, with [`redeliver`](Reconciler::redeliver) | the provider is asked for it | `Asked` |
+//! | missing, with [`report_only`](Reconciler::report_only) | nothing | `Missing` |
 //! | missing, and the provider has nothing to hand in | nothing | `NotFetchable` |
 //!
 //! A look-up is one read of the store. So a repeated run costs the list's pages and look-ups, and
@@ -56,6 +57,13 @@
 //! takes up nothing more, finishes what it has begun, and ends with [`End::LeaseLost`]. A second
 //! run may be at work then already: each event is claimed by its own record, so it is handled once
 //! all the same. What is lost is only the politeness towards the provider's API.
+//!
+//! # Tenants
+//! Where the layer has [tenants](tower_webhook::provider::tenant), each has a source and a
+//! reconciler of its own, over `processor.of(&tenant)`: what is missing goes to that tenant, is
+//! verified with its secrets, and is looked up among its events alone; so are lease and marks. The
+//! report, its line and the log say whose run it was, the metrics do not. Without `of`, a run fails
+//! before it asks for anything.
 //!
 //! # What ends a run early
 //! A page that cannot be fetched, a store that does not respond, a layer that drains, and ten calls

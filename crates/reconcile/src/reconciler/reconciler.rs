@@ -12,10 +12,10 @@ use tower_webhook::{
 };
 
 use super::{
-    End, Every, Report, Source, Window,
+    End, Ending, Every, Listed, Report, Source, Window,
     lease::{Asked, Lease, lease_key, scope},
     log, meter, run,
-    run::{Run, Stop},
+    run::{Mode, Observe, Run, Stop},
 };
 use crate::{Error, ErrorKind};
 
@@ -54,7 +54,9 @@ pub struct Reconciler<S: Source> {
     overlap: Duration,
     lease: Duration,
     concurrency: usize,
-    asks: bool,
+    mode: Mode,
+    within: Option<Window>,
+    observe: Box<Observe>,
     /// Where the next run's window begins.
     from: Mutex<Option<SystemTime>>,
     pub(super) wake: Arc<Notify>,
@@ -63,7 +65,8 @@ pub struct Reconciler<S: Source> {
 impl<S: Source> Reconciler<S> {
     /// A reconciler that hands what is missing to this door: `layer.processor(topics)` for topic
     /// handlers, or `layer.inbox().processor()` to have it stored. Where the layer has tenants,
-    /// each has a reconciler of its own: `layer.processor(topics).of(&tenant)`.
+    /// each has a reconciler of its own: `layer.processor(topics).of(&tenant)`. A run over a door
+    /// that is of none, or of one where there are none, fails before it asks the provider.
     pub fn new(source: S, door: Processor<S::Event>) -> Self {
         Self {
             name: source.name(),
@@ -74,7 +77,9 @@ impl<S: Source> Reconciler<S> {
             clock: Arc::new(SystemClock),
             lease: Duration::from_secs(60),
             concurrency: 8,
-            asks: false,
+            mode: Mode::HandIn,
+            within: None,
+            observe: Box::new(|_, _| {}),
             from: Mutex::new(None),
             wake: Arc::new(Notify::new()),
         }
@@ -109,7 +114,32 @@ impl<S: Source> Reconciler<S> {
     /// be reachable, and each item is another request to the provider's API.
     #[must_use]
     pub fn redeliver(mut self) -> Self {
-        self.asks = true;
+        self.mode = Mode::Ask;
+        self
+    }
+
+    /// Only tells what is missing ([`Ending::Missing`]), and changes nothing anywhere: it takes no
+    /// lease, so it may run beside another, and what that one is at work on counts as missing or
+    /// waiting.
+    #[must_use]
+    pub fn report_only(mut self) -> Self {
+        self.mode = Mode::Look;
+        self
+    }
+
+    /// Each run is over this time, instead of what has passed since the last one. An item whose
+    /// time is known and outside of it is left out, though a provider may list it.
+    #[must_use]
+    pub fn within(mut self, window: Window) -> Self {
+        self.within = Some(window);
+        self
+    }
+
+    /// Is called with each item as soon as it has ended: for a progress bar, or for more of them
+    /// than a report lists. It must not block or panic.
+    #[must_use]
+    pub fn on_item(mut self, observe: impl Fn(&Listed, Ending) + Send + Sync + 'static) -> Self {
+        self.observe = Box::new(observe);
         self
     }
 
@@ -159,8 +189,8 @@ impl<S: Source> Reconciler<S> {
         let started = Instant::now();
         let now = self.clock.now();
         let window = self.window(now);
-        let mut report = Report::new(&self.name, window);
-        let end = match self.ask_for_lease().await {
+        let mut report = Report::new(&self.name, self.door.tenant(), window);
+        let end = match self.may_begin().await {
             Ok(lease) => self.run_under(lease, window, now, shutdown, &mut report).await,
             Err(end) => end,
         };
@@ -169,6 +199,23 @@ impl<S: Source> Reconciler<S> {
         log::tell(&report);
         meter::count(&report, now);
         report
+    }
+
+    async fn may_begin(&self) -> Result<Lease, End> {
+        // Each event would be looked up as nobody's, and refused when it is handed in.
+        let refusal = match (self.door.has_tenants(), self.door.tenant()) {
+            (true, None) => {
+                "the layer has tenants, and the reconciler is of none; expected one tenant's source and door: \
+                 `Reconciler::new(source, processor.of(&tenant))` for each"
+            }
+            (false, Some(_)) => {
+                "the reconciler is of a tenant, and the layer has none; expected a provider made with `per_tenant`, or a \
+                 door without `of`"
+            }
+            _ if self.mode == Mode::Look => return Ok(Lease::of_nobody(self.door.store())),
+            _ => return self.ask_for_lease().await,
+        };
+        Err(End::Failed(Error::new(ErrorKind::Config, refusal)))
     }
 
     async fn ask_for_lease(&self) -> Result<Lease, End> {
@@ -198,7 +245,7 @@ impl<S: Source> Reconciler<S> {
         report: &mut Report,
     ) -> End {
         let stop = Stop::default();
-        let run = Run::new(&self.source, &self.door, &self.name, now, self.asks, &stop);
+        let run = Run::new(&self.source, &self.door, &self.name, now, self.mode, self.within, &stop);
         let watch = run::first(
             async {
                 lease.keep().await;
@@ -214,12 +261,15 @@ impl<S: Source> Reconciler<S> {
             watch.await;
             pending::<()>().await;
         };
-        run::first(watch, run.of(window, self.concurrency, report)).await;
+        run::first(watch, run.of(window, self.concurrency, report, &*self.observe)).await;
         lease.release().await;
         stop.end().unwrap_or(End::Complete)
     }
 
     fn window(&self, now: SystemTime) -> Window {
+        if let Some(window) = self.within {
+            return window;
+        }
         let mut from = self.from.lock().unwrap_or_else(PoisonError::into_inner);
         // Kept, so that a first run that fails is repeated from the same time.
         let from = *from.get_or_insert_with(|| now.checked_sub(self.look_back).unwrap_or(SystemTime::UNIX_EPOCH));
@@ -243,7 +293,7 @@ impl<S: Source> fmt::Debug for Reconciler<S> {
             .field("door", &self.door)
             .field("look_back", &self.look_back)
             .field("overlap", &self.overlap)
-            .field("asks", &self.asks)
+            .field("mode", &self.mode)
             .finish_non_exhaustive()
     }
 }

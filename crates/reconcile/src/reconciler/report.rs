@@ -3,6 +3,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use tower_webhook::event::Tenant;
+
 use super::Window;
 use crate::Error;
 
@@ -20,6 +22,9 @@ pub enum Ending {
     Delivered,
     /// No handler takes its topic.
     Unwanted,
+    /// It is missing, and the run only [reports](super::Reconciler::report_only). The next run looks
+    /// at it again.
+    Missing,
     /// It was missing, and its handler has succeeded now.
     Handled,
     /// It was missing, and is in the inbox now.
@@ -38,10 +43,11 @@ pub enum Ending {
 
 impl Ending {
     /// All of them, in the order in which a report tells them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Known,
         Self::Delivered,
         Self::Unwanted,
+        Self::Missing,
         Self::Handled,
         Self::Stored,
         Self::Rejected,
@@ -58,6 +64,7 @@ impl Ending {
             Self::Known => "known",
             Self::Delivered => "delivered",
             Self::Unwanted => "unwanted",
+            Self::Missing => "missing",
             Self::Handled => "handled",
             Self::Stored => "stored",
             Self::Rejected => "rejected",
@@ -70,7 +77,7 @@ impl Ending {
 
     /// Whether the next run must look at the item again.
     pub(super) const fn is_open(self) -> bool {
-        matches!(self, Self::Asked | Self::Waiting | Self::Failed)
+        matches!(self, Self::Missing | Self::Asked | Self::Waiting | Self::Failed)
     }
 }
 
@@ -171,6 +178,7 @@ impl Tally {
 #[derive(Clone, Debug)]
 pub struct Report {
     source: String,
+    tenant: Option<Tenant>,
     window: Window,
     end: End,
     took: Duration,
@@ -188,9 +196,10 @@ enum Open {
 }
 
 impl Report {
-    pub(super) fn new(source: &str, window: Window) -> Self {
+    pub(super) fn new(source: &str, tenant: Option<&Tenant>, window: Window) -> Self {
         Self {
             source: source.to_owned(),
+            tenant: tenant.cloned(),
             window,
             end: End::Complete,
             took: Duration::ZERO,
@@ -222,6 +231,12 @@ impl Report {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The tenant whose events they are, where the layer has tenants.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Tenant> {
+        self.tenant.as_ref()
     }
 
     /// The time that the run asked for.
@@ -286,7 +301,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}, {} seen", self.source, self.end, self.seen())?;
+        f.write_str(&self.source)?;
+        if let Some(tenant) = &self.tenant {
+            write!(f, " of {tenant}")?;
+        }
+        write!(f, ": {}, {} seen", self.end, self.seen())?;
         for ending in Ending::ALL {
             match self.count(ending) {
                 0 => {}

@@ -31,6 +31,9 @@ use crate::{Error, ErrorKind};
 /// each after its own retries.
 const API_FAILURES: u32 = 10;
 
+/// What is told of each item.
+pub(super) type Observe = dyn Fn(&Listed, Ending) + Send + Sync;
+
 /// What one run works with.
 pub(super) struct Run<'a, S: Source> {
     pub(super) source: &'a S,
@@ -38,9 +41,19 @@ pub(super) struct Run<'a, S: Source> {
     pub(super) name: &'a str,
     pub(super) store: LayerStore,
     pub(super) now: SystemTime,
-    pub(super) asks: bool,
+    pub(super) mode: Mode,
+    /// Outside of which items are left out.
+    pub(super) within: Option<Window>,
     pub(super) stop: &'a Stop,
     failures: AtomicU32,
+}
+
+/// What is done about what is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    HandIn,
+    Ask,
+    Look,
 }
 
 /// Why a run takes up nothing more.
@@ -110,7 +123,8 @@ impl<'a, S: Source> Run<'a, S> {
         door: &'a Processor<S::Event>,
         name: &'a str,
         now: SystemTime,
-        asks: bool,
+        mode: Mode,
+        within: Option<Window>,
         stop: &'a Stop,
     ) -> Self {
         Self {
@@ -119,7 +133,8 @@ impl<'a, S: Source> Run<'a, S> {
             name,
             store: door.store(),
             now,
-            asks,
+            mode,
+            within,
             stop,
             failures: AtomicU32::new(0),
         }
@@ -127,10 +142,11 @@ impl<'a, S: Source> Run<'a, S> {
 
     /// Looks at everything that is listed, several items at once, until it is stopped. What has
     /// begun then is finished.
-    pub(super) async fn of(&self, window: Window, concurrency: usize, report: &mut Report) {
+    pub(super) async fn of(&self, window: Window, concurrency: usize, report: &mut Report, observe: &Observe) {
         let listed = self.source.list(window).take_until(self.stop.stopped());
         let looked_at = listed.map(|item| async {
             match item {
+                Ok(item) if self.is_outside(&item) => None,
                 Ok(item) => Some(self.look_at(item).await),
                 Err(error) => {
                     self.stop.set(End::Failed(error));
@@ -141,9 +157,16 @@ impl<'a, S: Source> Run<'a, S> {
         let mut looked_at = std::pin::pin!(looked_at.buffer_unordered(concurrency));
         while let Some(item) = looked_at.next().await {
             if let Some((listed, time, ending)) = item {
+                observe(&listed, ending);
                 report.add(listed, time, ending);
             }
         }
+    }
+
+    /// What has no time may be within.
+    fn is_outside(&self, item: &Item<S::Event>) -> bool {
+        let times = self.within.zip(item.time);
+        times.is_some_and(|(window, time)| time < window.from || time >= window.until)
     }
 
     async fn look_at(&self, mut item: Item<S::Event>) -> (Listed, Option<SystemTime>, Ending) {
@@ -172,14 +195,17 @@ impl<'a, S: Source> Run<'a, S> {
         if let LookedUp::Ended(ending) = self.look_up(item).await? {
             return Ok(ending.into());
         }
-        if self.asks {
-            let asked = self.counted(self.source.redeliver(item).await);
-            return Ok(match asked {
-                Ok(()) => Ending::Asked.into(),
-                Err(ended) => ended,
-            });
-        }
-        let ended = self.hand_in(item).await;
+        let ended = match self.mode {
+            Mode::HandIn => self.hand_in(item).await,
+            Mode::Look => return Ok(Ending::Missing.into()),
+            Mode::Ask => {
+                let asked = self.counted(self.source.redeliver(item).await);
+                return Ok(match asked {
+                    Ok(()) => Ending::Asked.into(),
+                    Err(ended) => ended,
+                });
+            }
+        };
         if is_settled(ended.ending) {
             self.mark(item).await;
         }

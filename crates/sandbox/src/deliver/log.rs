@@ -7,15 +7,20 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 use super::{Exchange, Job};
-use crate::Provider;
+use crate::{
+    Error, Provider,
+    keep::{self, Keeper, Kept},
+    time::exact,
+};
 
 /// The most attempts that are remembered: what a long test makes, in memory that a laptop has.
 const LIMIT: usize = 100_000;
 
 /// One request that was sent, and what came back.
-#[derive(Clone)]
+#[derive(Clone, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Attempt {
     /// Who sent it.
@@ -31,8 +36,10 @@ pub struct Attempt {
     /// Its headers, the signature among them.
     pub headers: Vec<(String, String)>,
     /// Its body.
+    #[serde(with = "keep::bytes")]
     pub body: Bytes,
     /// When it was sent, in the sandbox's time.
+    #[serde(with = "exact")]
     pub sent_at: SystemTime,
     /// The response's status; `None` if there was no response.
     pub status: Option<u16>,
@@ -93,7 +100,7 @@ impl fmt::Display for Attempt {
 }
 
 /// Why there was no response.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub enum Failure {
     /// The receiver took longer than the provider waits.
@@ -121,22 +128,66 @@ pub(crate) type Observer = Box<dyn Fn(&Attempt) + Send + Sync>;
 
 /// What was sent.
 pub(crate) struct Log {
-    attempts: Mutex<VecDeque<Attempt>>,
+    lines: Mutex<Lines>,
     observer: Option<Observer>,
 }
 
+struct Lines {
+    attempts: VecDeque<Attempt>,
+    /// The place of the next one.
+    next: u64,
+    keeper: Keeper,
+}
+
+/// The name of attempts in a state file.
+const KIND: &str = "attempt";
+
 impl Log {
-    pub(crate) fn new(observer: Option<Observer>) -> Self {
-        Self {
-            attempts: Mutex::default(),
+    /// A log with what was kept of an earlier one.
+    pub(crate) fn new(observer: Option<Observer>, kept: &mut Kept) -> Result<Self, Error> {
+        let attempts: Vec<(u64, Attempt)> = kept.take(KIND)?;
+        let lines = Lines {
+            next: attempts.last().map_or(0, |(place, _)| place + 1),
+            attempts: attempts.into_iter().map(|(_, attempt)| attempt).collect(),
+            keeper: kept.keeper.clone(),
+        };
+        Ok(Self {
+            lines: Mutex::new(lines),
             observer,
+        })
+    }
+
+    /// Tells the observer.
+    pub(super) fn tell(&self, attempt: &Attempt) {
+        if let Some(observe) = &self.observer {
+            // A panic is its own: it has been printed, and the attempt goes on.
+            let _ = catch_unwind(AssertUnwindSafe(|| observe(attempt)));
         }
     }
 
-    pub(super) fn add(&self, job: &Job, exchange: &Exchange) {
+    pub(super) fn add(&self, attempt: Attempt) {
+        let mut lines = self.lines.lock();
+        let Lines { attempts, next, keeper } = &mut *lines;
+        if attempts.len() == LIMIT {
+            attempts.pop_front();
+            keeper.remove(KIND, *next - LIMIT as u64);
+        }
+        keeper.put(KIND, *next, &attempt);
+        *next += 1;
+        attempts.push_back(attempt);
+    }
+
+    /// The attempts, in the order of their responses.
+    pub(crate) fn attempts(&self) -> Vec<Attempt> {
+        self.lines.lock().attempts.iter().cloned().collect()
+    }
+}
+
+impl Attempt {
+    pub(super) fn of(job: &Job, exchange: &Exchange) -> Self {
         let sent = &exchange.sent;
-        let attempt = Attempt {
-            provider: job.courier.provider(),
+        Self {
+            provider: job.provider,
             endpoint: job.endpoint.clone(),
             event_id: sent.event.clone(),
             topic: sent.topic.clone(),
@@ -147,20 +198,6 @@ impl Log {
             status: exchange.status(),
             failure: exchange.outcome.as_ref().err().cloned(),
             took: exchange.took,
-        };
-        if let Some(observe) = &self.observer {
-            // A panic is its own: it has been printed, and the attempt goes on.
-            let _ = catch_unwind(AssertUnwindSafe(|| observe(&attempt)));
         }
-        let mut attempts = self.attempts.lock();
-        if attempts.len() == LIMIT {
-            attempts.pop_front();
-        }
-        attempts.push_back(attempt);
-    }
-
-    /// The attempts, in the order of their responses.
-    pub(crate) fn attempts(&self) -> Vec<Attempt> {
-        self.attempts.lock().iter().cloned().collect()
     }
 }

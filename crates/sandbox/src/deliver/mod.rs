@@ -1,30 +1,34 @@
 //! Sending what the providers have to send: when it is due, so many at once for each endpoint.
 
 mod client;
+mod job;
 mod log;
 
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::Arc,
-    time::{Duration, SystemTime},
+    sync::{Arc, OnceLock, Weak},
+    time::SystemTime,
 };
 
-use bytes::Bytes;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
 };
 
 pub(crate) use client::{Client, Response};
+use job::Planned;
+pub(crate) use job::{Exchange, Job, Outgoing, Turn};
 pub use log::{Attempt, Failure};
 pub(crate) use log::{Log, Observer};
 
 use crate::{
-    Provider,
+    Error, Provider,
     chaos::{Chaos, Plan},
     clock::{Clock, time_after},
+    keep::{Keeper, Kept},
     odd::Odd,
 };
 
@@ -48,84 +52,9 @@ pub(crate) trait Courier: Send + Sync {
     fn lost(&self, job: &Job);
 }
 
-/// One attempt that is to be made.
-#[derive(Clone)]
-pub(crate) struct Job {
-    pub(crate) courier: Arc<dyn Courier>,
-    /// The id of the provider's delivery.
-    pub(crate) delivery: String,
-    /// The id of the endpoint.
-    pub(crate) endpoint: String,
-    /// Of the endpoint, when this was planned: a pause begins a new one.
-    pub(crate) generation: u64,
-    pub(crate) turn: Turn,
-    plan: Plan,
-}
-
-/// Why an attempt is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// By the provider's schedule; the first is 0.
-    Scheduled(usize),
-    /// Somebody asked for it, or chaos repeats it. No further one follows.
-    Extra,
-}
-
-impl Job {
-    pub(crate) fn new(courier: Arc<dyn Courier>, delivery: &str, endpoint: &str, generation: u64, turn: Turn) -> Self {
-        Self {
-            courier,
-            delivery: delivery.to_owned(),
-            endpoint: endpoint.to_owned(),
-            generation,
-            turn,
-            plan: Plan::default(),
-        }
-    }
-
-    fn again(&self, turn: Turn) -> Self {
-        Self {
-            turn,
-            plan: Plan::default(),
-            ..self.clone()
-        }
-    }
-
-    fn lane(&self) -> (Provider, String) {
-        (self.courier.provider(), self.endpoint.clone())
-    }
-}
-
-/// A request to a receiver.
-#[derive(Clone, Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) url: String,
-    /// As the provider spells them.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Bytes,
-    pub(crate) event: String,
-    pub(crate) topic: String,
-}
-
-/// A request and what came of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Exchange {
-    pub(crate) sent: Outgoing,
-    pub(crate) sent_at: SystemTime,
-    /// In the world's time.
-    pub(crate) took: Duration,
-    pub(crate) outcome: Result<Response, Failure>,
-}
-
-impl Exchange {
-    pub(crate) fn status(&self) -> Option<u16> {
-        self.outcome.as_ref().ok().map(|response| response.status)
-    }
-
-    pub(crate) fn is_success(&self) -> bool {
-        self.status().is_some_and(|status| (200..300).contains(&status))
-    }
-}
+/// The names of attempts and numbers in a state file.
+const JOB: &str = "job";
+const BEGUN: &str = "begun";
 
 /// Sends what is due. All providers share one.
 pub(crate) struct Dispatcher {
@@ -133,6 +62,9 @@ pub(crate) struct Dispatcher {
     client: Client,
     chaos: Option<Chaos>,
     log: Log,
+    keeper: Keeper,
+    /// They hold this dispatcher.
+    couriers: OnceLock<Vec<Weak<dyn Courier>>>,
     state: Mutex<State>,
     wake: Notify,
     /// Changes with whatever [`idle`](Self::idle) depends on.
@@ -141,20 +73,25 @@ pub(crate) struct Dispatcher {
 
 #[derive(Default)]
 struct State {
-    /// By due time, then in the order of their planning.
+    /// By due time, then in the order of their planning, which is their number.
     planned: BTreeMap<(SystemTime, u64), Job>,
     lanes: HashMap<(Provider, String), Lane>,
     sending: usize,
     count: u64,
-    /// Of deliveries and events, for chaos.
-    begun: u64,
+    begun: Begun,
+}
+
+/// How many there were, for chaos.
+#[derive(Clone, Copy, Default, Deserialize, Serialize)]
+struct Begun {
+    deliveries: u64,
     events: u64,
 }
 
 /// What one endpoint is to get now.
 #[derive(Default)]
 struct Lane {
-    due: Vec<Job>,
+    due: Vec<(u64, Job)>,
     sending: usize,
 }
 
@@ -165,16 +102,51 @@ impl fmt::Debug for Dispatcher {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(clock: Clock, client: Client, chaos: Option<Chaos>, log: Log) -> Self {
-        Self {
+    /// What was kept of an earlier one goes on: what has become due meanwhile is sent at once, and
+    /// what was on its way once more.
+    pub(crate) fn new(
+        clock: Clock,
+        client: Client,
+        chaos: Option<Chaos>,
+        log: Log,
+        kept: &mut Kept,
+    ) -> Result<Self, Error> {
+        let jobs: Vec<(u64, Planned)> = kept.take(JOB)?;
+        let begun = kept.take(BEGUN)?.pop().map(|(_, begun)| begun);
+        let state = State {
+            count: jobs.last().map_or(0, |(number, _)| number + 1),
+            planned: jobs
+                .into_iter()
+                .map(|(number, Planned { due, job })| ((due, number), job))
+                .collect(),
+            begun: begun.unwrap_or_default(),
+            ..State::default()
+        };
+        Ok(Self {
             clock,
             client,
             chaos,
             log,
-            state: Mutex::default(),
+            keeper: kept.keeper.clone(),
+            couriers: OnceLock::new(),
+            state: Mutex::new(state),
             wake: Notify::new(),
             changed: watch::Sender::new(()),
-        }
+        })
+    }
+
+    /// Who sends for the providers.
+    pub(crate) fn register(&self, couriers: Vec<Weak<dyn Courier>>) {
+        // Once, by who makes the providers.
+        let _ = self.couriers.set(couriers);
+    }
+
+    /// `None`: the sandbox is gone.
+    fn courier(&self, provider: Provider) -> Option<Arc<dyn Courier>> {
+        let couriers = self.couriers.get()?.iter();
+        couriers
+            .filter_map(Weak::upgrade)
+            .find(|courier| courier.provider() == provider)
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -184,11 +156,7 @@ impl Dispatcher {
     /// Which of a provider's odd forms the next event has.
     pub(crate) fn odd(&self, forms: &[Odd]) -> Option<Odd> {
         let chaos = self.chaos.as_ref()?;
-        let nth = {
-            let mut state = self.state.lock();
-            state.events += 1;
-            state.events
-        };
+        let nth = self.begun(|begun| &mut begun.events);
         forms.get(chaos.odd(nth, forms.len())?).copied()
     }
 
@@ -203,15 +171,12 @@ impl Dispatcher {
     /// Begins a delivery, unless chaos has other plans.
     pub(crate) fn begin(&self, mut job: Job) {
         if let Some(chaos) = &self.chaos {
-            let nth = {
-                let mut state = self.state.lock();
-                state.begun += 1;
-                state.begun
-            };
-            job.plan = chaos.plan(nth);
+            job.plan = chaos.plan(self.begun(|begun| &mut begun.deliveries));
         }
         if job.plan.drop {
-            job.courier.lost(&job);
+            if let Some(courier) = self.courier(job.provider) {
+                courier.lost(&job);
+            }
             return;
         }
         let due = time_after(self.clock.now(), job.plan.wait);
@@ -221,13 +186,25 @@ impl Dispatcher {
         self.plan(job, due);
     }
 
+    /// Counts one more.
+    fn begun(&self, which: impl FnOnce(&mut Begun) -> &mut u64) -> u64 {
+        let mut state = self.state.lock();
+        let count = which(&mut state.begun);
+        *count += 1;
+        let nth = *count;
+        self.keeper.put(BEGUN, 0, &state.begun);
+        nth
+    }
+
     /// Plans an attempt.
     pub(crate) fn plan(&self, job: Job, due: SystemTime) {
         {
             let mut state = self.state.lock();
-            let place = (due, state.count);
+            let number = state.count;
             state.count += 1;
-            state.planned.insert(place, job);
+            let planned = Planned { due, job };
+            self.keeper.put(JOB, number, &planned);
+            state.planned.insert((due, number), planned.job);
         }
         self.wake.notify_one();
     }
@@ -257,26 +234,34 @@ impl Dispatcher {
         let mut state = self.state.lock();
         let state = &mut *state;
         while let Some(first) = state.planned.first_entry().filter(|first| first.key().0 <= now) {
+            let (_, number) = *first.key();
             let job = first.remove();
-            state.lanes.entry(job.lane()).or_default().due.push(job);
+            state.lanes.entry(job.lane()).or_default().due.push((number, job));
         }
-        for lane in state.lanes.values_mut() {
-            while lane.due.last().is_some_and(|job| lane.sending < job.courier.at_once()) {
+        for ((provider, _), lane) in &mut state.lanes {
+            let Some(courier) = self.courier(*provider) else {
+                continue;
+            };
+            while !lane.due.is_empty() && lane.sending < courier.at_once() {
                 // Providers promise no order, so none is kept among those that wait.
-                let job = lane.due.swap_remove(fastrand::usize(..lane.due.len()));
+                let (number, job) = lane.due.swap_remove(fastrand::usize(..lane.due.len()));
                 lane.sending += 1;
                 state.sending += 1;
-                attempts.spawn(Arc::clone(self).attempt(job));
+                attempts.spawn(Arc::clone(self).attempt(number, job, Arc::clone(&courier)));
             }
         }
         state.lanes.retain(|_, lane| lane.sending > 0 || !lane.due.is_empty());
         state.planned.first_key_value().map(|((due, _), _)| *due)
     }
 
-    async fn attempt(self: Arc<Self>, job: Job) {
-        match job.courier.request(&job) {
-            Some(request) => self.exchange(&job, request).await,
-            None => job.courier.lost(&job),
+    async fn attempt(self: Arc<Self>, number: u64, job: Job, courier: Arc<dyn Courier>) {
+        match courier.request(&job) {
+            Some(request) => self.exchange(number, &job, &*courier, request).await,
+            None => {
+                let _together = self.keeper.together();
+                courier.lost(&job);
+                self.keeper.remove(JOB, number);
+            }
         }
         {
             let mut state = self.state.lock();
@@ -288,15 +273,20 @@ impl Dispatcher {
         self.changed.send_replace(());
     }
 
-    async fn exchange(&self, job: &Job, request: Outgoing) {
+    async fn exchange(&self, number: u64, job: &Job, courier: &dyn Courier, request: Outgoing) {
         let sent_at = self.clock.now();
         let exchange = self
             .client
-            .exchange(request, sent_at, job.plan.hang_up, job.courier.keeps_bodies())
+            .exchange(request, sent_at, job.plan.hang_up, courier.keeps_bodies())
             .await;
+        let attempt = Attempt::of(job, &exchange);
+        self.log.tell(&attempt);
+        // An attempt is over, and the next one is planned, in one step.
+        let _together = self.keeper.together();
+        self.keeper.remove(JOB, number);
         // Recorded first: whoever sees what follows finds the attempt in the log.
-        self.log.add(job, &exchange);
-        let next = job.courier.settle(job, &exchange);
+        self.log.add(attempt);
+        let next = courier.settle(job, &exchange);
         if let (Some(due), Turn::Scheduled(turn)) = (next, job.turn) {
             self.plan(
                 Job {

@@ -46,7 +46,7 @@ impl Courier for Dwolla {
 
     fn request(&self, job: &Job) -> Option<Outgoing> {
         let state = self.state.lock();
-        let subscription = state.subscription(&job.endpoint)?;
+        let subscription = state.subscriptions.get(&job.endpoint)?;
         if subscription.paused || subscription.generation != job.generation {
             return None;
         }
@@ -63,8 +63,7 @@ impl Courier for Dwolla {
     fn settle(&self, job: &Job, exchange: &Exchange) -> Option<SystemTime> {
         let now = self.clock().now();
         let mut state = self.state.lock();
-        let happened = {
-            let webhook = state.webhooks.get_mut(&job.delivery)?;
+        let happened = state.webhooks.change(&job.delivery, |webhook| {
             webhook.attempts.push(Attempt {
                 id: new_id(),
                 url: exchange.sent.url.clone(),
@@ -73,22 +72,27 @@ impl Courier for Dwolla {
                 status: exchange.status(),
             });
             webhook.happened
-        };
-        let subscription = state.subscription_mut(&job.endpoint)?;
+        })?;
+        let is_paused = state.subscriptions.change(&job.endpoint, |subscription| {
+            if exchange.is_success() {
+                subscription.failures = 0;
+                subscription.last_success = now;
+                return subscription.paused;
+            }
+            subscription.failures += 1;
+            let since = now.duration_since(subscription.last_success).unwrap_or_default();
+            if subscription.failures >= FAILURES && since >= WITHOUT_SUCCESS {
+                subscription.set_paused(true, now);
+            }
+            subscription.paused
+        })?;
         if exchange.is_success() {
-            subscription.failures = 0;
-            subscription.last_success = now;
             return None;
-        }
-        subscription.failures += 1;
-        let since = now.duration_since(subscription.last_success).unwrap_or_default();
-        if subscription.failures >= FAILURES && since >= WITHOUT_SUCCESS {
-            subscription.set_paused(true, now);
         }
         // Dwolla retries errors of the connection and every status from 400 on, but no redirect.
         let is_retried = exchange.status().is_none_or(|status| status >= 400);
         let Turn::Scheduled(turn) = job.turn else { return None };
-        let after = RETRIES.get(turn).filter(|_| is_retried && !subscription.paused)?;
+        let after = RETRIES.get(turn).filter(|_| is_retried && !is_paused)?;
         Some(time_after(happened, *after).max(time_after(exchange.sent_at, STEP)))
     }
 

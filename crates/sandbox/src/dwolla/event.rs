@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tower_webhook::{
     dwolla::{Topic, scheme},
@@ -14,11 +14,13 @@ use super::{Dwolla, HAL, new_id};
 use crate::{
     Error,
     fired::Fired,
+    keep,
     odd::{self, Odd},
-    time::{millis, parse},
+    shelf::Shelved,
+    time::{exact, millis, parse},
 };
 
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Event {
     pub(super) id: String,
     pub(super) topic: String,
@@ -27,12 +29,19 @@ pub(super) struct Event {
     pub(super) correlation: Option<String>,
     /// How what it begins shall end.
     pub(super) outcome: Option<String>,
+    #[serde(with = "exact")]
     pub(super) happened: SystemTime,
     /// What is delivered.
+    #[serde(with = "keep::bytes")]
     pub(super) delivered: Bytes,
     /// What the API shows.
+    #[serde(with = "keep::bytes")]
     pub(super) listed: Bytes,
     odd: Option<Odd>,
+}
+
+impl Shelved for Event {
+    const KIND: &'static str = "dwolla.event";
 }
 
 /// What somebody asks to happen.

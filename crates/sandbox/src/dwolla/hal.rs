@@ -8,7 +8,10 @@ use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{HAL, errors::Refusal};
-use crate::http::{Incoming, json as respond};
+use crate::{
+    http::{Incoming, json as respond},
+    shelf::{self, Shelved},
+};
 
 /// The most entries of a page that Dwolla documents.
 const MOST: usize = 200;
@@ -42,23 +45,25 @@ impl Paging {
         })
     }
 
-    /// The page of a list. `filters` are the parameters that its links keep.
-    pub(super) fn page<'a, T: 'a>(
+    /// The part of a list, newest first.
+    pub(super) fn of<'a, T: Shelved>(self, list: &shelf::List<'a, T>) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        list.page(self.offset, self.limit)
+    }
+
+    /// The part of what was found.
+    pub(super) fn among<T>(self, found: Vec<T>) -> impl Iterator<Item = T> {
+        found.into_iter().skip(self.offset).take(self.limit)
+    }
+
+    /// The page with these entries of so many. `filters` are the parameters that its links keep.
+    pub(super) fn page(
         self,
         url: &str,
         filters: &[(&str, &str)],
         name: &str,
-        all: impl Iterator<Item = &'a T>,
-        show: impl Fn(&T) -> Option<Box<RawValue>>,
+        total: usize,
+        entries: Vec<Box<RawValue>>,
     ) -> List {
-        let mut total = 0;
-        let mut entries = Vec::new();
-        for entry in all {
-            if total >= self.offset && entries.len() < self.limit {
-                entries.extend(show(entry));
-            }
-            total += 1;
-        }
         let at = |offset: usize| {
             let mut query = form_urlencoded::Serializer::new(String::new());
             query.append_pair("limit", &self.limit.to_string());

@@ -28,10 +28,11 @@ use uuid::Uuid;
 
 use self::{errors::Refusal, state::State};
 use crate::{
-    Error,
+    Error, Provider,
     clock::{Clock, earlier},
     deliver::{Dispatcher, Job, Turn},
     http::{Incoming, empty, with_header},
+    keep::Kept,
 };
 
 pub(super) const HAL: &str = "application/vnd.dwolla.v1.hal+json";
@@ -39,13 +40,16 @@ pub(super) const HAL: &str = "application/vnd.dwolla.v1.hal+json";
 /// Events and webhooks are kept so long.
 const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// The name of the account's id in a state file.
+const ACCOUNT: &str = "dwolla.account";
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 #[derive(Debug)]
 pub(crate) struct Dwolla {
     base: String,
-    /// The application's account.
+    /// The id of the application's account.
     account: String,
     /// In the world's time, in which a client counts it.
     token_lifetime: Duration,
@@ -55,14 +59,24 @@ pub(crate) struct Dwolla {
 
 impl Dwolla {
     /// `base`: where the API is, without a slash at the end.
-    pub(crate) fn new(base: String, token_lifetime: Duration, dispatcher: Arc<Dispatcher>) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(
+        base: String,
+        token_lifetime: Duration,
+        dispatcher: Arc<Dispatcher>,
+        kept: &mut Kept,
+    ) -> Result<Arc<Self>, Error> {
+        let account = match kept.take(ACCOUNT)?.pop() {
+            Some((_, account)) => account,
+            None => new_id(),
+        };
+        kept.keeper.put(ACCOUNT, 0, &account);
+        Ok(Arc::new(Self {
             base,
-            account: new_id(),
+            account,
             token_lifetime,
             dispatcher,
-            state: Mutex::default(),
-        })
+            state: Mutex::new(State::of(kept)?),
+        }))
     }
 
     pub(crate) fn respond(self: &Arc<Self>, request: &Incoming) -> Response {
@@ -135,7 +149,13 @@ impl Dwolla {
         drop(state);
         for webhook in webhooks {
             let (id, subscription) = (&webhook.id, &webhook.subscription);
-            let job = Job::new(self.clone(), id, subscription, webhook.generation, Turn::Scheduled(0));
+            let job = Job::new(
+                Provider::Dwolla,
+                id,
+                subscription,
+                webhook.generation,
+                Turn::Scheduled(0),
+            );
             self.dispatcher.begin(job);
         }
         delivered
@@ -159,7 +179,7 @@ impl Dwolla {
         let response = respond()?;
         if let Some(location) = response.headers().get(http::header::LOCATION) {
             let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
-            self.state.lock().replies.remember(key, location, now);
+            self.state.lock().replies.remember(&key, location, now);
         }
         Ok(response)
     }

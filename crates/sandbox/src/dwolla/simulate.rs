@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
@@ -10,18 +11,23 @@ use super::{
     event::{Event, Happening},
     hal,
 };
+use crate::shelf::Shelved;
 
 /// The last so many are processed.
 const MOST: usize = 500;
 
 /// A transfer, or a pair of small deposits, that is under way.
-#[derive(Clone, Debug)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Pending {
     /// The topic that ends it.
     topic: String,
     resource: String,
     customer: Option<String>,
     correlation: Option<String>,
+}
+
+impl Shelved for Pending {
+    const KIND: &'static str = "dwolla.pending";
 }
 
 impl Pending {
@@ -49,11 +55,7 @@ impl Pending {
 
 impl Dwolla {
     pub(super) fn simulate(self: &Arc<Self>) -> Response {
-        let processed: Vec<Pending> = {
-            let mut state = self.state.lock();
-            let old = state.pending.len().saturating_sub(MOST);
-            state.pending.split_off(old).into()
-        };
+        let processed = self.state.lock().pending.take_newest(MOST);
         let total = processed.len();
         for Pending {
             topic,

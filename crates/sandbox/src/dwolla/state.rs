@@ -1,40 +1,64 @@
 //! What Dwolla remembers.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    time::{Duration, Instant, SystemTime},
+    borrow::Cow,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use tower_webhook::signature::Secrets;
+use serde::{Deserialize, Serialize};
 
 use super::{event::Event, new_id, oldest, simulate::Pending};
-use crate::{clock::earlier, shelf::Shelf};
+use crate::{
+    Error,
+    clock::earlier,
+    keep::{self, Kept},
+    secret::Secret,
+    shelf::{Shelf, Shelved},
+    time::exact,
+};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
-    /// When each was issued.
-    pub(super) tokens: HashMap<String, Instant>,
-    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) tokens: Shelf<Token>,
+    pub(super) subscriptions: Shelf<Subscription>,
     pub(super) webhooks: Shelf<Webhook>,
     pub(super) events: Shelf<Event>,
-    pub(super) pending: VecDeque<Pending>,
+    pub(super) pending: Shelf<Pending>,
     pub(super) replies: Replies,
 }
 
-#[derive(Debug)]
+/// An access token. Its id is its text.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Token {
+    /// In the world's time.
+    #[serde(with = "exact")]
+    pub(super) issued: SystemTime,
+}
+
+impl Shelved for Token {
+    const KIND: &'static str = "dwolla.token";
+}
+
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Subscription {
     pub(super) id: String,
     pub(super) url: String,
-    pub(super) secrets: Secrets,
+    pub(super) secret: Secret,
     pub(super) paused: bool,
+    #[serde(with = "exact")]
     pub(super) created: SystemTime,
     /// A pause begins a new one, and what was planned in the old one is not sent.
     pub(super) generation: u64,
     /// Without a success between them.
     pub(super) failures: u32,
     /// Or since it was created or unpaused.
+    #[serde(with = "exact")]
     pub(super) last_success: SystemTime,
+}
+
+impl Shelved for Subscription {
+    const KIND: &'static str = "dwolla.subscription";
 }
 
 impl Subscription {
@@ -51,7 +75,7 @@ impl Subscription {
 }
 
 /// The delivery of an event to a subscription.
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Webhook {
     pub(super) id: String,
     pub(super) subscription: String,
@@ -59,19 +83,29 @@ pub(super) struct Webhook {
     pub(super) topic: String,
     pub(super) resource: String,
     /// What retries are counted from.
+    #[serde(with = "exact")]
     pub(super) happened: SystemTime,
-    pub(super) created: SystemTime,
     /// Body and headers are made once, and are the same in every attempt.
+    #[serde(with = "keep::bytes")]
     pub(super) body: Bytes,
     pub(super) headers: Vec<(String, String)>,
     pub(super) attempts: Vec<Attempt>,
     pub(super) retries: Vec<Retry>,
 }
 
-#[derive(Debug)]
+impl Shelved for Webhook {
+    const KIND: &'static str = "dwolla.webhook";
+
+    fn list(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.subscription)
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Attempt {
     pub(super) id: String,
     pub(super) url: String,
+    #[serde(with = "exact")]
     pub(super) sent_at: SystemTime,
     pub(super) took: Duration,
     /// The response's; absent if there was none.
@@ -79,9 +113,10 @@ pub(super) struct Attempt {
 }
 
 /// A retry that was asked for.
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Retry {
     pub(super) id: String,
+    #[serde(with = "exact")]
     pub(super) asked: SystemTime,
 }
 
@@ -94,6 +129,17 @@ pub(super) struct ToSend {
 }
 
 impl State {
+    pub(super) fn of(kept: &mut Kept) -> Result<Self, Error> {
+        Ok(Self {
+            tokens: Shelf::of(kept)?,
+            subscriptions: Shelf::of(kept)?,
+            webhooks: Shelf::of(kept)?,
+            events: Shelf::of(kept)?,
+            pending: Shelf::of(kept)?,
+            replies: Replies(Shelf::of(kept)?),
+        })
+    }
+
     pub(super) fn drop_old(&mut self, now: SystemTime) {
         self.webhooks.drop_before(oldest(now));
         self.events.drop_before(oldest(now));
@@ -102,7 +148,7 @@ impl State {
     /// Records an event with a webhook for each subscription, and tells which are to be sent.
     pub(super) fn record(&mut self, event: Event, now: SystemTime) -> Vec<ToSend> {
         let mut to_send = Vec::new();
-        for subscription in &self.subscriptions {
+        for subscription in self.subscriptions.oldest_first() {
             let id = new_id();
             if !subscription.paused {
                 to_send.push(ToSend {
@@ -118,26 +164,19 @@ impl State {
                 topic: event.topic.clone(),
                 resource: event.resource.clone(),
                 happened: event.happened,
-                created: now,
                 body: event.delivered.clone(),
-                headers: event.headers(&subscription.secrets),
+                headers: event.headers(subscription.secret.key()),
                 attempts: Vec::new(),
                 retries: Vec::new(),
             };
             self.webhooks.insert(&id, now, webhook);
         }
-        self.pending.extend(Pending::of(&event));
+        if let Some(pending) = Pending::of(&event) {
+            self.pending.insert(&event.id, now, pending);
+        }
         let id = event.id.clone();
         self.events.insert(&id, now, event);
         to_send
-    }
-
-    pub(super) fn subscription(&self, id: &str) -> Option<&Subscription> {
-        self.subscriptions.iter().find(|subscription| subscription.id == id)
-    }
-
-    pub(super) fn subscription_mut(&mut self, id: &str) -> Option<&mut Subscription> {
-        self.subscriptions.iter_mut().find(|subscription| subscription.id == id)
     }
 }
 
@@ -145,17 +184,31 @@ impl State {
 type Request = (String, Vec<String>, Bytes);
 
 /// What was created under which idempotency key.
-#[derive(Debug, Default)]
-pub(super) struct Replies(HashMap<Request, (String, SystemTime)>);
+#[derive(Debug)]
+pub(super) struct Replies(Shelf<Reply>);
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Reply {
+    location: String,
+}
+
+impl Shelved for Reply {
+    const KIND: &'static str = "dwolla.reply";
+}
 
 impl Replies {
     pub(super) fn location(&mut self, request: &Request, now: SystemTime) -> Option<String> {
-        let oldest = earlier(now, Duration::from_secs(24 * 3600));
-        self.0.retain(|_, (_, at)| *at > oldest);
-        self.0.get(request).map(|(location, _)| location.clone())
+        // A day later it is new.
+        self.0.drop_before(earlier(now, Duration::from_secs(24 * 3600 - 1)));
+        self.0.get(&name(request)).map(|reply| reply.location.clone())
     }
 
-    pub(super) fn remember(&mut self, request: Request, location: String, now: SystemTime) {
-        self.0.insert(request, (location, now));
+    pub(super) fn remember(&mut self, request: &Request, location: String, now: SystemTime) {
+        self.0.insert(&name(request), now, Reply { location });
     }
+}
+
+/// All of a request in one text. What created something had a body in UTF-8.
+fn name((key, path, body): &Request) -> String {
+    format!("{key}\n{}\n{}", path.join("/"), String::from_utf8_lossy(body))
 }

@@ -3,11 +3,11 @@
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_webhook::signature::Secrets;
 
 use super::{Dwolla, HAL, created, errors::Refusal, hal, new_id, state::Subscription};
 use crate::{
     http::{Incoming, is_endpoint},
+    secret::Secret,
     time::millis,
 };
 
@@ -48,8 +48,7 @@ impl Dwolla {
         let (Some(url), Some(secret), true) = (url, secret, errors.is_empty()) else {
             return Err(Refusal::validation(&errors));
         };
-        // Its bytes as they are, whatever a careful receiver would say about blanks around it.
-        let secrets = Secrets::raw_key(secret).map_err(|_| Refusal::bad_request())?;
+        let secret = Secret::new(secret).map_err(|_| Refusal::bad_request())?;
         let now = self.clock().now();
         let id = new_id();
         let location = self.url(&format!("/webhook-subscriptions/{id}"));
@@ -57,50 +56,50 @@ impl Dwolla {
         if state.subscriptions.len() >= MOST {
             return Err(Refusal::too_many_subscriptions());
         }
-        state.subscriptions.push(Subscription {
-            id,
+        let subscription = Subscription {
+            id: id.clone(),
             url,
-            secrets,
+            secret,
             paused: false,
             created: now,
             generation: 0,
             failures: 0,
             last_success: now,
-        });
+        };
+        state.subscriptions.insert(&id, now, subscription);
         Ok(created(&location))
     }
 
     pub(super) fn list_subscriptions(&self) -> Response {
         let state = self.state.lock();
-        let all = state.subscriptions.iter().map(|subscription| self.show(subscription));
+        let all = state.subscriptions.oldest_first();
+        let all = all.map(|subscription| self.show(subscription));
         let url = self.url("/webhook-subscriptions");
         hal::resource(&hal::whole_list(&url, "webhook-subscriptions", all))
     }
 
     pub(super) fn subscription(&self, id: &str) -> Result<Response, Refusal> {
         let state = self.state.lock();
-        let subscription = state.subscription(id).ok_or_else(Refusal::not_found)?;
+        let subscription = state.subscriptions.get(id).ok_or_else(Refusal::not_found)?;
         Ok(hal::resource(&self.show(subscription)))
     }
 
     pub(super) fn update_subscription(&self, id: &str, request: &Incoming) -> Result<Response, Refusal> {
         let now = self.clock().now();
         let mut state = self.state.lock();
-        let subscription = state.subscription_mut(id).ok_or_else(Refusal::not_found)?;
-        let Change { paused } = body(request)?;
-        subscription.set_paused(paused, now);
-        Ok(hal::resource(&self.show(subscription)))
+        let changed = state.subscriptions.change(id, |subscription| {
+            let Change { paused } = body(request)?;
+            subscription.set_paused(paused, now);
+            Ok(hal::resource(&self.show(subscription)))
+        });
+        changed.unwrap_or_else(|| Err(Refusal::not_found()))
     }
 
     /// With the history of what was sent.
     pub(super) fn delete_subscription(&self, id: &str) -> Result<Response, Refusal> {
         let mut state = self.state.lock();
-        let place = state
-            .subscriptions
-            .iter()
-            .position(|subscription| subscription.id == id);
-        let deleted = state.subscriptions.remove(place.ok_or_else(Refusal::not_found)?);
-        state.webhooks.retain(|webhook| webhook.subscription != id);
+        let deleted = state.subscriptions.remove(id).ok_or_else(Refusal::not_found)?;
+        state.webhooks.remove_list(id);
         Ok(hal::resource(&self.show(&deleted)))
     }
 

@@ -1,6 +1,6 @@
 //! `/token`: OAuth's client credentials, whichever they are.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use axum::response::Response;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -8,8 +8,11 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Dwolla, errors::Refusal, only};
-use crate::http::{Incoming, find, json as respond};
+use super::{Dwolla, errors::Refusal, only, state::Token};
+use crate::{
+    clock::earlier,
+    http::{Incoming, find, json as respond},
+};
 
 /// So long an old token is remembered.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -38,14 +41,14 @@ impl Dwolla {
         }
         let token = BASE64_STANDARD.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat());
         let token: String = token.chars().filter(char::is_ascii_alphanumeric).collect();
-        let now = Instant::now();
+        // The client counts in the world's time.
+        let issued = SystemTime::now();
         {
             let mut state = self.state.lock();
             // Expired ones are told apart from invented ones for a while.
-            state
-                .tokens
-                .retain(|_, issued| now.duration_since(*issued) < KEPT.max(self.token_lifetime));
-            state.tokens.insert(token.clone(), now);
+            let oldest = earlier(issued, KEPT.max(self.token_lifetime));
+            state.tokens.drop_before(oldest);
+            state.tokens.insert(&token, issued, Token { issued });
         }
         let body =
             json!({ "access_token": token, "token_type": "Bearer", "expires_in": self.token_lifetime.as_secs() });
@@ -55,9 +58,9 @@ impl Dwolla {
     pub(super) fn check_token(&self, request: &Incoming) -> Result<(), Refusal> {
         let issued = request
             .bearer()
-            .and_then(|token| self.state.lock().tokens.get(token).copied())
+            .and_then(|token| Some(self.state.lock().tokens.get(token)?.issued))
             .ok_or_else(|| Refusal::unauthorized("InvalidAccessToken", "Invalid access token."))?;
-        if issued.elapsed() >= self.token_lifetime {
+        if issued.elapsed().unwrap_or_default() >= self.token_lifetime {
             return Err(Refusal::unauthorized("ExpiredAccessToken", "Expired access token."));
         }
         Ok(())

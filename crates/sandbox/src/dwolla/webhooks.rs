@@ -13,6 +13,7 @@ use super::{
     state::{Retry, Webhook},
 };
 use crate::{
+    Provider,
     clock::time_after,
     deliver::{Job, Turn},
     http::Incoming,
@@ -32,20 +33,26 @@ impl Dwolla {
         let now = self.clock().now();
         let mut state = self.state.lock();
         state.drop_old(now);
-        if state.subscription(subscription).is_none() {
-            return Err(Refusal::not_found());
+        state.subscriptions.get(subscription).ok_or_else(Refusal::not_found)?;
+        let mut listed = state.webhooks.list(subscription);
+        if let Some(from) = from {
+            listed = listed.since(from);
         }
-        let listed = state.webhooks.newest_first().filter(|webhook| {
-            webhook.subscription == subscription
-                && from.is_none_or(|from| webhook.created >= from)
-                && until.is_none_or(|until| webhook.created < until)
-                && resource.is_none_or(|id| webhook.resource.eq_ignore_ascii_case(id))
-        });
+        if let Some(until) = until {
+            listed = listed.until(until);
+        }
         let url = self.url(&format!("/webhook-subscriptions/{subscription}/webhooks"));
-        let page = paging.page(&url, &filters, "webhooks", listed, |webhook| {
-            hal::raw(&self.show_webhook(webhook))
-        });
-        Ok(hal::resource(&page))
+        let show = |webhook: &Webhook| hal::raw(&self.show_webhook(webhook));
+        let (total, entries): (_, Vec<_>) = match resource {
+            None => (listed.len(), paging.of(&listed).filter_map(show).collect()),
+            Some(id) => {
+                let is_about = |webhook: &&Webhook| webhook.resource.eq_ignore_ascii_case(id);
+                let about: Vec<&Webhook> = listed.newest_first().filter(is_about).collect();
+                let total = about.len();
+                (total, paging.among(about).filter_map(show).collect())
+            }
+        };
+        Ok(hal::resource(&paging.page(&url, &filters, "webhooks", total, entries)))
     }
 
     pub(super) fn webhook(&self, id: &str) -> Result<Response, Refusal> {
@@ -59,15 +66,20 @@ impl Dwolla {
         let retry = new_id();
         let mut state = self.state.lock();
         state.drop_old(now);
-        let webhook = state.webhooks.get_mut(id).ok_or_else(Refusal::not_found)?;
-        webhook.retries.push(Retry {
-            id: retry.clone(),
-            asked: now,
+        let subscription = state.webhooks.change(id, |webhook| {
+            webhook.retries.push(Retry {
+                id: retry.clone(),
+                asked: now,
+            });
+            webhook.subscription.clone()
         });
-        let subscription = webhook.subscription.clone();
-        let generation = state.subscription(&subscription).map_or(0, |found| found.generation);
+        let subscription = subscription.ok_or_else(Refusal::not_found)?;
+        let generation = state
+            .subscriptions
+            .get(&subscription)
+            .map_or(0, |found| found.generation);
         drop(state);
-        let job = Job::new(self.clone(), id, &subscription, generation, Turn::Extra);
+        let job = Job::new(Provider::Dwolla, id, &subscription, generation, Turn::Extra);
         self.dispatcher.plan(job, now);
         Ok(created(&self.url(&format!("/webhooks/{id}/retries/{retry}"))))
     }
@@ -93,10 +105,11 @@ impl Dwolla {
         let now = self.clock().now();
         let mut state = self.state.lock();
         state.drop_old(now);
-        let listed = state.events.newest_first();
-        let page = paging.page(&self.url("/events"), &[], "events", listed, |event| {
-            serde_json::from_slice(&event.listed).ok()
-        });
+        let listed = state.events.list("");
+        let entries = paging
+            .of(&listed)
+            .filter_map(|event| serde_json::from_slice(&event.listed).ok());
+        let page = paging.page(&self.url("/events"), &[], "events", listed.len(), entries.collect());
         Ok(hal::resource(&page))
     }
 

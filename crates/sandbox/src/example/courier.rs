@@ -36,7 +36,7 @@ impl Courier for Example {
 
     fn request(&self, job: &Job) -> Option<Outgoing> {
         let state = self.state.lock();
-        let webhook = state.webhook(&job.endpoint)?;
+        let webhook = state.webhooks.get(&job.endpoint)?;
         if webhook.paused || webhook.generation != job.generation {
             return None;
         }
@@ -52,31 +52,33 @@ impl Courier for Example {
 
     fn settle(&self, job: &Job, exchange: &Exchange) -> Option<SystemTime> {
         let mut state = self.state.lock();
-        let delivery = state.deliveries.get_mut(&job.delivery)?;
-        delivery.attempts += 1;
-        delivery.code = exchange.status();
-        delivery.took = Some(exchange.took);
-        if exchange.is_success() {
-            delivery.status = Status::Delivered;
-            return None;
-        }
-        let Turn::Scheduled(turn) = job.turn else { return None };
-        match RETRIES.get(turn) {
-            // A repetition by chaos may have arrived meanwhile.
-            _ if delivery.status == Status::Delivered => None,
-            Some(after) => Some(time_after(exchange.sent_at, *after)),
-            None => {
-                delivery.status = Status::Failed;
-                None
+        let next = state.deliveries.change(&job.delivery, |delivery| {
+            delivery.attempts += 1;
+            delivery.code = exchange.status();
+            delivery.took = Some(exchange.took);
+            if exchange.is_success() {
+                delivery.status = Status::Delivered;
+                return None;
             }
-        }
+            let Turn::Scheduled(turn) = job.turn else { return None };
+            match RETRIES.get(turn) {
+                // A repetition by chaos may have arrived meanwhile.
+                _ if delivery.status == Status::Delivered => None,
+                Some(after) => Some(time_after(exchange.sent_at, *after)),
+                None => {
+                    delivery.status = Status::Failed;
+                    None
+                }
+            }
+        });
+        next.flatten()
     }
 
     fn lost(&self, job: &Job) {
-        if let Some(delivery) = self.state.lock().deliveries.get_mut(&job.delivery)
-            && delivery.status == Status::Pending
-        {
-            delivery.status = Status::Failed;
-        }
+        self.state.lock().deliveries.change(&job.delivery, |delivery| {
+            if delivery.status == Status::Pending {
+                delivery.status = Status::Failed;
+            }
+        });
     }
 }

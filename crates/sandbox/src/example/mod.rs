@@ -9,6 +9,7 @@ mod courier;
 mod event;
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -17,19 +18,20 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tower_webhook::signature::Secrets;
 use uuid::Uuid;
 
 use self::event::Event;
 use crate::{
-    Error,
+    Error, Provider,
     clock::{Clock, earlier},
     deliver::{Dispatcher, Job, Turn},
     http::{Incoming, empty, is_endpoint, is_token, json as respond, with_allow, with_header},
-    shelf::Shelf,
-    time::seconds,
+    keep::{self, Kept},
+    secret::Secret,
+    shelf::{Shelf, Shelved},
+    time::{exact, seconds},
 };
 
 /// Deliveries are kept so long.
@@ -42,33 +44,40 @@ pub(crate) struct Example {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    webhooks: Vec<Webhook>,
+    webhooks: Shelf<Webhook>,
     deliveries: Shelf<Delivery>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize)]
 struct Webhook {
     id: String,
     url: String,
     events: Vec<String>,
-    secrets: Secrets,
+    secret: Secret,
     paused: bool,
+    #[serde(with = "exact")]
     created: SystemTime,
     /// A pause begins a new one, and what was planned in the old one is not sent.
     generation: u64,
 }
 
+impl Shelved for Webhook {
+    const KIND: &'static str = "example.webhook";
+}
+
 /// An event on its way to a webhook.
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize)]
 struct Delivery {
     id: String,
     webhook: String,
     event: String,
     topic: String,
+    #[serde(with = "keep::bytes")]
     body: Bytes,
     headers: Vec<(String, String)>,
+    #[serde(with = "exact")]
     created: SystemTime,
     status: Status,
     attempts: u32,
@@ -77,7 +86,15 @@ struct Delivery {
     took: Option<Duration>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Shelved for Delivery {
+    const KIND: &'static str = "example.delivery";
+
+    fn list(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.webhook)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 enum Status {
     Pending,
     Delivered,
@@ -110,12 +127,16 @@ impl Refusal {
 
 impl Example {
     /// `base`: where the API is, without a slash at the end.
-    pub(crate) fn new(base: String, dispatcher: Arc<Dispatcher>) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(base: String, dispatcher: Arc<Dispatcher>, kept: &mut Kept) -> Result<Arc<Self>, Error> {
+        let state = State {
+            webhooks: Shelf::of(kept)?,
+            deliveries: Shelf::of(kept)?,
+        };
+        Ok(Arc::new(Self {
             base,
             dispatcher,
-            state: Mutex::default(),
-        })
+            state: Mutex::new(state),
+        }))
     }
 
     pub(crate) fn respond(self: &Arc<Self>, request: &Incoming) -> Response {
@@ -166,62 +187,53 @@ impl Example {
         let url = url.filter(|url| is_endpoint(url));
         let url = url.ok_or(Refusal::invalid("url is missing or no http or https URL."))?;
         let events = checked(events.ok_or(Refusal::invalid("events is missing."))?)?;
-        let secret = secret.unwrap_or_default();
-        let secrets = Secrets::raw_key(secret).map_err(|_| Refusal::invalid("secret is missing or empty."))?;
+        let secret = Secret::new(secret.unwrap_or_default());
+        let secret = secret.map_err(|_| Refusal::invalid("secret is missing or empty."))?;
+        let now = self.clock().now();
         let webhook = Webhook {
             id: new_id("wh"),
             url,
             events,
-            secrets,
+            secret,
             paused: false,
-            created: self.clock().now(),
+            created: now,
             generation: 0,
         };
         let response = respond(StatusCode::CREATED, "application/json", &show(&webhook));
         let location = format!("{}/webhooks/{}", self.base, webhook.id);
-        self.state.lock().webhooks.push(webhook);
+        let id = webhook.id.clone();
+        self.state.lock().webhooks.insert(&id, now, webhook);
         Ok(with_header(response, http::header::LOCATION, &location))
     }
 
     fn list(&self) -> Response {
         let state = self.state.lock();
-        let all: Vec<Value> = state.webhooks.iter().map(show).collect();
+        let all: Vec<Value> = state.webhooks.oldest_first().map(show).collect();
         ok(&json!({ "data": all }))
     }
 
     fn get(&self, id: &str) -> Result<Response, Refusal> {
         let state = self.state.lock();
-        state.webhook(id).map(|webhook| ok(&show(webhook))).ok_or(NOT_FOUND)
+        state
+            .webhooks
+            .get(id)
+            .map(|webhook| ok(&show(webhook)))
+            .ok_or(NOT_FOUND)
     }
 
     fn change(&self, id: &str, request: &Incoming) -> Result<Response, Refusal> {
         let mut state = self.state.lock();
-        let webhook = state.webhooks.iter_mut().find(|webhook| webhook.id == id);
-        let webhook = webhook.ok_or(NOT_FOUND)?;
-        let Change { events, status } = body(request)?;
-        // All of it is checked before any of it is changed.
-        let events = events.map(checked).transpose()?;
-        let paused = match status.as_deref() {
-            None => webhook.paused,
-            Some("active") => false,
-            Some("paused") => true,
-            Some(_) => return Err(Refusal::invalid("status is neither active nor paused.")),
-        };
-        if let Some(events) = events {
-            webhook.events = events;
-        }
-        if paused && !webhook.paused {
-            webhook.generation += 1;
-        }
-        webhook.paused = paused;
-        Ok(ok(&show(webhook)))
+        let changed = state.webhooks.change(id, |webhook| {
+            webhook.change(body(request)?)?;
+            Ok(ok(&show(webhook)))
+        });
+        changed.unwrap_or(Err(NOT_FOUND))
     }
 
     fn delete(&self, id: &str) -> Result<Response, Refusal> {
         let mut state = self.state.lock();
-        let place = state.webhooks.iter().position(|webhook| webhook.id == id);
-        state.webhooks.remove(place.ok_or(NOT_FOUND)?);
-        state.deliveries.retain(|delivery| delivery.webhook != id);
+        state.webhooks.remove(id).ok_or(NOT_FOUND)?;
+        state.deliveries.remove_list(id);
         Ok(empty(StatusCode::NO_CONTENT))
     }
 
@@ -230,7 +242,7 @@ impl Example {
         let event = Event::test(self);
         let now = self.clock().now();
         let mut state = self.state.lock();
-        let webhook = state.webhook(id).ok_or(NOT_FOUND)?;
+        let webhook = state.webhooks.get(id).ok_or(NOT_FOUND)?;
         if webhook.paused {
             let message = "The webhook is paused.";
             return Err(Refusal(StatusCode::CONFLICT, "webhook_paused", message));
@@ -240,7 +252,7 @@ impl Example {
         state.deliveries.insert(&key, now, delivery);
         drop(state);
         self.dispatcher
-            .begin(Job::new(self.clone(), &key, id, generation, Turn::Scheduled(0)));
+            .begin(Job::new(Provider::Example, &key, id, generation, Turn::Scheduled(0)));
         Ok(respond(StatusCode::ACCEPTED, "application/json", &shown))
     }
 
@@ -251,13 +263,10 @@ impl Example {
         };
         let now = self.clock().now();
         let mut state = self.state.lock();
-        state.webhook(id).ok_or(NOT_FOUND)?;
+        state.webhooks.get(id).ok_or(NOT_FOUND)?;
         state.deliveries.drop_before(earlier(now, RETENTION));
-        let of_webhook = state
-            .deliveries
-            .newest_first()
-            .filter(|delivery| delivery.webhook == id);
-        let shown: Vec<Value> = of_webhook.take(limit.clamp(1, 1000)).map(Delivery::show).collect();
+        let of_webhook = state.deliveries.list(id);
+        let shown: Vec<Value> = of_webhook.page(0, limit.clamp(1, 1000)).map(Delivery::show).collect();
         Ok(ok(&json!({ "data": shown })))
     }
 
@@ -270,11 +279,11 @@ impl Example {
             let mut state = self.state.lock();
             state.deliveries.drop_before(earlier(now, RETENTION));
             let State { webhooks, deliveries } = &mut *state;
-            for webhook in webhooks.iter().filter(|webhook| webhook.wants(&event.topic)) {
+            for webhook in webhooks.oldest_first().filter(|webhook| webhook.wants(&event.topic)) {
                 let delivery = Delivery::of(&event, webhook, now);
                 let turn = Turn::Scheduled(0);
                 jobs.push(Job::new(
-                    self.clone(),
+                    Provider::Example,
                     &delivery.id,
                     &webhook.id,
                     webhook.generation,
@@ -295,13 +304,26 @@ impl Example {
     }
 }
 
-impl State {
-    fn webhook(&self, id: &str) -> Option<&Webhook> {
-        self.webhooks.iter().find(|webhook| webhook.id == id)
-    }
-}
-
 impl Webhook {
+    /// Checks all of it before it changes any of it.
+    fn change(&mut self, Change { events, status }: Change) -> Result<(), Refusal> {
+        let events = events.map(checked).transpose()?;
+        let paused = match status.as_deref() {
+            None => self.paused,
+            Some("active") => false,
+            Some("paused") => true,
+            Some(_) => return Err(Refusal::invalid("status is neither active nor paused.")),
+        };
+        if let Some(events) = events {
+            self.events = events;
+        }
+        if paused && !self.paused {
+            self.generation += 1;
+        }
+        self.paused = paused;
+        Ok(())
+    }
+
     fn wants(&self, topic: &str) -> bool {
         !self.paused && self.events.iter().any(|wanted| wanted == "*" || wanted == topic)
     }
@@ -315,7 +337,7 @@ impl Delivery {
             event: event.id.clone(),
             topic: event.topic.clone(),
             body: event.body.clone(),
-            headers: event.headers(&webhook.id, &webhook.secrets),
+            headers: event.headers(&webhook.id, webhook.secret.key()),
             created: now,
             status: Status::Pending,
             attempts: 0,

@@ -28,7 +28,7 @@ impl Courier for GitHub {
     fn request(&self, job: &Job) -> Option<Outgoing> {
         let state = self.state.lock();
         let parcel = state.parcels.get(&job.delivery)?;
-        let hook = state.hooks.iter().find(|hook| hook.id == parcel.hook)?;
+        let hook = state.hooks.get(&job.endpoint)?;
         hook.active.then(|| Outgoing {
             url: hook.url.clone(),
             headers: parcel.headers.clone(),
@@ -55,9 +55,8 @@ impl Courier for GitHub {
     fn lost(&self, job: &Job) {
         let url = {
             let state = self.state.lock();
-            let active = state.hooks.iter().filter(|hook| hook.active);
-            let of_job = active.into_iter().find(|hook| hook.id.to_string() == job.endpoint);
-            of_job.map(|hook| hook.url.clone())
+            let hook = state.hooks.get(&job.endpoint).filter(|hook| hook.active);
+            hook.map(|hook| hook.url.clone())
         };
         if let Some(url) = url {
             self.record(job, &url, self.clock().now(), Duration::ZERO, Err(None));

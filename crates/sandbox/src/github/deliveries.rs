@@ -1,6 +1,7 @@
 //! Deliveries: listed, shown with their request, and asked for again.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -8,21 +9,25 @@ use std::{
 use axum::response::Response;
 use bytes::Bytes;
 use http::{StatusCode, header::LINK};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json, value::RawValue};
 use tower_webhook::github::scheme;
 
 use super::{GitHub, JSON, errors::Refusal, event::Event, hooks::Hook};
 use crate::{
+    Provider,
     deliver::{Failure, Job, Turn},
     http::{Incoming, json as respond, with_header},
+    keep,
     odd::{self, Odd},
-    time::seconds,
+    shelf::Shelved,
+    time::{exact, seconds},
 };
 
 const SIGNATURE: &str = "X-Hub-Signature-256";
 
 /// What is sent to a hook, the same each time.
+#[derive(Deserialize, Serialize)]
 pub(super) struct Parcel {
     pub(super) hook: u64,
     pub(super) guid: String,
@@ -30,15 +35,23 @@ pub(super) struct Parcel {
     action: Option<String>,
     installation: Option<u64>,
     repository: Option<u64>,
+    #[serde(with = "keep::bytes")]
     payload: Bytes,
     pub(super) headers: Vec<(String, String)>,
+    #[serde(with = "keep::bytes")]
     pub(super) body: Bytes,
 }
 
+impl Shelved for Arc<Parcel> {
+    const KIND: &'static str = "github.parcel";
+}
+
 /// One attempt, which GitHub calls a delivery.
+#[derive(Deserialize, Serialize)]
 pub(super) struct Record {
     pub(super) id: u64,
     pub(super) parcel: Arc<Parcel>,
+    #[serde(with = "exact")]
     pub(super) at: SystemTime,
     pub(super) redelivery: bool,
     pub(super) took: Duration,
@@ -46,10 +59,20 @@ pub(super) struct Record {
     pub(super) response: Result<Reply, Option<Failure>>,
 }
 
+impl Shelved for Record {
+    const KIND: &'static str = "github.delivery";
+
+    fn list(&self) -> Cow<'_, str> {
+        Cow::Owned(self.parcel.hook.to_string())
+    }
+}
+
 /// A receiver's response.
+#[derive(Deserialize, Serialize)]
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
+    #[serde(with = "keep::bytes")]
     pub(super) body: Bytes,
 }
 
@@ -80,9 +103,9 @@ impl Parcel {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         let signed = hook
-            .secrets
+            .secret
             .as_ref()
-            .and_then(|secrets| scheme().sign(secrets, &body).ok());
+            .and_then(|secret| scheme().sign(secret.key(), &body).ok());
         let tag = signed.and_then(|headers| Some(headers.values().next()?.to_str().ok()?.to_owned()));
         headers.extend(tag.map(|tag| (SIGNATURE.to_owned(), tag)));
         odd::headers(event.odd, SIGNATURE, &mut headers);
@@ -221,10 +244,12 @@ impl GitHub {
         let now = self.clock().now();
         let mut state = self.state.lock();
         state.drop_old(now);
-        let mut listed = state.records.newest_first().filter(|record| {
-            record.parcel.hook == hook
-                && cursor.is_none_or(|last| record.id < last)
-                && success.is_none_or(|success| record.is_success() == success)
+        let mut listed = state.records.list(&hook.to_string());
+        if let Some(last) = cursor {
+            listed = listed.while_older(|record| record.id < last);
+        }
+        let mut listed = listed.newest_first().filter(|record| {
+            success.is_none_or(|success| record.is_success() == success)
                 && redelivery.is_none_or(|redelivery| record.redelivery == redelivery)
         });
         let page: Vec<&Record> = listed.by_ref().take(per_page).collect();
@@ -282,7 +307,7 @@ impl GitHub {
             state.parcels.insert(&key, now, parcel);
             key
         };
-        let job = Job::new(self.clone(), &key, &hook.to_string(), 0, Turn::Extra);
+        let job = Job::new(Provider::GitHub, &key, &hook.to_string(), 0, Turn::Extra);
         self.dispatcher.plan(job, now);
         Ok(respond(StatusCode::ACCEPTED, JSON, &json!({})))
     }

@@ -4,18 +4,19 @@ use std::{sync::Arc, time::SystemTime};
 
 use axum::response::Response;
 use http::{Method, StatusCode, header::LOCATION};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tower_webhook::signature::Secrets;
 
 use super::{GitHub, JSON, errors::Refusal, event::Event, ok};
 use crate::{
     http::{Incoming, empty, is_endpoint, is_token, json as respond, with_header},
-    time::seconds,
+    secret::Secret,
+    shelf::Shelved,
+    time::{exact, seconds},
 };
 
 /// Where events must happen for a hook to get them. GitHub's names have no case.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) enum Owner {
     Repository(String),
     Organization(String),
@@ -59,16 +60,22 @@ impl Owner {
     }
 }
 
+#[derive(Deserialize, Serialize)]
 pub(super) struct Hook {
     pub(super) id: u64,
     pub(super) owner: Owner,
     pub(super) url: String,
     /// Instead of JSON.
     pub(super) sends_forms: bool,
-    pub(super) secrets: Option<Secrets>,
+    pub(super) secret: Option<Secret>,
     events: Vec<String>,
     pub(super) active: bool,
+    #[serde(with = "exact")]
     created: SystemTime,
+}
+
+impl Shelved for Hook {
+    const KIND: &'static str = "github.hook";
 }
 
 #[derive(Default, Deserialize)]
@@ -123,7 +130,7 @@ impl Hook {
         self.active = active.unwrap_or(self.active);
         if let Some(secret) = config.secret {
             // An empty one takes the secret away, as at GitHub.
-            self.secrets = Secrets::raw_key(secret).ok();
+            self.secret = Secret::new(secret).ok();
         }
         Ok(())
     }
@@ -133,7 +140,7 @@ impl Hook {
             "url": self.url,
             "content_type": if self.sends_forms { "form" } else { "json" },
             "insecure_ssl": "0",
-            "secret": self.secrets.is_some().then_some("********"),
+            "secret": self.secret.is_some().then_some("********"),
         })
     }
 
@@ -163,11 +170,12 @@ impl GitHub {
         }
         let (id, shown) = {
             let mut state = self.state.lock();
-            let mut hook = Hook::new(state.new_id(), owner.clone(), self.clock().now());
+            let now = self.clock().now();
+            let mut hook = Hook::new(state.new_id(), owner.clone(), now);
             hook.change(new)?;
             let shown = hook.show(&self.base);
             let id = hook.id;
-            state.hooks.push(hook);
+            state.hooks.insert(&id.to_string(), now, hook);
             (id, shown)
         };
         self.ping(id);
@@ -178,37 +186,38 @@ impl GitHub {
 
     pub(super) fn list_hooks(&self, owner: &Owner) -> Response {
         let state = self.state.lock();
-        let of_owner = state.hooks.iter().filter(|hook| hook.owner == *owner);
+        let of_owner = state.hooks.oldest_first().filter(|hook| hook.owner == *owner);
         let shown: Vec<Value> = of_owner.map(|hook| hook.show(&self.base)).collect();
         ok(&shown.into())
     }
 
     pub(super) fn hook(&self, id: u64) -> Result<Response, Refusal> {
         let state = self.state.lock();
-        let hook = state.hooks.iter().find(|hook| hook.id == id);
+        let hook = state.hooks.get(&id.to_string());
         hook.map(|hook| ok(&hook.show(&self.base)))
             .ok_or_else(Refusal::not_found)
     }
 
     pub(super) fn change_hook(&self, id: u64, request: &Incoming) -> Result<Response, Refusal> {
         let mut state = self.state.lock();
-        let hook = state.hooks.iter_mut().find(|hook| hook.id == id);
-        let hook = hook.ok_or_else(Refusal::not_found)?;
-        hook.change(body(request)?)?;
-        Ok(ok(&hook.show(&self.base)))
+        let changed = state.hooks.change(&id.to_string(), |hook| {
+            hook.change(body(request)?)?;
+            Ok(ok(&hook.show(&self.base)))
+        });
+        changed.unwrap_or_else(|| Err(Refusal::not_found()))
     }
 
     pub(super) fn delete_hook(&self, id: u64) -> Response {
         let mut state = self.state.lock();
-        state.hooks.retain(|hook| hook.id != id);
-        state.records.retain(|record| record.parcel.hook != id);
+        state.hooks.remove(&id.to_string());
+        state.records.remove_list(&id.to_string());
         empty(StatusCode::NO_CONTENT)
     }
 
     pub(super) fn ping(self: &Arc<Self>, id: u64) -> Response {
         let shown = {
             let state = self.state.lock();
-            let hook = state.hooks.iter().find(|hook| hook.id == id);
+            let hook = state.hooks.get(&id.to_string());
             hook.map(|hook| hook.show(&self.base))
         };
         if let Some(shown) = shown {
@@ -225,13 +234,19 @@ impl GitHub {
                 config: body(request)?,
                 ..New::default()
             };
-            if state.app().is_none() {
-                let mut hook = Hook::new(state.new_id(), Owner::App, self.clock().now());
-                hook.events = vec!["*".to_owned()];
-                state.hooks.push(hook);
-            }
-            let app = state.hooks.iter_mut().find(|hook| hook.owner == Owner::App);
-            app.ok_or_else(Refusal::not_found)?.change(change)?;
+            let id = match state.app() {
+                Some(app) => app.id,
+                None => {
+                    let now = self.clock().now();
+                    let mut hook = Hook::new(state.new_id(), Owner::App, now);
+                    hook.events = vec!["*".to_owned()];
+                    let id = hook.id;
+                    state.hooks.insert(&id.to_string(), now, hook);
+                    id
+                }
+            };
+            let changed = state.hooks.change(&id.to_string(), |app| app.change(change));
+            changed.ok_or_else(Refusal::not_found)??;
         } else if request.method != Method::GET {
             return Err(Refusal::not_found());
         }
@@ -248,7 +263,7 @@ impl Hook {
             owner,
             url: String::new(),
             sends_forms: true,
-            secrets: None,
+            secret: None,
             events: vec!["push".to_owned()],
             active: true,
             created: now,

@@ -25,10 +25,11 @@ use self::{
     hooks::{Hook, Owner},
 };
 use crate::{
-    Error,
+    Error, Provider,
     clock::{Clock, earlier},
     deliver::{Dispatcher, Job, Turn},
     http::{Incoming, with_header},
+    keep::{Keeper, Kept},
     shelf::Shelf,
 };
 
@@ -51,30 +52,39 @@ impl std::fmt::Debug for GitHub {
     }
 }
 
-#[derive(Default)]
 struct State {
-    hooks: Vec<Hook>,
+    hooks: Shelf<Hook>,
     /// What is on its way, by [`Parcel::key`].
     parcels: Shelf<Arc<Parcel>>,
     /// What was sent, by the delivery's id.
     records: Shelf<Record>,
     /// Of hooks and deliveries.
     last_id: u64,
+    keeper: Keeper,
 }
+
+/// The name of the last id in a state file.
+const LAST_ID: &str = "github.last_id";
 
 impl GitHub {
     /// `base`: where the API is, without a slash at the end.
-    pub(crate) fn new(base: String, dispatcher: Arc<Dispatcher>) -> Arc<Self> {
+    pub(crate) fn new(base: String, dispatcher: Arc<Dispatcher>, kept: &mut Kept) -> Result<Arc<Self>, Error> {
         let state = State {
-            // As long as real ones; the same id in two runs would be two things.
-            last_id: 100_000_000 + u64::from(fastrand::u32(..)),
-            ..State::default()
+            hooks: Shelf::of(kept)?,
+            parcels: Shelf::of(kept)?,
+            records: Shelf::of(kept)?,
+            last_id: match kept.take(LAST_ID)?.pop() {
+                Some((_, id)) => id,
+                // As long as real ones; the same id in two runs would be two things.
+                None => 100_000_000 + u64::from(fastrand::u32(..)),
+            },
+            keeper: kept.keeper.clone(),
         };
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             base,
             dispatcher,
             state: Mutex::new(state),
-        })
+        }))
     }
 
     pub(crate) fn respond(self: &Arc<Self>, request: &Incoming) -> Response {
@@ -114,13 +124,8 @@ impl GitHub {
             };
         };
         let id: u64 = id.parse().map_err(|_| Refusal::not_found())?;
-        if !self
-            .state
-            .lock()
-            .hooks
-            .iter()
-            .any(|hook| hook.id == id && hook.owner == *owner)
-        {
+        let is_owners = |hook: &Hook| hook.owner == *owner;
+        if !self.state.lock().hooks.get(&id.to_string()).is_some_and(is_owners) {
             return Err(Refusal::not_found());
         }
         match (method.as_str(), rest) {
@@ -139,7 +144,7 @@ impl GitHub {
         let shown = event.show();
         let hooks: Vec<u64> = {
             let state = self.state.lock();
-            let wanting = state.hooks.iter().filter(|hook| hook.wants(&event));
+            let wanting = state.hooks.oldest_first().filter(|hook| hook.wants(&event));
             wanting.map(|hook| hook.id).collect()
         };
         for hook in hooks {
@@ -155,7 +160,7 @@ impl GitHub {
             let mut state = self.state.lock();
             state.drop_old(now);
             let State { hooks, parcels, .. } = &mut *state;
-            let Some(hook) = hooks.iter().find(|known| known.id == hook) else {
+            let Some(hook) = hooks.get(&hook.to_string()) else {
                 return;
             };
             let parcel = Parcel::of(event, hook);
@@ -163,7 +168,7 @@ impl GitHub {
             parcels.insert(&key, now, Arc::new(parcel));
             key
         };
-        let job = Job::new(self.clone(), &key, &hook.to_string(), 0, Turn::Scheduled(0));
+        let job = Job::new(Provider::GitHub, &key, &hook.to_string(), 0, Turn::Scheduled(0));
         self.dispatcher.begin(job);
     }
 
@@ -175,11 +180,12 @@ impl GitHub {
 impl State {
     fn new_id(&mut self) -> u64 {
         self.last_id += 1;
+        self.keeper.put(LAST_ID, 0, &self.last_id);
         self.last_id
     }
 
     fn app(&self) -> Option<&Hook> {
-        self.hooks.iter().find(|hook| hook.owner == Owner::App)
+        self.hooks.oldest_first().find(|hook| hook.owner == Owner::App)
     }
 
     fn drop_old(&mut self, now: std::time::SystemTime) {

@@ -41,12 +41,12 @@ impl Courier for Stripe {
 
     fn request(&self, job: &Job) -> Option<Outgoing> {
         let state = self.state.lock();
-        let endpoint = state.endpoints.iter().find(|endpoint| endpoint.id == job.endpoint)?;
+        let endpoint = state.endpoints.get(&job.endpoint)?;
         let event = state.events.get(&job.delivery).filter(|_| endpoint.enabled)?;
         Some(Outgoing {
             url: endpoint.url.clone(),
             // In the world's time: the receiver's clock does not run faster.
-            headers: event.headers(&endpoint.secrets, SystemTime::now()),
+            headers: event.headers(endpoint.secret.key(), SystemTime::now()),
             body: event.body.clone(),
             event: event.id.clone(),
             topic: event.topic.clone(),
@@ -55,16 +55,18 @@ impl Courier for Stripe {
 
     fn settle(&self, job: &Job, exchange: &Exchange) -> Option<SystemTime> {
         let mut state = self.state.lock();
-        let event = state.events.get_mut(&job.delivery)?;
-        let is_of_job = |delivery: &&mut Delivery| delivery.endpoint == job.endpoint;
-        let delivery = event.deliveries.iter_mut().find(is_of_job)?;
-        delivery.delivered |= exchange.is_success();
-        match job.turn {
-            Turn::Scheduled(turn) if !delivery.delivered => {
-                RETRIES.get(turn).map(|after| time_after(exchange.sent_at, *after))
+        let next = state.events.change(&job.delivery, |event| {
+            let is_of_job = |delivery: &&mut Delivery| delivery.endpoint == job.endpoint;
+            let delivery = event.deliveries.iter_mut().find(is_of_job)?;
+            delivery.delivered |= exchange.is_success();
+            match job.turn {
+                Turn::Scheduled(turn) if !delivery.delivered => {
+                    RETRIES.get(turn).map(|after| time_after(exchange.sent_at, *after))
+                }
+                _ => None,
             }
-            _ => None,
-        }
+        });
+        next.flatten()
     }
 
     /// The event stays pending.

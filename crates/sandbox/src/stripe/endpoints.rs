@@ -3,23 +3,31 @@
 use std::time::SystemTime;
 
 use axum::response::Response;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tower_webhook::signature::Secrets;
 use uuid::Uuid;
 
 use super::{Stripe, errors::Refusal, new_id, ok};
 use crate::{
     http::{Incoming, find, is_endpoint, is_token},
-    time::unix,
+    secret::Secret,
+    shelf::Shelved,
+    time::{exact, unix},
 };
 
+#[derive(Deserialize, Serialize)]
 pub(super) struct Endpoint {
     pub(super) id: String,
     pub(super) url: String,
-    pub(super) secrets: Secrets,
+    pub(super) secret: Secret,
     events: Vec<String>,
     pub(super) enabled: bool,
+    #[serde(with = "exact")]
     created: SystemTime,
+}
+
+impl Shelved for Endpoint {
+    const KIND: &'static str = "stripe.endpoint";
 }
 
 impl Endpoint {
@@ -55,32 +63,34 @@ impl Stripe {
             || format!("whsec_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
             str::to_owned,
         );
-        let secrets = Secrets::raw_key(secret.as_str());
+        let key = Secret::new(secret.as_str());
+        let now = self.clock().now();
         let endpoint = Endpoint {
             id: new_id("we"),
             url,
-            secrets: secrets.map_err(|_| Refusal::invalid("secret", "The secret is empty."))?,
+            secret: key.map_err(|_| Refusal::invalid("secret", "The secret is empty."))?,
             events,
             enabled: true,
-            created: self.clock().now(),
+            created: now,
         };
         let mut shown = endpoint.show();
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("secret".to_owned(), secret.into());
         }
-        self.state.lock().endpoints.push(endpoint);
+        let id = endpoint.id.clone();
+        self.state.lock().endpoints.insert(&id, now, endpoint);
         Ok(ok(&shown))
     }
 
     pub(super) fn list_endpoints(&self) -> Response {
         let state = self.state.lock();
-        let shown: Vec<Value> = state.endpoints.iter().rev().map(Endpoint::show).collect();
+        let shown: Vec<Value> = state.endpoints.oldest_first().rev().map(Endpoint::show).collect();
         ok(&json!({ "object": "list", "url": "/v1/webhook_endpoints", "has_more": false, "data": shown }))
     }
 
     pub(super) fn endpoint(&self, id: &str) -> Result<Response, Refusal> {
         let state = self.state.lock();
-        let endpoint = state.endpoints.iter().find(|endpoint| endpoint.id == id);
+        let endpoint = state.endpoints.get(id);
         endpoint.map(|endpoint| ok(&endpoint.show())).ok_or_else(|| missing(id))
     }
 
@@ -95,22 +105,22 @@ impl Stripe {
             Some(_) => return Err(Refusal::invalid("disabled", "Invalid boolean.")),
         };
         let mut state = self.state.lock();
-        let endpoint = state.endpoints.iter_mut().find(|endpoint| endpoint.id == id);
-        let endpoint = endpoint.ok_or_else(|| missing(id))?;
-        endpoint.enabled = enabled.unwrap_or(endpoint.enabled);
-        if let Some(url) = url {
-            endpoint.url = url;
-        }
-        if let Some(events) = events {
-            endpoint.events = events;
-        }
-        Ok(ok(&endpoint.show()))
+        let changed = state.endpoints.change(id, |endpoint| {
+            endpoint.enabled = enabled.unwrap_or(endpoint.enabled);
+            if let Some(url) = url {
+                endpoint.url = url;
+            }
+            if let Some(events) = events {
+                endpoint.events = events;
+            }
+            ok(&endpoint.show())
+        });
+        changed.ok_or_else(|| missing(id))
     }
 
     pub(super) fn delete_endpoint(&self, id: &str) -> Result<Response, Refusal> {
         let mut state = self.state.lock();
-        let place = state.endpoints.iter().position(|endpoint| endpoint.id == id);
-        state.endpoints.remove(place.ok_or_else(|| missing(id))?);
+        state.endpoints.remove(id).ok_or_else(|| missing(id))?;
         Ok(ok(&json!({ "id": id, "object": "webhook_endpoint", "deleted": true })))
     }
 }

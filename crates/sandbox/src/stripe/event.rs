@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 use tower_webhook::{signature::Secrets, stripe::scheme};
 
@@ -12,8 +12,10 @@ use crate::{
     Error,
     deliver::Dispatcher,
     fired::Fired,
+    keep,
     odd::{self, Odd},
-    time::unix,
+    shelf::{Shelf, Shelved},
+    time::{exact, unix},
 };
 
 const SIGNATURE: &str = "Stripe-Signature";
@@ -26,11 +28,14 @@ const FORMS: [Odd; 5] = [
     Odd::SecondSignature,
 ];
 
+#[derive(Deserialize, Serialize)]
 pub(super) struct Event {
     pub(super) id: String,
     pub(super) topic: String,
+    #[serde(with = "exact")]
     pub(super) created: SystemTime,
     /// As it is delivered: with the number of endpoints that it began with.
+    #[serde(with = "keep::bytes")]
     pub(super) body: Bytes,
     /// What it is made of, unless it came as a whole.
     data: Option<Box<RawValue>>,
@@ -38,6 +43,11 @@ pub(super) struct Event {
     odd: Option<Odd>,
 }
 
+impl Shelved for Event {
+    const KIND: &'static str = "stripe.event";
+}
+
+#[derive(Deserialize, Serialize)]
 pub(super) struct Delivery {
     pub(super) endpoint: String,
     pub(super) delivered: bool,
@@ -67,7 +77,7 @@ impl Event {
     /// Reads what is to be fired: with an `id` it is a whole event, and is delivered as it is.
     pub(super) fn read(
         body: &Bytes,
-        endpoints: &[Endpoint],
+        endpoints: &Shelf<Endpoint>,
         now: SystemTime,
         dispatcher: &Dispatcher,
     ) -> Result<Self, Error> {
@@ -75,7 +85,7 @@ impl Event {
         let fired = Fired::read(body, expected)?;
         let topic = fired.token("type")?;
         let id = fired.optional_token("id")?;
-        let wanting = endpoints.iter().filter(|endpoint| endpoint.wants(&topic));
+        let wanting = endpoints.oldest_first().filter(|endpoint| endpoint.wants(&topic));
         let deliveries: Vec<Delivery> = wanting
             .map(|endpoint| Delivery {
                 endpoint: endpoint.id.clone(),
@@ -127,14 +137,14 @@ impl Event {
     }
 
     /// To how many of the endpoints it has not been delivered.
-    pub(super) fn pending(&self, endpoints: &[Endpoint]) -> usize {
-        let is_there = |delivery: &&Delivery| endpoints.iter().any(|endpoint| endpoint.id == delivery.endpoint);
+    pub(super) fn pending(&self, endpoints: &Shelf<Endpoint>) -> usize {
+        let is_there = |delivery: &&Delivery| endpoints.get(&delivery.endpoint).is_some();
         let pending = self.deliveries.iter().filter(|delivery| !delivery.delivered);
         pending.filter(is_there).count()
     }
 
     /// As the API shows it.
-    pub(super) fn listed(&self, endpoints: &[Endpoint]) -> Bytes {
+    pub(super) fn listed(&self, endpoints: &Shelf<Endpoint>) -> Bytes {
         self.written(self.pending(endpoints))
     }
 

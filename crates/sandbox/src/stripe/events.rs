@@ -99,27 +99,28 @@ impl Stripe {
         let mut state = self.state.lock();
         state.events.drop_before(self.oldest());
         let endpoints = &state.endpoints;
-        let all: Vec<&Event> = state.events.newest_first().collect();
-        let place = |param: &str| match request.parameter(param) {
-            None => Ok(None),
-            Some(id) => {
-                let place = all.iter().position(|event| event.id == id);
-                place.map(Some).ok_or_else(|| Refusal::missing("event", id, param))
-            }
+        let missing = |id, param| move || Refusal::missing("event", id, param);
+        let all = || state.events.list("");
+        let older = match request.parameter("starting_after") {
+            None => None,
+            Some(id) => Some(all().older_than(id).ok_or_else(missing(id, "starting_after"))?),
         };
-        let (after, before) = (place("starting_after")?, place("ending_before")?);
-        let takes = |event: &&&Event| filter.takes(event, event.pending(endpoints));
-        let (page, has_more) = match (after, before) {
+        let newer = match request.parameter("ending_before") {
+            None => None,
+            Some(id) => Some(all().newer_than(id).ok_or_else(missing(id, "ending_before"))?),
+        };
+        let takes = |event: &&Event| filter.takes(event, event.pending(endpoints));
+        let (page, has_more) = match (older, newer) {
             // The nearest ones that are newer, in the order of all lists.
-            (None, Some(before)) => {
-                let mut newer = all.iter().take(before).rev().filter(takes);
-                let mut page: Vec<&&Event> = newer.by_ref().take(limit).collect();
+            (None, Some(newer)) => {
+                let mut newer = newer.oldest_first().filter(takes);
+                let mut page: Vec<&Event> = newer.by_ref().take(limit).collect();
                 page.reverse();
                 (page, newer.next().is_some())
             }
-            (after, _) => {
-                let mut older = all.iter().skip(after.map_or(0, |place| place + 1)).filter(takes);
-                let page: Vec<&&Event> = older.by_ref().take(limit).collect();
+            (older, _) => {
+                let mut older = older.unwrap_or_else(all).newest_first().filter(takes);
+                let page: Vec<&Event> = older.by_ref().take(limit).collect();
                 (page, older.next().is_some())
             }
         };

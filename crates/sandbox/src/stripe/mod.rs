@@ -20,10 +20,11 @@ use uuid::Uuid;
 
 use self::{endpoints::Endpoint, errors::Refusal, event::Event};
 use crate::{
-    Error,
+    Error, Provider,
     clock::{Clock, earlier},
     deliver::{Dispatcher, Job, Turn},
     http::{Incoming, with_header},
+    keep::Kept,
     shelf::Shelf,
 };
 
@@ -43,18 +44,21 @@ impl std::fmt::Debug for Stripe {
     }
 }
 
-#[derive(Default)]
 struct State {
-    endpoints: Vec<Endpoint>,
+    endpoints: Shelf<Endpoint>,
     events: Shelf<Event>,
 }
 
 impl Stripe {
-    pub(crate) fn new(dispatcher: Arc<Dispatcher>) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(dispatcher: Arc<Dispatcher>, kept: &mut Kept) -> Result<Arc<Self>, Error> {
+        let state = State {
+            endpoints: Shelf::of(kept)?,
+            events: Shelf::of(kept)?,
+        };
+        Ok(Arc::new(Self {
             dispatcher,
-            state: Mutex::default(),
-        })
+            state: Mutex::new(state),
+        }))
     }
 
     pub(crate) fn respond(self: &Arc<Self>, request: &Incoming) -> Response {
@@ -91,7 +95,7 @@ impl Stripe {
         let jobs: Vec<Job> = event
             .deliveries
             .iter()
-            .map(|delivery| Job::new(self.clone(), &event.id, &delivery.endpoint, 0, Turn::Scheduled(0)))
+            .map(|delivery| Job::new(Provider::Stripe, &event.id, &delivery.endpoint, 0, Turn::Scheduled(0)))
             .collect();
         let id = event.id.clone();
         state.events.insert(&id, now, event);

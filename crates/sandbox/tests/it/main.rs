@@ -20,4 +20,8 @@ mod github;
 mod odd_forms;
 #[cfg(feature = "program")]
 mod program;
+#[cfg(feature = "sqlite")]
+mod state;
+#[cfg(feature = "program")]
+mod state_of_a_process;
 mod stripe;

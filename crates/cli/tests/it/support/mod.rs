@@ -56,6 +56,8 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
         .args(arguments)
         .env_remove("WEBHOOK_SECRET")
         .env_remove("WEBHOOK_SECRET_DWOLLA")
+        .env_remove("STORE")
+        .env_remove("GITHUB_TOKEN")
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command

@@ -5,6 +5,8 @@ mod support;
 mod endings;
 mod lease;
 mod providers;
+mod reports;
 mod schedule;
+mod tenants;
 mod told;
 mod windows;

@@ -2,10 +2,23 @@
 
 use std::path::Path;
 
-use tower_webhook::{inbox::AnyInbox, store::AnyStore};
+use tower_webhook::{
+    inbox::AnyInbox,
+    store::{AnyStore, StoreError},
+};
 
-use super::failed;
 use crate::failure::Failure;
+
+/// What `--store` stands for, from the argument or from STORE.
+pub(crate) fn url(given: Option<String>) -> Result<String, Failure> {
+    given.ok_or_else(|| {
+        Failure::usage("--store is missing; expected sqlite:<path>, postgres://… or redis://…, here or in STORE")
+    })
+}
+
+pub(crate) fn failed(error: StoreError) -> Failure {
+    Failure::caused_by("the store", &error)
+}
 
 /// An open store, and what it can do.
 pub(crate) enum Opened {
@@ -62,7 +75,7 @@ impl Opened {
 }
 
 /// Refuses a store without deliveries before it is asked anything.
-pub(super) fn refuse_records(url: &str, verb: &str) -> Result<(), Failure> {
+pub(crate) fn refuse_records(url: &str, verb: &str) -> Result<(), Failure> {
     match url.split_once(':') {
         Some(("redis" | "rediss", _)) => Err(no_deliveries(verb)),
         _ => Ok(()),

@@ -1,0 +1,427 @@
+//! `reconcile`, between the sandbox's providers and a store.
+
+#![cfg(test)] // for clippy
+
+use std::{path::PathBuf, time::Duration};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tower_webhook::{
+    event::{EventId, Fingerprint},
+    store::{ClaimRequest, Completion, IdempotencyStore as _, Key, Token},
+};
+use tower_webhook_reconcile::dwolla::DwollaApi;
+use tower_webhook_sandbox::{Provider, Sandbox, Settings};
+use tower_webhook_sqlx::SqliteStore;
+
+use crate::support::{Runs, SECRET, command, serve};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A sandbox whose time stands still, a store, and the arguments that lead to both.
+struct Scene {
+    folder: PathBuf,
+    store: SqliteStore,
+    sandbox: Sandbox,
+    arguments: Vec<String>,
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+async fn scene(name: &str, provider: Provider) -> Scene {
+    let folder = std::env::temp_dir().join(format!("tower-webhook-reconcile-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("webhooks.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let sandbox = Settings::new().speed(0.0).start().await.unwrap();
+    let arguments = [
+        "--provider",
+        provider.as_str(),
+        "--api",
+        &sandbox.url(provider),
+        "--store",
+        &format!("sqlite:{}", path.display()),
+    ];
+    Scene {
+        arguments: arguments.map(str::to_owned).into(),
+        folder,
+        store,
+        sandbox,
+    }
+}
+
+/// What the command said, and its exit code.
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    json: Value,
+}
+
+impl Said {
+    /// The ids of the events that are missing, sorted.
+    fn missing(&self) -> Vec<&str> {
+        let items = self.json["missing"].as_array().unwrap().iter();
+        let mut ids: Vec<&str> = items.map(|item| item["event_id"].as_str().unwrap()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn error(&self) -> &str {
+        assert_eq!(self.code, 2, "{self:?}");
+        self.json["error"].as_str().unwrap()
+    }
+}
+
+impl Scene {
+    /// Dwolla's, with a subscription at this address.
+    async fn dwolla(name: &str, url: &str) -> Self {
+        let mut scene = scene(name, Provider::Dwolla).await;
+        let api = DwollaApi::new(&scene.sandbox.url(Provider::Dwolla), "id", "secret").unwrap();
+        let subscription = api.create_subscription(url, SECRET).await.unwrap();
+        scene.arguments.extend(["--subscription".to_owned(), subscription]);
+        scene
+    }
+
+    async fn run(&self, more: &[&str]) -> Said {
+        let mut arguments = vec!["reconcile", "--json"];
+        arguments.extend(self.arguments.iter().map(String::as_str));
+        arguments.extend(more);
+        let output = command(&arguments)
+            .env("DWOLLA_CLIENT_ID", "any id")
+            .env("DWOLLA_CLIENT_SECRET", "any secret")
+            .env("GITHUB_TOKEN", "any token")
+            .env("STRIPE_API_KEY", "any key")
+            .output()
+            .await
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let code = output.status.code().unwrap();
+        Said { code, json }
+    }
+
+    /// Makes an event happen; its id.
+    fn fire(&self, provider: Provider, event: &str) -> String {
+        let event = self.sandbox.fire(provider, event.to_owned()).unwrap();
+        let event: Value = serde_json::from_slice(&event).unwrap();
+        event["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The receiver has handled it.
+    async fn handled(&self, namespace: &str, id: &str) {
+        let key = Key::new(namespace, EventId::new(id).unwrap());
+        let request = ClaimRequest::new(key, Token::random(), Fingerprint::of(["known"]));
+        self.store.complete(&request, Completion::Handled).await.unwrap();
+    }
+
+    async fn is_stored(&self, namespace: &str, id: &str) -> bool {
+        let key = Key::new(namespace, EventId::new(id).unwrap());
+        self.store.get(&key).await.unwrap().is_some()
+    }
+}
+
+/// Nobody listens there.
+const NOWHERE: &str = "http://127.0.0.1:1/";
+const CREATED: &str = r#"{"topic":"customer_created"}"#;
+
+#[tokio::test]
+async fn what_the_store_does_not_know_is_named_and_nothing_is_changed() {
+    let scene = Scene::dwolla("names", NOWHERE).await;
+    let known = scene.fire(Provider::Dwolla, CREATED);
+    let mut missing = vec![
+        scene.fire(Provider::Dwolla, CREATED),
+        scene.fire(Provider::Dwolla, CREATED),
+    ];
+    missing.sort();
+    scene.sandbox.idle().await;
+    scene.handled("dwolla", &known).await;
+    let requests = scene.sandbox.attempts().len();
+
+    let said = scene.run(&[]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!((&said.json["seen"], &said.json["known"]), (&3.into(), &1.into()));
+    assert_eq!(said.missing(), missing);
+    assert_eq!(said.json["missing"][0]["topic"], "customer_created");
+    assert!(said.json["remedy"].is_null());
+    scene.sandbox.idle().await;
+    assert_eq!(scene.sandbox.attempts().len(), requests);
+    for id in &missing {
+        assert!(!scene.is_stored("dwolla", id).await);
+    }
+    // No lease either.
+    let lease = Key::new("tower-webhook-reconcile", EventId::new("any").unwrap());
+    let records = tower_webhook::store::StoreAdmin::count(&scene.store, lease.namespace())
+        .await
+        .unwrap();
+    assert_eq!(records, tower_webhook::store::Counts::default());
+
+    for id in &missing {
+        scene.handled("dwolla", id).await;
+    }
+    let said = scene.run(&[]).await;
+    assert_eq!((said.code, said.missing().len()), (0, 0), "{said:?}");
+    // Of another namespace nothing is known.
+    let said = scene.run(&["--namespace", "another"]).await;
+    assert_eq!((said.code, said.missing().len()), (1, 3), "{said:?}");
+}
+
+#[tokio::test]
+async fn the_window_is_what_was_asked_for() {
+    let scene = Scene::dwolla("window", NOWHERE).await;
+    let mut fired = Vec::new();
+    for _ in 0..3 {
+        fired.push(scene.fire(Provider::Dwolla, CREATED));
+        scene.sandbox.idle().await;
+        scene.sandbox.advance(DAY / 24).await;
+    }
+    // The sandbox's time began now: an hour, two hours ahead.
+    let in_hours = |hours: u64| {
+        let time = std::time::SystemTime::now() + Duration::from_secs(hours * 3600 - 1800);
+        humantime::format_rfc3339_seconds(time).to_string()
+    };
+    let said = scene.run(&["--since", &in_hours(1), "--until", &in_hours(2)]).await;
+    assert_eq!(said.missing(), [fired[1].as_str()], "{said:?}");
+    let said = scene.run(&["--since", &in_hours(1), "--until", &in_hours(9)]).await;
+    assert_eq!(said.missing().len(), 2, "{said:?}");
+    let said = scene
+        .run(&["--since", "2026-02-01T00:00:00Z", "--until", "2026-01-01T00:00:00Z"])
+        .await;
+    assert_eq!(
+        said.error(),
+        "--since is 2026-02-01T00:00:00Z and --until 2026-01-01T00:00:00Z; expected --since to be earlier"
+    );
+}
+
+#[tokio::test]
+async fn what_is_missing_is_sent_again_once_that_is_confirmed() {
+    let runs = Runs::default();
+    let counted = runs.clone();
+    let app = axum::Router::new().fallback(move || {
+        counted.add();
+        async {}
+    });
+    let address = serve(app, &runs).await;
+    let scene = Scene::dwolla("redelivers", &format!("http://{address}/")).await;
+    let event = scene.fire(Provider::Dwolla, CREATED);
+    scene.sandbox.idle().await;
+    assert_eq!(runs.count(), 1);
+
+    let said = scene.run(&["--redeliver"]).await;
+    let expected = "1 are missing, and nobody has confirmed that they are to be sent again; expected a yes, or --yes";
+    assert_eq!(said.error(), expected);
+    scene.sandbox.idle().await;
+    assert_eq!(runs.count(), 1);
+
+    let said = scene.run(&["--redeliver", "--yes"]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(said.missing(), [event.as_str()]);
+    assert_eq!(said.json["remedy"]["endings"]["asked"], 1);
+    scene.sandbox.idle().await;
+    assert_eq!(runs.count(), 2);
+    scene.handled("dwolla", &event).await;
+    assert_eq!(scene.run(&["--redeliver"]).await.code, 0);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_put_into_the_inbox() {
+    let scene = Scene::dwolla("deposits", NOWHERE).await;
+    let event = scene.fire(Provider::Dwolla, CREATED);
+    scene.sandbox.idle().await;
+    // Without the secret it is the API's event that is stored, with it the request that was sent.
+    let said = scene.run(&["--deposit", "--secret", SECRET]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.missing(), [event.as_str()]);
+    assert_eq!(said.json["remedy"]["endings"]["stored"], 1);
+    assert!(scene.is_stored("dwolla", &event).await);
+    assert_eq!(scene.run(&[]).await.code, 0);
+    let other = scene.fire(Provider::Dwolla, CREATED);
+    scene.sandbox.idle().await;
+    assert_eq!(scene.run(&["--deposit"]).await.code, 0);
+    assert!(scene.is_stored("dwolla", &other).await);
+    // Redis keeps no deliveries. It is not asked.
+    let mut arguments = vec!["reconcile", "--json", "--deposit"];
+    arguments.extend(scene.arguments[..4].iter().map(String::as_str));
+    arguments.extend(["--store", "redis://u:hunter2@127.0.0.1:1"]);
+    let output = command(&arguments).output().await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("keeps records and no deliveries"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+/// What GitHub's API is asked, or what it is told; the response's JSON.
+async fn github(sandbox: &Sandbox, line: &str, body: &str) -> Value {
+    let request = format!(
+        "{line} HTTP/1.1\r\nHost: sandbox\r\nAuthorization: Bearer token\r\nConnection: close\r\nContent-Length: {}\r\n\r\n\
+         {body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(sandbox.address()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    serde_json::from_str(response.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+#[tokio::test]
+async fn githubs_failures_are_missing_and_are_verified_before_they_are_stored() {
+    let mut scene = scene("github", Provider::GitHub).await;
+    let hook =
+        format!(r#"{{"events":["issues"],"config":{{"url":"{NOWHERE}","content_type":"json","secret":"{SECRET}"}}}}"#);
+    let hook = github(&scene.sandbox, "POST /github/repos/octocat/hello/hooks", &hook).await;
+    let hook = format!("octocat/hello/{}", hook["id"]);
+    scene.arguments.extend(["--hook".to_owned(), hook]);
+    scene.fire(Provider::GitHub, r#"{"topic":"issues.opened"}"#);
+    scene.sandbox.idle().await;
+
+    let said = scene.run(&[]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    // The ping and the event.
+    assert_eq!(said.json["endings"]["missing"], 2, "{said:?}");
+    assert!(
+        scene
+            .run(&["--deposit"])
+            .await
+            .error()
+            .starts_with("the secret is missing; expected what the receiver has")
+    );
+    let said = scene
+        .run(&["--deposit", "--secret", "another secret than the hook's"])
+        .await;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(said.json["remedy"]["left"][0]["ending"], "not-fetchable");
+    let said = scene.run(&["--deposit", "--secret", SECRET]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.json["remedy"]["endings"]["stored"], 1, "{said:?}");
+    // It has left marks, by which the deliveries are known.
+    assert_eq!(scene.run(&[]).await.code, 0);
+}
+
+#[tokio::test]
+async fn stripes_events_are_compared_and_cannot_be_asked_for() {
+    let scene = scene("stripe", Provider::Stripe).await;
+    let event = scene.fire(Provider::Stripe, r#"{"type":"invoice.paid"}"#);
+    let said = scene.run(&[]).await;
+    assert_eq!((said.code, said.missing()), (1, vec![event.as_str()]), "{said:?}");
+    let said = scene.run(&["--redeliver", "--yes"]).await;
+    assert_eq!(said.code, 1);
+    let reason = said.json["remedy"]["left"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("cannot be asked to send again"), "{reason}");
+    assert_eq!(scene.run(&["--deposit"]).await.code, 0);
+    assert!(scene.is_stored("stripe", &event).await);
+}
+
+#[tokio::test]
+async fn what_cannot_be_compared_is_an_error_without_credentials_in_it() {
+    let scene = Scene::dwolla("errors", NOWHERE).await;
+    let ends = |count: usize| {
+        scene
+            .arguments
+            .iter()
+            .take(count)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+    };
+    let told = async |arguments: Vec<&str>| {
+        let output = command(&[vec!["reconcile"], arguments].concat())
+            .output()
+            .await
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!said.contains("hunter2"), "{said}");
+        said
+    };
+    for (arguments, expected) in [
+        (
+            ends(6),
+            "--client-id is missing; expected the application's, here or in DWOLLA_CLIENT_ID",
+        ),
+        (
+            [ends(6), vec!["--client-id", "i", "--client-secret", "hunter2"]].concat(),
+            "--subscription is missing; expected the id of the webhook subscription",
+        ),
+        (ends(4), "--store is missing; expected sqlite:<path>"),
+        (
+            vec!["-p", "github", "--store", "sqlite:x"],
+            "--token is missing; expected one that may read deliveries",
+        ),
+        (
+            vec![
+                "-p", "github", "--store", "sqlite:x", "--token", "hunter2", "--hook", "a/b/c/d",
+            ],
+            "--hook is a/b/c/d; expected OWNER/REPOSITORY/ID, ORGANISATION/ID, or app",
+        ),
+        (
+            vec!["-p", "stripe", "--store", "sqlite:/nowhere/at.db", "--token", "hunter2"],
+            "--store is a SQLite file that is not there",
+        ),
+        (
+            [
+                ends(6),
+                vec![
+                    "--client-id",
+                    "i",
+                    "--client-secret",
+                    "hunter2",
+                    "--subscription",
+                    "unknown",
+                ],
+            ]
+            .concat(),
+            "they could not be compared: ",
+        ),
+        (
+            vec![
+                "-p",
+                "stripe",
+                "--api",
+                "http://example.com",
+                "--store",
+                "sqlite:x",
+                "--token",
+                "hunter2",
+            ],
+            "the provider's API cannot be used: the base URL is http",
+        ),
+    ] {
+        let said = told(arguments).await;
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn people_get_a_line_and_a_table() {
+    let scene = Scene::dwolla("text", NOWHERE).await;
+    let event = scene.fire(Provider::Dwolla, CREATED);
+    scene.sandbox.idle().await;
+    let mut arguments = vec!["reconcile"];
+    arguments.extend(scene.arguments.iter().map(String::as_str));
+    let credentials = [
+        "--client-id",
+        "i",
+        "--client-secret",
+        "s",
+        "--until",
+        "2999-01-01T00:00:00Z",
+    ];
+    let output = command(&[arguments, credentials.to_vec()].concat())
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (line, table) = text.split_once('\n').unwrap();
+    assert!(
+        line.starts_with("dwolla/") && line.ends_with(" to 2999-01-01T00:00:00Z: 1 seen, 1 missing"),
+        "{text}"
+    );
+    assert!(table.contains(&event) && table.contains("customer_created"), "{text}");
+    // No progress bar where nobody watches.
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
