@@ -1,6 +1,7 @@
 //! A delivery log in a file.
 
 use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::Mutex;
 use tower_webhook::{delivery_log::DeliveryLog as _, store::StoreErrorKind};
 use tower_webhook_sqlx::SqlDeliveryLog;
 
@@ -35,21 +36,12 @@ async fn two_logs_share_a_file() {
 async fn a_file_that_another_program_has_locked_costs_what_does_not_fit_into_the_queue() {
     let folder = Folder::new();
     let log = tables::open(&url(&folder)).await;
-    let mut other = SqliteConnection::connect(&url(&folder)).await.unwrap();
-    let held = std::cell::RefCell::new(&mut other);
-    tables::an_outage_costs_what_does_not_fit(
-        log,
-        async || {
-            drop(
-                sqlx::query("BEGIN IMMEDIATE")
-                    .execute(&mut **held.borrow_mut())
-                    .await
-                    .unwrap(),
-            )
-        },
-        async || drop(sqlx::query("COMMIT").execute(&mut **held.borrow_mut()).await.unwrap()),
-    )
-    .await;
+    let other = Mutex::new(SqliteConnection::connect(&url(&folder)).await.unwrap());
+    let say = async |sql: &'static str| {
+        sqlx::query(sql).execute(&mut *other.lock().await).await.unwrap();
+    };
+    tables::an_outage_costs_what_does_not_fit(log, async || say("BEGIN IMMEDIATE").await, async || say("COMMIT").await)
+        .await;
 }
 
 #[tokio::test]
