@@ -93,7 +93,7 @@ where
         let (missing, bar) = (Arc::<Mutex<Vec<_>>>::default(), progress());
         let (noted, counted) = (Arc::clone(&missing), bar.clone());
         let reconciler = Reconciler::new(self.source.clone(), door)
-            .within(self.window)
+            .over(self.window)
             .on_item(move |item, ending| {
                 counted.inc(1);
                 if is_missing(ending) {

@@ -26,8 +26,8 @@ use crate::{failure::Failure, output::Output, secrets::SecretArgs, store, time};
 /// Compares what a provider recorded with what a store knows, and says which events are missing
 ///
 /// By itself it changes nothing. What is missing can be asked for again (--redeliver), or put into
-/// an inbox, whose worker handles it (--deposit). Exit code: 0 if nothing is missing, 1 if something
-/// is, also if it was asked for; 2 if they could not be compared.
+/// an inbox, whose worker handles it (--deposit). Exit code: 0 if nothing is missing, 1 if
+/// something is, also if it was asked for; 2 if they could not be compared.
 #[derive(Args)]
 pub(crate) struct ReconcileArgs {
     /// Whose records

@@ -130,7 +130,7 @@ impl<S: Source> Reconciler<S> {
     /// Each run is over this time, instead of what has passed since the last one. An item whose
     /// time is known and outside of it is left out, though a provider may list it.
     #[must_use]
-    pub fn within(mut self, window: Window) -> Self {
+    pub fn over(mut self, window: Window) -> Self {
         self.within = Some(window);
         self
     }

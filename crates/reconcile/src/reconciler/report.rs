@@ -22,8 +22,8 @@ pub enum Ending {
     Delivered,
     /// No handler takes its topic.
     Unwanted,
-    /// It is missing, and the run only [reports](super::Reconciler::report_only). The next run looks
-    /// at it again.
+    /// It is missing, and the run only [reports](super::Reconciler::report_only). The next run
+    /// looks at it again.
     Missing,
     /// It was missing, and its handler has succeeded now.
     Handled,

@@ -58,7 +58,7 @@ async fn a_report_does_not_wait_for_a_run_nor_keep_one_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_within_a_window_leaves_out_what_is_known_to_be_outside() {
+async fn a_run_over_a_window_leaves_out_what_is_known_to_be_outside() {
     let clock = TestClock::start();
     let (source, receiver) = (Fake::new(clock), Receiver::new(clock));
     let start = clock.now();
@@ -68,7 +68,7 @@ async fn a_run_within_a_window_leaves_out_what_is_known_to_be_outside() {
     source.record_at("timeless", "customer_created", None);
     tokio::time::advance(DAY * 5).await;
     let window = Window::new(start + DAY, start + DAY * 3);
-    let within = reconciler(&source, &receiver, clock).within(window);
+    let within = reconciler(&source, &receiver, clock).over(window);
     for tally in ["handled 3", "known 3"] {
         let report = within.run_once().await;
         assert_eq!((tallies(&report).as_str(), report.window()), (tally, window));
