@@ -2,9 +2,11 @@
 const wrong = [];
 const shown = (element) => element.getClientRects().length > 0;
 
-if (document.documentElement.scrollWidth > window.innerWidth) {
+// A phone's own width: what does not fit makes `innerWidth` larger.
+const width = document.documentElement.clientWidth;
+if (document.documentElement.scrollWidth > width) {
   const wide = [...document.querySelectorAll("body *")].filter(
-    (element) => element.getBoundingClientRect().right > window.innerWidth + 1 && !element.closest("pre"));
+    (element) => element.getBoundingClientRect().right > width + 1 && !element.closest("pre"));
   wrong.push(`wider than the window: ${wide.slice(0, 3).map((element) => element.outerHTML.slice(0, 120)).join(" | ")}`);
 }
 
