@@ -11,8 +11,8 @@
 //! - `LISTEN`: the address, by default `127.0.0.1:3000`
 //! - `WEBHOOK_SECRET_<PROVIDER>` (upper case, `-` as `_`): the secret shared with one provider
 //! - `WEBHOOK_SECRET`: the secret shared with all others, by default a random one
-//! - `STORE`: where events are remembered, by default `memory:`; or `sqlite:<path>`, `postgres://…`
-//!   or `redis://…`
+//! - `STORE`: where events are remembered, by default `memory:`; or `sqlite:<path>`,
+//!   `postgres://…`, `redis://…`, `redis+cluster://…` or `redis+sentinel://…`
 //! - `INBOX`: with `1`, events are stored, get 200 at once and are handled by a worker, with
 //!   retries that outlive the process; for SQLite and Postgres
 //! - `INSPECT`: where the page of what came is, a loopback address, by default `127.0.0.1:4001`;

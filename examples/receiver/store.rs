@@ -5,7 +5,8 @@ use tower_webhook::{
     store::{AnyStore, MemoryStore, StoreError},
 };
 
-const EXPECTED: &str = "memory:, sqlite:<path>, postgres://…, redis://… or rediss://…";
+const EXPECTED: &str = "memory:, sqlite:<path>, postgres://…, redis://…, rediss://…, redis+cluster://…, \
+                        rediss+cluster://… or redis+sentinel://…";
 
 /// Opens the store that a URL names, so that it is a setting of the deployment and not of the code.
 /// No error repeats the URL: it may hold a password, or be a secret in the wrong place.
@@ -17,7 +18,15 @@ pub(crate) async fn open(url: &str) -> Result<AnyStore, StoreError> {
             "its URL has something after memory:; expected nothing (another capacity is set by `MemoryStore::builder`)",
         )),
         "sqlite" | "postgres" | "postgresql" => tower_webhook_sqlx::connect(url).await,
-        "redis" | "rediss" | "valkey" | "valkeys" => tower_webhook_redis::connect(url).await,
+        "redis" | "rediss" | "valkey" | "valkeys" | "redis+cluster" | "redis+sentinel" => {
+            tower_webhook_redis::connect(url).await
+        }
+        "rediss+cluster" => {
+            // TLS to a cluster takes its cryptography from the process. One that is installed
+            // already stays.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            tower_webhook_redis::connect(url).await
+        }
         _ => Err(unknown(scheme)),
     }
 }
@@ -30,10 +39,12 @@ pub(crate) async fn open_inbox(url: &str) -> Result<AnyInbox, StoreError> {
         "memory" => Err(StoreError::config(
             "INBOX=1 needs a store that outlives the process, and memory: forgets; expected sqlite:<path> or postgres://…",
         )),
-        "redis" | "rediss" | "valkey" | "valkeys" => Err(StoreError::config(
-            "INBOX=1 needs a store that has a delivery on the disk before its response, and Redis may lose the last \
+        "redis" | "rediss" | "valkey" | "valkeys" | "redis+cluster" | "rediss+cluster" | "redis+sentinel" => {
+            Err(StoreError::config(
+                "INBOX=1 needs a store that has a delivery on the disk before its response, and Redis may lose the last \
              second; expected sqlite:<path> or postgres://…",
-        )),
+            ))
+        }
         _ => Err(unknown(scheme)),
     }
 }

@@ -28,7 +28,7 @@
 //! | the process dies | forgotten | kept | kept | kept |
 //! | the machine dies | forgotten | kept ¹ | kept | kept |
 //! | the store's server dies | - | - | kept, with `fsync` on | kept ² |
-//! | failover to a replica | - | - | kept, if it is synchronous ³ | what it lacks is lost |
+//! | failover to a replica | - | - | kept, if it is synchronous ³ | what it lacks is lost ⁵ |
 //! | the application's clock steps | nothing | leases shift | nothing | nothing |
 //! | the server's clock steps | - | - | leases shift | leases shift |
 //! | there is no room | new events are refused ⁴ | refused | refused | refused |
@@ -40,6 +40,7 @@
 //!    lost.
 //! 3. What an asynchronous replica had not received is lost.
 //! 4. Until old ones may be forgotten.
+//! 5. No setting makes Redis' replication synchronous; `min-replicas-to-write` narrows the loss.
 //!
 //! The claims of a process that died end with their lease: 60 s unless set.
 //!
@@ -72,6 +73,16 @@
 //! `RedisStore` of the crate `tower-webhook-redis`. One hash for an event, some 250 bytes, which
 //! the server forgets by itself. Have `maxmemory-policy noeviction` and `appendonly yes`; the store
 //! warns at start where they are not.
+//!
+//! One server (`redis://`), a cluster (`redis+cluster://`), or a primary with replicas that
+//! sentinels watch (`redis+sentinel://`); Redis or Valkey. When a replica takes the place of its
+//! primary, deliveries get 503 for the seconds that it takes, and nothing runs without a claim. But
+//! Redis acknowledges before a replica has the write: what the dead primary had not passed on is
+//! forgotten, and runs again if it is sent again. With `min-replicas-to-write 1`, a primary that
+//! has lost its replicas refuses new events (503) in place of acknowledging what would be
+//! forgotten.
+//! Where a second run would do harm, take Postgres with a synchronous replica, or fence by the
+//! [generation](crate::delivery::Claim::generation) in the effect's own database.
 //!
 //! # For the operator
 //! [`get`](super::IdempotencyStore::get) tells what is recorded of one event,

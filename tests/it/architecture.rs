@@ -255,7 +255,12 @@ fn only_the_connection_names_the_redis_crate() {
         .filter(|(_, text)| code(text).any(|line| line.contains("redis::")))
         .map(|(file, _)| file)
         .collect();
-    assert_eq!(found, ["client.rs", "connection.rs"]);
+    let (client, connection) = found.split_first().unwrap();
+    assert_eq!(client, "client.rs");
+    assert!(
+        connection.iter().all(|file| file.starts_with("connection/")),
+        "{found:?}"
+    );
 }
 
 #[test]

@@ -137,9 +137,24 @@ async fn redis_is_a_server() {
     is_shared(&server.url().replacen("redis://", "valkey://", 1)).await;
 }
 
+#[cfg(all(feature = "memory", feature = "test-util"))]
+#[tokio::test]
+async fn several_redis_servers_are_one_store() {
+    use crate::redis::{
+        groups::{Cluster, Watched},
+        server::Program,
+    };
+    let Some(cluster) = Cluster::shared(Program::Redis) else {
+        return;
+    };
+    is_shared(&cluster.url()).await;
+    is_shared(&Watched::shared(Program::Redis).unwrap().url()).await;
+}
+
 #[tokio::test]
 async fn an_unknown_scheme_is_told_what_is_known_and_nothing_of_the_url_is_repeated() {
-    const EXPECTED: &str = "expected memory:, sqlite:<path>, postgres://…, redis://… or rediss://…";
+    const EXPECTED: &str = "expected memory:, sqlite:<path>, postgres://…, redis://…, rediss://…, redis+cluster://…, \
+                            rediss+cluster://… or redis+sentinel://…";
     let scheme = |scheme| format!("the store's settings are wrong: its URL has the scheme {scheme:?}; {EXPECTED}");
     assert_eq!(refused("mysql://u:hunter2@host/db").await, scheme("mysql"));
     assert_eq!(refused("Redis://u:hunter2@host").await, scheme("Redis"));
@@ -188,6 +203,8 @@ async fn a_store_that_could_not_keep_the_promise_is_no_inbox() {
     for (url, reason) in [
         ("memory:", "memory: forgets"),
         ("redis://localhost", "Redis may lose the last second"),
+        ("redis+cluster://localhost", "Redis may lose the last second"),
+        ("redis+sentinel://localhost/main", "Redis may lose the last second"),
         ("mysql://localhost", "scheme"),
     ] {
         let refused = store::open_inbox(url).await.unwrap_err().to_string();

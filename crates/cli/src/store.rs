@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// What `--store` stands for, from the argument or from STORE.
 pub(crate) fn url(given: Option<String>) -> Result<String, Failure> {
     given.ok_or_else(|| {
-        Failure::usage("--store is missing; expected sqlite:<path>, postgres://… or redis://…, here or in STORE")
+        Failure::usage("--store is missing; expected sqlite:<path>, postgres://…, redis://…, redis+cluster://… or redis+sentinel://…, here or in STORE")
     })
 }
 
@@ -30,7 +30,9 @@ pub(crate) enum Opened {
 
 pub(crate) async fn open(url: &str) -> Result<Opened, Failure> {
     match url.split_once(':') {
-        Some(("redis" | "rediss", _)) => {
+        Some((scheme, _)) if is_redis(scheme) => {
+            // TLS to a cluster takes its cryptography from the process.
+            let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
             let store = tower_webhook_redis::connect(url).await.map_err(failed)?;
             Ok(Opened::Records(store))
         }
@@ -47,7 +49,8 @@ pub(crate) async fn open(url: &str) -> Result<Opened, Failure> {
         Some(("postgres" | "postgresql", _)) => inbox(url).await,
         // Not repeated: there may be a password in it.
         _ => Err(Failure::usage(
-            "--store has another scheme; expected sqlite:<path>, postgres://… or redis://…",
+            "--store has another scheme; expected sqlite:<path>, postgres://…, redis://…, redis+cluster://… or \
+             redis+sentinel://…",
         )),
     }
 }
@@ -77,9 +80,16 @@ impl Opened {
 /// Refuses a store without deliveries before it is asked anything.
 pub(crate) fn refuse_records(url: &str, verb: &str) -> Result<(), Failure> {
     match url.split_once(':') {
-        Some(("redis" | "rediss", _)) => Err(no_deliveries(verb)),
+        Some((scheme, _)) if is_redis(scheme) => Err(no_deliveries(verb)),
         _ => Ok(()),
     }
+}
+
+fn is_redis(scheme: &str) -> bool {
+    matches!(
+        scheme,
+        "redis" | "rediss" | "valkey" | "valkeys" | "redis+cluster" | "rediss+cluster" | "redis+sentinel"
+    )
 }
 
 fn no_deliveries(verb: &str) -> Failure {

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use tower_webhook::store::{Counts, Key, StoreAdmin, StoreError};
 
-use super::{name, store::RedisStore};
+use super::{
+    connection::{At, Which},
+    name,
+    store::RedisStore,
+};
 
 /// How many slots of its table the server looks at for one page: some 100 µs of its time.
 const PAGE: &str = "1000";
@@ -16,17 +20,23 @@ const PAGE: &str = "1000";
 /// server's time in all. What is claimed or finished meanwhile may be counted or not, and while the
 /// server's table grows or shrinks a record may be counted twice.
 /// [`expired_claims`](StoreAdmin::expired_claims) ends as soon as it has found enough.
+///
+/// Of a cluster, every primary is walked through, one after the other and by its own clock. Where
+/// one cannot be reached this is an error, and no smaller number. While slots are moved from node
+/// to node their records may be counted twice, or not, or it is an error.
 impl StoreAdmin for RedisStore {
     async fn count(&self, namespace: &str) -> Result<Counts, StoreError> {
-        let now = self.now().await?;
         let mut counts = Counts::default();
-        let mut pages = Pages::new(self, namespace);
-        while let Some(page) = pages.next(self).await? {
-            for row in page.iter().filter(|row| row.expires > now) {
-                match row.state.as_str() {
-                    "CLAIMED" => counts.claimed += 1,
-                    "FREE" => counts.free += 1,
-                    _ => counts.done += 1,
+        for at in self.connection.servers(Which::Primaries).await? {
+            let now = self.now(&at).await?;
+            let mut pages = Pages::new(self, at, namespace);
+            while let Some(page) = pages.next(self).await? {
+                for row in page.iter().filter(|row| row.expires > now) {
+                    match row.state.as_str() {
+                        "CLAIMED" => counts.claimed += 1,
+                        "FREE" => counts.free += 1,
+                        _ => counts.done += 1,
+                    }
                 }
             }
         }
@@ -34,16 +44,18 @@ impl StoreAdmin for RedisStore {
     }
 
     async fn expired_claims(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let now = self.now().await?;
         let mut expired = BTreeSet::new();
-        let mut pages = Pages::new(self, namespace);
-        while expired.len() < limit
-            && let Some(page) = pages.next(self).await?
-        {
-            let late = page
-                .into_iter()
-                .filter(|row| row.state == "CLAIMED" && row.expires > now && row.lease_until <= now);
-            expired.extend(late.filter_map(|row| Some(Key::new(namespace, name::id(&pages.stem, &row.name)?))));
+        for at in self.connection.servers(Which::Primaries).await? {
+            let now = self.now(&at).await?;
+            let mut pages = Pages::new(self, at, namespace);
+            while expired.len() < limit
+                && let Some(page) = pages.next(self).await?
+            {
+                let late = page
+                    .into_iter()
+                    .filter(|row| row.state == "CLAIMED" && row.expires > now && row.lease_until <= now);
+                expired.extend(late.filter_map(|row| Some(Key::new(namespace, name::id(&pages.stem, &row.name)?))));
+            }
         }
         Ok(expired.into_iter().take(limit).collect())
     }
@@ -55,9 +67,9 @@ impl StoreAdmin for RedisStore {
 }
 
 impl RedisStore {
-    /// The server's time, in milliseconds since 1970.
-    async fn now(&self) -> Result<u64, StoreError> {
-        let time = self.connection.ask(&["TIME"]).await?;
+    /// A server's time, in milliseconds since 1970.
+    async fn now(&self, at: &At) -> Result<u64, StoreError> {
+        let time = self.connection.ask(at, &["TIME"]).await?;
         let mut parts = time.iter().flatten().map_while(|part| part.parse::<u64>().ok());
         match (parts.next(), parts.next()) {
             (Some(seconds), Some(micros)) => Ok(seconds * 1000 + micros / 1000 + self.offset.millis()),
@@ -75,6 +87,7 @@ struct Row {
 }
 
 struct Pages {
+    at: At,
     stem: String,
     glob: String,
     /// Where the server goes on; `None` at its end.
@@ -82,9 +95,10 @@ struct Pages {
 }
 
 impl Pages {
-    fn new(store: &RedisStore, namespace: &str) -> Self {
+    fn new(store: &RedisStore, at: At, namespace: &str) -> Self {
         let stem = name::stem(&store.prefix, namespace);
         Self {
+            at,
             glob: name::glob(&stem),
             stem,
             cursor: Some("0".to_owned()),
@@ -96,7 +110,7 @@ impl Pages {
             return Ok(None);
         };
         let scan = ["SCAN", &cursor, "MATCH", &self.glob, "COUNT", PAGE, "TYPE", "hash"];
-        let mut reply = store.connection.ask(&scan).await?.into_iter().flatten();
+        let mut reply = store.connection.ask(&self.at, &scan).await?.into_iter().flatten();
         self.cursor = reply.next().filter(|cursor| cursor != "0");
         let names: Vec<String> = reply.collect();
         if names.is_empty() {
@@ -106,7 +120,7 @@ impl Pages {
             .iter()
             .map(|name| vec!["HMGET", name, "state", "expires", "lease_until"])
             .collect();
-        let replies = store.connection.ask_all(&commands).await?;
+        let replies = store.connection.ask_all(&self.at, &commands).await?;
         let rows = names.into_iter().zip(replies).filter_map(|(name, reply)| {
             // Forgotten since, or no record of ours.
             let [Some(state), Some(expires), lease_until] = <[_; 3]>::try_from(reply).ok()? else {

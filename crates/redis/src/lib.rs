@@ -11,6 +11,7 @@ mod script;
 mod store;
 #[cfg(feature = "tls-no-provider")]
 mod tls;
+mod url;
 
 pub use store::{RedisStore, RedisStoreBuilder};
 
@@ -20,9 +21,9 @@ use tower_webhook::store::{AnyStore, StoreError};
 /// and not of the code: [`RedisStore::connect`], then [`AnyStore::new`].
 ///
 /// # Errors
-/// The scheme is none of `redis`, `rediss`, `valkey` and `valkeys`
-/// ([`Config`](tower_webhook::store::StoreErrorKind::Config)); else as [`RedisStore::connect`]. No
-/// error repeats the URL.
+/// The scheme is none of `redis`, `rediss`, `valkey`, `valkeys`, `redis+cluster`, `rediss+cluster`
+/// and `redis+sentinel` ([`Config`](tower_webhook::store::StoreErrorKind::Config)); else as
+/// [`RedisStore::connect`]. No error repeats the URL.
 ///
 /// # Cancel safety
 /// Nothing is left behind when the future is dropped.
@@ -32,16 +33,20 @@ use tower_webhook::store::{AnyStore, StoreError};
 /// let error = tower_webhook_redis::connect("mysql://localhost").await.unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "the store's settings are wrong: its URL has another scheme; expected redis://… or \
-///      rediss://…"
+///     "the store's settings are wrong: its URL has another scheme; expected redis://…, \
+///      rediss://…, redis+cluster://…, rediss+cluster://… or redis+sentinel://…"
 /// );
 /// # });
 /// ```
 pub async fn connect(url: &str) -> Result<AnyStore, StoreError> {
     match url.split_once(':') {
-        Some(("redis" | "rediss" | "valkey" | "valkeys", _)) => RedisStore::connect(url).await.map(AnyStore::new),
+        Some((
+            "redis" | "rediss" | "valkey" | "valkeys" | "redis+cluster" | "rediss+cluster" | "redis+sentinel",
+            _,
+        )) => RedisStore::connect(url).await.map(AnyStore::new),
         _ => Err(StoreError::config(
-            "its URL has another scheme; expected redis://… or rediss://…",
+            "its URL has another scheme; expected redis://…, rediss://…, redis+cluster://…, rediss+cluster://… or \
+             redis+sentinel://…",
         )),
     }
 }

@@ -17,7 +17,8 @@ const PREFIX: &str = "webhook";
 /// silent connection and replaces it.
 const LIMIT: Duration = Duration::from_millis(1800);
 
-/// Remembers events in a Redis (6 or later) or Valkey server, for all processes that share it.
+/// Remembers events in a Redis (6 or later) or Valkey server, in a cluster of them, or in what
+/// sentinels watch, for all processes that share it.
 ///
 /// Each operation is one script in the server, so one round trip: a delivery takes two, its claim
 /// and its completion. Clones share one connection, over which operations overlap, and which is
@@ -41,6 +42,43 @@ const LIMIT: Duration = Duration::from_millis(1800);
 /// # fn main() {}
 /// ```
 ///
+/// # Clusters and sentinels
+/// | URL | leads to |
+/// | --- | --- |
+/// | `redis://host:port/database` | one server |
+/// | `redis+cluster://host:port,host:port` | a cluster's nodes: these, and those they tell of |
+/// | `redis+sentinel://host:port,…/NAME/database` | the primary that these sentinels call so |
+///
+/// Before the first host may stand `user:password@`, for every server alike. `rediss://` and
+/// `rediss+cluster://` are the same with TLS; a sentinel's URL has none. The sentinels' own
+/// password stands at the end: `?sentinel_password=…`, and `&sentinel_username=…` if they have
+/// users. `/database` may be left out; a cluster has but `0`, unless it is a Valkey that has more.
+/// Where no port is named it is 6379, for sentinels 26379. Name several hosts: one that responds is
+/// enough, and the others may be down.
+///
+/// **In a cluster** each record is on the node that has its slot; no two share one by intention. A
+/// redirection is followed (`MOVED`, `ASK`), so slots may be moved while events come. A node that
+/// says nothing must not keep events from the others, so each is given an eighth of the
+/// [time limit](RedisStoreBuilder::timeout) to accept a connection: raise the limit where that is
+/// too short. [`count`](tower_webhook::store::StoreAdmin::count) asks every primary.
+///
+/// **With sentinels** the store is connected to the primary alone. Where that connection breaks, or
+/// the server says that it only reads, or that it has not enough replicas, all sentinels are asked
+/// anew, and the first is believed that names a server which says of itself that it is a primary.
+///
+/// **A failover**, in both: from the death of a primary until its replica has taken its place
+/// (`cluster-node-timeout`, or `down-after-milliseconds`, and a second or two) the events it had
+/// get 503, and their providers send them again; in a cluster with `cluster-require-full-coverage`
+/// (the default) so do those of the other primaries. Nothing runs without a claim. What may run
+/// twice is what the dead primary had acknowledged and its replica had not received: of a primary
+/// that is killed, what was acknowledged in its last milliseconds; of one that was cut off from its
+/// replicas and not from the receivers, all until it finds out. Such an event runs a second time
+/// if it is sent again, as a new first attempt; or, if the lost record was a claim, beside the
+/// first run. `min-replicas-to-write 1` on the servers narrows it: a primary without a replica that
+/// is connected, and has been heard of within `min-replicas-max-lag` (10 s by default), refuses to
+/// write. New events then get 503 until a replica is back, so have two. Redis still acknowledges
+/// before a replica has the write, so what was on its way is lost all the same.
+///
 /// # What it guarantees
 /// - A process of the application dies: its claims end with their lease. The next delivery then
 ///   claims again, as the next attempt.
@@ -53,7 +91,8 @@ const LIMIT: Duration = Duration::from_millis(1800);
 ///   lost claim lets a second run start beside the first.
 /// - Failover to a replica: replication is asynchronous, so writes that the old primary had
 ///   acknowledged and not passed on are lost, as above. `WAIT` would not prevent it and is not
-///   used.
+///   used: where it finds no replica the write has been made all the same, and the replica that is
+///   promoted need not be one that had it.
 /// - Eviction (a `maxmemory-policy` other than `noeviction`): when memory is full, claims and
 ///   finished events are dropped, and run again. [`connect`](Self::connect) warns.
 /// - Memory is full with `noeviction`: events that are not recorded yet are refused with
@@ -84,14 +123,19 @@ const LIMIT: Duration = Duration::from_millis(1800);
 /// `%3A`, … A user of the server (`ACL`) needs `~webhook:*` and `+evalsha +eval +time +hmget +hset
 /// +del +pexpireat`, for [`count`](tower_webhook::store::StoreAdmin::count) and
 /// [`expired_claims`](tower_webhook::store::StoreAdmin::expired_claims) `+scan` too, and
-/// `+config|get` or `+info` for the warnings at start.
+/// `+config|get` or `+info` for the warnings at start. In a cluster also `+ping +cluster|slots`,
+/// and `+asking` for slots that are being moved; where sentinels watch, `+role`; of a sentinel,
+/// `+role +sentinel|masters`.
 ///
-/// Scripts name the one key they touch, so a cluster's proxy can route them. This store speaks to
-/// one server: of a cluster without a proxy, it would be told where else to ask, and fails.
+/// Scripts name the one key they touch, so a cluster's proxy can route them, as this store does.
 ///
 /// # TLS
 /// `rediss://` checks the server's certificate against the system's roots (or the file in
-/// `SSL_CERT_FILE`).
+/// `SSL_CERT_FILE`). So does `rediss+cluster://`, for each node by the name that the cluster
+/// gives it (`cluster-announce-hostname`, `cluster-preferred-endpoint-type hostname`), at the
+/// port that it tells of, which is the one with TLS where the nodes have `tls-cluster yes`. It
+/// takes its cryptography from the process, so the application installs one:
+/// `rustls::crypto::ring::default_provider().install_default()`.
 ///
 /// # Cancel safety
 /// An operation whose future is dropped may or may not be applied; the record is consistent either
@@ -107,10 +151,12 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Connects to `redis://[user][:password@]host[:port][/database]`, with TLS by `rediss://`.
+    /// Connects to `redis://[user][:password@]host[:port][/database]`, with TLS by `rediss://`; or
+    /// to a [cluster, or by sentinels](RedisStore#clusters-and-sentinels).
     ///
-    /// Logs a warning if the server may drop what it is given: if its `maxmemory-policy` is not
-    /// `noeviction`, or if it is not `appendonly`; and if it does not let itself be asked.
+    /// Logs a warning for each server (of a cluster the replicas too; of what sentinels watch, the
+    /// primary) that may drop what it is given: if its `maxmemory-policy` is not `noeviction`, or
+    /// if it is not `appendonly`; and if it does not let itself be asked.
     ///
     /// # Errors
     /// The URL is invalid, the server did not respond, or it refused a script. No error repeats the

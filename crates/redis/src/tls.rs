@@ -71,3 +71,16 @@ fn roots() -> Result<RootCertStore, String> {
     }
     Ok(roots)
 }
+
+/// The crate `redis` makes the connections to a cluster's nodes itself, and takes its cryptography
+/// from the process.
+pub(crate) fn of_the_process() -> Result<(), String> {
+    match CryptoProvider::get_default() {
+        Some(_) => Ok(()),
+        None => Err(
+            "it asks for TLS to a cluster, which takes its cryptography from the process, and none is installed there; \
+             expected the application to install one when it starts: rustls' `CryptoProvider::install_default`"
+                .to_owned(),
+        ),
+    }
+}

@@ -20,20 +20,20 @@ use tower_webhook::{
 };
 use tower_webhook_redis::RedisStore;
 
-use super::{Server, again, claim_request};
+use super::{LEASE, Server, again, claim_request};
 use crate::{
     endpoint::{Answer, BoxService, Event, SECRET, event, key, signed},
     over_store::App,
 };
 
-const EVENTS: usize = 600;
+pub(super) const EVENTS: usize = 600;
 const PROVIDERS: usize = 24;
 /// The layer gives a store operation 2 s; and this machine a second more.
 const BOUND: Duration = Duration::from_secs(3);
 
 /// What happened to each event.
 #[derive(Default)]
-struct Ledger {
+pub(super) struct Ledger {
     acquired: Mutex<HashMap<String, usize>>,
     runs: Mutex<HashMap<String, usize>>,
     refusals: AtomicUsize,
@@ -47,8 +47,17 @@ impl Ledger {
         *count
     }
 
-    fn handled(&self) -> usize {
+    pub(super) fn handled(&self) -> usize {
         self.runs.lock().unwrap().len()
+    }
+
+    /// How often an event ran; a run without a claim would have failed the test.
+    pub(super) fn runs(&self, id: &str) -> usize {
+        self.runs.lock().unwrap().get(id).copied().unwrap_or_default()
+    }
+
+    pub(super) fn claims(&self, id: &str) -> usize {
+        self.acquired.lock().unwrap().get(id).copied().unwrap_or_default()
     }
 
     fn refusals(&self) -> usize {
@@ -91,11 +100,15 @@ impl IdempotencyStore for Watched {
 pub(super) struct Receiver {
     service: BoxService,
     store: RedisStore,
-    ledger: Arc<Ledger>,
+    pub(super) ledger: Arc<Ledger>,
 }
 
 impl Receiver {
     pub(super) fn new(store: RedisStore) -> Self {
+        Self::with_lease(store, LEASE)
+    }
+
+    pub(super) fn with_lease(store: RedisStore, lease: Duration) -> Self {
         let ledger = Arc::<Ledger>::default();
         let watched = Watched {
             store: store.clone(),
@@ -113,7 +126,10 @@ impl Receiver {
                 Ok::<(), HandlerError>(())
             }
         };
-        let layer = WebhookLayer::new(Dwolla::new(SECRET).unwrap(), watched);
+        let layer = WebhookLayer::builder(Dwolla::new(SECRET).unwrap(), watched)
+            .lease(lease, lease / 3)
+            .build()
+            .unwrap();
         let service = layer.topics(TopicRouter::new().on("customer_created", handler));
         Self {
             service: BoxCloneSyncService::new(service),
@@ -149,7 +165,7 @@ impl Receiver {
     }
 
     /// Providers of many events, each twice.
-    fn load(&self) -> JoinSet<()> {
+    pub(super) fn load(&self) -> JoinSet<()> {
         let mut providers = JoinSet::new();
         for provider in 0..PROVIDERS {
             let receiver = self.clone();
@@ -162,7 +178,7 @@ impl Receiver {
         providers
     }
 
-    async fn until(&self, what: &str, reached: impl Fn(&Ledger) -> bool) {
+    pub(super) async fn until(&self, what: &str, reached: impl Fn(&Ledger) -> bool) {
         let until = Instant::now() + Duration::from_secs(50);
         while !reached(&self.ledger) {
             assert!(Instant::now() < until, "{what}: never");
@@ -194,7 +210,7 @@ impl Receiver {
 }
 
 /// Between two looks at what goes on elsewhere, and two attempts of a provider.
-async fn pause() {
+pub(super) async fn pause() {
     tokio::time::sleep(Duration::from_millis(5)).await;
 }
 

@@ -1,12 +1,17 @@
 //! The store in a Redis server, with servers that the tests start themselves.
 
+pub(crate) mod groups;
 pub(crate) mod server;
+mod cluster;
+mod failover;
 mod race;
 mod records;
 mod faults;
+mod sentinel;
 mod settings;
 mod silence;
 mod tls;
+mod valkey;
 
 use std::time::Duration;
 
@@ -23,7 +28,11 @@ struct Harness(RedisStore);
 
 impl Harness {
     async fn connect() -> Option<Self> {
-        Some(Self(RedisStore::connect(&Server::shared()?.url()).await.unwrap()))
+        Self::connect_to(Server::shared().map(Server::url)).await
+    }
+
+    async fn connect_to(url: Option<String>) -> Option<Self> {
+        Some(Self(RedisStore::connect(&url?).await.unwrap()))
     }
 }
 

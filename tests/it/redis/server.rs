@@ -1,4 +1,5 @@
-//! A redis-server of the tests' own: on a free port, in a folder that goes with it.
+//! A redis-server (or valkey-server, or sentinel) of the tests' own: on a free port, in a folder
+//! that goes with it.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -15,22 +16,68 @@ use std::{
 /// Starts the server and ends it when this process closes its end of the pipe, however that comes
 /// about. Where it has died before, its number may be another process's by now.
 const WATCH: &str = r#"
-folder=$1 log=$1/log; shift
-redis-server "$@" >>"$log" 2>&1 &
+folder=$1 log=$1/log program=$2; shift 2
+"$program" "$@" >>"$log" 2>&1 &
 echo $!
 read _
-grep -qs redis-server /proc/$!/cmdline && kill -9 $!
+grep -qsF "$program" /proc/$!/cmdline && kill -9 $!
 wait $! 2>/dev/null
 rm -rf "$folder"
 "#;
 
 pub(crate) struct Server {
+    program: Program,
+    /// What a sentinel is told before it starts.
+    sentinel: Option<String>,
     port: u16,
     folder: PathBuf,
     settings: Vec<String>,
     process: String,
     /// The watchers of this server's processes, dead ones too: the folder goes with them.
     watchers: Vec<(ChildStdin, Child)>,
+}
+
+/// What runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    Redis,
+    Valkey,
+}
+
+impl Program {
+    /// The file; of Valkey also the one that `VALKEY_SERVER` names.
+    fn file(self) -> String {
+        match self {
+            Self::Redis => "redis-server".to_owned(),
+            Self::Valkey => std::env::var("VALKEY_SERVER").unwrap_or_else(|_| "valkey-server".to_owned()),
+        }
+    }
+
+    /// Whether it is on this machine; else says so, or fails where it must be.
+    fn is_there(self) -> bool {
+        let file = self.file();
+        if Command::new(&file)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status()
+            .is_ok()
+        {
+            return true;
+        }
+        // Not every system has a package of Valkey: `.ci/run` says where there is none.
+        let may_be_missing = matches!(self, Self::Valkey) && std::env::var_os("WITHOUT_VALKEY").is_some();
+        assert!(
+            may_be_missing || std::env::var_os("REQUIRE_SERVERS").is_none(),
+            "{file} is missing, and REQUIRE_SERVERS is set"
+        );
+        match self {
+            Self::Redis => eprintln!("skipped: {file} is missing (apt-get install redis-server)"),
+            Self::Valkey => {
+                eprintln!("skipped: {file} is missing (apt-get install valkey-server, or VALKEY_SERVER=its path)")
+            }
+        }
+        false
+    }
 }
 
 impl Server {
@@ -43,24 +90,30 @@ impl Server {
 
     /// One with these settings besides `--save "" --appendonly no`.
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
+        Self::start_as(Program::Redis, settings)
+    }
+
+    pub(crate) fn start_as(program: Program, settings: &[&str]) -> Option<Self> {
+        let settings = [&["--save", "", "--appendonly", "no"], settings].concat();
+        Self::start_with(program, None, &settings)
+    }
+
+    /// A sentinel with these settings, a line each.
+    pub(crate) fn start_sentinel(program: Program, settings: String) -> Option<Self> {
+        Self::start_with(program, Some(settings), &[])
+    }
+
+    fn start_with(program: Program, sentinel: Option<String>, settings: &[&str]) -> Option<Self> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        if Command::new("redis-server")
-            .arg("--version")
-            .stdout(Stdio::null())
-            .status()
-            .is_err()
-        {
-            assert!(
-                std::env::var_os("REQUIRE_SERVERS").is_none(),
-                "redis-server is missing, and REQUIRE_SERVERS is set"
-            );
-            eprintln!("skipped: redis-server is missing (apt-get install redis-server)");
+        if !program.is_there() {
             return None;
         }
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("tower-webhook-redis-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let mut server = Self {
+            program,
+            sentinel,
             port: free_port(),
             folder,
             settings: settings.iter().map(|setting| (*setting).to_owned()).collect(),
@@ -72,12 +125,19 @@ impl Server {
     }
 
     fn spawn(&mut self) {
-        let mut watcher = Command::new("sh")
+        let mut watcher = Command::new("sh");
+        watcher
             .args(["-c", WATCH, "watch"])
             .arg(&self.folder)
+            .arg(self.program.file());
+        if let Some(settings) = &self.sentinel {
+            let file = self.folder.join("sentinel.conf");
+            std::fs::write(&file, settings).unwrap();
+            watcher.arg(file).arg("--sentinel");
+        }
+        let mut watcher = watcher
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--dir"])
             .arg(&self.folder)
-            .args(["--save", "", "--appendonly", "no"])
             .args(&self.settings)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -96,7 +156,11 @@ impl Server {
                 break;
             }
             let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(Instant::now() < until, "redis-server does not start: {answer} {log}");
+            assert!(
+                Instant::now() < until,
+                "{:?} does not start: {answer} {log}",
+                self.program
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -143,6 +207,15 @@ impl Server {
         }
     }
 
+    /// It stays, and says nothing, until it goes on.
+    pub(crate) fn stop(&self) {
+        self.signal("-STOP");
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
     fn signal(&self, signal: &str) {
         let status = Command::new("kill")
             .args([signal, self.process.trim()])
@@ -173,4 +246,14 @@ pub(crate) fn free_port() -> u16 {
         .local_addr()
         .unwrap()
         .port()
+}
+
+/// Waits until a server has come to be as it should.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(50);
+    while !is_so() {
+        assert!(Instant::now() < until, "{what}: never");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

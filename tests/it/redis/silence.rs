@@ -174,7 +174,12 @@ async fn a_server_that_became_a_replica_is_left_for_the_one_its_name_leads_to() 
     assert!(error.to_string().contains("read only replica"), "{error}");
 
     proxy.lead_to(&new);
-    assert_eq!(store.claim(&claim_request("dwolla", "after")).await.unwrap(), FIRST);
+    let after = claim_request("dwolla", "after");
+    let until = Instant::now() + Duration::from_secs(10);
+    while let Err(error) = store.claim(&after).await {
+        assert!(Instant::now() < until, "{error}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     assert_eq!(new.command(&["EXISTS", "webhook:dwolla:after"]), "1");
 }
 
@@ -259,4 +264,23 @@ async fn a_server_that_hangs_up_is_asked_ten_times_a_second_and_not_by_each_deli
     let most = 2 + began.elapsed().as_millis() / 100;
     let asked = connections() - before;
     assert!(asked > 0 && asked as u128 <= most, "{asked}, at most {most}");
+}
+
+#[tokio::test]
+async fn a_server_that_stays_a_replica_is_connected_to_twenty_times_a_second_and_not_for_each_delivery() {
+    let Some((old, new)) = Server::start(&[]).zip(Server::start(&[])) else {
+        return;
+    };
+    let proxy = Proxy::to(&old).await;
+    let store = RedisStore::connect(&proxy.url()).await.unwrap();
+    old.command(&["REPLICAOF", "127.0.0.1", &new.port().to_string()]);
+    let connections = || proxy.ways.lock().unwrap().cut.len();
+    let (before, began) = (connections(), Instant::now());
+    for id in 0..100 {
+        store.claim(&claim_request("dwolla", id)).await.unwrap_err();
+    }
+    // An operation that finds a replica tries once more.
+    let most = 2 * (1 + began.elapsed().as_millis() / 100);
+    let made = connections() - before;
+    assert!(made > 0 && made as u128 <= most, "{made}, at most {most}");
 }

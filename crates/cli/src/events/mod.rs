@@ -28,8 +28,8 @@ use crate::{
 /// Exit code: 0 if it was done, 1 if there was nothing of the kind, 2 if it could not be done.
 #[derive(Args)]
 pub(crate) struct EventsArgs {
-    /// The store: sqlite:<path>, postgres://… or redis://… It may hold a password: prefer the
-    /// environment variable STORE to the argument
+    /// The store: sqlite:<path>, postgres://…, redis://…, redis+cluster://… or redis+sentinel://…
+    /// It may hold a password: prefer the environment variable STORE to the argument
     #[arg(long, env = "STORE", hide_env_values = true, global = true, value_name = "URL")]
     store: Option<String>,
     /// Which events: the provider's name, unless the layer has another namespace

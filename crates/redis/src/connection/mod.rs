@@ -1,35 +1,45 @@
-//! One connection for all operations, replaced when it breaks. Only this file and `client` know
+//! One connection for all operations, replaced when it breaks. Only this folder and `client` know
 //! the crate `redis`.
 //!
 //! The crate has a manager that reconnects, but not in three cases that last: where the server
 //! falls silent and its machine is gone, where it refused the password once, and where it became a
 //! replica of the one that took its place. Here every connection that shows one of these is given
-//! up, and the next operation makes another.
+//! up, and the next operation makes another: of sentinels it asks anew who is the primary, of a
+//! cluster which nodes there are.
+
+mod failure;
+mod nodes;
+mod wire;
 
 use std::{
-    fmt, mem,
+    mem,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection,
-};
+use redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use tower_webhook::store::StoreError;
 
+use self::{
+    failure::{Failure, is_elsewhere, is_end, is_replica, may_be_elsewhere},
+    wire::Node,
+};
+pub(crate) use self::{
+    nodes::{At, Which},
+    wire::Wire,
+};
 use crate::client::RedisClient;
 
-/// After a failed attempt to connect, how long all operations get its error: a server that is down
-/// or refuses is asked ten times a second, not once for each delivery.
+/// After a failed attempt to connect, or to find a primary, how long all operations get its error:
+/// a server that is down or refuses is asked ten times a second, not once for each delivery.
 const PAUSE: Duration = Duration::from_millis(100);
 /// A caller that gives up after this time without a reply presumes the connection dead.
 const SILENCE: Duration = Duration::from_millis(250);
 /// How many commands may wait to be written: as many as the layer has requests in flight by
 /// default.
 const QUEUE: usize = 1024;
-
 /// The texts of a reply in their order, those of nested arrays too; `None` for nil.
 pub(crate) type Reply = Vec<Option<String>>;
 
@@ -68,7 +78,7 @@ pub(crate) struct Connection {
 struct Live {
     /// Which connection it is, counted from the first.
     number: u64,
-    connection: MultiplexedConnection,
+    connection: Wire,
 }
 
 #[derive(Default)]
@@ -93,21 +103,11 @@ impl Drop for Asked<'_> {
     }
 }
 
-enum Failure {
-    Silent,
-    Redis(RedisError),
-}
-
-impl From<RedisError> for Failure {
-    fn from(error: RedisError) -> Self {
-        Self::Redis(error)
-    }
-}
-
 impl Connection {
     /// Does not connect yet.
     pub(crate) fn new(url: &str, limit: Duration) -> Result<Self, StoreError> {
-        let client = RedisClient::new(url).map_err(|error| StoreError::config(format!("the URL of redis: {error}")))?;
+        let client =
+            RedisClient::new(url, limit).map_err(|error| StoreError::config(format!("the URL of redis: {error}")))?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None)
@@ -123,7 +123,7 @@ impl Connection {
     }
 
     /// Host and port: no user, no password.
-    pub(crate) fn server(&self) -> impl fmt::Display {
+    pub(crate) fn server(&self) -> &str {
         self.client.server()
     }
 
@@ -147,29 +147,29 @@ impl Connection {
             command
         };
         let by_digest = command("EVALSHA", script.0.get_hash());
-        let mut reply = self.send(&by_digest, deadline, again).await;
+        let mut reply = self.send(&by_digest, &At(None), deadline, again).await;
         // The server has not seen it yet, or not since its restart. It keeps what it has evaluated
         // once.
         if let Err(Failure::Redis(error)) = &reply
             && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
         {
-            reply = self.send(&command("EVAL", script.1), deadline, again).await;
+            reply = self.send(&command("EVAL", script.1), &At(None), deadline, again).await;
         }
         reply.map_err(|failure| self.error(failure))
     }
 
     /// Asks a command that changes nothing.
-    pub(crate) async fn ask(&self, words: &[&str]) -> Result<Reply, StoreError> {
-        self.ask_if_allowed(words)
+    pub(crate) async fn ask(&self, at: &At, words: &[&str]) -> Result<Reply, StoreError> {
+        self.ask_if_allowed(at, words)
             .await?
-            .map_err(|refusal| StoreError::unavailable(format!("redis at {}: {refusal}", self.server())))
+            .map_err(|refusal| StoreError::unavailable(format!("redis at {}: {refusal}", self.server_at(at))))
     }
 
     /// Like `ask`. The inner error is the server's reply that it does not know the command or
     /// forbids it.
-    pub(crate) async fn ask_if_allowed(&self, words: &[&str]) -> Result<Result<Reply, String>, StoreError> {
+    pub(crate) async fn ask_if_allowed(&self, at: &At, words: &[&str]) -> Result<Result<Reply, String>, StoreError> {
         match self
-            .send(&command(words), Instant::now() + self.limit, Again::Yes)
+            .send(&command(words), at, Instant::now() + self.limit, Again::Yes)
             .await
         {
             Ok(reply) => Ok(Ok(reply)),
@@ -181,27 +181,47 @@ impl Connection {
     }
 
     /// Asks many commands that change nothing, in one round trip.
-    pub(crate) async fn ask_all(&self, commands: &[Vec<&str>]) -> Result<Vec<Reply>, StoreError> {
+    pub(crate) async fn ask_all(&self, at: &At, commands: &[Vec<&str>]) -> Result<Vec<Reply>, StoreError> {
         let mut pipeline = redis::pipe();
         for words in commands {
             pipeline.add_command(command(words));
         }
         let pipeline = &pipeline;
-        let ask = move |mut connection| async move { pipeline.query_async::<Vec<Value>>(&mut connection).await };
+        let ask = move |connection: Wire| async move {
+            let mut connection = connection.at(at.0.as_ref());
+            pipeline.query_async::<Vec<Value>>(&mut connection).await
+        };
         match self.on_a_connection(ask, Instant::now() + self.limit, Again::Yes).await {
             Ok(replies) => Ok(replies.into_iter().map(flatten).collect()),
             Err(failure) => Err(self.error(failure)),
         }
     }
 
-    async fn send(&self, command: &Cmd, deadline: Instant, again: Again) -> Result<Reply, Failure> {
-        let ask = move |mut connection| async move { command.query_async::<Value>(&mut connection).await };
+    async fn send(&self, command: &Cmd, at: &At, deadline: Instant, again: Again) -> Result<Reply, Failure> {
+        let ask = move |connection: Wire| async move {
+            let mut connection = connection.at(at.0.as_ref());
+            match command.query_async::<Value>(&mut connection).await {
+                // The slot is being moved, and the key is there already.
+                Err(error) if may_be_elsewhere(&error) => {
+                    let Some(node) = Node::redirected_to(&error) else {
+                        return Err(error);
+                    };
+                    let mut asking = redis::pipe();
+                    asking.cmd("ASKING").ignore().add_command(command.clone());
+                    let replies = asking
+                        .query_async::<Vec<Value>>(&mut connection.at(Some(&node)))
+                        .await?;
+                    Ok(replies.into_iter().next().unwrap_or(Value::Nil))
+                }
+                reply => reply,
+            }
+        };
         self.on_a_connection(ask, deadline, again).await.map(flatten)
     }
 
     async fn on_a_connection<A, F>(
         &self,
-        ask: impl Fn(MultiplexedConnection) -> F + Send,
+        ask: impl Fn(Wire) -> F + Send,
         deadline: Instant,
         again: Again,
     ) -> Result<A, Failure>
@@ -230,13 +250,18 @@ impl Connection {
                     return Err(Failure::Silent);
                 }
             };
-            if !is_end(&error) {
-                return Err(error.into());
+            // The connection has begun to read anew which node has which slot.
+            let is_moved = self.client.is_cluster() && is_elsewhere(&error);
+            if is_end(&error) {
+                self.give_up(live.number);
             }
-            self.give_up(live.number);
-            // A replica has applied nothing; where the connection broke, nobody knows.
-            let may_try = is_replica(&error) || (again == Again::Yes && error.is_connection_dropped());
+            // A replica has applied nothing, nor has another node; where the connection broke,
+            // nobody knows.
+            let may_try = is_moved || is_replica(&error) || (again == Again::Yes && error.is_connection_dropped());
             if is_retry || !may_try {
+                if is_replica(&error) {
+                    self.pause(&error);
+                }
                 return Err(error.into());
             }
             is_retry = true;
@@ -283,6 +308,14 @@ impl Connection {
         }
     }
 
+    /// Where a new connection leads to a server that refuses, another would now too.
+    fn pause(&self, error: &RedisError) {
+        // Whoever has the lock connects, and will see.
+        if let Ok(mut attempts) = self.attempts.try_lock() {
+            attempts.failed = Some((Instant::now(), error.clone()));
+        }
+    }
+
     pub(crate) fn last_failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -302,36 +335,6 @@ impl Connection {
             *current = None;
         }
     }
-
-    fn error(&self, failure: Failure) -> StoreError {
-        let server = self.server();
-        let error = match failure {
-            Failure::Silent => {
-                let before = self
-                    .last_failure()
-                    .map_or_else(String::new, |failure| format!(", and before that: {failure}"));
-                return StoreError::unavailable(format!(
-                    "redis at {server} did not respond within {:?}{before}",
-                    self.limit
-                ));
-            }
-            Failure::Redis(error) => error,
-        };
-        // Redis 6 wraps what a script's command was refused with.
-        if error.code() == Some("OOM") || error.to_string().contains("OOM command not allowed") {
-            return StoreError::full(format!(
-                "redis at {server} has reached its maxmemory; nothing is lost, because the provider retries; raise maxmemory, or shorten \
-                 the retention"
-            ));
-        }
-        if error.is_cluster_error() {
-            return StoreError::unavailable(format!(
-                "redis at {server} is one node of a cluster, and another holds this key ({error}); expected a server that takes every \
-                 key: one outside a cluster, or a proxy before it"
-            ));
-        }
-        StoreError::unavailable(format!("redis at {server}: {error}"))
-    }
 }
 
 fn command(words: &[&str]) -> Cmd {
@@ -340,19 +343,6 @@ fn command(words: &[&str]) -> Cmd {
         command.arg(word);
     }
     command
-}
-
-/// Whether the connection is of no more use.
-fn is_end(error: &RedisError) -> bool {
-    error.is_io_error() || error.is_unrecoverable_error() || is_replica(error)
-}
-
-/// Whether the server refused because another is the primary now: the name may lead there by now.
-fn is_replica(error: &RedisError) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
-    ) || error.to_string().contains("-READONLY ") // Redis 6, of a command inside a script
 }
 
 fn flatten(value: Value) -> Reply {
