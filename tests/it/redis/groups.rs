@@ -5,7 +5,7 @@ use std::{sync::OnceLock, time::Duration};
 use super::server::{Program, Server, free_port, until};
 
 /// Servers that nobody kills have time: on a busy machine they would take each other for dead.
-pub(super) const PATIENT: Duration = Duration::from_secs(120);
+pub(super) const PATIENT: Duration = Duration::from_secs(30);
 /// After this time without an answer a server is taken for dead.
 pub(super) const QUICK: Duration = Duration::from_secs(1);
 
