@@ -38,7 +38,7 @@
 //! 1. If the disk keeps what it says it has written.
 //! 2. With `appendfsync always`. With `everysec` too if its machine lives; else the last second is
 //!    lost.
-//! 3. What an asynchronous replica had not received is lost.
+//! 3. What an asynchronous replica had not received is lost; see [Postgres](#postgres).
 //! 4. Until old ones may be forgotten.
 //! 5. No setting makes Redis' replication synchronous; `min-replicas-to-write` narrows the loss.
 //!
@@ -68,6 +68,24 @@
 //! `PostgresStore` of the crate `tower-webhook-sqlx`, also an [inbox](crate::inbox). Three tables
 //! in a database that you have. Spawn
 //! [`purge_every`](super::StoreAdmin#method.purge_every), which removes expired records.
+//!
+//! Behind `PgBouncer` in transaction mode, add `?pgbouncer=true` to the URL: no setting, prepared
+//! statement or lock is left in a session that others use. The server plans each statement anew
+//! then, which the page of `PostgresStore` has figures of.
+//!
+//! *Failover.* Let one address lead to the primary, wherever it is. The store leaves a server that
+//! died or became a standby by itself; until the address follows, deliveries get 503. Where the
+//! standby that takes over is synchronous, nothing that was acknowledged is lost. Where it is not:
+//!
+//! | an event that was acknowledged, and that the standby had not received | afterwards |
+//! | --- | --- |
+//! | handled before the response | forgotten: it runs again if the provider sends it again |
+//! | the same, with `complete_in` | forgotten with its effect: done once, if it is sent again |
+//! | stored in the inbox, not handled yet | lost: nobody sends it again, and it never runs |
+//! | the same, handled | its record is lost; its effect too, if in one transaction with it |
+//!
+//! The window is the standby's lag. For an inbox have a synchronous standby, or a reconciler (of
+//! the crate `tower-webhook-reconcile`), which finds what the provider has and the store lacks.
 //!
 //! # Redis
 //! `RedisStore` of the crate `tower-webhook-redis`. One hash for an event, some 250 bytes, which

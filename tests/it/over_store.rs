@@ -16,6 +16,7 @@ use tower_webhook::{
     Delivery, HandlerError, TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla},
     event::{EventId, Fingerprint},
+    inbox::Inbox,
     store::{ClaimRequest, Claimed, Completion, Counts, IdempotencyStore, Key, StoreAdmin, Token},
 };
 
@@ -42,11 +43,18 @@ pub(crate) async fn one_of_many_wins_each_event<S>(stores: &[S], advance: impl F
 where
     S: IdempotencyStore + Clone,
 {
+    one_of_many_wins_each_of(1000, stores, advance).await;
+}
+
+/// The same with so many events, of which 7 is no divisor.
+pub(crate) async fn one_of_many_wins_each_of<S>(events: usize, stores: &[S], advance: impl Fn(&S, Duration))
+where
+    S: IdempotencyStore + Clone,
+{
     const TASKS: usize = 48;
-    const EVENTS: usize = 1000;
     let namespace: Arc<str> = format!("race {:?}", Token::random()).into();
     for round in 1..=2_u32 {
-        let winners: Arc<Vec<AtomicU32>> = Arc::new((0..EVENTS).map(|_| AtomicU32::new(0)).collect());
+        let winners: Arc<Vec<AtomicU32>> = Arc::new((0..events).map(|_| AtomicU32::new(0)).collect());
         let mut tasks = JoinSet::new();
         for task in 0..TASKS {
             let (store, winners, namespace) = (
@@ -55,10 +63,10 @@ where
                 Arc::clone(&namespace),
             );
             tasks.spawn(async move {
-                for step in 0..EVENTS {
-                    // 7 and 1,000 have no common divisor: every task meets every event, and half of
-                    // them at about the same time.
-                    let number = (step * 7 + task / 2) % EVENTS;
+                for step in 0..events {
+                    // 7 and their number have no common divisor: every task meets every event, and
+                    // half of them at about the same time.
+                    let number = (step * 7 + task / 2) % events;
                     let claim_request = claim_request_in(&namespace, &format!("event {number}"));
                     match store.claim(&claim_request).await.unwrap() {
                         Claimed::Acquired { generation, attempts } => {
@@ -118,7 +126,8 @@ pub(crate) async fn an_operator_counts_by_state_and_lists_what_is_overdue<S: Sto
     assert_eq!(store.count(&namespace).await.unwrap(), Counts::default());
 }
 
-/// An endpoint on a store; its handler's runs are counted for each event.
+/// An endpoint on a store, whose handler's runs are counted for each event; or on an inbox, which
+/// has no handler.
 pub(crate) struct App {
     service: BoxService,
     runs: Arc<Mutex<HashMap<String, usize>>>,
@@ -157,6 +166,14 @@ impl App {
         Self {
             service: BoxService::new(layer.topics(router)),
             runs,
+        }
+    }
+
+    /// One that stores what comes.
+    pub(crate) fn inbox<S: Inbox>(layer: &WebhookLayer<Dwolla, S>) -> Self {
+        Self {
+            service: BoxService::new(layer.inbox()),
+            runs: Arc::default(),
         }
     }
 

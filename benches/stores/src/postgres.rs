@@ -55,6 +55,22 @@ pub fn measure(runtime: &Runtime, rounds: usize) -> Vec<Report> {
             measure::measure(runtime, &name, store, rounds, LENGTH, engines)
         })
         .into();
+    // The same statement, planned each time.
+    let pgbouncer = Server::pgbouncer(server.port);
+    if let Some(pgbouncer) = &pgbouncer {
+        let url = format!("{}&pgbouncer=true", url(pgbouncer.port));
+        let store = runtime.block_on(PostgresStore::connect(&url)).expect("a store");
+        let engine = Engine {
+            name: "pgbench -c 8 -j 2 -M prepared, without PgBouncer".to_owned(),
+            is_ceiling: true,
+            run: {
+                let (port, script) = (port.clone(), script.clone());
+                Box::new(move |count| pgbench(&port, &script, 8, count))
+            },
+        };
+        let name = "`PostgresStore` behind PgBouncer, 8 connections";
+        reports.push(measure::measure(runtime, name, store, rounds, LENGTH, vec![engine]));
+    }
     let relay = runtime.block_on(Relay::to(server.port));
     let store = runtime
         .block_on(PostgresStore::connect(&url(relay.port)))

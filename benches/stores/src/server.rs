@@ -13,8 +13,7 @@ use crate::machine::output;
 
 /// Ends the server and removes its folder when this program is gone, in whatever way: Ctrl-C, too,
 /// which a terminal sends to all.
-const WATCH: &str =
-    r#"trap '' INT TERM; folder=$1; shift; "$@" & cat > /dev/null; kill -INT $!; wait $!; rm -rf "$folder""#;
+const WATCH: &str = r#"trap '' INT TERM; folder=$1; shift; "$@" & cat > /dev/null; kill -INT $! && kill -TERM $!; wait $!; rm -rf "$folder""#;
 
 pub struct Server {
     pub port: u16,
@@ -70,6 +69,24 @@ impl Server {
             "listen_addresses=127.0.0.1",
         ]);
         Self::run(&folder, port, &program)
+    }
+
+    /// Before this port, in transaction mode; `None` where there is none.
+    pub fn pgbouncer(before: u16) -> Option<Self> {
+        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"]
+            .into_iter()
+            .find(|program| Path::new(program).is_file())?;
+        let folder = folder("pgbouncer");
+        let port = free_port();
+        let settings = format!(
+            "[databases]\n* = host=127.0.0.1 port={before} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 8\n"
+        );
+        let file = folder.join("pgbouncer.ini");
+        fs::write(&file, settings).expect("a file");
+        let mut command = as_user(program);
+        command.arg("--quiet").arg(file);
+        Some(Self::run(&folder, port, &command))
     }
 
     fn run(folder: &Path, port: u16, program: &Command) -> Self {

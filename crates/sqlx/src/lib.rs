@@ -30,6 +30,8 @@ use tower_webhook::{
 /// | `sqlite:<path>` | `SqliteStore`, in this file | `sqlite` |
 /// | `postgres://user:password@host/database` | `PostgresStore`, in its table | `postgres` |
 ///
+/// With `?pgbouncer=true`, Postgres behind `PgBouncer` in transaction mode.
+///
 /// The file and the table are created if they are missing.
 ///
 /// `complete_in` is not for a store whose kind is not known: where handlers commit the effect and

@@ -17,11 +17,11 @@ use super::{
 };
 use crate::over_store::App;
 
-const TASKS: usize = 8;
-const EVENTS: usize = 40;
+pub(super) const TASKS: usize = 8;
+pub(super) const EVENTS: usize = 40;
 
 /// Many providers, each until its events are acknowledged.
-fn load(app: &Arc<App>) -> JoinSet<()> {
+pub(super) fn load(app: &Arc<App>) -> JoinSet<()> {
     let mut providers = JoinSet::new();
     for task in 0..TASKS {
         let app = Arc::clone(app);
@@ -36,7 +36,7 @@ fn load(app: &Arc<App>) -> JoinSet<()> {
 
 /// All was acknowledged, handled once, and is recorded as soon as what settles in the background
 /// has done so.
-async fn all_is_well(app: &App, store: &PostgresStore, mut providers: JoinSet<()>) {
+pub(super) async fn all_is_well(app: &App, store: &PostgresStore, mut providers: JoinSet<()>) {
     while let Some(provider) = providers.join_next().await {
         provider.unwrap();
     }
@@ -59,7 +59,7 @@ async fn all_is_well(app: &App, store: &PostgresStore, mut providers: JoinSet<()
 }
 
 /// Waits until so many events were handled.
-async fn progress(app: &App, events: usize) {
+pub(super) async fn progress(app: &App, events: usize) {
     while (0..TASKS * EVENTS)
         .filter(|number| app.runs(&format!("{}-{}", number % TASKS, number / TASKS)) > 0)
         .count()

@@ -5,7 +5,10 @@ mod deliveries;
 mod faults;
 mod inbox;
 mod proxy;
+mod replicas;
 pub(crate) mod server;
+mod watched;
+pub(crate) mod pgbouncer;
 mod operators;
 mod transactions;
 
@@ -48,12 +51,12 @@ pub(crate) fn new_table() -> String {
 }
 
 pub(crate) async fn store_in(server: &Server, table: &str) -> PostgresStore {
-    PostgresStore::builder()
-        .table(table)
-        .max_connections(16)
-        .connect(&server.url())
-        .await
-        .unwrap()
+    store_at(&server.url(), table).await
+}
+
+async fn store_at(url: &str, table: &str) -> PostgresStore {
+    let builder = PostgresStore::builder().table(table).max_connections(16);
+    builder.connect(url).await.unwrap()
 }
 
 // --- the contract

@@ -1,5 +1,5 @@
-//! Between store and server: what makes a server accept and never answer, and counts how often it
-//! is waited for.
+//! Between store and server: what makes a server accept and never answer, leads to another, and
+//! counts how often it is waited for.
 
 use std::sync::{
     Arc,
@@ -15,6 +15,7 @@ use tokio::{
 pub(crate) struct Proxy {
     pub(crate) port: u16,
     silent: Arc<watch::Sender<bool>>,
+    server: Arc<watch::Sender<u16>>,
     round_trips: Arc<AtomicUsize>,
 }
 
@@ -24,22 +25,25 @@ impl Proxy {
         let proxy = Self {
             port: listener.local_addr().unwrap().port(),
             silent: Arc::new(watch::Sender::new(false)),
+            server: Arc::new(watch::Sender::new(port)),
             round_trips: Arc::default(),
         };
         let round_trips = Arc::clone(&proxy.round_trips);
-        let silent = Arc::clone(&proxy.silent);
+        let (silent, server) = (Arc::clone(&proxy.silent), Arc::clone(&proxy.server));
         tokio::spawn(async move {
             loop {
                 let (mut client, _) = listener.accept().await.unwrap();
-                let mut silent = silent.subscribe();
+                let (mut silent, mut target) = (silent.subscribe(), server.subscribe());
                 let round_trips = Arc::clone(&round_trips);
                 tokio::spawn(async move {
                     if !*silent.borrow() {
+                        let port = *target.borrow_and_update();
                         let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else {
                             return;
                         };
                         tokio::select! {
                             _ = pass_on(&mut client, &mut server, &round_trips) => return,
+                            _ = target.changed() => return,
                             _ = silent.wait_for(|silent| *silent) => {}
                         }
                     }
@@ -54,6 +58,12 @@ impl Proxy {
 
     pub(crate) fn silence(&self, silent: bool) {
         self.silent.send_replace(silent);
+    }
+
+    /// Cuts what is connected, and leads whoever connects from now on to the server at this port:
+    /// as an address does that goes to another machine.
+    pub(crate) fn lead_to(&self, port: u16) {
+        self.server.send_replace(port);
     }
 
     /// How often a client spoke after the server had.

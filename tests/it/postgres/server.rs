@@ -1,29 +1,25 @@
-//! Servers that the tests start themselves, and end whatever becomes of the tests.
+//! Postgres servers of the tests' own.
 
 use std::{
     fs,
     net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{Mutex, OnceLock},
+    path::PathBuf,
+    process::Command,
+    sync::OnceLock,
     time::Duration,
 };
 
 use sqlx::{Connection as _, PgConnection};
-use tower_webhook::store::Token;
+
+use super::watched::{Watched, found, missing, program, run};
 
 /// A server with its data in a folder of its own.
 pub(crate) struct Server {
-    folder: PathBuf,
+    watched: Watched,
     port: u16,
     programs: PathBuf,
-    /// As long as its standard input is open the server runs.
-    watchers: Mutex<Vec<Child>>,
+    settings: Vec<String>,
 }
-
-/// Ends the server and removes its folder when the tests are gone, in whatever way. Where it has
-/// died before, its number may be another process's by now.
-const WATCH: &str = r#"folder=$1; shift; "$@" & cat > /dev/null; grep -qsF "$folder" /proc/$!/cmdline && kill -QUIT $!; wait $!; rm -rf "$folder""#;
 
 impl Server {
     /// The one that all tests share who do it no harm; `None`, said on stderr, where the machine
@@ -35,38 +31,14 @@ impl Server {
 
     /// One for a test that does.
     pub(crate) fn start() -> Option<Self> {
-        let Some(programs) = programs() else {
-            assert!(
-                std::env::var_os("REQUIRE_SERVERS").is_none_or(|value| value != "1"),
-                "REQUIRE_SERVERS=1, and there is no initdb and postgres: apt-get install postgresql"
-            );
-            eprintln!("skipped: there is no initdb and postgres here; apt-get install postgresql");
-            return None;
-        };
-        let shared_memory = Path::new("/dev/shm");
-        let parent = if shared_memory.is_dir() {
-            shared_memory.to_owned()
-        } else {
-            std::env::temp_dir()
-        };
-        let name: String = Token::random()
-            .to_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let folder = parent.join(format!("tower-webhook-postgres-{name}"));
-        fs::create_dir(&folder).unwrap();
-        let server = Self {
-            port: TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
-            folder,
-            programs,
-            watchers: Mutex::default(),
-        };
-        if let Some(user) = other_user() {
-            run(Command::new("chown").arg(user).arg(&server.folder));
-        }
-        run(server
-            .program("initdb")
+        Self::start_with(&[])
+    }
+
+    /// One with settings of its own.
+    pub(crate) fn start_with(settings: &[&str]) -> Option<Self> {
+        let server = Self::new(settings)?;
+        let mut initdb = program(&server.programs.join("initdb"));
+        initdb
             .args([
                 "--auth=trust",
                 "--username=postgres",
@@ -75,45 +47,64 @@ impl Server {
                 "--no-sync",
                 "-D",
             ])
-            .arg(server.folder.join("data")));
+            .arg(server.watched.folder().join("data"));
+        run(&mut initdb);
         server.run();
         Some(server)
     }
 
+    /// A hot standby of this server, which asks at this port for what is written, under this name.
+    pub(crate) fn standby(&self, port: u16, name: &str) -> Self {
+        let from = format!("primary_conninfo=host=127.0.0.1 port={port} user=postgres application_name={name}");
+        // What it asks for again after a second is there sooner than in five.
+        let standby = Self::new(&[&from, "wal_retrieve_retry_interval=100ms"]).unwrap();
+        let mut copy = program(&self.programs.join("pg_basebackup"));
+        copy.args([
+            "--host=127.0.0.1",
+            "--username=postgres",
+            "--checkpoint=fast",
+            "--no-sync",
+        ])
+        .args(["--write-recovery-conf", &format!("--port={}", self.port), "-D"])
+        .arg(standby.watched.folder().join("data"));
+        run(&mut copy);
+        standby.run();
+        standby
+    }
+
+    fn new(settings: &[&str]) -> Option<Self> {
+        let Some(programs) = programs() else {
+            missing("initdb, postgres and pg_basebackup", "postgresql");
+            return None;
+        };
+        Some(Self {
+            watched: Watched::new("postgres"),
+            port: free_port(),
+            programs,
+            settings: settings.iter().map(|setting| (*setting).to_owned()).collect(),
+        })
+    }
+
     /// Starts it (again), and waits until it answers.
     pub(crate) fn run(&self) {
+        let settings = [
+            "listen_addresses=127.0.0.1",
+            "fsync=off",
+            "full_page_writes=off",
+            "max_connections=400",
+        ];
         for _ in 0..100 {
-            let mut program = self.program("postgres");
-            program
+            let mut postgres = program(&self.programs.join("postgres"));
+            postgres
                 .arg("-D")
-                .arg(self.folder.join("data"))
+                .arg(self.watched.folder().join("data"))
                 .arg("-k")
-                .arg(&self.folder)
-                .args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1"])
-                .args([
-                    "-c",
-                    "fsync=off",
-                    "-c",
-                    "full_page_writes=off",
-                    "-c",
-                    "max_connections=400",
-                ]);
-            let log = fs::File::options()
-                .create(true)
-                .append(true)
-                .open(self.folder.join("log"))
-                .unwrap();
-            let watcher = Command::new("sh")
-                .args(["-c", WATCH, "sh"])
-                .arg(&self.folder)
-                .arg(program.get_program())
-                .args(program.get_args())
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .stderr(log)
-                .spawn()
-                .unwrap();
-            self.watchers.lock().unwrap().push(watcher);
+                .arg(self.watched.folder())
+                .args(["-p", &self.port.to_string()]);
+            for setting in settings.into_iter().chain(self.settings.iter().map(String::as_str)) {
+                postgres.args(["-c", setting]);
+            }
+            self.watched.start(&postgres);
             // After a kill -9 it does not start before the last process of the one before is gone.
             for _ in 0..100 {
                 if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
@@ -122,20 +113,26 @@ impl Server {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
-        panic!(
-            "Postgres did not start: {}",
-            fs::read_to_string(self.folder.join("log")).unwrap()
-        );
+        panic!("Postgres did not start: {}", self.watched.log());
     }
 
     /// kill -9.
     pub(crate) fn kill(&self) {
-        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        let file = fs::read_to_string(self.watched.folder().join("data/postmaster.pid")).unwrap();
         run(Command::new("kill").args(["-9", file.lines().next().unwrap()]));
         // Else whoever starts it again could take the dying for the new one.
         while TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Makes the standby the primary.
+    pub(crate) async fn promote(&self) {
+        let promoted: bool = sqlx::query_scalar("SELECT pg_promote()")
+            .fetch_one(&mut self.connection().await)
+            .await
+            .unwrap();
+        assert!(promoted);
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -147,7 +144,7 @@ impl Server {
     }
 
     pub(crate) fn url_of(&self, database: &str) -> String {
-        format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
+        url_at(self.port, database)
     }
 
     /// A connection as any other program has it.
@@ -161,59 +158,22 @@ impl Server {
         }
         panic!("Postgres does not answer");
     }
-
-    /// As the user that a server may run as.
-    fn program(&self, name: &str) -> Command {
-        let program = self.programs.join(name);
-        match other_user() {
-            None => Command::new(program),
-            Some(user) => {
-                let mut command = Command::new("setpriv");
-                command
-                    .arg(format!("--reuid={user}"))
-                    .args(["--regid=nogroup", "--clear-groups", "--"])
-                    .arg(program);
-                command
-            }
-        }
-    }
 }
 
 pub(crate) const PASSWORD: &str = "correct-horse-battery-staple";
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        for mut watcher in self.watchers.lock().unwrap().drain(..) {
-            drop(watcher.stdin.take());
-            let _ = watcher.wait();
-        }
-    }
+/// What leads to a server behind this port.
+pub(crate) fn url_at(port: u16, database: &str) -> String {
+    format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}/{database}")
+}
+
+pub(super) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Where the programs are: on the path, or where Debian has them.
 fn programs() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<_> = std::env::split_paths(&path).collect();
-    if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
-        folders.extend(versions.map(|version| version.unwrap().path().join("bin")));
-    }
-    folders
-        .into_iter()
-        .find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
-}
-
-/// Postgres refuses to run as root.
-fn other_user() -> Option<&'static str> {
-    let output = Command::new("id").arg("-u").output().unwrap();
-    (output.stdout.trim_ascii() == b"0").then_some("nobody")
-}
-
-fn run(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let folders = versions.map(|version| version.unwrap().path().join("bin"));
+    found(&["initdb", "postgres", "pg_basebackup"], folders.collect())
 }

@@ -9,7 +9,7 @@ use tower_webhook::{
 };
 use tower_webhook_sqlx::PostgresStore;
 
-use super::{new_table, server::Server, store_in};
+use super::{new_table, server::Server, store_at};
 use crate::{
     endpoint::key,
     over_store::{App, LEASE},
@@ -17,8 +17,9 @@ use crate::{
 };
 
 #[derive(Clone)]
-struct Tables {
-    server: &'static Server,
+pub(super) struct Tables {
+    /// Where its stores connect.
+    url: Arc<str>,
     pool: PgPool,
     store: PostgresStore,
     seen: Arc<str>,
@@ -28,18 +29,23 @@ struct Tables {
 impl Tables {
     async fn new() -> Option<Self> {
         let server = Server::shared()?;
-        let (seen, effects) = (new_table(), new_table());
-        let store = store_in(server, &seen).await;
         let pool = PgPool::connect(&server.url()).await.unwrap();
+        Some(Self::over(&server.url(), pool).await)
+    }
+
+    /// With a store that connects here, and an application that has this pool.
+    pub(super) async fn over(url: &str, pool: PgPool) -> Self {
+        let (seen, effects) = (new_table(), new_table());
+        let store = store_at(url, &seen).await;
         let create = format!("CREATE TABLE {effects} (id text NOT NULL)");
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&pool).await.unwrap();
-        Some(Self {
-            server,
+        Self {
+            url: url.into(),
             pool,
             store,
             seen: seen.into(),
             effects: effects.into(),
-        })
+        }
     }
 }
 
@@ -51,7 +57,7 @@ impl Books for Tables {
     }
 
     async fn later(&self) -> PostgresStore {
-        let store = store_in(self.server, &self.seen).await;
+        let store = store_at(&self.url, &self.seen).await;
         store.advance(LEASE);
         store
     }
@@ -64,6 +70,7 @@ impl Books for Tables {
         let mut transaction = self.pool.begin().await.unwrap();
         sqlx::query(AssertSqlSafe(format!("INSERT INTO {} (id) VALUES ($1)", self.effects)))
             .bind(delivery.event().id().as_str())
+            .persistent(false)
             .execute(&mut *transaction)
             .await
             .unwrap();
@@ -78,7 +85,7 @@ impl Books for Tables {
         let question = format!("SELECT count(*) FROM {} WHERE id = $1", self.effects);
         let row = sqlx::query(AssertSqlSafe(question))
             .bind(id)
-            .fetch_one(&self.pool)
+            .fetch_one(&mut Server::shared().unwrap().connection().await)
             .await
             .unwrap();
         usize::try_from(row.get::<i64, _>(0)).unwrap()

@@ -18,6 +18,8 @@ mod inbox;
 mod inbox_death;
 mod inbox_race;
 mod power;
+mod balancer;
+mod deployment;
 
 /// What the other processes run. On its own it is no test.
 #[test]
@@ -34,6 +36,7 @@ fn child() {
             "racer" => shared::race(&task, orders).await,
             "receiver" => shared::receive(&task).await,
             "inbox" => shared::keep_inbox(&task).await,
+            "deployed" => shared::deploy(&task).await,
             "workers" => shared::work(&task).await,
             role => panic!("no role: {role}"),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
+use sqlx::{Connection as _, PgConnection, PgPool, Row as _, postgres::PgConnectOptions};
 use tower_webhook::{Delivery, HandlerError};
 use tower_webhook_sqlx::PostgresStore;
 
@@ -32,7 +32,9 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn of(place: &str, store: PostgresStore, in_transaction: bool) -> Self {
-        let pool = PgPool::connect_lazy(place).unwrap();
+        // As behind a pooler, which the store's URL may name.
+        let options: PgConnectOptions = place.parse().unwrap();
+        let pool = PgPool::connect_lazy_with(options.extra_float_digits(None));
         Self {
             pool,
             store,
@@ -47,6 +49,7 @@ impl Book for Rows {
         sqlx::query("INSERT INTO effects (id, process) VALUES ($1, $2)")
             .bind(delivery.event().id().as_str())
             .bind(i64::try_from(process)?)
+            .persistent(false)
             .execute(&mut *transaction)
             .await?;
         if self.in_transaction {

@@ -100,6 +100,17 @@ impl Process {
         (status.signal() == Some(6), self.lines.iter().collect())
     }
 
+    /// SIGTERM, and its end: what it had said.
+    pub(super) fn terminate(mut self) -> Vec<String> {
+        let orders = self.child.stdin.take(); // closed, it would tell the process to end at once
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        drop(orders);
+        assert!(status.success(), "{status}");
+        self.lines.iter().collect()
+    }
+
     /// Lets it end, as it does when the process that started it is gone.
     pub(super) fn end(mut self) -> Vec<String> {
         drop(self.child.stdin.take());

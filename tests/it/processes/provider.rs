@@ -43,6 +43,9 @@ pub(super) struct Provider {
     repeated: AtomicU64,
     /// What the last attempt of each event came to.
     responses: Mutex<HashMap<String, Option<(u16, u64)>>>,
+    /// How many attempts got no response, and how many got another than 200.
+    unanswered: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl Provider {
@@ -57,6 +60,8 @@ impl Provider {
             ids: Mutex::default(),
             repeated: AtomicU64::new(0),
             responses: Mutex::default(),
+            unanswered: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         })
     }
 
@@ -96,6 +101,21 @@ impl Provider {
     /// How many deliveries of acknowledged events were acknowledged.
     pub(super) fn repeated(&self) -> u64 {
         self.repeated.load(Ordering::SeqCst)
+    }
+
+    /// How many events were acknowledged.
+    pub(super) fn acknowledgements(&self) -> u64 {
+        self.acknowledged.lock().unwrap().len() as u64
+    }
+
+    /// How many attempts got no response.
+    pub(super) fn unanswered(&self) -> u64 {
+        self.unanswered.load(Ordering::SeqCst)
+    }
+
+    /// How many attempts got another response than 200.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::SeqCst)
     }
 
     /// The status of the last response to this event, and whose it was.
@@ -141,6 +161,14 @@ impl Provider {
         let address = (*self.address.lock().unwrap())?;
         let response = timeout(LIMIT, self.request(address, id)).await.ok().flatten();
         self.responses.lock().unwrap().insert(id.to_owned(), response);
+        let count = match response {
+            Some((200, _)) => None,
+            Some(_) => Some(&self.refused),
+            None => Some(&self.unanswered),
+        };
+        if let Some(count) = count {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
         let (status, process) = response?;
         assert!([200, 500, 503].contains(&status), "{id} was answered {status}");
         Some((status, process))

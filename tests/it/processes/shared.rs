@@ -9,7 +9,7 @@ use tower_webhook::{Delivery, HandlerError, store::IdempotencyStore};
 use super::file::File;
 use super::postgres;
 use super::sqlite;
-use super::{inbox, inbox_race, race, receiver, reconciler};
+use super::{deployment, inbox, inbox_race, race, receiver, reconciler};
 use crate::endpoint::Event;
 
 /// A store that is somewhere.
@@ -97,6 +97,14 @@ pub(super) async fn keep_inbox(task: &Value) {
         }
         store => panic!("no inbox: {store}"),
     }
+}
+
+/// As one of several processes that are replaced.
+pub(super) async fn deploy(task: &Value) {
+    let place = task["place"].as_str().unwrap();
+    let store = <tower_webhook_sqlx::PostgresStore as Shared>::open(place).await;
+    let rows = postgres::Rows::of(place, store.clone(), true);
+    deployment::serve(store, rows, task).await;
 }
 
 /// As a process of workers.

@@ -81,16 +81,19 @@ impl PostgresStoreBuilder {
     /// Connects to `postgres://user:password@host:port/database`. TLS by `?sslmode=verify-full`
     /// (with the machine's certificate authorities, or `&sslrootcert=`); all of it as [sqlx
     /// documents](https://docs.rs/sqlx/0.9/sqlx/postgres/struct.PgConnectOptions.html) it.
+    /// `?pgbouncer=true` [behind a pooler](PostgresStore#behind-pgbouncer) in transaction mode.
     ///
     /// # Errors
-    /// The URL is none, the server does not respond or refuses, the table's name is none, or the
-    /// table is missing or another. No error repeats the URL.
+    /// The URL is none, the server does not respond, refuses or is a standby, the table's name is
+    /// none, the table is missing or another, or a pooler shares sessions and the URL does not say
+    /// so. No error repeats the URL.
     pub async fn connect(self, url: &str) -> Result<PostgresStore, StoreError> {
         let pool = Pool::to(url, self.max_connections).await?;
         self.open(pool).await
     }
 
-    /// Uses connections of this pool, which keep their settings.
+    /// Uses connections of this pool, which keep their settings; each has a session of the server
+    /// to itself.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).

@@ -59,7 +59,7 @@ impl PostgresStore {
         let statement = of_claim_request(&self.shared.sql.complete_in, claim_request)
             .bind(millis(claim_request.retention))
             .bind(self.shared.offset.millis());
-        match statement.fetch_all(&mut **transaction).await {
+        match statement.fetch_in(transaction, self.shared.pool.way()).await {
             Ok(rows) if rows.is_empty() => Err(lost(claim_request)),
             Ok(_) => Ok(()),
             Err(failed) => Err(error(&failed)),

@@ -56,7 +56,7 @@ impl PostgresStore {
         for _ in 0..ATTEMPTS {
             let rows = self
                 .deposit_statement(deposit)
-                .fetch_all(&mut **transaction)
+                .fetch_in(transaction, self.shared.pool.way())
                 .await
                 .map_err(|failed| error(&failed))?;
             if let Some(response) = deposited(first(&rows)?, deposit)? {

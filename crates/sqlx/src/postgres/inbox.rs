@@ -14,7 +14,7 @@ use super::{
     PostgresStore, error, first,
     letters::taken,
     number,
-    pool::Statement,
+    parameters::Statement,
     seen,
     settle::Told,
     statement,

@@ -74,22 +74,20 @@ fn counts(row: &PgRow) -> Result<(u32, u32), StoreError> {
 }
 
 fn delivery(row: &PgRow) -> Result<StoredDelivery, sqlx::Error> {
-    let (topic, index, headers): (String, Option<i64>, &[u8]) = (
+    let (topic, index, headers): (String, Option<i64>, Vec<u8>) = (
         row.try_get("topic")?,
         row.try_get("secret_index")?,
         row.try_get("headers")?,
     );
     let body: Vec<u8> = row.try_get("body")?;
     let index = index.and_then(|index| usize::try_from(index).ok());
-    Ok(StoredDelivery::from_text(topic, index, headers, body))
+    Ok(StoredDelivery::from_text(topic, index, &headers, body))
 }
 
 fn history(row: &PgRow) -> Result<Vec<PastAttempt>, sqlx::Error> {
     let numbers: Vec<i64> = row.try_get("numbers")?;
     let ends: Vec<i64> = row.try_get("ends")?;
-    let outcomes: Vec<String> = row.try_get("outcomes")?;
-    let errors: Vec<String> = row.try_get("errors")?;
-    let workers: Vec<String> = row.try_get("workers")?;
+    let (outcomes, errors, workers) = (texts(row, "outcomes")?, texts(row, "errors")?, texts(row, "workers")?);
     let texts = outcomes.into_iter().zip(errors).zip(workers);
     Ok(numbers
         .into_iter()
@@ -98,5 +96,14 @@ fn history(row: &PgRow) -> Result<Vec<PastAttempt>, sqlx::Error> {
         .map(|((number, ended_at), ((outcome, error), worker))| {
             PastAttempt::new(Attempt::new(small(number), outcome, error, worker), time(ended_at))
         })
+        .collect())
+}
+
+/// An array of texts, each of which has a point before it.
+fn texts(row: &PgRow, column: &str) -> Result<Vec<String>, sqlx::Error> {
+    let texts: Vec<String> = row.try_get(column)?;
+    Ok(texts
+        .into_iter()
+        .map(|text| text.strip_prefix('.').unwrap_or(&text).to_owned())
         .collect())
 }

@@ -4,7 +4,10 @@ use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
 
 use tower_webhook::store::StoreError;
 
-use super::pool::{CONNECT, QUEUE};
+use super::{
+    pool::{CONNECT, QUEUE},
+    session::{SHARED, tells_of_sharing},
+};
 
 /// Which server: no user, no password.
 pub(super) fn server(options: &PgConnectOptions) -> String {
@@ -16,6 +19,19 @@ pub(super) fn may_come_up(error: &sqlx::Error) -> bool {
     const STARTING: &str = "57P03";
     let is_refused = matches!(error, sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
     is_refused || has_code(error, |code| code == STARTING)
+}
+
+/// What a server is said to fail with that is alive, and no primary.
+pub(super) fn standby() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::ReadOnlyFilesystem, STANDBY))
+}
+
+const STANDBY: &str = "it is a standby, which takes no writes; expected the primary";
+
+/// Whether it is worth while to ask again: the standby may become the primary, or the way lead to
+/// another server.
+pub(super) fn is_standby(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::ReadOnlyFilesystem)
 }
 
 pub(super) fn has_code(error: &sqlx::Error, matches: impl Fn(&str) -> bool) -> bool {
@@ -53,6 +69,8 @@ pub(super) fn error(error: &sqlx::Error) -> StoreError {
     const DISK_FULL: &str = "53100";
     if has_code(error, |code| code == DISK_FULL) {
         StoreError::full(meaning(error))
+    } else if tells_of_sharing(error) {
+        StoreError::config(format!("{}: {SHARED}", meaning(error)))
     } else {
         StoreError::unavailable(meaning(error))
     }
@@ -60,6 +78,7 @@ pub(super) fn error(error: &sqlx::Error) -> StoreError {
 
 pub(super) fn meaning(error: &sqlx::Error) -> String {
     match (error, error.as_database_error()) {
+        _ if is_standby(error) => STANDBY.to_owned(),
         (_, Some(said)) => format!(
             "Postgres says {:?} (code {})",
             said.message(),

@@ -1,6 +1,7 @@
 mod builder;
 mod admin;
 mod operator;
+mod parameters;
 mod inbox;
 mod settle;
 mod floors;
@@ -10,7 +11,9 @@ mod kept;
 mod meaning;
 mod pool;
 mod rows;
+mod session;
 mod statements;
+mod tables;
 mod complete_in;
 mod deposit_in;
 mod deliveries;
@@ -54,7 +57,7 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 /// - The server dies and starts again: nothing is lost, as long as its `fsync` is on. Deliveries
 ///   get 503 meanwhile, and the store connects again by itself.
 /// - Failover to a standby: nothing is lost where the standby is synchronous. Otherwise what it had
-///   not received is lost, and those events run again if they are sent again.
+///   not received is lost; see [below](#failover).
 /// - The server's clock is set forward by more than a lease: leases end early by as much, and a
 ///   second run may start beside the first.
 /// - The server's clock is set back: leases of processes that died last longer by as much.
@@ -80,8 +83,46 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 /// # Limits
 /// The store's own connections have a `statement_timeout` of 5 s and run at READ COMMITTED. Over
 /// any connection a write waits for the disk, also where `synchronous_commit` is off. A [pool that
-/// is given](Self::with_pool) keeps its settings; give one where `PgBouncer` is in between, since
-/// it forbids settings. Namespaces hold no NUL.
+/// is given](Self::with_pool) keeps its settings. Namespaces hold no NUL.
+///
+/// # Behind `PgBouncer`
+/// `PgBouncer` in transaction mode, and poolers like it, hand a session of the server from client
+/// to client: what one has set or prepared there, the next finds, and it is gone for the first. Say
+/// so in the URL: `postgres://app:password@pooler:6432/app?pgbouncer=true`. Each operation is then
+/// one message with all that it needs. It leaves nothing in the session, no setting, no prepared
+/// statement and no lock, and asks for no startup parameter that `PgBouncer` does not know.
+///
+/// - It is one round trip for each operation as before, but the server plans each statement anew:
+///   CLAIMS. Where the store has a few connections, let it have them of the server itself.
+/// - Without the parameter a store that is behind such a pooler is refused at its start, with
+///   [`Config`](tower_webhook::store::StoreErrorKind::Config). It asks over two connections which
+///   sessions they have; only where others change them at each moment can it be deceived.
+/// - [`complete_in`](Self::complete_in) and [`deposit_in`](Self::deposit_in) work in a transaction
+///   that goes through the pooler, with a store that was opened with the parameter. Of the
+///   application's own statements sqlx has to prepare none by name: `.persistent(false)` on each,
+///   all of them within transactions; and `extra_float_digits(None)` on its `PgConnectOptions`.
+/// - A [pool that is given](Self::with_pool) may not lead through such a pooler.
+/// - A statement that fails is in the server's log with its values, in hex, the body among them,
+///   unless its `log_min_error_statement` says otherwise.
+/// - In session mode nothing is different, and the parameter is not needed.
+///
+/// # Failover
+/// A URL names one host (sqlx reads no list of them): an address, a name or a balancer that leads
+/// to the primary. What is connected when the primary dies is connected anew, wherever the address
+/// leads; an operation whose response was lost is repeated there, which changes nothing twice.
+/// Deliveries get 503 meanwhile. A server that is a standby is not used: the store goes on asking
+/// until the address leads to a primary, and errors say so.
+///
+/// - A *synchronous* standby (`synchronous_standby_names`) has all that was acknowledged: no event
+///   is lost, and none runs twice that would not have anyway. It is so with `synchronous_commit` at
+///   `on` or above; `local` does not wait for it. While the standby is down, writes wait and
+///   deliveries get 503.
+/// - An *asynchronous* one lacks what it had not received. Records that it lacks are forgotten:
+///   events that were handled before the response run again if the provider sends them again, and
+///   effects in [one transaction](Self::complete_in) with them were lost, too, so that they are
+///   there once. A stored delivery that it lacks is lost: its provider was told 200, and does not
+///   send it again. Have a synchronous standby for an inbox, or a reconciler that asks the provider
+///   what happened.
 ///
 /// # Growth
 /// Rows past their retention count as absent and stay until [`purge`](StoreAdmin::purge) removes
@@ -160,11 +201,13 @@ impl PostgresStore {
 
     async fn open_with(pool: Pool, table: &Table, creates: bool, keep_bodies: Duration) -> Result<Self, StoreError> {
         // Where it is there, no right to create it is needed.
-        if !is_there(&pool, table).await? && creates {
+        let is_there = tables::are_there(&pool, table).await?;
+        pool.has_sessions().await?;
+        if !is_there && creates {
             let schema = AssertSqlSafe(table.in_statement(Self::SCHEMA)).into_sql_str();
             pool.alone(CREATING, schema).await?;
         }
-        let schema = schema_of(&pool, table).await?;
+        let schema = tables::schema_of(&pool, table).await?;
         let address = format!("{}, table {schema}.{}", pool.address(), table.name());
         let store = Self {
             shared: Arc::new(Shared {
@@ -347,40 +390,4 @@ impl fmt::Debug for PostgresStore {
             .field("table", &format_args!("{}", self.shared.table))
             .finish_non_exhaustive()
     }
-}
-
-/// Whether the tables are there. One that is there and was made before there were inboxes is
-/// refused: nothing here changes what holds records.
-async fn is_there(pool: &Pool, table: &Table) -> Result<bool, StoreError> {
-    const QUESTION: &str = "SELECT to_regclass($1) IS NOT NULL AS is_there, \
-         to_regclass($2) IS NOT NULL AND to_regclass($3) IS NOT NULL AS is_whole, \
-         3 = (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($1) AND NOT attisdropped \
-              AND attname IN ('crashes', 'stored', 'due_at')) AS is_new";
-    let rows = pool
-        .rows(|| {
-            sqlx::query(QUESTION)
-                .bind(table.to_string())
-                .bind(table.in_statement("webhook_bodies"))
-                .bind(table.in_statement("webhook_attempts"))
-        })
-        .await?;
-    let row = first(&rows)?;
-    let has = |column| row.try_get::<bool, _>(column).map_err(|failed| error(&failed));
-    if has("is_there")? && !has("is_new")? {
-        return Err(StoreError::config(format!(
-            "the table {table} lacks the columns crashes, stored and due_at; expected the tables that \
-             PostgresStore::SCHEMA describes: rename the old one, open the store again, and copy the rows over"
-        )));
-    }
-    Ok(has("is_there")? && has("is_whole")?)
-}
-
-/// The schema that the table is in: without one before its name, the session's `search_path`
-/// decides.
-async fn schema_of(pool: &Pool, table: &Table) -> Result<String, StoreError> {
-    const SCHEMA_OF: &str = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass($1)";
-    let rows = pool.rows(|| sqlx::query(SCHEMA_OF).bind(table.to_string())).await?;
-    // A table that is missing is what the next statement complains of.
-    rows.first()
-        .map_or(Ok(String::new()), |row| row.try_get(0).map_err(|failed| error(&failed)))
 }

@@ -13,7 +13,7 @@ use super::{
     PostgresStore, effect, error, first,
     letters::{entry, letter},
     number, of_key,
-    pool::Statement,
+    parameters::Statement,
     seen, statement,
     statements::{Filtered, text},
 };
@@ -144,7 +144,7 @@ impl Start {
 /// The statement, with the parameters of a filter.
 fn filtered<'q>(sql: &Filtered, filter: &'q Filter, start: &Start) -> Statement<'q> {
     statement(sql.by(filter.stage))
-        .bind(&filter.namespace)
+        .bind(&*filter.namespace)
         .bind(states(filter.stage))
         .bind(filter.topic.as_deref().map(text))
         .bind(start.received_at)

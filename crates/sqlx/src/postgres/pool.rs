@@ -3,16 +3,14 @@
 use std::{
     future::{self, poll_fn},
     pin::pin,
-    str::FromStr as _,
     sync::{Mutex, PoisonError},
     task::Poll,
     time::Duration,
 };
 
 use sqlx::{
-    ConnectOptions, PgPool, Postgres,
+    AssertSqlSafe, ConnectOptions, PgPool,
     postgres::{PgConnectOptions, PgRow},
-    query::Query,
 };
 
 use tokio::{
@@ -24,7 +22,9 @@ use tower_webhook::store::StoreError;
 use super::{
     held::Held,
     kept::{Connection, Inner, Kept},
-    meaning::{error, has_code, is_lost, is_overtaken, may_come_up, meaning, server},
+    meaning::{error, has_code, is_lost, is_overtaken, is_standby, may_come_up, meaning, server},
+    parameters::{Statement, Way},
+    session,
 };
 
 /// How long to wait for a connection; the layer waits less for the whole operation (2 s).
@@ -37,7 +37,7 @@ const RESPONSE: Duration = Duration::from_secs(30);
 /// next.
 pub(super) const QUEUE: Duration = Duration::from_millis(500);
 /// Before a statement is tried again over a connection that was made for it.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 /// How often a statement is tried that other transactions get ahead of, where the isolation of a
 /// pool of the application's is stricter than ours, and the first pause between. Each time another
 /// has committed. In all it is shorter than what the layer waits (2 s).
@@ -46,13 +46,6 @@ const OVERTAKEN_PAUSE: Duration = Duration::from_millis(1);
 /// The longest between two attempts to connect: an operation that waits for a server to start finds
 /// it soon after it has.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
-
-/// What a session of ours is set to, whatever the server's or the role's defaults. The statements
-/// are single rows': what takes longer than this waits for a lock that nobody should hold for so
-/// long, and its caller has given up. They are written for READ COMMITTED.
-const SESSION: &str = "SET statement_timeout = '5s'; SET default_transaction_isolation = 'read committed'";
-
-pub(super) type Statement<'q> = Query<'q, Postgres, <Postgres as sqlx::Database>::Arguments>;
 
 pub(super) struct Pool {
     source: Source,
@@ -67,6 +60,7 @@ enum Source {
     Own {
         options: Box<PgConnectOptions>,
         kept: Kept,
+        way: Way,
         /// Of connections, at the same time.
         most: u32,
     },
@@ -77,19 +71,15 @@ enum Source {
 impl Pool {
     /// Connections to this server, which has responded.
     pub(super) async fn to(url: &str, max_connections: u32) -> Result<Self, StoreError> {
-        // What is wrong with a URL is not said with its words: it has the password.
-        let options = PgConnectOptions::from_str(url).map_err(|_| {
-            StoreError::config(
-                "the URL is not understood; expected postgres://user:password@host:port/database?options",
-            )
-        })?;
-        responds(&options).await?;
+        let (options, way) = session::read(url)?;
+        session::responds(&options, way).await?;
         let max_connections = max_connections.max(1);
         let permits = usize::try_from(max_connections)
             .map_or(Semaphore::MAX_PERMITS, |permits| permits.min(Semaphore::MAX_PERMITS));
         Ok(Self {
             source: Source::Own {
-                options: Box::new(options.disable_statement_logging()),
+                options: Box::new(options),
+                way,
                 kept: Kept {
                     permits: Semaphore::new(permits),
                     connections: Mutex::default(),
@@ -123,6 +113,30 @@ impl Pool {
             source: Source::Given(pool),
             failure: Mutex::default(),
         }
+    }
+
+    /// How statements get to the server.
+    pub(super) fn way(&self) -> Way {
+        match &self.source {
+            Source::Own { way, .. } => *way,
+            // Its sessions are not shared, which `has_sessions` has seen to.
+            Source::Given(_) => Way::Prepared,
+        }
+    }
+
+    /// Whether a pool that is given has sessions of its own. Of connections that are made here it
+    /// was seen before.
+    pub(super) async fn has_sessions(&self) -> Result<(), StoreError> {
+        let Source::Given(pool) = &self.source else {
+            return Ok(());
+        };
+        let mut held = self.borrow().await.map_err(|failed| error(&failed))?;
+        let one = held.connection().map_err(|failed| error(&failed))?;
+        if session::is_shared(one, &pool.connect_options()).await {
+            return Err(session::shared());
+        }
+        held.give_back();
+        Ok(())
     }
 
     pub(super) fn last_failure(&self) -> Option<String> {
@@ -176,10 +190,8 @@ impl Pool {
         self.in_time(async {
             let mut held = self.borrow().await?;
             let mut transaction = sqlx::Connection::begin(held.connection()?).await?;
-            sqlx::query("SELECT pg_advisory_xact_lock($1)")
-                .bind(number)
-                .execute(&mut *transaction)
-                .await?;
+            let lock = AssertSqlSafe(format!("SELECT pg_advisory_xact_lock({number})"));
+            sqlx::raw_sql(lock).execute(&mut *transaction).await?;
             sqlx::raw_sql(statements).execute(&mut *transaction).await?;
             transaction.commit().await?;
             held.give_back();
@@ -212,7 +224,7 @@ impl Pool {
         let mut attempt = 1;
         let result = loop {
             let result = match held.connection() {
-                Ok(connection) => statement().fetch_all(connection).await,
+                Ok(connection) => statement().fetch(connection, self.way()).await,
                 Err(closed) => Err(closed),
             };
             match result {
@@ -235,8 +247,8 @@ impl Pool {
     }
 
     async fn borrow(&self) -> Result<Held<'_>, sqlx::Error> {
-        let (options, kept) = match &self.source {
-            Source::Own { options, kept, .. } => (&**options, kept),
+        let (options, kept, way) = match &self.source {
+            Source::Own { options, kept, way, .. } => (&**options, kept, *way),
             Source::Given(pool) => {
                 return Ok(Held {
                     connection: Some(self.lent(pool).await?),
@@ -251,7 +263,7 @@ impl Pool {
             .map_err(|_| sqlx::Error::PoolClosed)?;
         let (connection, is_anew) = match kept.take() {
             Some(connection) => (connection, false),
-            None => (self.made(options).await?, true),
+            None => (self.made(options, way).await?, true),
         };
         Ok(Held {
             connection: Some(connection),
@@ -263,18 +275,13 @@ impl Pool {
     /// A new connection. A server that is down or starting may be up in a moment, so it is asked
     /// again for as long as the caller waits; should the caller give up,
     /// [`last_failure`](Self::last_failure) says why.
-    async fn made(&self, options: &PgConnectOptions) -> Result<Connection, sqlx::Error> {
+    async fn made(&self, options: &PgConnectOptions, way: Way) -> Result<Connection, sqlx::Error> {
         const TOO_MANY: &str = "53300"; // a connection that was just closed may still count
         let mut last = None;
         let attempts = async {
             let mut pause = PAUSE;
             loop {
-                let connected = async {
-                    let mut connection = options.connect().await?;
-                    sqlx::raw_sql(SESSION).execute(&mut connection).await?;
-                    Ok(connection)
-                };
-                let failed: sqlx::Error = match connected.await {
+                let failed = match session::connect(options, way).await {
                     Ok(connection) => {
                         self.note(None);
                         return Ok(Connection::new(Inner::Own(connection)));
@@ -282,7 +289,7 @@ impl Pool {
                     Err(failed) => failed,
                 };
                 self.note(Some(format!("{}: {}", server(options), meaning(&failed))));
-                if !may_come_up(&failed) && !has_code(&failed, |code| code == TOO_MANY) {
+                if !may_come_up(&failed) && !is_standby(&failed) && !has_code(&failed, |code| code == TOO_MANY) {
                     return Err(failed);
                 }
                 last = Some(failed);
@@ -308,7 +315,7 @@ impl Pool {
                 let ask = async {
                     let failure = match options.connect().await {
                         Ok(connection) => {
-                            let _ = timeout(PAUSE, sqlx::Connection::close(connection)).await;
+                            session::close(connection).await;
                             format!("{}: every connection of the pool is in use", server(&options))
                         }
                         Err(failed) => format!("{}: {}", server(&options), meaning(&failed)),
@@ -334,36 +341,4 @@ struct Failed {
     error: sqlx::Error,
     /// Whether the connection was made for it.
     is_anew: bool,
-}
-
-/// Makes a connection to hear what is wrong with it: the pool would only say that it has waited. A
-/// server that is starting has time for it.
-async fn responds(options: &PgConnectOptions) -> Result<(), StoreError> {
-    let mut last = "it does not respond".to_owned();
-    let attempts = async {
-        loop {
-            match options.connect().await {
-                Ok(connection) => break Ok(connection),
-                Err(failed) => {
-                    last = meaning(&failed);
-                    if !may_come_up(&failed) {
-                        break Err(());
-                    }
-                    sleep(PAUSE).await;
-                }
-            }
-        }
-    };
-    let connected = timeout(CONNECT, attempts).await;
-    match connected {
-        Ok(Ok(connection)) => {
-            // Whether the goodbye arrives is nobody's business.
-            let _ = timeout(PAUSE, sqlx::Connection::close(connection)).await;
-            Ok(())
-        }
-        _ => Err(StoreError::unavailable(format!(
-            "{}: {last}; expected a server that lets this user into this database within {CONNECT:?}",
-            server(options)
-        ))),
-    }
 }

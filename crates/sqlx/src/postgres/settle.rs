@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tower_webhook::inbox::{Action, Settlement};
 
 use super::{
-    pool::Statement,
+    parameters::Statement,
     statements::{statement, text},
 };
 use crate::row::millis;
@@ -66,18 +66,18 @@ impl<'s> Told<'s> {
 
     pub(super) fn bound_to<'q>(&'q self, sql: &Arc<str>) -> Statement<'q> {
         statement(sql)
-            .bind(&self.numbers)
-            .bind(&self.namespaces)
-            .bind(&self.ids)
-            .bind(&self.tokens)
-            .bind(&self.fingerprints)
-            .bind(&self.becomes)
-            .bind(&self.pauses)
-            .bind(&self.counts)
-            .bind(&self.retentions)
-            .bind(&self.attempts)
-            .bind(&self.outcomes)
-            .bind(&self.errors)
-            .bind(&self.workers)
+            .bind(&self.numbers[..])
+            .bind(&self.namespaces[..])
+            .bind(&self.ids[..])
+            .bind(&self.tokens[..])
+            .bind(&self.fingerprints[..])
+            .bind(&self.becomes[..])
+            .bind(&self.pauses[..])
+            .bind(&self.counts[..])
+            .bind(&self.retentions[..])
+            .bind(&self.attempts[..])
+            .bind(&self.outcomes[..])
+            .bind(&self.errors[..])
+            .bind(&self.workers[..])
     }
 }

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use sqlx::AssertSqlSafe;
-
 use tower_webhook::store::{ClaimRequest, Key, Stage};
 
-use super::pool::Statement;
+use super::parameters::Statement;
 use crate::row::Table;
 
 /// The statements, for the table that was chosen.
@@ -104,7 +102,7 @@ impl Statements {
 }
 
 pub(super) fn statement<'q>(sql: &Arc<str>) -> Statement<'q> {
-    sqlx::query(AssertSqlSafe(Arc::clone(sql)))
+    Statement::new(sql)
 }
 
 pub(super) fn of_key<'q>(sql: &Arc<str>, key: &'q Key) -> Statement<'q> {
