@@ -27,6 +27,8 @@ use triggers::{InboxWithJobs, RunDelivery, options};
 #[path = "../../../tests/it/postgres/server.rs"]
 #[expect(dead_code, reason = "the root crate's tests need more of it")]
 mod server;
+#[path = "../../../tests/it/postgres/watched.rs"]
+mod watched;
 
 use server::Server;
 
