@@ -73,9 +73,10 @@ async fn markup_in_a_refused_request_stays_text() {
         .unwrap();
     assert_eq!(world.send(request).await, 401);
     let page = world.page();
-    is_text(&page.get("/request?number=0").await);
+    let number = world.captured();
+    is_text(&page.get(&format!("/request?number={number}")).await);
     page.get("/refused").await.has_not("<script>alert");
-    let raw = page.get("/request-body?number=0").await;
+    let raw = page.get(&format!("/request-body?number={number}")).await;
     assert_eq!(raw.text, NASTY);
     assert_eq!(raw.headers["content-type"], "text/plain; charset=utf-8");
 }

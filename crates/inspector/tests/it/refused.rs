@@ -44,7 +44,8 @@ async fn each_of_five_broken_requests_is_explained() {
     let page = world.page();
     for (number, (request, expected)) in broken.into_iter().enumerate() {
         assert_eq!(world.send(request).await, 401, "{expected}");
-        let seen = page.get(&format!("/request?number={number}")).await;
+        let captured = world.captured();
+        let seen = page.get(&format!("/request?number={captured}")).await;
         let found = seen
             .text
             .split("class=\"found\">")
@@ -57,7 +58,7 @@ async fn each_of_five_broken_requests_is_explained() {
         seen.has_not(SECRET);
         page.get(&format!("/delivery?number={number}"))
             .await
-            .has(&format!("request?number={number}"));
+            .has(&format!("request?number={captured}"));
     }
     assert_eq!(page.get("/refused").await.rows(), 5);
 }
@@ -80,12 +81,13 @@ async fn capturing_is_switched_on_and_off_each_confirmed() {
 
     assert_eq!(world.forge(&event("2", "customer_created")).await, 401);
     assert_eq!(page.get("/refused").await.rows(), 1);
-    page.get("/request?number=0").await.has("customer_created");
+    let request = format!("/request?number={}", world.captured());
+    page.get(&request).await.has("customer_created");
     page.confirm("/confirm?verb=stop-capture", &[])
         .await
         .has("what was captured is forgotten");
     assert!(!world.captures.is_on());
-    assert_eq!(page.get("/request?number=0").await.status, 404);
+    assert_eq!(page.get(&request).await.status, 404);
     page.get("/delivery?number=1")
         .await
         .has("It was captured, and is forgotten since.");
@@ -103,7 +105,7 @@ async fn without_secrets_the_page_says_that_it_cannot_look() {
         .build()
         .unwrap();
     crate::support::Page::new(app)
-        .get("/request?number=0")
+        .get(&format!("/request?number={}", world.captured()))
         .await
         .has("Endpoint::explain");
 }

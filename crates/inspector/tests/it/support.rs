@@ -106,6 +106,11 @@ impl World {
             .endpoint(self.endpoint())
     }
 
+    /// The number of the request that was captured last.
+    pub(crate) fn captured(&self) -> u64 {
+        self.captures.list()[0].0
+    }
+
     /// The page for whoever is on this machine.
     pub(crate) fn page(&self) -> Page {
         Page::new(self.builder(Access::loopback_only()).build().unwrap())

@@ -160,7 +160,7 @@ const EACH: [(&str, &str); 16] = [
     ("confirm-all", "confirm?namespace=dwolla&verb=replay-all&stage=dead"),
     ("confirm-bury", "confirm?namespace=dwolla&verb=bury&id=evt-1"),
     ("refused", "refused"),
-    ("explained", "request?number=0"),
+    ("explained", "request?number={captured}"),
     ("endpoints", "endpoints"),
     ("reports", "reports"),
     ("report", "report?number=0"),
@@ -173,6 +173,7 @@ async fn each_page_is_sound_wide_and_on_a_phone_by_day_and_by_night() {
     let world = lively().await;
     let base = page_of(&world).await;
     for (name, path) in EACH {
+        let path = path.replace("{captured}", &world.captured().to_string());
         browser.go(&format!("{base}/{path}")).await;
         for (form, width, height) in [("wide", 1280, 1300), ("phone", 360, 1500)] {
             browser.size(width, height).await;
@@ -316,7 +317,7 @@ async fn a_script_in_a_body_a_topic_or_a_header_does_not_run() {
         "deliveries",
         "event?namespace=dwolla&id=evt-1",
         "inbox",
-        "request?number=0",
+        &format!("request?number={}", world.captured()),
         "refused",
     ] {
         browser.go(&format!("{base}/{path}")).await;
