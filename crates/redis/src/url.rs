@@ -40,7 +40,7 @@ fn cluster(scheme: &str, rest: &str) -> Result<Target, String> {
 fn sentinel(rest: &str) -> Result<Target, String> {
     let Parts { user, hosts, path } = parts(rest)?;
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let mut segments = path.trim_start_matches('/').split('/');
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
     let primary = segments.next().unwrap_or_default();
     let database = segments.next().unwrap_or_default();
     if primary.is_empty() {
