@@ -19,6 +19,8 @@ const PROCESSES: usize = 2;
 /// In each process.
 const WORKERS: usize = 24;
 const EVENTS: usize = 10_000;
+/// No more than a store has connections: on a busy machine whoever waits for one may be refused.
+const DEPOSITORS: usize = 8;
 
 /// One of the processes: its workers say what they run.
 pub(super) async fn take_part<S: Shared + Inbox>(task: &Value) {
@@ -38,10 +40,10 @@ pub(super) async fn take_part<S: Shared + Inbox>(task: &Value) {
 async fn race<S: Shared + Inbox>(kind: &str, place: &str) {
     let store = S::open(place).await;
     let mut tasks = tokio::task::JoinSet::new();
-    for first in 0..64 {
+    for first in 0..DEPOSITORS {
         let store = store.clone();
         tasks.spawn(async move {
-            for number in (first..EVENTS).step_by(64) {
+            for number in (first..EVENTS).step_by(DEPOSITORS) {
                 let id = number.to_string();
                 let read: Event = tower_webhook::event::from_json(event(&id).as_bytes()).unwrap();
                 let fingerprint = tower_webhook::event::Event::fingerprint(&read).unwrap();
