@@ -6,7 +6,7 @@ use std::{
 
 use super::{Attempt, Inbox, StoredDelivery};
 use crate::{
-    event::EventId,
+    event::{EventId, Tenant},
     store::{Effect, Key, Replayed, Stage, StoreAdmin, StoreError},
 };
 
@@ -133,10 +133,14 @@ impl Backlog {
 /// Which stored deliveries an operator means.
 ///
 /// ```
-/// use tower_webhook::{inbox::Filter, store::Stage};
+/// use tower_webhook::{event::Tenant, inbox::Filter, store::Stage};
 ///
 /// let failed = Filter::new("dwolla").stage(Stage::Dead).topic("transfer_completed");
 /// assert_eq!(failed.namespace, "dwolla");
+///
+/// let of_acme = Filter::new("stripe").tenant(Tenant::new("acme")?);
+/// assert_eq!(of_acme.tenant_prefix().as_deref(), Some("acme/"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -145,6 +149,9 @@ pub struct Filter {
     pub namespace: String,
     /// In which stage; in any, if `None`.
     pub stage: Option<Stage>,
+    /// Of which tenant; of any, if `None`. A store finds them by
+    /// [`tenant_prefix`](Self::tenant_prefix).
+    pub tenant: Option<Tenant>,
     /// Of which topic; of any, if `None`.
     pub topic: Option<String>,
     /// Stored at this time or later.
@@ -160,6 +167,7 @@ impl Filter {
         Self {
             namespace: namespace.into(),
             stage: None,
+            tenant: None,
             topic: None,
             since: None,
             before: None,
@@ -171,6 +179,20 @@ impl Filter {
     pub fn stage(mut self, stage: Stage) -> Self {
         self.stage = Some(stage);
         self
+    }
+
+    /// Of this tenant alone, where a layer with tenants has stored them.
+    #[must_use]
+    pub fn tenant(mut self, tenant: Tenant) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// What the id of each event of the tenant begins with, and no other's; `None` if any tenant's
+    /// are meant.
+    #[must_use]
+    pub fn tenant_prefix(&self) -> Option<String> {
+        self.tenant.as_ref().map(|tenant| format!("{tenant}/"))
     }
 
     /// Of this topic alone.

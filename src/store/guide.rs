@@ -164,7 +164,7 @@
 //! transaction.
 //!
 //! ```text
-//! -- an inbox in Postgres
+//! -- an inbox in Postgres (of a tenant's events, the id is 'acme/bb6531a2')
 //! SELECT namespace,
 //!        count(*) FILTER (WHERE state = 'free' AND due_at <= now()) AS due,
 //!        count(*) FILTER (WHERE state = 'free' AND due_at > now())  AS scheduled,

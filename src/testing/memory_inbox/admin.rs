@@ -12,12 +12,18 @@ impl MemoryInbox {
     /// What a filter lets through, the oldest first.
     fn entries(&self, filter: &Filter) -> Vec<Entry> {
         let now = self.clock.now();
+        let prefix = filter.tenant_prefix();
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let mut entries: Vec<Entry> = rows
             .iter()
             .filter(|(key, row)| key.namespace() == filter.namespace && !row.record.is_expired(now))
             .filter_map(|(key, row)| Some(entry(key, &row.record, row.letter.as_ref()?)))
             .filter(|entry| filter.stage.is_none_or(|stage| stage == entry.stage))
+            .filter(|entry| {
+                prefix
+                    .as_ref()
+                    .is_none_or(|prefix| entry.key.id().as_str().starts_with(prefix))
+            })
             .filter(|entry| filter.topic.as_ref().is_none_or(|topic| *topic == entry.topic))
             .filter(|entry| filter.since.is_none_or(|since| entry.received_at >= since))
             .filter(|entry| filter.before.is_none_or(|before| entry.received_at < before))

@@ -299,6 +299,7 @@ macro_rules! inbox_suite {
                 a_success_that_comes_late_counts
                 a_replay_is_due_now_with_no_attempts
                 many_are_replayed_over_a_time
+                an_operators_filter_means_one_tenants_events_and_no_others
                 a_list_shows_the_finished_until_they_expire_and_without_attempts
                 an_operator_buries_what_is_unfinished
                 a_letter_has_body_headers_and_why_each_attempt_failed

@@ -11,7 +11,7 @@ use std::{
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use tower_webhook::{
-    event::EventId,
+    event::{EventId, Tenant},
     inbox::{Entry, Filter, Inbox as _, InboxAdmin as _},
     store::{Effect, IdempotencyStore as _, Key, Replayed, Stage, StoreAdmin as _},
 };
@@ -35,6 +35,10 @@ pub(crate) struct EventsArgs {
     /// Which events: the provider's name, unless the layer has another namespace
     #[arg(long, short, global = true)]
     namespace: Option<String>,
+    /// Of this tenant alone, where a layer with tenants stores events: ids are then as the provider
+    /// gives them
+    #[arg(long, global = true, value_name = "NAME")]
+    tenant: Option<Tenant>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -44,6 +48,7 @@ impl fmt::Debug for EventsArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventsArgs")
             .field("namespace", &self.namespace)
+            .field("tenant", &self.tenant)
             .field("verb", &self.verb)
             .finish_non_exhaustive()
     }
@@ -151,11 +156,41 @@ impl Verb {
             Self::Count | Self::Show { .. } | Self::Forget { .. } | Self::Purge => None,
         }
     }
+
+    /// The name of a verb that no tenant restricts.
+    fn that_is_for_all_tenants(&self) -> Option<&'static str> {
+        match self {
+            Self::Count => Some("count"),
+            Self::Purge => Some("purge"),
+            Self::List { .. } | Self::Show { .. } | Self::Replay { .. } | Self::Forget { .. } | Self::Bury { .. } => {
+                None
+            }
+        }
+    }
+}
+
+/// Whose events are meant.
+struct Scope {
+    namespace: String,
+    tenant: Option<Tenant>,
+}
+
+impl Scope {
+    /// The event with this id: the tenant's own, if one is named.
+    fn key(&self, id: &str) -> Result<Key, Failure> {
+        let id = EventId::new(id).map_err(|error| Failure::usage(format!("the id is {id}: {error}")))?;
+        let id = match &self.tenant {
+            Some(tenant) => tenant.id_of(&id),
+            None => id,
+        };
+        Ok(Key::new(&*self.namespace, id))
+    }
 }
 
 impl Selection {
-    fn filter(&self, namespace: &str) -> Filter {
-        let mut filter = Filter::new(namespace);
+    fn filter(&self, scope: &Scope) -> Filter {
+        let mut filter = Filter::new(&*scope.namespace);
+        filter.tenant.clone_from(&scope.tenant);
         filter.stage = self.stage.map(Stage::from);
         filter.topic.clone_from(&self.topic);
         filter.since = self.since;
@@ -170,12 +205,12 @@ impl Selection {
 
 impl Which {
     /// The ids, or nothing where the selection is meant.
-    fn keys(&self, namespace: &str) -> Result<Option<Vec<Key>>, Failure> {
+    fn keys(&self, scope: &Scope) -> Result<Option<Vec<Key>>, Failure> {
         match (self.ids.is_empty(), self.selection.is_empty() && !self.all) {
             (false, true) => self
                 .ids
                 .iter()
-                .map(|id| key(namespace, id))
+                .map(|id| scope.key(id))
                 .collect::<Result<_, _>>()
                 .map(Some),
             (false, false) => Err(Failure::usage(
@@ -192,11 +227,6 @@ impl Which {
     }
 }
 
-fn key(namespace: &str, id: &str) -> Result<Key, Failure> {
-    let id = EventId::new(id).map_err(|error| Failure::usage(format!("the id is {id}: {error}")))?;
-    Ok(Key::new(namespace, id))
-}
-
 /// Whether there was something to do.
 pub(crate) async fn events(arguments: EventsArgs, output: Output) -> Result<bool, Failure> {
     let url = store::url(arguments.store)?;
@@ -204,28 +234,38 @@ pub(crate) async fn events(arguments: EventsArgs, output: Output) -> Result<bool
         store::refuse_records(&url, verb)?;
     }
     let opened = store::open(&url).await?;
+    if let (Some(_), Some(verb)) = (&arguments.tenant, arguments.verb.that_is_for_all_tenants()) {
+        return Err(Failure::usage(format!(
+            "--tenant is given to {verb}, which is for all tenants; expected list, show, replay, forget or bury with \
+             it: leave it out"
+        )));
+    }
     if let Verb::Purge = arguments.verb {
         return batch::purge(&opened, output).await;
     }
     let namespace = arguments.namespace.ok_or_else(|| {
         Failure::usage("--namespace is missing; expected the provider's name, or what the layer's builder has")
     })?;
+    let scope = Scope {
+        namespace,
+        tenant: arguments.tenant,
+    };
     match arguments.verb {
         Verb::Purge => Ok(true),
-        Verb::Count => count(&opened, &namespace, output).await,
-        Verb::List { selection, limit } => list(&opened, &selection.filter(&namespace), limit, output).await,
-        Verb::Show { id, full } => show::show(&opened, &key(&namespace, &id)?, full, output).await,
-        Verb::Replay { which, over } => replay(&opened, &which, &namespace, over, output).await,
+        Verb::Count => count(&opened, &scope.namespace, output).await,
+        Verb::List { selection, limit } => list(&opened, &selection.filter(&scope), limit, output).await,
+        Verb::Show { id, full } => show::show(&opened, &scope.key(&id)?, full, output).await,
+        Verb::Replay { which, over } => replay(&opened, &which, &scope, over, output).await,
         Verb::Forget { which } => {
-            let keys = which.keys(&namespace)?;
-            let filter = which.selection.filter(&namespace);
+            let keys = which.keys(&scope)?;
+            let filter = which.selection.filter(&scope);
             let store = opened.store();
             let verb = |key: Key| async move { store.forget(&key).await.map(is_applied) };
             batch::each(&opened, keys, &filter, "forgotten", output, verb).await
         }
         Verb::Bury { which, reason } => {
-            let keys = which.keys(&namespace)?;
-            let filter = which.selection.filter(&namespace);
+            let keys = which.keys(&scope)?;
+            let filter = which.selection.filter(&scope);
             let (inbox, reason) = (opened.inbox("bury")?, &reason);
             let verb = |key: Key| async move { inbox.bury(&key, reason).await.map(is_applied) };
             batch::each(&opened, keys, &filter, "buried", output, verb).await
@@ -313,13 +353,13 @@ async fn list(opened: &Opened, filter: &Filter, limit: usize, output: Output) ->
 async fn replay(
     opened: &Opened,
     which: &Which,
-    namespace: &str,
+    scope: &Scope,
     over: Duration,
     output: Output,
 ) -> Result<bool, Failure> {
     let inbox = opened.inbox("replay")?;
-    let filter = which.selection.filter(namespace);
-    match which.keys(namespace)? {
+    let filter = which.selection.filter(scope);
+    match which.keys(scope)? {
         Some(keys) => {
             let verb = |key: Key| async move {
                 inbox.replay(&key).await.map(|replayed| match replayed {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use http::HeaderMap;
 use serde_json::{Value, json};
 use tower_webhook::{
-    event::{EventId, Fingerprint},
+    event::{EventId, Fingerprint, Tenant},
     inbox::{Deposit, Inbox as _, StoredDelivery},
     store::Key,
 };
@@ -33,16 +33,20 @@ async fn stored(name: &str, deliveries: usize) -> Stored {
     let path = folder.join("webhooks.db");
     let store = SqliteStore::open(&path).await.unwrap();
     for number in 0..deliveries {
-        let key = Key::new("dwolla", EventId::new(&format!("e{number:04}")).unwrap());
-        let topic = ["customer_created", "transfer_completed"][number % 2];
-        let mut headers = HeaderMap::new();
-        headers.insert("content-type", "application/json".parse().unwrap());
-        let delivery = StoredDelivery::new(topic, headers, format!("{{\"n\":{number}}}"));
-        let fingerprint = Fingerprint::of([number.to_string().as_bytes()]);
-        store.deposit(&Deposit::new(key, fingerprint, delivery)).await.unwrap();
+        deposit(&store, EventId::new(&format!("e{number:04}")).unwrap(), number).await;
     }
     let url = format!("sqlite:{}", path.display());
     Stored { folder, url }
+}
+
+async fn deposit(store: &SqliteStore, id: EventId, number: usize) {
+    let topic = ["customer_created", "transfer_completed"][number % 2];
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", "application/json".parse().unwrap());
+    let delivery = StoredDelivery::new(topic, headers, format!("{{\"n\":{number}}}"));
+    let fingerprint = Fingerprint::of([number.to_string().as_bytes()]);
+    let key = Key::new("dwolla", id);
+    store.deposit(&Deposit::new(key, fingerprint, delivery)).await.unwrap();
 }
 
 impl Stored {
@@ -99,6 +103,50 @@ async fn stored_deliveries_are_listed_shown_buried_replayed_and_forgotten() {
     assert_eq!((code, forgotten), (1, json!({ "forgotten": 1, "left": left })));
     assert_eq!(stored.ids(&[]).await.len(), 3);
     assert_eq!(stored.events(&["purge"]).await, (0, json!({ "purged": 0 })));
+}
+
+#[tokio::test]
+async fn with_a_tenant_its_events_alone_are_meant_by_the_providers_ids() {
+    let stored = stored("tenants", 0).await;
+    let store = SqliteStore::open(stored.folder.join("webhooks.db")).await.unwrap();
+    for name in ["acme", "acme2"] {
+        for number in 0..2 {
+            let id = EventId::new(&format!("e{number}")).unwrap();
+            deposit(&store, Tenant::new(name).unwrap().id_of(&id), number).await;
+        }
+    }
+    let acme = ["--tenant", "acme"];
+    assert_eq!(stored.ids(&acme).await, ["acme/e0", "acme/e1"]);
+    let (code, shown) = stored.events(&["show", "e1", "--tenant", "acme"]).await;
+    assert_eq!(
+        (code, &shown["event"]["delivery"]["entry"]["id"]),
+        (0, &"acme/e1".into())
+    );
+    let (code, buried) = stored.events(&["bury", "--tenant", "acme", "--all"]).await;
+    assert_eq!((code, buried), (0, json!({ "buried": 2, "left": [] })));
+    let (code, replayed) = stored.events(&["replay", "e0", "--tenant", "acme"]).await;
+    assert_eq!((code, replayed), (0, json!({ "replayed": 1, "left": [] })));
+    let (_, replayed) = stored
+        .events(&["replay", "--tenant", "acme", "--stage", "dead", "--all"])
+        .await;
+    assert_eq!(replayed, json!({ "replayed": 1 }));
+    let (code, forgotten) = stored.events(&["forget", "e0", "--tenant", "acme"]).await;
+    assert_eq!((code, forgotten), (0, json!({ "forgotten": 1, "left": [] })));
+    assert_eq!(
+        stored.ids(&["--stage", "waiting"]).await,
+        ["acme/e1", "acme2/e0", "acme2/e1"]
+    );
+    for (arguments, said) in [
+        (&["count", "--tenant", "acme"][..], "count, which is for all tenants"),
+        (&["purge", "--tenant", "acme"], "purge, which is for all tenants"),
+    ] {
+        let (code, error) = stored.events(arguments).await;
+        assert_eq!(code, 2);
+        assert!(error["error"].as_str().unwrap().contains(said), "{error}");
+    }
+    let output = run(&["events", "-n", "dwolla", "--tenant", "a/b", "list"]).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("without `/`"));
 }
 
 #[tokio::test]

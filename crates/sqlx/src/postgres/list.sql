@@ -1,8 +1,8 @@
 -- The stored deliveries that a filter lets through, the oldest first. $1 namespace  $2 states
--- $3 topic, or null for any  $4 and $5 behind which time and id  $6 before  $7 limit  $8 offset
--- (times in microseconds since 1970)
+-- $3 topic, or null for any  $4 and $5 behind which time and id  $6 before (times in
+-- microseconds since 1970)  $7 what the ids begin with, or null for any  $8 limit  $9 offset
 WITH clock AS MATERIALIZED (
-    SELECT clock_timestamp() + $8 * interval '1 millisecond' AS now
+    SELECT clock_timestamp() + $9 * interval '1 millisecond' AS now
 )
 SELECT body.id, body.topic, event.state, event.attempts, event.crashes,
        (extract(epoch FROM body.received_at) * 1000000)::bigint AS received_at,
@@ -14,7 +14,8 @@ WHERE body.namespace = $1
   AND event.state = ANY ($2)
   AND event.expires_at > (SELECT now FROM clock)
   AND ($3::text IS NULL OR body.topic = $3)
+  AND ($7::text IS NULL OR starts_with(body.id, $7))
   AND (body.received_at, body.id) > (timestamptz '1970-01-01 00:00:00+00' + $4 * interval '1 microsecond', $5)
   AND body.received_at < timestamptz '1970-01-01 00:00:00+00' + $6 * interval '1 microsecond'
 ORDER BY body.received_at, body.id
-LIMIT $7
+LIMIT $8

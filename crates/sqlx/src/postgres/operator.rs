@@ -150,6 +150,7 @@ fn filtered<'q>(sql: &Filtered, filter: &'q Filter, start: &Start) -> Statement<
         .bind(start.received_at)
         .bind(start.id.clone())
         .bind(micros(filter.before.unwrap_or_else(record::never)))
+        .bind(filter.tenant_prefix())
 }
 
 fn get<'r, T>(row: &'r PgRow, column: &str) -> Result<T, StoreError>

@@ -149,6 +149,7 @@ fn listed<'q>(
         .bind(filter.before.map_or(i64::MAX, to_millis))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .bind(offset)
+        .bind(filter.tenant_prefix())
 }
 
 struct Purge {

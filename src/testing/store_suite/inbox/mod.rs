@@ -26,7 +26,7 @@ use super::{
     case::{AFTER, BEFORE, Case, LEASE, RETENTION, acquired, is_apart},
 };
 use crate::{
-    event::Fingerprint,
+    event::{EventId, Fingerprint, Tenant},
     inbox::{Action, Attempt, Deposit, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Taken},
     store::{ClaimRequest, Claimed, Completion, Deposited, Effect, Record, Replayed, Stage, State, StoreAdmin, Token},
 };

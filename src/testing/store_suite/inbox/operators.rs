@@ -219,6 +219,57 @@ where
     assert_eq!(list(&Filter::new("nobody's namespace"), 10).await, []);
 }
 
+pub async fn an_operators_filter_means_one_tenants_events_and_no_others<H: StoreHarness>(harness: Arc<H>)
+where
+    H::Store: Inbox + InboxAdmin,
+{
+    let inbox = View::new(harness);
+    let tenant = |name| Tenant::new(name).expect("a name");
+    let id = |of: &Tenant, id: &str| of.id_of(&EventId::new(id).expect("an id"));
+    // Names that are beginnings of others, another's in capitals, and what a pattern would expand.
+    let (acme, percent) = (tenant("acme"), tenant("a%"));
+    let others = [
+        id(&tenant("acme2"), "1"),
+        id(&tenant("acm"), "e/1"),
+        id(&tenant("ACME"), "1"),
+        id(&tenant("acm_"), "1"),
+        id(&percent, "1"),
+        EventId::new("acme").expect("an id"),
+    ];
+    let long = "1".repeat(255);
+    let own = [id(&acme, "1"), id(&acme, "2"), id(&acme, &long), id(&acme, "/1")];
+    for id in others.iter().chain(&own) {
+        inbox.event(id.as_str(), Stage::Dead).await;
+    }
+    let of = |tenant: &Tenant| Filter::new(&*inbox.namespace).tenant(tenant.clone());
+    let listed = async |filter: &Filter, limit| {
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            let page = inbox.store().list(filter, after.as_ref(), limit).await;
+            let page = page.expect("list succeeds");
+            ids.extend(page.entries.iter().map(|entry| entry.key.id().clone()));
+            after = page.next;
+            if after.is_none() {
+                return ids.into_iter().collect::<BTreeSet<_>>();
+            }
+        }
+    };
+    for limit in [2, 20] {
+        assert_eq!(listed(&of(&acme), limit).await, own.iter().cloned().collect());
+        assert_eq!(listed(&of(&percent), limit).await, BTreeSet::from([id(&percent, "1")]));
+        assert_eq!(listed(&of(&tenant("nobody")), limit).await, BTreeSet::new());
+    }
+    let dead = of(&acme).stage(Stage::Dead);
+    let replayed = inbox.store().replay_all(&dead, Duration::ZERO).await;
+    assert_eq!(replayed.expect("replay_all succeeds"), own.len() as u64);
+    for id in &others {
+        assert_eq!(inbox.stage(id.as_str()).await, Some(Stage::Dead), "{id}");
+    }
+    for id in &own {
+        assert_eq!(inbox.stage(id.as_str()).await, Some(Stage::Waiting), "{id}");
+    }
+}
+
 pub async fn what_is_unfinished_or_dead_never_expires<H: StoreHarness>(harness: Arc<H>)
 where
     H::Store: Inbox + InboxAdmin,
