@@ -6,9 +6,11 @@
     reason = "these are the bodies of tests"
 )]
 
+mod listing;
 mod operators;
 mod workers;
 
+pub use listing::*;
 pub use operators::*;
 pub use workers::*;
 
