@@ -70,7 +70,7 @@ impl Action {
             "forget" => Ok(Self::Forget(keys()?)),
             "replay-all" => {
                 let namespace = namespace.ok_or("No namespace is named.")?;
-                Ok(Self::ReplayAll(inbox::filter(params, namespace)))
+                Ok(Self::ReplayAll(inbox::filter(params, namespace)?))
             }
             "start-capture" => Ok(Self::StartCapture),
             "stop-capture" => Ok(Self::StopCapture),
@@ -111,6 +111,8 @@ impl Action {
         fields.extend(self.keys().iter().map(|key| ("id", key.id().as_str().to_owned())));
         if let Self::ReplayAll(filter) = self {
             fields.extend(filter.stage.map(|stage| ("stage", stage.as_str().to_owned())));
+            let tenant = filter.tenant.as_ref().map(ToString::to_string);
+            fields.extend(tenant.map(|tenant| ("tenant", tenant)));
             fields.extend(filter.topic.clone().map(|topic| ("topic", topic)));
             let time = |time: Option<SystemTime>| time.and_then(rfc3339);
             fields.extend(time(filter.since).map(|since| ("since", since)));
@@ -146,7 +148,7 @@ mod tests {
             "verb=bury&namespace=dwolla&id=%20a",
             "verb=forget&namespace=dwolla&id=%3Cscript%3E",
             "verb=replay-all&namespace=dwolla",
-            "verb=replay-all&namespace=d&stage=dead&topic=t%3D&since=2026-01-01T00:00&before=2026-01-02T00:00:05Z",
+            "verb=replay-all&namespace=d&stage=dead&tenant=acme&topic=t%3D&since=2026-01-01T00:00&before=2026-01-02T00:00:05Z",
             "verb=start-capture",
             "verb=stop-capture",
         ] {
@@ -166,6 +168,11 @@ mod tests {
             "verb=replay&id=1",
             "verb=bury&namespace=d",
             "verb=forget&namespace=d&id=",
+            // What cannot be read would mean more if it were left out.
+            "verb=replay-all&namespace=d&stage=deaad",
+            "verb=replay-all&namespace=d&tenant=a%2Fb",
+            "verb=replay-all&namespace=d&since=yesterday",
+            "verb=replay-all&namespace=d&before=yesterday",
         ] {
             assert!(Action::read(&Params::read(query.as_bytes())).is_err(), "{query}");
         }

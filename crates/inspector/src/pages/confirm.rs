@@ -187,6 +187,9 @@ fn filter_words(filter: &Filter) -> String {
         Some(Stage::Waiting) => "that wait".to_owned(),
         Some(stage) => format!("that are {stage}"),
     };
+    if let Some(tenant) = &filter.tenant {
+        words.push_str(&format!(", of the tenant {tenant}"));
+    }
     if let Some(topic) = &filter.topic {
         words.push_str(&format!(", of the topic {}", visible(topic)));
     }

@@ -6,7 +6,7 @@ use axum::{Extension, extract::State, response::Response};
 use http::StatusCode;
 use maud::{Markup, html};
 use tower_webhook::{
-    event::EventId,
+    event::{EventId, Tenant},
     inbox::{AnyInbox, Cursor, Entry, Filter, Inbox as _, InboxAdmin as _},
     store::Stage,
 };
@@ -29,7 +29,7 @@ const PAGE: usize = 50;
 /// Counting ends here: a million rows take a while.
 const COUNTED: u64 = 100_000;
 
-const FIELDS: [&str; 3] = ["namespace", "stage", "topic"];
+const FIELDS: [&str; 6] = ["namespace", "stage", "tenant", "topic", "since", "before"];
 
 const STAGES: [(Stage, &str); 4] = [
     (Stage::Waiting, "Waiting"),
@@ -46,13 +46,29 @@ pub(crate) fn stage_named(name: &str) -> Option<Stage> {
 }
 
 /// Which of the stored deliveries a request means.
-pub(crate) fn filter(params: &Params, namespace: &str) -> Filter {
+///
+/// # Errors
+/// What cannot be read. Leaving it out would mean more than was asked for, and all of it might be
+/// replayed.
+pub(crate) fn filter(params: &Params, namespace: &str) -> Result<Filter, String> {
     let mut filter = Filter::new(namespace);
-    filter.stage = params.get("stage").and_then(stage_named);
+    if let Some(name) = params.get("stage") {
+        filter.stage = Some(stage_named(name).ok_or("There is no such stage.")?);
+    }
+    if let Some(name) = params.get("tenant") {
+        filter.tenant = Some(Tenant::new(name).map_err(|error| format!("No tenant has this name: {error}."))?);
+    }
     filter.topic = params.get("topic").map(str::to_owned);
-    filter.since = params.time("since");
-    filter.before = params.time("before");
-    filter
+    let time = |name| match params.get(name) {
+        Some(_) => params
+            .time(name)
+            .map(Some)
+            .ok_or("A time is none; expected one in RFC 3339."),
+        None => Ok(None),
+    };
+    filter.since = time("since")?;
+    filter.before = time("before")?;
+    Ok(filter)
 }
 
 pub(crate) async fn page(
@@ -182,7 +198,10 @@ pub(crate) fn line(entry: &Entry, now: SystemTime, select: bool) -> Markup {
 
 async fn stored(shared: &Shared, namespace: &str, inbox: &AnyInbox, params: &Params) -> Markup {
     let now = shared.clock.now();
-    let filter = filter(params, namespace);
+    let filter = match filter(params, namespace) {
+        Ok(filter) => filter,
+        Err(why) => return problem(&why),
+    };
     let found = match inbox.list(&filter, cursor(params).as_ref(), PAGE).await {
         Ok(found) => found,
         Err(error) => return problem(&format!("The inbox did not respond: {error}")),
@@ -219,6 +238,11 @@ async fn stored(shared: &Shared, namespace: &str, inbox: &AnyInbox, params: &Par
                 div {
                     label for="topic" { "Topic" }
                     input #topic name="topic" type="text" value=(params.get("topic").unwrap_or_default())
+                        autocomplete="off" autocapitalize="none" spellcheck="false";
+                }
+                div {
+                    label for="tenant" { "Tenant" }
+                    input #tenant name="tenant" type="text" value=(params.get("tenant").unwrap_or_default())
                         autocomplete="off" autocapitalize="none" spellcheck="false";
                 }
             }

@@ -93,6 +93,28 @@ async fn all_that_match_are_replayed_and_no_others() {
 }
 
 #[tokio::test]
+async fn all_of_a_tenant_are_replayed_and_no_others() {
+    let world = World::new();
+    world.dead("acme/1").await;
+    world.dead("acme2/1").await;
+    let page = world.page();
+    let listed = page.get("/inbox?tenant=acme").await;
+    listed.has("acme/1").has_not("acme2/1").has("value=\"acme\"");
+    listed.has("confirm?namespace=dwolla&amp;tenant=acme&amp;verb=replay-all");
+    let path = "/confirm?verb=replay-all&namespace=dwolla&stage=dead&tenant=acme";
+    page.get(path).await.has("of the tenant acme").has("1 event matches");
+    page.confirm(path, &[]).await;
+    assert_eq!(stage(&world, "acme/1").await, Some(Stage::Waiting));
+    assert_eq!(stage(&world, "acme2/1").await, Some(Stage::Dead));
+    // A name that none has is refused: without it, all would be meant.
+    page.get("/inbox?tenant=a%2Fb").await.has("No tenant has this name");
+    let refused = page
+        .get("/confirm?verb=replay-all&namespace=dwolla&stage=dead&tenant=a%2Fb")
+        .await;
+    assert_eq!(refused.status, 400);
+}
+
+#[tokio::test]
 async fn a_burial_has_a_reason_in_the_events_history() {
     let world = World::new();
     assert_eq!(world.deliver(&event("1", "customer_created")).await, 200);
