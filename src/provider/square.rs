@@ -77,6 +77,27 @@ pub fn scheme(notification_url: &str) -> Scheme {
     Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64).text_before_body(notification_url.to_owned())
 }
 
+/// The same where the URL names the tenant.
+fn scheme_of(notification_url: &str) -> Scheme {
+    match notification_url.split_once("{tenant}") {
+        Some((before, behind)) => scheme("").tenant_before_body(before.to_owned(), behind.to_owned()),
+        None => scheme(notification_url),
+    }
+}
+
+fn check_url(notification_url: &str) -> Result<(), SquareError> {
+    let is_url = ["https://", "http://"].iter().any(|scheme| {
+        notification_url
+            .strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty())
+    });
+    if is_url && notification_url.trim() == notification_url {
+        Ok(())
+    } else {
+        Err(SquareError(Wrong::Url))
+    }
+}
+
 /// An event of Square. Its payload is `data.object`, or `data` where that is absent (deleted things
 /// have no object). All of it is signed.
 pub type Event = JsonEvent<Square>;
@@ -154,21 +175,47 @@ impl Square {
         notification_url: &str,
         secrets: impl TryInto<Secrets, Error: Into<SecretError>>,
     ) -> Result<Self, SquareError> {
-        let is_url = ["https://", "http://"].iter().any(|scheme| {
-            notification_url
-                .strip_prefix(scheme)
-                .is_some_and(|rest| !rest.is_empty())
-        });
-        if !is_url || notification_url.trim() != notification_url {
-            return Err(SquareError(Wrong::Url));
-        }
+        check_url(notification_url)?;
         keyed(&scheme(notification_url), secrets)
             .map(|verifier| Self { verifier })
             .map_err(|error| SquareError(Wrong::Secret(error)))
     }
 
+    /// Has the URL and no secret: what [`per_tenant`](Provider::per_tenant) makes a provider with
+    /// tenants of. `{tenant}` in it stands for the name of each; without it, all have this URL.
+    ///
+    /// ```
+    /// use tower_webhook::{
+    ///     provider::{Provider as _, tenant::{BoxError, Tenant, TenantOf}},
+    ///     signature::Secrets,
+    ///     square::Square,
+    /// };
+    ///
+    /// async fn secrets(tenant: Tenant) -> Result<Option<Secrets>, BoxError> {
+    /// #   drop(tenant);
+    ///     Ok(None) // a query
+    /// }
+    ///
+    /// let provider = Square::reader_at("https://example.com/webhooks/square/{tenant}")?
+    ///     .per_tenant(TenantOf::last_path_segment(), secrets)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The notification URL is not absolute, or has `{tenant}` more than once.
+    pub fn reader_at(notification_url: &str) -> Result<Self, SquareError> {
+        check_url(notification_url)?;
+        if notification_url.matches("{tenant}").count() > 1 {
+            return Err(SquareError(Wrong::Tenants));
+        }
+        Ok(Self {
+            verifier: Verifier::refusing(&scheme_of(notification_url)),
+        })
+    }
+
     /// Reads deliveries that were verified and stored earlier. It has neither URL nor secret and
-    /// [refuses](Verifier::refusing) every request.
+    /// [refuses](Verifier::refusing) every request. For tenants take
+    /// [`reader_at`](Self::reader_at).
     #[must_use]
     pub fn reader() -> Self {
         Self {
@@ -225,6 +272,7 @@ pub struct SquareError(Wrong);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wrong {
     Url,
+    Tenants,
     Secret(SecretError),
 }
 
@@ -235,6 +283,9 @@ impl fmt::Display for SquareError {
                 "the notification URL is not absolute, or has whitespace around it; expected it as it stands in the subscription: \
                  https://…",
             ),
+            Wrong::Tenants => f.write_str(
+                "the notification URL names {tenant} more than once; expected it once, where the tenant's name stands",
+            ),
             Wrong::Secret(error) => error.fmt(f),
         }
     }
@@ -243,7 +294,7 @@ impl fmt::Display for SquareError {
 impl std::error::Error for SquareError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
-            Wrong::Url => None,
+            Wrong::Url | Wrong::Tenants => None,
             Wrong::Secret(error) => error.source(),
         }
     }

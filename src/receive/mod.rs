@@ -290,9 +290,9 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
     }
 
     fn handshake(&self, event: &P::Event, signed: &Signed) -> Result<Option<Handshake>, EventError> {
-        match (&self.tenants, &signed.keys) {
-            (Some(tenants), Some(keys)) => {
-                let verifier = tenants.decoy.with_key_set(keys);
+        match (&self.tenants, &signed.tenant, &signed.keys) {
+            (Some(tenants), Some(tenant), Some(keys)) => {
+                let verifier = tenants.decoy.with_key_set(tenant.as_str(), keys);
                 self.provider.handshake_by(event, signed.verified, &verifier)
             }
             _ => self.provider.handshake(event, signed.verified),

@@ -10,6 +10,8 @@ pub(super) enum Part {
     Text(Cow<'static, str>),
     Id,
     Timestamp,
+    /// The name of the tenant whose secrets decide.
+    Tenant,
 }
 
 /// What is signed: the parts before the body, the body, the parts after it.
@@ -60,6 +62,13 @@ impl Content {
                 times => return Err(SchemeError(Wrong::Repeated(name, times))),
             }
         }
+        match content.all().filter(|each| **each == Part::Tenant).count() {
+            0 | 1 => {}
+            times => return Err(SchemeError(Wrong::Repeated("{tenant}", times))),
+        }
+        if content.after.contains(&Part::Tenant) {
+            return Err(SchemeError(Wrong::TenantBehind));
+        }
         content.exact_time = !content.text_ends_time();
         content.tells_where_ids_end(timestamp.unwrap_or_default())?;
         Ok(content)
@@ -79,7 +88,7 @@ impl Content {
                 || match self.before.get(index.saturating_add(1)) {
                     Some(Part::Text(_)) => true,
                     Some(Part::Timestamp) => format == TimestampFormat::Rfc3339,
-                    Some(Part::Id) | None => false,
+                    Some(Part::Id | Part::Tenant) | None => false,
                 }
         };
         if self.before.iter().enumerate().all(is_told) && !self.after.contains(&Part::Id) {
@@ -126,8 +135,31 @@ impl Content {
         match self.before.get(index.saturating_add(1)) {
             Some(Part::Text(text)) => text.bytes().next(),
             Some(Part::Timestamp) => Some(b':'),
-            Some(Part::Id) | None => None,
+            Some(Part::Id | Part::Tenant) | None => None,
         }
+    }
+
+    /// How many bytes of what is signed are before the name of the tenant, if that is signed.
+    pub(super) fn before_tenant(&self, values: Values<'_>) -> Option<usize> {
+        let place = self.before.iter().position(|part| *part == Part::Tenant)?;
+        Some(
+            self.before
+                .iter()
+                .take(place)
+                .map(|part| part.bytes(values).len())
+                .sum(),
+        )
+    }
+
+    /// The same for a tenant of this name.
+    #[must_use]
+    pub(super) fn of_tenant(mut self, name: &str) -> Self {
+        for part in &mut self.before {
+            if *part == Part::Tenant {
+                *part = Part::Text(Cow::Owned(name.to_owned()));
+            }
+        }
+        self
     }
 
     /// What is signed before the body, in order.
@@ -149,6 +181,7 @@ impl fmt::Debug for Part {
             Self::Text(text) => write!(f, "({} bytes)", text.len()),
             Self::Id => f.write_str("{id}"),
             Self::Timestamp => f.write_str("{timestamp}"),
+            Self::Tenant => f.write_str("{tenant}"),
         }
     }
 }
@@ -159,6 +192,8 @@ impl Part {
             Self::Text(text) => text.as_bytes(),
             Self::Id => values.id,
             Self::Timestamp => values.timestamp,
+            // Whose it is, is known after the headers were read.
+            Self::Tenant => &[],
         }
     }
 }
@@ -173,6 +208,9 @@ fn parts(template: &str) -> Result<Vec<Part>, SchemeError> {
         } else if let Some(rest) = rest.strip_prefix("{timestamp}") {
             parts.push(Part::Timestamp);
             rest
+        } else if let Some(rest) = rest.strip_prefix("{tenant}") {
+            parts.push(Part::Tenant);
+            rest
         } else {
             let length = rest.find(['{', '}']).unwrap_or(rest.len());
             if length == 0 {
@@ -186,11 +224,20 @@ fn parts(template: &str) -> Result<Vec<Part>, SchemeError> {
     Ok(parts)
 }
 
-/// Text, then the body: for a URL that may hold braces.
-impl From<String> for Content {
-    fn from(text: String) -> Self {
+impl Content {
+    /// Text, then the body: for a URL that may hold braces.
+    pub(super) fn after_text(text: String) -> Self {
         Self {
             before: vec![Part::Text(Cow::Owned(text))],
+            ..Self::default()
+        }
+    }
+
+    /// The same with the name of the tenant between two texts.
+    pub(super) fn after_tenant(before: String, behind: String) -> Self {
+        let text = |text| Part::Text(Cow::Owned(text));
+        Self {
+            before: vec![text(before), Part::Tenant, text(behind)],
             ..Self::default()
         }
     }
@@ -207,6 +254,7 @@ pub(super) enum Wrong {
     Unnamed(&'static str),
     NoPlace(&'static str),
     Repeated(&'static str, usize),
+    TenantBehind,
     IdEnd,
     Item(String, String),
     Separator(String),
@@ -223,7 +271,8 @@ impl fmt::Display for SchemeError {
                 "the signed content names {{body}} {found} times; expected exactly once"
             ),
             Wrong::Placeholder => f.write_str(
-                "the signed content has a brace outside {id}, {timestamp} and {body}; expected text and these alone",
+                "the signed content has a brace outside {id}, {timestamp}, {tenant} and {body}; expected text and these \
+                 alone",
             ),
             Wrong::Unnamed(name) => write!(
                 f,
@@ -237,6 +286,7 @@ impl fmt::Display for SchemeError {
             Wrong::Repeated(name, times) => {
                 write!(f, "the signed content names {name} {times} times; expected once")
             }
+            Wrong::TenantBehind => f.write_str("the signed content has {tenant} behind {body}; expected it before"),
             Wrong::IdEnd => f.write_str(
                 "the signed content does not tell where {id} ends; expected {id} before {body}, and text or a time in RFC 3339 right \
                  behind it: otherwise two requests could sign alike",

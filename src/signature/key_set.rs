@@ -27,19 +27,32 @@ impl Verifier {
     pub(crate) fn decoy(scheme: &Scheme) -> Result<Self, SecretError> {
         let random = || RandomState::new().hash_one("tower-webhook decoy").to_be_bytes();
         let key = [random(), random(), random(), random()].concat();
-        Self::new(scheme, &Secrets::raw_key(key)?)
+        Self::of_any_tenant(scheme, &Secrets::raw_key(key)?)
     }
 
-    /// The same scheme under these secrets.
-    pub(crate) fn with_key_set(&self, keys: &KeySet) -> Self {
-        match self.keyed() {
-            Some(keyed) => Self::of_keyed(Keyed::with(Arc::clone(&keyed.scheme), Arc::clone(&keys.0))),
-            None => self.clone(),
-        }
+    /// The same scheme for the tenant of this name, under its secrets.
+    pub(crate) fn with_key_set(&self, tenant: &str, keys: &KeySet) -> Self {
+        let Some(keyed) = self.keyed() else {
+            return self.clone();
+        };
+        let scheme = match keyed.scheme.signs_tenant() {
+            true => Arc::new(keyed.scheme.of_tenant(tenant)),
+            false => Arc::clone(&keyed.scheme),
+        };
+        Self::of_keyed(Keyed::with(scheme, Arc::clone(&keys.0)))
     }
 }
 
 impl Verification {
+    /// It is a request to the tenant of this name. It was fed nothing yet.
+    pub(crate) fn is_of_tenant(&mut self, name: &str) {
+        if let Begun::Keyed(begun) = &mut self.0
+            && let Some(at) = begun.tenant_at.take()
+        {
+            begun.before_body.splice(at..at, name.bytes());
+        }
+    }
+
     /// From here on these secrets decide. It was fed nothing yet.
     pub(crate) fn decide_by(&mut self, keys: &KeySet) {
         if let Begun::Keyed(begun) = &mut self.0 {

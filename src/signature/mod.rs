@@ -19,6 +19,7 @@
 //! Pass the bytes as they came in: a body that was parsed and printed again, decompressed, or
 //! decoded to text signs differently.
 
+mod address;
 mod scheme;
 mod list;
 mod content;

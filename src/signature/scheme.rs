@@ -46,7 +46,7 @@ pub struct Scheme {
     /// all of them, or none.
     id: Vec<HeaderName>,
     pub(super) timestamp: Option<Timestamp>,
-    content: Content,
+    pub(super) content: Content,
     secret_form: SecretForm,
 }
 
@@ -233,7 +233,9 @@ impl Scheme {
     }
 
     /// What is signed: text with `{body}` in it, and with `{id}` and `{timestamp}` where the scheme
-    /// has a place for them, which must be named before.
+    /// has a place for them, which must be named before. For a provider
+    /// [with tenants](crate::provider::tenant) that signs an address which names the tenant,
+    /// `{tenant}` stands for its name.
     ///
     /// What a request signs can be cut into these parts in one way only. A time may touch the body,
     /// before it or behind it: without text between them a time in seconds must then have ten
@@ -269,18 +271,12 @@ impl Scheme {
     /// ```
     ///
     /// # Errors
-    /// `{body}` is not there exactly once; `{id}` or `{timestamp}` is there without a place for it,
-    /// more than once, or not although there is a place; another name stands in braces; or nothing
-    /// tells where the id ends.
+    /// `{body}` is not there exactly once; `{tenant}` is there more than once, or behind it; `{id}`
+    /// or `{timestamp}` is there without a place for it, more than once, or not although there is a
+    /// place; another name stands in braces; or nothing tells where the id ends.
     pub fn signed_content(mut self, template: &str) -> Result<Self, SchemeError> {
         self.content = Content::parse(template, !self.id.is_empty(), self.format())?;
         Ok(self)
-    }
-
-    /// This text, then the body.
-    pub(crate) fn text_before_body(mut self, text: String) -> Self {
-        self.content = Content::from(text);
-        self
     }
 
     /// A content that is known to fit.

@@ -34,10 +34,15 @@ pub enum SecretErrorKind {
     Length,
     /// Secrets were given to a verifier that is a function.
     NoScheme,
+    /// Secrets were given to a scheme that signs the name of a tenant, and of no tenant.
+    NoTenant,
 }
 
 /// Of a verifier that is a function, where one with a scheme is needed.
 pub(super) const NO_SCHEME: &str = "the verifier is a function; expected one that is keyed with a scheme's secrets";
+
+const NO_TENANT: &str = "the scheme signs the tenant's name, which is not known; expected `Provider::per_tenant`, or \
+                         `Scheme::of_tenant` for one tenant";
 
 impl SecretError {
     pub(super) fn none() -> Self {
@@ -50,6 +55,13 @@ impl SecretError {
     pub(super) fn no_scheme() -> Self {
         Self {
             kind: SecretErrorKind::NoScheme,
+            position: None,
+        }
+    }
+
+    pub(super) fn no_tenant() -> Self {
+        Self {
+            kind: SecretErrorKind::NoTenant,
             position: None,
         }
     }
@@ -69,12 +81,18 @@ impl fmt::Display for SecretError {
         if self.kind == SecretErrorKind::NoScheme {
             return f.write_str(NO_SCHEME);
         }
+        if self.kind == SecretErrorKind::NoTenant {
+            return f.write_str(NO_TENANT);
+        }
         match self.position {
             None => f.write_str("the secret ")?,
             Some(position) => write!(f, "secret {} of the list ", position.saturating_add(1))?,
         }
         f.write_str(match self.kind {
-            SecretErrorKind::None | SecretErrorKind::NoScheme | SecretErrorKind::Empty => {
+            SecretErrorKind::None
+            | SecretErrorKind::NoScheme
+            | SecretErrorKind::NoTenant
+            | SecretErrorKind::Empty => {
                 "is empty; expected the provider's: check the variable or file it is read from"
             }
             SecretErrorKind::Blank => "is blank; expected the provider's: check the variable or file it is read from",

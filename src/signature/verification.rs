@@ -35,6 +35,9 @@ pub(super) struct OfKeys {
     pub(super) keys: Arc<Keys>,
     pub(super) before_body: Vec<u8>,
     pub(super) after_body: Vec<u8>,
+    /// Where the name of the tenant goes into what is before the body, if it is signed.
+    #[cfg(feature = "service")]
+    pub(super) tenant_at: Option<usize>,
     pub(super) scheme: Arc<Scheme>,
     /// A MAC for each secret, from the body's first bytes on. None for a body that comes whole: it
     /// is hashed in one go in the end, and no state of a MAC is kept until then.
@@ -112,6 +115,8 @@ impl OfKeys {
         Self {
             before_body: content.before_body(claims.values).collect::<Vec<_>>().concat(),
             after_body: content.after_body(claims.values).collect::<Vec<_>>().concat(),
+            #[cfg(feature = "service")]
+            tenant_at: content.before_tenant(claims.values),
             tags: claims.tags,
             time: claims.time,
             keys,

@@ -112,8 +112,16 @@ impl Verifier {
     /// Keys the scheme with the secrets.
     ///
     /// # Errors
-    /// A secret is not of the form that the scheme asks for.
+    /// A secret is not of the form that the scheme asks for. Or the scheme signs the name of a
+    /// tenant, and is not that [of one](Scheme::of_tenant).
     pub fn new(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
+        if scheme.signs_tenant() {
+            return Err(SecretError::no_tenant());
+        }
+        Self::of_any_tenant(scheme, secrets)
+    }
+
+    pub(super) fn of_any_tenant(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
         Ok(Self(How::Keyed(Keyed {
             keys: Arc::new(RwLock::new(Arc::new(Keys::new(scheme, secrets)?))),
             scheme: Arc::new(scheme.clone()),

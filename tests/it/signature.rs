@@ -271,7 +271,7 @@ fn a_signed_content_without_one_body_is_refused() {
     for template in ["{nonsense}.{body}", "{{body}}", "{body}}"] {
         assert_eq!(
             refused(template),
-            "the signed content has a brace outside {id}, {timestamp} and {body}; expected text and these alone"
+            "the signed content has a brace outside {id}, {timestamp}, {tenant} and {body}; expected text and these alone"
         );
     }
 }

@@ -74,8 +74,10 @@ const LIMIT: Duration = Duration::from_millis(1800);
 /// that is killed, what was acknowledged in its last milliseconds; of one that was cut off from its
 /// replicas and not from the receivers, all until it finds out. Such an event runs a second time
 /// if it is sent again, as a new first attempt; or, if the lost record was a claim, beside the
-/// first run. `min-replicas-to-write 1` on the servers narrows it: a primary without a replica that
-/// is connected, and has been heard of within `min-replicas-max-lag` (10 s by default), refuses to
+/// first run. (In ten failovers under load each: none where the replica was in step, and the number
+/// that the replica lacked where it was cut off; BENCHMARKS.md has the figures.)
+/// `min-replicas-to-write 1` on the servers narrows it: a primary without a replica that is
+/// connected, and has been heard of within `min-replicas-max-lag` (10 s by default), refuses to
 /// write. New events then get 503 until a replica is back, so have two. Redis still acknowledges
 /// before a replica has the write, so what was on its way is lost all the same.
 ///

@@ -10,6 +10,10 @@
 //! - [`TenantSecrets`]: the secrets of a tenant, or that there is no such tenant: an async function
 //!   of yours.
 //!
+//! A provider that signs the address it posts to signs one for each tenant, if the address names
+//! it: [`Square::reader_at`](crate::square::Square::reader_at) and
+//! [`Scheme::signed_content`](crate::signature::Scheme::signed_content) take `{tenant}`.
+//!
 //! ```
 //! # #[cfg(all(feature = "service", feature = "memory"))] {
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

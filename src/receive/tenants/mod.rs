@@ -102,6 +102,9 @@ impl Whose {
     /// Lets the tenant's secrets decide. Those of nobody do where there is no such tenant, so that
     /// the work is the same.
     pub(super) fn decides(self, verification: &mut Verification) -> Self {
+        if let Some(tenant) = &self.tenant {
+            verification.is_of_tenant(tenant.as_str());
+        }
         if let Some(keys) = &self.keys {
             verification.decide_by(keys);
         }

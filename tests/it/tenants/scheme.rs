@@ -19,7 +19,7 @@ use tower_webhook::{
         tenant::{PerTenant, TenantOf},
     },
     shopify::Shopify,
-    signature::{Algorithm, Encoding, Scheme, Verifier},
+    signature::{Algorithm, Encoding, Scheme, SecretErrorKind, Secrets, Verifier},
     slack::Slack,
     square::Square,
     standard_webhooks::StandardWebhooks,
@@ -60,7 +60,11 @@ async fn statuses<P: Provider>(reader: P, signer: &impl Provider, secret: &str) 
 
 fn custom() -> tower_webhook::custom::CustomBuilder {
     let header = HeaderName::from_static("x-signature");
-    Custom::builder("example", Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex))
+    custom_of(Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex))
+}
+
+fn custom_of(scheme: Scheme) -> tower_webhook::custom::CustomBuilder {
+    Custom::builder("example", scheme)
         .id(FieldPath::body("id"))
         .topic(FieldPath::body("type"))
         .policy(DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(3600)))
@@ -91,15 +95,96 @@ async fn each_provider_can_have_tenants() {
         GitHub::reader(), GitHub::new(SECRET);
         Slack::reader(), Slack::new(SECRET);
         Shopify::reader(), Shopify::new(SECRET);
-        // Its address is signed: the provider says it, with a secret that verifies nothing here.
-        Square::new(URL, "nobody's secret").unwrap(), Square::new(URL, SECRET);
+        Square::reader_at(URL).unwrap(), Square::new(URL, SECRET);
+        Square::reader_at("https://example.com/{tenant}/square").unwrap(),
+            Square::new("https://example.com/acme/square", SECRET);
         Paddle::reader(), Paddle::new(SECRET);
         Linear::reader(), Linear::new(SECRET);
         Zoom::reader(), Zoom::new(SECRET);
         custom().build_reader().unwrap(), custom().secrets(SECRET).build();
         std::sync::Arc::new(Stripe::reader()), Stripe::new(SECRET);
     }
-    assert_eq!(seen.len(), 13);
+    assert_eq!(seen.len(), 14);
+}
+
+/// The same secret for each, so that nothing but the address tells them apart.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_signed_for_another_tenants_address_is_refused() {
+    let secret = "C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let source = Source::of(&[]);
+    source.set("acme", &[secret]);
+    source.set("umbrella", &[secret]);
+    let timed = |content| {
+        let scheme = Scheme::new(
+            HeaderName::from_static("x-signature"),
+            Algorithm::HmacSha256,
+            Encoding::Hex,
+        )
+        .id_header(HeaderName::from_static("x-id"))
+        .timestamp_header(HeaderName::from_static("x-time"), Duration::from_secs(300))
+        .signed_content(content)
+        .unwrap();
+        (custom_of(scheme.clone()).build_reader().unwrap(), scheme)
+    };
+    let (in_front, in_front_scheme) = timed("https://{tenant}.example.com/hook:{id}.{timestamp}.{body}");
+    let (between, between_scheme) = timed("{id}.https://example.com/{tenant}?at={timestamp}:{body}");
+    let square = |name: &str| Square::new(&format!("https://example.com/{name}?a={{b}}"), secret).unwrap();
+    let custom = |scheme: &Scheme, name: &str| custom_of(scheme.of_tenant(name)).secrets(secret).build().unwrap();
+    let (acme, umbrella) = (square("acme"), square("umbrella"));
+    let service = by_header(
+        Square::reader_at("https://example.com/{tenant}?a={b}").unwrap(),
+        &source,
+    );
+    check_addresses(&service, &acme, &umbrella).await;
+    for (reader, scheme) in [(in_front, in_front_scheme), (between, between_scheme)] {
+        let (acme, umbrella) = (custom(&scheme, "acme"), custom(&scheme, "umbrella"));
+        check_addresses(&by_header(reader, &source), &acme, &umbrella).await;
+    }
+}
+
+async fn check_addresses(service: &BoxService, acme: &impl Provider, umbrella: &impl Provider) {
+    let body = r#"{"id":"1","event_id":"1","type":"payment.created"}"#;
+    let status = async |request: SignedRequest, tenant: &str| {
+        let (parts, body) = request.unsigned_header(TENANT.as_str(), tenant).build().into_parts();
+        let request = crate::endpoint::with_body(parts.headers, body);
+        Answer::of(service.clone().oneshot(request).await.unwrap()).await.status
+    };
+    assert_eq!(status(SignedRequest::of(acme, body), "acme").await, 200);
+    assert_eq!(status(SignedRequest::of(umbrella, body), "umbrella").await, 200);
+    assert_eq!(status(SignedRequest::of(acme, body), "umbrella").await, 401);
+    assert_eq!(status(SignedRequest::of(umbrella, body), "acme").await, 401);
+    assert_eq!(status(SignedRequest::of(acme, body), "nobody").await, 401);
+}
+
+#[test]
+fn a_scheme_that_signs_a_tenants_name_has_no_secrets_without_one() {
+    let scheme = Scheme::new(
+        HeaderName::from_static("x-signature"),
+        Algorithm::HmacSha256,
+        Encoding::Hex,
+    );
+    let named = scheme.clone().signed_content("{tenant}:{body}").unwrap();
+    let secrets = Secrets::new("sshhhhhh").unwrap();
+    let refused = Verifier::new(&named, &secrets).unwrap_err();
+    assert_eq!(refused.kind(), SecretErrorKind::NoTenant);
+    assert!(custom_of(named.clone()).secrets("sshhhhhh").build().is_err());
+    let of_acme = named.of_tenant("acme");
+    let headers = of_acme.sign(&secrets, b"{}").unwrap();
+    let as_text = scheme.clone().signed_content("acme:{body}").unwrap();
+    assert!(tower_webhook::verify(&as_text, &secrets, &headers, b"{}").is_ok());
+    assert_eq!(scheme.of_tenant("acme"), scheme);
+    for (content, said) in [
+        ("{tenant}{tenant}{body}", "names {tenant} 2 times"),
+        ("{body}{tenant}", "{tenant} behind {body}"),
+    ] {
+        let refused = scheme.clone().signed_content(content).unwrap_err();
+        assert!(refused.to_string().contains(said), "{refused}");
+    }
+    // Where an id ends is told by text alone: a name is another for each tenant.
+    let with_id = scheme.id_header(HeaderName::from_static("x-id"));
+    assert!(with_id.signed_content("{id}{tenant}{body}").is_err());
+    let refused = Square::reader_at("https://{tenant}.example.com/{tenant}").unwrap_err();
+    assert!(refused.to_string().contains("more than once"), "{refused}");
 }
 
 #[tokio::test(start_paused = true)]
