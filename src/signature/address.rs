@@ -23,13 +23,13 @@ impl Scheme {
     ///
     /// ```
     /// # use http::HeaderName;
-    /// # use tower_webhook::{event::Tenant, signature::{Algorithm, Encoding, Scheme, Secrets}};
+    /// # use tower_webhook::{event::Tenant, signature::{Algorithm, Encoding, Scheme, Secrets, Verifier}};
     /// let header = HeaderName::from_static("x-signature");
     /// let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex)
     ///     .signed_content("https://example.com/webhooks/{tenant}{body}")?;
     ///
     /// let secrets = Secrets::new("sshhhhhh")?;
-    /// let error = scheme.sign(&secrets, b"{}").unwrap_err();
+    /// let error = Verifier::new(&scheme, &secrets).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
     ///     "the scheme signs the tenant's name, which is not known; expected `Provider::per_tenant`, \
