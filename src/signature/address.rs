@@ -23,7 +23,8 @@ impl Scheme {
     ///
     /// ```
     /// # use http::HeaderName;
-    /// # use tower_webhook::{event::Tenant, signature::{Algorithm, Encoding, Scheme, Secrets, Verifier}};
+    /// # use tower_webhook::event::Tenant;
+    /// # use tower_webhook::signature::{Algorithm, Encoding, Scheme, Secrets, Verifier};
     /// let header = HeaderName::from_static("x-signature");
     /// let scheme = Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex)
     ///     .signed_content("https://example.com/webhooks/{tenant}{body}")?;
