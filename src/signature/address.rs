@@ -33,8 +33,8 @@ impl Scheme {
     /// let error = Verifier::new(&scheme, &secrets).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "the scheme signs the tenant's name, which is not known; expected `Provider::per_tenant`, \
-    ///      or `Scheme::of_tenant` for one tenant",
+    ///     "the scheme signs the tenant's name, which is not known; \
+    ///      expected `Provider::per_tenant`, or `Scheme::of_tenant` for one tenant",
     /// );
     /// let headers = scheme.of_tenant(&Tenant::new("acme")?).sign(&secrets, b"{}")?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
