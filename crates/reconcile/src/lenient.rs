@@ -2,8 +2,12 @@
 //!
 //! A number may come as text, a text as a number, an object may be null. A field that cannot be
 //! read is absent. Only a missing id is an error: without its id, an entry is of no use.
+//!
+//! Some of what JSON allows has no place in serde_json's values: a text that was cut within an
+//! emoji, a number beyond those of `f64`. One of them, in a field that nobody asks for, must not
+//! cost a page of entries, and every reconciliation with it.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use bytes::Bytes;
 use serde::{
@@ -37,6 +41,66 @@ impl fmt::Debug for OtherFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.names()).finish()
     }
+}
+
+/// How deep odd values are looked for: as deep as serde_json reads.
+const MAX_DEPTH: usize = 128;
+
+/// Reads JSON in which values may be odd: half of an emoji becomes U+FFFD, a number that is too
+/// large null.
+pub(crate) fn from_slice<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(json).or_else(|error| match serde_json::from_slice::<&RawValue>(json) {
+        Ok(raw) if error.is_syntax() => T::deserialize(value_of(raw.get(), MAX_DEPTH)),
+        _ => Err(error),
+    })
+}
+
+fn value_of(raw: &str, depth: usize) -> Value {
+    if let Ok(value) = serde_json::from_str(raw) {
+        return value;
+    }
+    let Some(depth) = depth.checked_sub(1) else {
+        return Value::Null;
+    };
+    let read = match raw.as_bytes().first() {
+        Some(b'{') => serde_json::from_str::<HashMap<String, &RawValue>>(raw).map(|fields| {
+            let fields = fields.into_iter();
+            fields
+                .map(|(name, value)| (name, value_of(value.get(), depth)))
+                .collect()
+        }),
+        Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(raw).map(|elements| {
+            let elements = elements.into_iter();
+            elements.map(|element| value_of(element.get(), depth)).collect()
+        }),
+        Some(b'"') => serde_json::from_str(&without_half_pairs(raw)),
+        _ => Ok(Value::Null),
+    };
+    read.unwrap_or_default()
+}
+
+/// A text of JSON in which half of a surrogate pair is U+FFFD instead.
+fn without_half_pairs(text: &str) -> String {
+    const HIGH: std::ops::RangeInclusive<u16> = 0xd800..=0xdbff;
+    const LOW: std::ops::RangeInclusive<u16> = 0xdc00..=0xdfff;
+    let unit = |text: &str| u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok();
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, _)) = rest.split_once('\\') {
+        whole.push_str(plain);
+        let escape = rest.get(plain.len()..).unwrap_or_default();
+        let (kept, length) = match (unit(escape), escape.get(6..).and_then(unit)) {
+            (Some(high), Some(low)) if HIGH.contains(&high) && LOW.contains(&low) => (escape.get(..12), 12),
+            (Some(half), _) if HIGH.contains(&half) || LOW.contains(&half) => (Some("\\ufffd"), 6),
+            (Some(_), _) => (escape.get(..6), 6),
+            // `\"`, `\\` and the like.
+            (None, _) => (escape.get(..2), 2),
+        };
+        whole.push_str(kept.unwrap_or_default());
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    whole.push_str(rest);
+    whole
 }
 
 /// The fields of a JSON object. Each method takes one out; what is left goes to [`OtherFields`].

@@ -42,7 +42,7 @@ impl Reading {
 }
 
 /// 100 years: more than any schedule, and little enough that no sum overflows.
-const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+pub(crate) const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 impl Clock {
     pub(crate) fn new(started: SystemTime, speed: f64) -> Self {

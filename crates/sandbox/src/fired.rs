@@ -39,7 +39,9 @@ impl<'a> Fired<'a> {
         match self.raw(name).map(|_| self.text(name)) {
             None => Ok(None),
             Some(Some(text)) if is_token(&text) => Ok(Some(text)),
-            Some(_) => Err(self.refuse(&format!("{name} is not 1 to 255 characters of ASCII"))),
+            Some(_) => Err(self.refuse(&format!(
+                "{name} is not 1 to 255 printable characters of ASCII without blanks"
+            ))),
         }
     }
 

@@ -11,7 +11,9 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
+
+use crate::object::Object;
 
 /// GitHub's payloads have up to 25 MiB.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
@@ -82,8 +84,9 @@ impl Incoming {
         self.header(&CONTENT_TYPE).map(essence)
     }
 
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(&self.body)
+    /// The fields of a JSON object.
+    pub(crate) fn object<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.body).map(|Object(fields)| fields)
     }
 
     /// The fields of a form.

@@ -13,6 +13,7 @@ mod fired;
 mod github;
 mod http;
 mod keep;
+mod object;
 mod odd;
 mod provider;
 mod secret;

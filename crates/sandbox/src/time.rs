@@ -14,6 +14,11 @@ pub(crate) fn seconds(time: SystemTime) -> String {
     Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.0}"))
 }
 
+/// `2022-10-28T16:20:47+00:00`
+pub(crate) fn with_offset(time: SystemTime) -> String {
+    seconds(time).replace('Z', "+00:00")
+}
+
 /// Seconds since the epoch.
 pub(crate) fn unix(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);

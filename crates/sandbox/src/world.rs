@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Error, Provider,
-    clock::{Reading, time_after},
+    clock::{FAR, Reading, time_after},
     deliver::{Attempt, Courier, Dispatcher},
     dwolla::Dwolla,
     example::Example,
@@ -172,7 +172,13 @@ impl World {
     }
 
     async fn advance_by_request(&self, request: &Incoming) -> Response {
-        match request.json::<Advance>() {
+        match request.object::<Advance>() {
+            Ok(Advance { advance_seconds }) if advance_seconds > FAR.as_secs() => {
+                let most = FAR.as_secs();
+                let message =
+                    format!("advance_seconds is {advance_seconds}; expected {most} at most, which are 100 years");
+                refuse(StatusCode::BAD_REQUEST, &message)
+            }
             Ok(Advance { advance_seconds }) => {
                 self.advance(Duration::from_secs(advance_seconds)).await;
                 self.overview()
@@ -187,10 +193,14 @@ impl World {
     /// Moves the time ahead from one due attempt to the next, so that each comes at its own time.
     pub(crate) async fn advance(&self, by: Duration) {
         let clock = self.dispatcher.clock();
-        let until = time_after(clock.now(), by);
+        let until = time_after(clock.now(), by.min(FAR));
         self.dispatcher.idle().await;
         while let Some(due) = self.dispatcher.next_due().filter(|due| *due <= until) {
             clock.skip(due.duration_since(clock.now()).unwrap_or_default());
+            if clock.now() < due {
+                // It has been moved as far as it can be.
+                break;
+            }
             self.dispatcher.idle().await;
         }
         clock.skip(until.duration_since(clock.now()).unwrap_or_default());

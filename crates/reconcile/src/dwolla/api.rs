@@ -8,7 +8,7 @@ use super::{Event, Events, Retry, Subscription, Webhook, Webhooks, queries::LIMI
 use crate::{
     AccessToken, Error, ErrorKind, Options, Pages,
     http::{Api, Auth, Authorization, Call, Profile, Response, Said, TokenSource, Transport, unreadable},
-    lenient::{Fields, last_segment},
+    lenient::{self, Fields, last_segment},
     pages::{Page, pages},
     secret::Secret,
 };
@@ -251,7 +251,7 @@ fn profile() -> Profile {
 
 /// `{code, message, _embedded: {errors: [{code, message, path}]}}`, or of `/token` `{error}`.
 fn read_error(body: &[u8]) -> Said {
-    let Ok(mut fields) = serde_json::from_slice::<Fields>(body) else {
+    let Ok(mut fields) = lenient::from_slice::<Fields>(body) else {
         return Said::default();
     };
     let code = fields.text("code").or_else(|| fields.text("error"));

@@ -3,7 +3,10 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 
-use crate::{OtherFields, RecordedHeaders, Time, lenient::Fields};
+use crate::{
+    OtherFields, RecordedHeaders, Time,
+    lenient::{self, Fields},
+};
 
 /// A webhook subscription: where Dwolla sends an application's events.
 #[derive(Clone, Debug, PartialEq)]
@@ -242,7 +245,7 @@ pub struct Event {
 
 impl Event {
     pub(crate) fn read(json: Bytes) -> Result<Self, serde_json::Error> {
-        let mut fields: Fields = serde_json::from_slice(&json)?;
+        let mut fields: Fields = lenient::from_slice(&json)?;
         Ok(Self {
             id: fields.id()?,
             topic: fields.text("topic"),

@@ -7,7 +7,7 @@ use super::{Delivery, DeliveryDetail};
 use crate::{
     AccessToken, Error, Options, Pages,
     http::{Api, Auth, Call, Profile, Response, Said, TokenSource, Transport, unreadable},
-    lenient::Fields,
+    lenient::{self, Fields},
     pages::{Page, pages},
     secret::Secret,
 };
@@ -242,7 +242,7 @@ fn profile() -> Profile {
 
 /// `{message, documentation_url, errors: [{code, …}]}`
 fn read_error(body: &[u8]) -> Said {
-    let Ok(mut fields) = serde_json::from_slice::<Fields>(body) else {
+    let Ok(mut fields) = lenient::from_slice::<Fields>(body) else {
         return Said::default();
     };
     let errors: Vec<Fields> = fields.list("errors");

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     OtherFields, RecordedHeaders, Time,
-    lenient::{Fields, raw_text},
+    lenient::{self, Fields, raw_text},
 };
 
 /// One attempt to deliver an event.
@@ -107,7 +107,7 @@ impl DeliveryDetail {
             payload: Option<&'a RawValue>,
         }
 
-        let mut fields: Fields = serde_json::from_slice(json)?;
+        let mut fields: Fields = lenient::from_slice(json)?;
         let texts: Option<Texts<'_>> = serde_json::from_slice(json).ok();
         let body = texts.and_then(|texts| texts.request?.payload).map(raw_text);
         let delivery = Delivery::read(&mut fields)?;

@@ -11,7 +11,7 @@ use super::{
     Profile,
     retry::{Again, Failed, retry_after},
 };
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, lenient};
 
 /// How much of a provider's text goes into an error.
 const MAX_SAID: usize = 300;
@@ -27,7 +27,7 @@ pub(crate) struct Response {
 impl Response {
     /// Reads the body as the API documents it.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|error| unreadable(&self.url, &error))
+        lenient::from_slice(&self.body).map_err(|error| unreadable(&self.url, &error))
     }
 
     /// A header's text.

@@ -13,7 +13,7 @@ use super::Event;
 use crate::{
     Error, ErrorKind, Options, Pages,
     http::{Api, Auth, Call, Profile, Said, Transport, unreadable},
-    lenient::{Fields, raw_text},
+    lenient::{self, Fields, raw_text},
     pages::{Page, pages},
     secret::Secret,
 };
@@ -249,7 +249,7 @@ fn profile() -> Profile {
 
 /// `{error: {type, code, message}}`
 fn read_error(body: &[u8]) -> Said {
-    let fields = serde_json::from_slice::<Fields>(body).ok();
+    let fields = lenient::from_slice::<Fields>(body).ok();
     let Some(mut error) = fields.and_then(|mut fields| fields.object::<Fields>("error")) else {
         return Said::default();
     };

@@ -2,7 +2,10 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{OtherFields, Time, lenient::Fields};
+use crate::{
+    OtherFields, Time,
+    lenient::{self, Fields},
+};
 
 /// An event of Stripe, as the API tells it.
 #[derive(Clone, PartialEq)]
@@ -30,7 +33,7 @@ pub struct Event {
 
 impl Event {
     pub(crate) fn read(json: Bytes) -> Result<Self, serde_json::Error> {
-        let mut fields: Fields = serde_json::from_slice(&json)?;
+        let mut fields: Fields = lenient::from_slice(&json)?;
         Ok(Self {
             id: fields.id()?,
             topic: fields.text("type"),

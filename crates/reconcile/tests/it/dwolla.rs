@@ -247,6 +247,49 @@ async fn odd_forms_of_a_webhook_are_read() {
     assert_eq!(webhook.other.get("invented"), Some(&serde_json::json!([1, 2])));
 }
 
+/// What JSON allows and serde_json's values cannot hold: it costs neither the page nor its entry.
+#[tokio::test]
+async fn half_an_emoji_and_a_huge_number_cost_no_page() {
+    let odd = r#"{"id": "w2", "eventId": "e2", "note": "\"cut\" \ud83d", "pair": "\ud83d\ude00 \u00e9 \\ud83d \n",
+      "low": "\ude00", "amounts": [1e999, {"deep": [-1e999, "\ud83dx"]}],
+      "bad name": {"\ud83d": 1}, "attempts": [{"response": {"statusCode": 200, "body": "\ud83d"}}]}"#;
+    let server = dwolla_server(move |_| json(200, list("webhooks", &[WEBHOOK, odd]))).await;
+    let webhooks = dwolla(&server).webhooks("a0943041").list().collect().await.unwrap();
+    let [_, odd] = &webhooks[..] else {
+        panic!("{webhooks:?}")
+    };
+    assert_eq!((odd.event_id.as_deref(), odd.is_delivered()), (Some("e2"), true));
+    let other = |name: &str| odd.other.get(name).unwrap().clone();
+    assert_eq!(other("note"), "\"cut\" \u{fffd}");
+    assert_eq!(other("pair"), "\u{1f600} \u{e9} \\ud83d \n");
+    assert_eq!(other("low"), "\u{fffd}");
+    assert_eq!(
+        other("amounts"),
+        serde_json::json!([null, { "deep": [null, "\u{fffd}x"] }])
+    );
+    // A name that is no text costs the object that has it.
+    assert_eq!(other("bad name"), serde_json::Value::Null);
+}
+
+/// However deep it is and whatever follows: an error or a value, and no overflow of the stack.
+#[tokio::test]
+async fn odd_values_are_looked_for_no_deeper_than_serde_json_reads() {
+    let deep = format!("{}1e999{}", "[".repeat(100_000), "]".repeat(100_000));
+    let webhook = format!(r#"{{"id":"w1","deep":{deep}}}"#);
+    let server = dwolla_server(move |_| json(200, webhook.clone())).await;
+    let read = dwolla(&server).webhook("w1").await.unwrap();
+    assert_eq!(read.id, "w1");
+    for broken in [
+        r#"{"id":"w1","a":"\ud83d}"#,
+        r#"{"id":"w1","a":"\ud83"}"#,
+        r#"{"id":"w1","a":"\ud83d"#,
+    ] {
+        let server = dwolla_server(move |_| json(200, broken)).await;
+        let error = dwolla(&server).webhook("w1").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unreadable, "{broken}");
+    }
+}
+
 #[tokio::test]
 async fn a_webhook_without_any_id_is_unreadable_and_not_left_out() {
     let server = dwolla_server(|_| json(200, list("webhooks", &[WEBHOOK, r#"{"topic":"transfer_created"}"#]))).await;

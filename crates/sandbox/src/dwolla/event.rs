@@ -10,7 +10,7 @@ use tower_webhook::{
     signature::Secrets,
 };
 
-use super::{Dwolla, HAL, new_id};
+use super::{Dwolla, HAL, new_id, simulate::Pending};
 use crate::{
     Error,
     fired::Fired,
@@ -130,6 +130,13 @@ impl Event {
             correlation: fired.optional_token("correlationId")?,
             outcome: fired.optional_token("outcome")?,
         };
+        if let Some(outcome) = &happening.outcome {
+            let end = Pending::end_of(&happening.topic, outcome);
+            if !end.is_some_and(|end| !matches!(Topic::from(end.as_str()), Topic::Unknown(_))) {
+                let topic = &happening.topic;
+                return Err(fired.refuse(&format!("outcome is {outcome}, which ends no {topic}")));
+            }
+        }
         Ok(Self::new(happening, dwolla))
     }
 

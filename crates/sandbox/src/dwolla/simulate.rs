@@ -33,23 +33,27 @@ impl Shelved for Pending {
 impl Pending {
     /// What an event begins. `"outcome": "failed"` decides how it ends.
     pub(super) fn of(event: &Event) -> Option<Self> {
-        let outcome = event.outcome.as_deref().unwrap_or("completed");
+        Some(Self {
+            topic: Self::end_of(&event.topic, event.outcome.as_deref().unwrap_or("completed"))?,
+            resource: event.resource.clone(),
+            customer: event.customer.clone(),
+            correlation: event.correlation.clone(),
+        })
+    }
+
+    /// The topic with which what a topic begins ends so.
+    pub(super) fn end_of(topic: &str, outcome: &str) -> Option<String> {
         let begins = [
             ("bank_transfer_created", "bank_transfer"),
             ("transfer_created", "transfer"),
             ("microdeposits_added", "microdeposits"),
         ];
-        let (prefix, plain) = match event.topic.strip_prefix("customer_") {
+        let (prefix, plain) = match topic.strip_prefix("customer_") {
             Some(plain) => ("customer_", plain),
-            None => ("", event.topic.as_str()),
+            None => ("", topic),
         };
         let (_, what) = begins.into_iter().find(|(topic, _)| *topic == plain)?;
-        Some(Self {
-            topic: format!("{prefix}{what}_{outcome}"),
-            resource: event.resource.clone(),
-            customer: event.customer.clone(),
-            correlation: event.correlation.clone(),
-        })
+        Some(format!("{prefix}{what}_{outcome}"))
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Dwolla, HAL, created, errors::Refusal, hal, new_id, state::Subscript
 use crate::{
     http::{Incoming, is_endpoint},
     secret::Secret,
-    time::millis,
+    time::with_offset,
 };
 
 /// Of the sandbox; in production it is 5.
@@ -113,7 +113,7 @@ impl Dwolla {
             "id": subscription.id,
             "url": subscription.url,
             "paused": subscription.paused,
-            "created": millis(subscription.created),
+            "created": with_offset(subscription.created),
         })
     }
 }
@@ -127,5 +127,5 @@ fn body<'a, T: Deserialize<'a>>(request: &'a Incoming) -> Result<T, Refusal> {
     if !is_json {
         return Err(Refusal::bad_request());
     }
-    serde_json::from_slice(&request.body).map_err(|_| Refusal::bad_request())
+    request.object().map_err(|_| Refusal::bad_request())
 }

@@ -378,7 +378,8 @@ fn ok(body: &Value) -> Response {
 }
 
 fn body<'a, T: Deserialize<'a>>(request: &'a Incoming) -> Result<T, Refusal> {
-    serde_json::from_slice(&request.body)
+    request
+        .object()
         .map_err(|_| Refusal::invalid("The body is no JSON object with fields of the expected types."))
 }
 

@@ -37,6 +37,11 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "Problems parsing JSON")
     }
 
+    /// JSON that is no object, or whose fields are of another type.
+    pub(super) fn no_object() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Body should be a JSON object")
+    }
+
     pub(super) fn invalid(resource: &str, field: &str, message: &str) -> Self {
         let error = json!({ "resource": resource, "code": "custom", "field": field, "message": message });
         Self {

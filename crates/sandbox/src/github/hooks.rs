@@ -5,11 +5,12 @@ use std::{sync::Arc, time::SystemTime};
 use axum::response::Response;
 use http::{Method, StatusCode, header::LOCATION};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Value, error::Category, json};
 
 use super::{GitHub, JSON, errors::Refusal, event::Event, ok};
 use crate::{
     http::{Incoming, empty, is_endpoint, is_token, json as respond, with_header},
+    object::Object,
     secret::Secret,
     shelf::Shelved,
     time::{exact, seconds},
@@ -81,7 +82,7 @@ impl Shelved for Hook {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct New {
-    config: Config,
+    config: Object<Config>,
     events: Option<Vec<String>>,
     active: Option<bool>,
 }
@@ -101,7 +102,14 @@ impl Hook {
     }
 
     /// Checks all of it before it changes any of it.
-    fn change(&mut self, New { config, events, active }: New) -> Result<(), Refusal> {
+    fn change(
+        &mut self,
+        New {
+            config: Object(config),
+            events,
+            active,
+        }: New,
+    ) -> Result<(), Refusal> {
         let sends_forms = match config.content_type.as_deref() {
             None => self.sends_forms,
             Some("form") => true,
@@ -165,7 +173,7 @@ impl Hook {
 impl GitHub {
     pub(super) fn create_hook(self: &Arc<Self>, owner: &Owner, request: &Incoming) -> Result<Response, Refusal> {
         let new: New = body(request)?;
-        if new.config.url.is_none() {
+        if new.config.0.url.is_none() {
             return Err(Refusal::invalid("Hook", "url", "url cannot be blank"));
         }
         let (id, shown) = {
@@ -231,7 +239,7 @@ impl GitHub {
         let mut state = self.state.lock();
         if request.method == Method::PATCH {
             let change = New {
-                config: body(request)?,
+                config: Object(body(request)?),
                 ..New::default()
             };
             let id = match state.app() {
@@ -272,5 +280,8 @@ impl Hook {
 }
 
 fn body<'a, T: Deserialize<'a>>(request: &'a Incoming) -> Result<T, Refusal> {
-    serde_json::from_slice(&request.body).map_err(|_| Refusal::no_json())
+    request.object().map_err(|error| match error.classify() {
+        Category::Data => Refusal::no_object(),
+        _ => Refusal::no_json(),
+    })
 }

@@ -47,8 +47,31 @@ async fn what_cannot_be_fired_is_refused() {
     let reply = call(&sandbox, "GET /sandbox/dwolla/events", &[], "").await;
     assert_eq!((reply.status, reply.header("allow")), (405, Some("POST")));
     assert_eq!(call(&sandbox, "GET /sandbox/clock", &[], "").await.status, 405);
-    let reply = call(&sandbox, "POST /sandbox/clock", &[], r#"{"advance_seconds":-1}"#).await;
-    assert_eq!(reply.status, 400);
+    let before = sandbox.now();
+    for body in [
+        r#"{"advance_seconds":-1}"#,
+        r#"{"advance_seconds":18446744073709551615}"#,
+        "[900]",
+        "{}",
+    ] {
+        let reply = call(&sandbox, "POST /sandbox/clock", &[], body).await;
+        assert_eq!(reply.status, 400, "{body}");
+    }
+    assert_eq!(sandbox.now(), before);
+}
+
+#[tokio::test]
+async fn the_time_is_moved_by_a_hundred_years_and_no_further() {
+    let receiver = Receiver::start(500).await;
+    let (sandbox, _, _) = subscribed(&receiver).await;
+    let begun = sandbox.now();
+    sandbox.advance(Duration::MAX).await;
+    let moved = sandbox.now().duration_since(begun).unwrap();
+    assert_eq!(moved, Duration::from_secs(100 * 365 * 24 * 3600));
+    // A retry whose time cannot come keeps nobody waiting.
+    fire_dwolla(&sandbox, "transfer_created");
+    sandbox.advance(Duration::from_secs(3600)).await;
+    assert_eq!(sandbox.attempts().len(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,12 @@
 //! Forms that are rare and yet sent: a receiver made with the library takes each of them.
 
+use tower_webhook::{MemoryStore, TopicRouter, WebhookLayer};
+use tower_webhook_reconcile::{
+    Options, Reconciler,
+    github::{GitHubApi, Hook},
+    reconciler::{Ending, Source},
+    stripe::StripeApi,
+};
 use tower_webhook_sandbox::{Attempt, Chaos, Provider, Sandbox};
 
 use crate::support::{Handled, SECRET, call, dwolla as api_of, id_of, receiver_of, still};
@@ -135,4 +142,69 @@ async fn of_stripe() {
         attempt.header("Stripe-Signature").unwrap().matches("v1=").count() == 2
     });
     server.abort();
+}
+
+/// Where nobody listens.
+const DOWN: &str = "http://127.0.0.1:9/";
+
+/// Fires many that nobody takes, and reconciles them: each must be handled.
+async fn reconcile_many<P>(
+    sandbox: &Sandbox,
+    fires: (Provider, &str),
+    provider: P,
+    source: impl Source<Event = P::Event>,
+) where
+    P: tower_webhook::Provider,
+{
+    for _ in 0..MANY {
+        sandbox.fire(fires.0, fires.1.to_owned()).unwrap();
+    }
+    sandbox.idle().await;
+    let topics = TopicRouter::new().fallback(|_: P::Event| async {});
+    let layer = WebhookLayer::new(provider, MemoryStore::new());
+    let report = Reconciler::new(source, layer.processor(topics)).run_once().await;
+    assert_eq!(report.count(Ending::Handled), MANY as u64, "{report}: {report:?}");
+    assert_eq!(report.seen(), MANY as u64, "{report}");
+}
+
+#[tokio::test]
+async fn what_never_arrived_is_reconciled_whatever_its_form() {
+    let sandbox = still()
+        .now(std::time::SystemTime::now())
+        .chaos(Chaos::none(3).odd_form(1.0))
+        .start()
+        .await
+        .unwrap();
+    let key = "Authorization: Bearer key";
+
+    let api = api_of(&sandbox);
+    let subscription = api.create_subscription(DOWN, SECRET).await.unwrap();
+    let provider = tower_webhook::dwolla::Dwolla::new(SECRET).unwrap();
+    let event = (Provider::Dwolla, r#"{"topic":"customer_created"}"#);
+    reconcile_many(&sandbox, event, provider, api.webhooks(&subscription)).await;
+
+    let form = format!("url={DOWN}&enabled_events[]=*");
+    call(&sandbox, "POST /stripe/v1/webhook_endpoints", &[key], &form).await;
+    let api = StripeApi::with_options(&sandbox.url(Provider::Stripe), "key", Options::new()).unwrap();
+    let provider = tower_webhook::stripe::Stripe::new(SECRET).unwrap();
+    let event = (Provider::Stripe, r#"{"type":"invoice.paid"}"#);
+    reconcile_many(&sandbox, event, provider, api.events()).await;
+
+    let hook =
+        format!(r#"{{"config":{{"url":"{DOWN}","content_type":"json","secret":"{SECRET}"}},"events":["issues"]}}"#);
+    let made = call(&sandbox, "POST /github/repos/o/r/hooks", &[key], &hook).await;
+    // Its ping, which nobody takes either.
+    sandbox.idle().await;
+    sandbox.advance(std::time::Duration::from_secs(4 * 24 * 3600)).await;
+    let id = made.json()["id"].as_u64().unwrap();
+    let api = GitHubApi::with_options(&sandbox.url(Provider::GitHub), "key", Options::new()).unwrap();
+    let provider = tower_webhook::github::GitHub::new(SECRET).unwrap();
+    let event = (Provider::GitHub, r#"{"topic":"issues.opened"}"#);
+    reconcile_many(
+        &sandbox,
+        event,
+        provider,
+        api.deliveries(Hook::repository("o", "r", id)),
+    )
+    .await;
 }

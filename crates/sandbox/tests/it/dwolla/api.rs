@@ -17,7 +17,7 @@ async fn a_subscription_is_created_listed_paused_and_deleted() {
         (one.id.as_str(), one.url.as_deref(), one.paused),
         (id.as_str(), Some(url), Some(false))
     );
-    assert_eq!(one.created.as_ref().unwrap().as_str(), "2026-09-21T14:13:20.000Z");
+    assert_eq!(one.created.as_ref().unwrap().as_str(), "2026-09-21T14:13:20+00:00");
     let listed = api.subscriptions().next().await.unwrap().unwrap();
     assert_eq!(listed, one);
 

@@ -126,12 +126,26 @@ async fn what_is_no_event_is_refused() {
     let expected = "expected {\"topic\": …}, with \"id\" a whole event";
     for (body, what) in [
         ("{}", "topic is missing"),
-        (r#"{"topic":"a b"}"#, "topic is not 1 to 255 characters of ASCII"),
+        (
+            r#"{"topic":"a b"}"#,
+            "topic is not 1 to 255 printable characters of ASCII without blanks",
+        ),
         (
             r#"{"topic":"a\r\nX-Injected: 1"}"#,
-            "topic is not 1 to 255 characters of ASCII",
+            "topic is not 1 to 255 printable characters of ASCII without blanks",
         ),
-        (r#"{"topic":"a","id":7}"#, "id is not 1 to 255 characters of ASCII"),
+        (
+            r#"{"topic":"transfer_created","outcome":"vanished"}"#,
+            "outcome is vanished, which ends no transfer_created",
+        ),
+        (
+            r#"{"topic":"customer_verified","outcome":"failed"}"#,
+            "outcome is failed, which ends no customer_verified",
+        ),
+        (
+            r#"{"topic":"a","id":7}"#,
+            "id is not 1 to 255 printable characters of ASCII without blanks",
+        ),
     ] {
         let error = sandbox.fire(Provider::Dwolla, body).unwrap_err();
         assert_eq!(

@@ -193,7 +193,9 @@ async fn a_body_that_is_no_json_is_a_bad_request() {
     let sandbox = sandbox().await;
     let message = "The request body contains bad syntax or is incomplete.";
     let create = "POST /dwolla/webhook-subscriptions";
-    for body in ["", "{", "[]", r#"{"url":1,"secret":"s"}"#] {
+    // An array is no object, though serde would read it as one.
+    let array = r#"["http://127.0.0.1:9/","s"]"#;
+    for body in ["", "{", "[]", array, r#"{"url":1,"secret":"s"}"#] {
         refused(&post(&sandbox, create, body).await, 400, "BadRequest", message);
     }
     let token = token(&sandbox).await;
@@ -207,8 +209,11 @@ async fn a_body_that_is_no_json_is_a_bad_request() {
         .unwrap()
         .strip_prefix(sandbox.base_url())
         .unwrap();
-    let reply = post(&sandbox, &format!("POST {path}"), r#"{"paused":"yes"}"#).await;
-    refused(&reply, 400, "BadRequest", message);
+    for body in [r#"{"paused":"yes"}"#, "[true]", "{}"] {
+        let reply = post(&sandbox, &format!("POST {path}"), body).await;
+        refused(&reply, 400, "BadRequest", message);
+    }
+    assert_eq!(get(&sandbox, path).await.json()["paused"], false);
 }
 
 #[tokio::test]

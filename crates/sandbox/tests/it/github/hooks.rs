@@ -142,6 +142,15 @@ async fn bad_input_gets_githubs_errors() {
         (400, &json!("Problems parsing JSON"))
     );
     let url = "http://127.0.0.1:9/";
+    for body in [
+        json!([{ "url": url }]),
+        json!({ "config": [url] }),
+        json!({ "config": "x" }),
+    ] {
+        let reply = api(&sandbox, create, body).await;
+        let message = json!("Body should be a JSON object");
+        assert_eq!((reply.status, &reply.json()["message"]), (400, &message));
+    }
     for (body, field) in [
         (json!({}), "url"),
         (json!({ "config": { "url": "nowhere" } }), "url"),
@@ -193,9 +202,15 @@ async fn what_is_no_event_is_refused() {
     let expected = "expected {\"topic\": \"issues.opened\"} or {\"event\": …, \"payload\": {…}}";
     for (body, what) in [
         ("{}", "topic is missing"),
-        (r#"{"event":"a b"}"#, "event is not 1 to 255 characters of ASCII"),
+        (
+            r#"{"event":"a b"}"#,
+            "event is not 1 to 255 printable characters of ASCII without blanks",
+        ),
         (r#"{"event":"push","payload":[]}"#, "payload is no object"),
-        (r#"{"event":"push","id":7}"#, "id is not 1 to 255 characters of ASCII"),
+        (
+            r#"{"event":"push","id":7}"#,
+            "id is not 1 to 255 printable characters of ASCII without blanks",
+        ),
     ] {
         let error = sandbox.fire(Provider::GitHub, body).unwrap_err();
         assert_eq!(error.to_string(), format!("{what}; {expected}"));
