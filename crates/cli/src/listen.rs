@@ -26,7 +26,7 @@ use crate::{
     captured,
     failure::Failure,
     output::{Output, coloured, json as print_json, line, note, plain},
-    provider::Provider,
+    provider::DescriptionArgs,
     secrets::SecretArgs,
     time,
     wire::{Request, Target, exchange},
@@ -47,6 +47,8 @@ pub(crate) struct ListenArgs {
     /// Whose requests they are; see `tower-webhook providers`
     #[arg(long, short)]
     provider: Option<String>,
+    #[command(flatten)]
+    description: DescriptionArgs,
     #[command(flatten)]
     secrets: SecretArgs,
     /// The URL that the provider signs (Square)
@@ -119,7 +121,7 @@ fn keys(arguments: &ListenArgs) -> Result<Option<(Scheme, Secrets)>, Failure> {
     let Some(name) = &arguments.provider else {
         return Ok(None);
     };
-    let provider = Provider::named(name)?;
+    let provider = arguments.description.provider(name)?;
     let secrets = arguments.secrets.read_if_any(provider.name)?;
     if secrets.is_empty() {
         return Ok(None);

@@ -15,7 +15,7 @@ use crate::{
     captured,
     failure::Failure,
     output::{Output, note, plain},
-    provider::{At, Event, Provider, Signer, fresh_id},
+    provider::{At, DescriptionArgs, Event, Provider, Signer, fresh_id},
     secrets::SecretArgs,
     wire::{Request, Target, exchange},
 };
@@ -35,6 +35,8 @@ pub(crate) struct SendArgs {
     /// [default: the one of --url]
     #[arg(long, value_name = "URL")]
     signed_url: Option<String>,
+    #[command(flatten)]
+    description: DescriptionArgs,
     #[command(flatten)]
     secrets: SecretArgs,
     /// The event's topic [default: one that is usual for the provider]
@@ -96,7 +98,7 @@ struct Responses<'a> {
 
 /// Whether all copies were accepted.
 pub(crate) async fn send(arguments: SendArgs, output: Output) -> Result<bool, Failure> {
-    let provider = Provider::named(&arguments.provider)?;
+    let provider = arguments.description.provider(&arguments.provider)?;
     let url = match &arguments.url {
         Some(url) => url.clone(),
         None => format!("http://127.0.0.1:3000/webhooks/{}", provider.name),

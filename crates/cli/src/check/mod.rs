@@ -28,7 +28,7 @@ use self::{
 use crate::{
     failure::Failure,
     output::{Output, is_confirmed, is_watched, note},
-    provider::{Provider, Signer},
+    provider::{DescriptionArgs, Signer},
     secrets::SecretArgs,
     wire::Target,
 };
@@ -45,6 +45,8 @@ pub(crate) struct CheckArgs {
     /// Who to be; see `tower-webhook providers`
     #[arg(long, short)]
     provider: String,
+    #[command(flatten)]
+    description: DescriptionArgs,
     #[command(flatten)]
     secrets: SecretArgs,
     /// A topic that the receiver handles [default: one that is usual for the provider]
@@ -87,7 +89,7 @@ pub(crate) struct CheckArgs {
 pub(crate) async fn check(arguments: CheckArgs, output: Output) -> Result<bool, Failure> {
     let target = Target::parse("URL", &arguments.url)?;
     confirm(&target, arguments.yes)?;
-    let provider = Provider::named(&arguments.provider)?;
+    let provider = arguments.description.provider(&arguments.provider)?;
     let url = arguments.signed_url.as_deref().unwrap_or(&arguments.url);
     let secrets = arguments.secrets.read(provider.name)?;
     let mut signers = Vec::new();

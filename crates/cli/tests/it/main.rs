@@ -2,6 +2,7 @@
 
 mod broken;
 mod checking;
+mod described;
 mod events;
 mod ours;
 mod reconcile;
