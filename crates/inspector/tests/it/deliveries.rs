@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use tower_webhook::event::Tenant;
+use tower_webhook::{delivery_log::Entry, event::Tenant};
 
 use crate::support::{World, event};
 
@@ -118,6 +118,66 @@ async fn pages_follow_each_other_and_keep_the_filter() {
         .map(|number| format!("evt-{number}."))
         .collect();
     assert_eq!(seen_ids, expected);
+}
+
+/// However much has come, and however long and odd its texts are.
+#[tokio::test]
+async fn a_page_has_its_size_whatever_the_log_holds() {
+    let now = SystemTime::now();
+    let week = Duration::from_secs(7 * 24 * 3600);
+    let paths = [
+        "/deliveries",
+        "/deliveries?last=7d",
+        "/deliveries?outcome=failures&last=7d",
+        "/deliveries?before=900",
+        "/event?namespace=dwolla&id=evt",
+        "/delivery?number=10",
+        "/endpoints",
+    ];
+    let mut sizes: Vec<Vec<usize>> = Vec::new();
+    for (entries, name, reason) in [
+        (
+            20_000_u32,
+            "customer_created".to_owned(),
+            "the ledger is closed".to_owned(),
+        ),
+        (
+            200_000,
+            "customer_created".to_owned(),
+            "the ledger is closed".to_owned(),
+        ),
+        // What becomes longest in HTML, at its full length.
+        (200_000, "\"".repeat(Entry::MOST_NAME), "\"".repeat(Entry::MOST_REASON)),
+    ] {
+        let world = World::new();
+        for number in 0..entries {
+            let outcome = if number % 3 == 0 { "handler-failed" } else { "handled" };
+            world.record(outcome, |entry| {
+                entry.time = now - week.mul_f64(f64::from(entries - number) / f64::from(entries));
+                entry.id = Some("evt".to_owned());
+                entry.topic = Some(name.clone());
+                entry.reason = reason.clone();
+            });
+        }
+        let page = world.page();
+        let mut of_pages = Vec::new();
+        for path in paths {
+            let seen = page.get(path).await;
+            assert_eq!(seen.status, 200, "{path}");
+            assert!(seen.rows() <= 100, "{path}: {} rows", seen.rows());
+            of_pages.push(seen.text.len());
+        }
+        sizes.push(of_pages);
+    }
+    for (index, path) in paths.into_iter().enumerate() {
+        let [few, many, long] = [0, 1, 2].map(|world| sizes[world][index]);
+        // Numbers are longer.
+        assert!(
+            many < few + 2_000,
+            "{path}: {few} bytes with 20,000, {many} with 200,000"
+        );
+        assert!(long < 1_000_000, "{path}: {long} bytes");
+    }
 }
 
 #[tokio::test]

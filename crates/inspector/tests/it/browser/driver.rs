@@ -258,6 +258,24 @@ impl Browser {
             .collect()
     }
 
+    /// How much memory the tab has, in KiB, without what the pages before it have left; of what
+    /// processes share, its part.
+    pub(crate) async fn memory(&self) -> u64 {
+        self.developer("HeapProfiler.collectGarbage", json!({})).await;
+        let chromium = self.process.unwrap();
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let tabs = processes
+            .filter_map(|process| process.file_name().to_str()?.parse::<i64>().ok())
+            .filter(|process| {
+                let command = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+                command.contains("--type=renderer") && ancestors(*process).any(|ancestor| ancestor == chromium)
+            });
+        // There is an empty one for whatever is opened next.
+        tabs.filter_map(|tab| line_of(tab, "smaps_rollup", "Pss:"))
+            .max()
+            .unwrap()
+    }
+
     pub(crate) async fn end(self) {
         self.call("DELETE", "", None).await;
     }
@@ -275,6 +293,19 @@ impl Drop for Browser {
         }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn ancestors(process: i64) -> impl Iterator<Item = i64> {
+    std::iter::successors(Some(process), |process| {
+        i64::try_from(line_of(*process, "status", "PPid:")?).ok()
+    })
+}
+
+/// The number after a name in one of a process's files, unless the process has gone.
+fn line_of(process: i64, file: &str, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/{file}")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 fn base64(text: &str) -> Vec<u8> {

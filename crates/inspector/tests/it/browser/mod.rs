@@ -511,9 +511,9 @@ async fn a_hundred_thousand_deliveries_are_there_at_once() {
         let sent = browser
             .script("const [page] = performance.getEntriesByType('navigation'); return [Math.round(page.responseStart), page.encodedBodySize]")
             .await;
-        let heap = browser.script("return performance.memory?.usedJSHeapSize ?? 0").await;
+        let tab = browser.memory().await;
         told.push_str(&format!(
-            "\n{path}: first paint {paint} ms, first byte and size {sent}, heap {heap} bytes"
+            "\n{path}: first paint {paint} ms, first byte and size {sent}, the tab has {tab} KiB"
         ));
         let paint = paint.as_u64().unwrap();
         assert!(paint < 3000, "first paint after {paint} ms");
