@@ -73,8 +73,8 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 ///
 /// In the inbox: one round trip and one commit for a delivery that is stored, shared by all that
 /// wait for it at the same time; one for each batch that is taken, and one for each batch that is
-/// settled. A take costs the same whatever waits for its time. Workers in this process hear of what is deposited through a clone of this store; those
-/// elsewhere find it at their next poll.
+/// settled. A take costs the same whatever waits for its time. Workers in this process hear of what
+/// is deposited through a clone of this store; those elsewhere find it at their next poll.
 ///
 /// # Cancel safety
 /// An operation whose future is dropped is applied or not, as a whole; its connection is closed.
@@ -95,7 +95,8 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 /// statement and no lock, and asks for no startup parameter that `PgBouncer` does not know.
 ///
 /// - It is one round trip for each operation as before, but the server plans each statement anew,
-///   and makes fewer than half as many claims a second. Give the store direct connections if you can.
+///   and makes fewer than half as many claims a second. Give the store direct connections if you
+///   can.
 /// - Without the parameter a store that is behind such a pooler is refused at its start, with
 ///   [`Config`](tower_webhook::store::StoreErrorKind::Config). It asks over two connections which
 ///   sessions they have; only where others change them at each moment can it be deceived.
