@@ -164,8 +164,8 @@ impl Sandbox {
     }
 
     /// Moves the sandbox's time ahead, and returns when everything that became due has been sent.
-    /// Each retry comes at its own time: 72 hours hold all of Dwolla's eight. A sandbox's time can be
-    /// moved by 100 years in all.
+    /// Each retry comes at its own time: 72 hours hold all of Dwolla's eight. A sandbox's time can
+    /// be moved by 100 years in all.
     ///
     /// # Cancel safety
     /// The time may have moved a part of the way.

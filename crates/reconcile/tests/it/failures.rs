@@ -183,6 +183,23 @@ async fn a_body_over_the_limit_is_not_read() {
     );
 }
 
+/// What says that it is too long is not waited for.
+#[tokio::test]
+async fn a_body_that_says_it_is_over_the_limit_is_refused_before_it_comes() {
+    let large = || {
+        let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+        let mut response = http::Response::new(Body::from_stream(never));
+        response.headers_mut().insert("content-length", ((1 << 20) + 1).into());
+        response
+    };
+    let server = Server::start(failing(1, large)).await;
+    let options = options(&TestTimer::new()).max_response_bytes(1 << 20);
+    let asked = tokio::time::timeout(Duration::from_secs(20), async {
+        stripe_with(&server, options).event("evt_1").await.unwrap_err()
+    });
+    assert_eq!(asked.await.unwrap().kind(), ErrorKind::Body);
+}
+
 #[tokio::test]
 async fn no_response_in_time_is_tried_again_and_then_an_error() {
     let timer = TestTimer::new().times_out();
@@ -195,6 +212,11 @@ async fn no_response_in_time_is_tried_again_and_then_an_error() {
     let error = stripe_with(&server, slow).event("evt_1").await.unwrap_err();
     assert_eq!((error.kind(), timer.waits().len()), (ErrorKind::Timeout, 2));
     assert_eq!(error.to_string(), "Stripe did not respond in 7s; expected a response");
+    assert_eq!(timer.limits(), [Duration::from_secs(7); 3]);
+
+    let timer = TestTimer::new();
+    stripe_with(&server, options(&timer)).event("evt_1").await.unwrap();
+    assert_eq!(timer.limits(), [Duration::from_secs(30)]);
 }
 
 #[tokio::test]

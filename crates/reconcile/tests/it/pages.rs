@@ -96,6 +96,29 @@ async fn an_entry_that_shifts_to_the_next_page_comes_once() {
     assert_eq!(ids, expected((0..=100).rev()));
 }
 
+/// What has been listed is remembered for 1,024 entries, however long the list is.
+#[tokio::test]
+async fn an_entry_that_comes_again_is_left_out_for_a_thousand_entries_and_no_longer() {
+    let server = dwolla_server(|request| {
+        let cursor = number(request, "cursor");
+        // 40 new entries, and one of 25 pages ago, or of 26.
+        let again = if request.path.contains("/near/") { 25 } else { 26 };
+        let ids = (cursor * 40..(cursor + 1) * 40).chain((cursor == 27).then_some(40 * (27 - again)));
+        let links = match cursor {
+            27 => "{}".to_owned(),
+            _ => next(&format!("{}?cursor={}", request.path, cursor + 1)),
+        };
+        json(200, page(ids, &links, 28 * 40))
+    })
+    .await;
+    let count = async |subscription: &str| {
+        let webhooks = dwolla(&server).webhooks(subscription).list();
+        webhooks.collect().await.unwrap().len()
+    };
+    assert_eq!(count("near").await, 28 * 40);
+    assert_eq!(count("far").await, 28 * 40 + 1);
+}
+
 #[tokio::test]
 async fn entries_are_fetched_only_when_they_are_taken() {
     let server = dwolla_server(|request| {

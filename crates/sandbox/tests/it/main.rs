@@ -13,6 +13,7 @@
 mod support;
 
 mod chaos;
+mod contract;
 mod control;
 mod dwolla;
 mod example;

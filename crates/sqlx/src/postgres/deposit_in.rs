@@ -7,7 +7,12 @@ use tower_webhook::{
     store::{Deposited, StoreError},
 };
 
-use super::{PostgresStore, inbox::deposited, meaning::error, rows::first};
+use super::{
+    PostgresStore,
+    deposits::{Columns, Locks, deposited},
+    meaning::error,
+    rows::first,
+};
 use crate::row::{ATTEMPTS, overtaken};
 
 impl PostgresStore {
@@ -53,9 +58,10 @@ impl PostgresStore {
         deposit: &Deposit,
         transaction: &mut PgTransaction<'_>,
     ) -> Result<Deposited, StoreError> {
+        let columns = Columns::of([deposit]);
         for _ in 0..ATTEMPTS {
-            let rows = self
-                .deposit_statement(deposit)
+            let rows = columns
+                .bound_to(&self.shared.sql, self.shared.offset.millis(), Locks::Wait)
                 .fetch_in(transaction, self.shared.pool.way())
                 .await
                 .map_err(|failed| error(&failed))?;

@@ -2,39 +2,20 @@
 
 use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
-use sqlx::{Row as _, postgres::PgRow};
+use sqlx::Row as _;
 use tokio::time::Instant;
 
 use tower_webhook::{
     inbox::{Action, Backlog, Deposit, Inbox, Settlement, TakeRequest, Taken},
-    store::{Deposited, Effect, IdempotencyStore as _, Key, StoreError, record},
+    store::{Deposited, Effect, IdempotencyStore as _, Key, StoreError},
 };
 
 use super::{
-    PostgresStore, error, first,
-    letters::taken,
-    number,
-    parameters::Statement,
-    seen,
-    settle::Told,
-    statement,
-    statements::{of_key, text},
+    PostgresStore, deposits, error, first, letters::taken, number, parameters::Statement, settle::Told, statement,
 };
 use crate::row::{ATTEMPTS, counted, millis, overtaken};
 
 impl PostgresStore {
-    /// The statement that stores a delivery.
-    pub(super) fn deposit_statement<'q>(&self, deposit: &'q Deposit) -> Statement<'q> {
-        let delivery = &deposit.delivery;
-        of_key(&self.shared.sql.deposit, &deposit.key)
-            .bind(deposit.fingerprint.to_bytes().to_vec())
-            .bind(text(&delivery.topic))
-            .bind(delivery.secret_index.and_then(|index| i64::try_from(index).ok()))
-            .bind(delivery.headers_text())
-            .bind(&delivery.body[..])
-            .bind(self.shared.offset.millis())
-    }
-
     fn take_statement<'q>(&self, request: &'q TakeRequest, floor: i64) -> Statement<'q> {
         let (sql, offset) = (&self.shared.sql, self.shared.offset.millis());
         let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
@@ -71,21 +52,10 @@ impl PostgresStore {
     }
 }
 
-/// What the statement of a deposit says; `None` if another came first, after it had looked.
-pub(super) fn deposited(row: &PgRow, deposit: &Deposit) -> Result<Option<Deposited>, StoreError> {
-    if row.try_get("deposited").map_err(|failed| error(&failed))? {
-        return Ok(Some(Deposited::Stored));
-    }
-    let seen = seen(row)?;
-    let change = record::deposit(seen.record.as_ref(), deposit.fingerprint, seen.now);
-    Ok(change.write.is_none().then_some(change.response))
-}
-
 impl Inbox for PostgresStore {
     async fn deposit(&self, deposit: &Deposit) -> Result<Deposited, StoreError> {
         for _ in 0..ATTEMPTS {
-            let rows = self.shared.pool.rows(|| self.deposit_statement(deposit)).await?;
-            match deposited(first(&rows)?, deposit)? {
+            match deposits::store(&self.shared, deposit).await? {
                 Some(Deposited::Stored) => {
                     self.shared.changed.notify_waiters();
                     return Ok(Deposited::Stored);

@@ -16,6 +16,7 @@ mod statements;
 mod tables;
 mod complete_in;
 mod deposit_in;
+mod deposits;
 mod deliveries;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -34,6 +35,7 @@ use tower_webhook::{
 pub use self::builder::PostgresStoreBuilder;
 pub(crate) use self::deliveries::Deliveries;
 use self::{
+    deposits::Deposits,
     floors::Floors,
     meaning::error,
     pool::Pool,
@@ -69,10 +71,10 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 /// nothing. A [pool that is given](Self::with_pool) tests a connection when it is given back: one
 /// round trip more for each, behind the response's back.
 ///
-/// In the inbox: one round trip and one commit for a delivery that is stored, one for each batch
-/// that is taken, and one for each batch that is settled. A take costs the same whatever waits for
-/// its time. Workers in this process hear of what is deposited through a clone of this store; those
-/// elsewhere find it at their next poll.
+/// In the inbox: one round trip and one commit for a delivery that is stored, shared by all that
+/// wait for it at the same time; one for each batch that is taken, and one for each batch that is
+/// settled. A take costs the same whatever waits for its time. Workers in this process hear of what
+/// is deposited through a clone of this store; those elsewhere find it at their next poll.
 ///
 /// # Cancel safety
 /// An operation whose future is dropped is applied or not, as a whole; its connection is closed.
@@ -92,8 +94,9 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 /// one message with all that it needs. It leaves nothing in the session, no setting, no prepared
 /// statement and no lock, and asks for no startup parameter that `PgBouncer` does not know.
 ///
-/// - It is one round trip for each operation as before, but the server plans each statement anew:
-///   CLAIMS. Where the store has a few connections, let it have them of the server itself.
+/// - It is one round trip for each operation as before, but the server plans each statement anew,
+///   and makes fewer than half as many claims a second. Give the store direct connections if you
+///   can.
 /// - Without the parameter a store that is behind such a pooler is refused at its start, with
 ///   [`Config`](tower_webhook::store::StoreErrorKind::Config). It asks over two connections which
 ///   sessions they have; only where others change them at each moment can it be deceived.
@@ -164,6 +167,7 @@ struct Shared {
     identity: StoreIdentity,
     keep_bodies: Duration,
     floors: Floors,
+    deposits: Deposits,
     /// Told when a delivery may have become due.
     changed: Arc<Notify>,
 }
@@ -218,6 +222,7 @@ impl PostgresStore {
                 offset: Offset::default(),
                 keep_bodies,
                 floors: Floors::default(),
+                deposits: Deposits::default(),
                 changed: Arc::default(),
             }),
         };

@@ -35,6 +35,7 @@ pub(super) enum Value<'q> {
     Texts(&'q [&'q str]),
     OptionalTexts(&'q [Option<String>]),
     ByteStrings(&'q [Vec<u8>]),
+    Slices(&'q [&'q [u8]]),
     Numbers(&'q [i64]),
     OptionalNumbers(&'q [Option<i64>]),
     Booleans(&'q [bool]),
@@ -81,6 +82,7 @@ impl<'q> Statement<'q> {
             Value::Texts(texts) => query.bind(texts),
             Value::OptionalTexts(texts) => query.bind(texts),
             Value::ByteStrings(strings) => query.bind(strings),
+            Value::Slices(slices) => query.bind(slices),
             Value::Numbers(numbers) => query.bind(numbers),
             Value::OptionalNumbers(numbers) => query.bind(numbers),
             Value::Booleans(booleans) => query.bind(booleans),
@@ -124,6 +126,7 @@ impl Value<'_> {
                 write_array(to, "text", texts, |to, text| write_text(to, text.as_deref()));
             }
             Self::ByteStrings(strings) => write_array(to, "bytea", strings, |to, bytes| write_bytes(to, bytes)),
+            Self::Slices(slices) => write_array(to, "bytea", slices, |to, bytes| write_bytes(to, bytes)),
             Self::Numbers(numbers) => {
                 write_array(to, "bigint", numbers, |to, number| write_number(to, Some(*number)));
             }
@@ -236,6 +239,12 @@ impl<'q> From<&'q [Option<String>]> for Value<'q> {
 impl<'q> From<&'q [Vec<u8>]> for Value<'q> {
     fn from(strings: &'q [Vec<u8>]) -> Self {
         Self::ByteStrings(strings)
+    }
+}
+
+impl<'q> From<&'q [&'q [u8]]> for Value<'q> {
+    fn from(slices: &'q [&'q [u8]]) -> Self {
+        Self::Slices(slices)
     }
 }
 

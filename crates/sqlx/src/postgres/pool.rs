@@ -151,31 +151,46 @@ impl Pool {
     /// was: on another connection where one turns out to be dead, after a restart of the server or
     /// its failover. One that was made for it is not the first of many that are dead.
     pub(super) async fn rows<'q>(&self, statement: impl Fn() -> Statement<'q>) -> Result<Vec<PgRow>, StoreError> {
+        self.in_time(self.until_it_responds(statement)).await
+    }
+
+    /// The same, and what the server says if it refuses the statement.
+    pub(super) async fn rows_or_refusal<'q>(
+        &self,
+        statement: impl Fn() -> Statement<'q>,
+    ) -> Result<Result<Vec<PgRow>, sqlx::Error>, StoreError> {
+        self.in_time(async {
+            match self.until_it_responds(statement).await {
+                Err(failed) if failed.as_database_error().is_none() || is_lost(&failed) => Err(failed),
+                responded => Ok(responded),
+            }
+        })
+        .await
+    }
+
+    async fn until_it_responds<'q>(&self, statement: impl Fn() -> Statement<'q>) -> Result<Vec<PgRow>, sqlx::Error> {
         let most = match &self.source {
             Source::Own { most, .. } => *most,
             Source::Given(pool) => pool.options().get_max_connections(),
         };
         let attempts = most.saturating_add(1);
-        let rows = async {
-            let mut attempt = 1;
-            let mut has_failed_anew = false;
-            loop {
-                let failed = match self.once(&statement).await {
-                    Ok(rows) => return Ok(rows),
-                    Err(failed) => failed,
-                };
-                let is_worth_another = is_lost(&failed.error) && !(failed.is_anew && has_failed_anew);
-                if attempt == attempts || !is_worth_another {
-                    return Err(failed.error);
-                }
-                attempt += 1;
-                if failed.is_anew {
-                    has_failed_anew = true;
-                    sleep(PAUSE).await;
-                }
+        let mut attempt = 1;
+        let mut has_failed_anew = false;
+        loop {
+            let failed = match self.once(&statement).await {
+                Ok(rows) => return Ok(rows),
+                Err(failed) => failed,
+            };
+            let is_worth_another = is_lost(&failed.error) && !(failed.is_anew && has_failed_anew);
+            if attempt == attempts || !is_worth_another {
+                return Err(failed.error);
             }
-        };
-        self.in_time(rows).await
+            attempt += 1;
+            if failed.is_anew {
+                has_failed_anew = true;
+                sleep(PAUSE).await;
+            }
+        }
     }
 
     /// The rows of a statement that is applied once at most.

@@ -171,6 +171,8 @@ async fn with_an_inbox_for_a_door_what_is_missing_is_stored() {
     // An operator decides about it.
     inbox.bury(&key("1"), "by hand").await.unwrap();
     assert_eq!(tallies(&reconciler.run_once().await), "known 2, unwanted 1");
+    // What lies in the inbox, dead or not, is not fetched again.
+    assert_eq!(source.fetched().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,8 +8,15 @@ use std::{
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use tower_webhook::{
-    Delivery, MemoryStore, Processor, TopicRouter, WebhookLayer, clock::Clock as _, dwolla, event::Event, github,
-    provider::Provider, signature::Secrets, stripe,
+    Delivery, MemoryStore, Processor, TopicRouter, WebhookLayer,
+    clock::Clock as _,
+    delivery_log::{DeliveryLogReader as _, Filter, MemoryLog},
+    dwolla,
+    event::Event,
+    github,
+    provider::Provider,
+    signature::Secrets,
+    stripe,
 };
 use tower_webhook_reconcile::{
     Reconciler,
@@ -71,13 +78,17 @@ fn attempt(body: &str, secret: &str) -> Value {
     json!({ "id": "1", "request": { "timestamp": "2023-11-14T22:13:20.000Z", "headers": headers, "body": body } })
 }
 
-/// Dwolla's API with these webhooks, and the event of each id that does not begin with `gone`.
+/// Dwolla's API with these webhooks, and the event of each id that does not begin with `gone`; of
+/// `taken` it tells another.
 async fn dwolla_with(webhooks: Vec<Value>) -> Server {
     let list = json!({ "_embedded": { "webhooks": webhooks }, "total": webhooks.len() }).to_string();
     dwolla_server(move |request: &Received| {
         let respond = |status, body: String| with_header(reply(status, body), "content-type", HAL);
         if request.path == "/webhook-subscriptions/the-subscription/webhooks" {
             return respond(200, list.clone());
+        }
+        if request.path == "/events/taken" {
+            return respond(200, event_json("another"));
         }
         if let Some(id) = request
             .path
@@ -177,7 +188,47 @@ async fn dwolla_hands_in_what_was_recorded_and_fetches_what_was_not() {
     // Again: the page, and what is missing still.
     let again = reconciler.run_once().await;
     assert_eq!(tallies(&again), "known 5, unwanted 1, not-fetchable 3");
-    assert_eq!(server.lines().len() - expected.len(), 3);
+    let lines = server.lines().split_off(expected.len());
+    assert_eq!(lines.len(), 3);
+    // Four days back, for three of retries, and one more for days that begin elsewhere.
+    assert!(
+        lines[0].ends_with("&startDate=2023-11-09&endDate=2023-11-15"),
+        "{lines:?}"
+    );
+}
+
+/// What has no signature is no forgery: it is not handed in to be refused, which the log would
+/// count as one.
+#[tokio::test]
+async fn dwolla_fetches_what_was_recorded_without_a_signature_and_believes_no_other_event() {
+    let unsigned = |id: &str, tag: Value| {
+        let headers = match tag {
+            Value::Null => json!([{ "name": "Content-Type", "value": "application/json" }]),
+            tag => json!([{ "name": "X-Request-Signature-SHA-256", "value": tag }]),
+        };
+        let request = json!({ "headers": headers, "body": event_json(id) });
+        webhook(id, "customer_created", json!([{ "id": "1", "request": request }]))
+    };
+    let server = dwolla_with(vec![
+        unsigned("bare", Value::Null),
+        unsigned("empty", json!("")),
+        webhook("taken", "customer_created", json!([])),
+    ])
+    .await;
+    let log = MemoryLog::new(10);
+    let topics = TopicRouter::new().on("customer_created", |_: dwolla::Event| async {});
+    let layer = WebhookLayer::builder(dwolla::Dwolla::new(SECRET).unwrap(), MemoryStore::new())
+        .delivery_log(log.clone())
+        .build()
+        .unwrap();
+    let report = dwolla_reconciler(&server, layer.processor(topics), TestClock::start())
+        .run_once()
+        .await;
+    assert_eq!(tallies(&report), "handled 2, not-fetchable 1", "{report:#?}");
+    assert_eq!(reason(&report, Ending::NotFetchable), "the API returned another event");
+    let entries = log.list(&Filter::new(), None, 10).await.unwrap();
+    let outcomes: Vec<_> = entries.iter().map(|numbered| &*numbered.entry.outcome).collect();
+    assert_eq!(outcomes, ["handled", "handled"]);
 }
 
 #[tokio::test]

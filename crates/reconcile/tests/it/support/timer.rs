@@ -15,6 +15,7 @@ pub(crate) struct TestTimer(Arc<Mutex<State>>);
 struct State {
     now: SystemTime,
     waits: Vec<Duration>,
+    limits: Vec<Duration>,
     times_out: bool,
 }
 
@@ -23,6 +24,7 @@ impl TestTimer {
         Self(Arc::new(Mutex::new(State {
             now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
             waits: Vec::new(),
+            limits: Vec::new(),
             times_out: false,
         })))
     }
@@ -35,6 +37,11 @@ impl TestTimer {
 
     pub(crate) fn advance(&self, by: Duration) {
         self.0.lock().unwrap().now += by;
+    }
+
+    /// How long each attempt may have taken.
+    pub(crate) fn limits(&self) -> Vec<Duration> {
+        self.0.lock().unwrap().limits.clone()
     }
 
     pub(crate) fn waits(&self) -> Vec<Duration> {
@@ -54,8 +61,10 @@ impl Timer for TestTimer {
         Box::pin(ready(()))
     }
 
-    fn timeout(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        if self.0.lock().unwrap().times_out {
+    fn timeout(&self, limit: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut state = self.0.lock().unwrap();
+        state.limits.push(limit);
+        if state.times_out {
             Box::pin(ready(()))
         } else {
             Box::pin(pending())

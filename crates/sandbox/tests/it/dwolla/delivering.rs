@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Barrier;
+use tokio::sync::watch;
 use tower_webhook_sandbox::{Failure, Provider};
 
 use crate::support::{DAY, HOUR, MINUTE, Receiver, SECRET, dwolla, fire_dwolla, minutes, still, subscribed};
@@ -95,32 +95,36 @@ async fn a_receiver_that_is_too_slow_has_failed() {
 
 #[tokio::test]
 async fn ten_are_on_their_way_at_once_and_no_more() {
-    let (now, most, ten) = (
-        Arc::<AtomicUsize>::default(),
-        Arc::<AtomicUsize>::default(),
-        Arc::new(Barrier::new(10)),
-    );
-    let counts = (Arc::clone(&now), Arc::clone(&most));
+    let arrived = Arc::<AtomicUsize>::default();
+    let (open, opened) = watch::channel(false);
+    let counted = Arc::clone(&arrived);
     let receiver = Receiver::responding(move || {
-        let ((now, most), ten) = (counts.clone(), Arc::clone(&ten));
+        let (arrived, mut opened) = (Arc::clone(&counted), opened.clone());
         async move {
-            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            // Nobody gets a response before there are ten.
-            ten.wait().await;
-            now.fetch_sub(1, Ordering::SeqCst);
+            arrived.fetch_add(1, Ordering::SeqCst);
+            opened.wait_for(|is_open| *is_open).await.unwrap();
         }
     })
     .await;
-    let (sandbox, _, _) = subscribed(&receiver).await;
-    for _ in 0..40 {
+    let (sandbox, api, _) = subscribed(&receiver).await;
+    for _ in 0..12 {
         fire_dwolla(&sandbox, "transfer_created");
     }
+    while arrived.load(Ordering::SeqCst) < 10 {
+        tokio::task::yield_now().await;
+    }
+    // What goes elsewhere does not wait for them; and had there been room for another, it would
+    // have begun before this one.
+    let other = Receiver::start(200).await;
+    api.create_subscription(&other.url, SECRET).await.unwrap();
+    fire_dwolla(&sandbox, "transfer_created");
+    while other.received().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(arrived.load(Ordering::SeqCst), 10);
+    open.send(true).unwrap();
     sandbox.idle().await;
-    assert_eq!(
-        sandbox.attempts().iter().filter(|attempt| attempt.is_success()).count(),
-        40
-    );
-    assert_eq!(most.load(Ordering::SeqCst), 10);
+    assert_eq!(arrived.load(Ordering::SeqCst), 13);
 }
 
 #[tokio::test]
@@ -217,6 +221,22 @@ async fn four_hundred_failures_and_a_day_without_success_pause_a_subscription() 
 }
 
 #[tokio::test]
+async fn it_takes_four_hundred_failures_and_not_one_less() {
+    let receiver = Receiver::start(500).await;
+    let (sandbox, api, subscription) = subscribed(&receiver).await;
+    for _ in 0..57 {
+        fire_dwolla(&sandbox, "transfer_created");
+    }
+    // 7 attempts each.
+    sandbox.advance(DAY).await;
+    assert_eq!(receiver.received().len(), 399);
+    assert_eq!(api.subscription(&subscription).await.unwrap().paused, Some(false));
+    fire_dwolla(&sandbox, "transfer_created");
+    sandbox.idle().await;
+    assert_eq!(api.subscription(&subscription).await.unwrap().paused, Some(true));
+}
+
+#[tokio::test]
 async fn a_success_in_between_keeps_a_subscription() {
     let receiver = Receiver::start(500).await;
     let (sandbox, api, subscription) = subscribed(&receiver).await;
@@ -229,5 +249,8 @@ async fn a_success_in_between_keeps_a_subscription() {
     sandbox.idle().await;
     receiver.respond(500);
     sandbox.advance(2 * HOUR).await;
+    assert_eq!(api.subscription(&subscription).await.unwrap().paused, Some(false));
+    // A day without another, but 200 failures only: the count has begun anew.
+    sandbox.advance(DAY).await;
     assert_eq!(api.subscription(&subscription).await.unwrap().paused, Some(false));
 }

@@ -206,6 +206,22 @@ async fn a_simulation_ends_what_is_pending() {
 }
 
 #[tokio::test]
+async fn a_simulation_ends_the_last_five_hundred() {
+    let sandbox = sandbox().await;
+    for number in 0..501 {
+        let event = format!(r#"{{"topic":"bank_transfer_created","resourceId":"{number}"}}"#);
+        sandbox.fire(Provider::Dwolla, event).unwrap();
+    }
+    assert_eq!(simulate(&sandbox).await["total"], 500);
+    assert_eq!(simulate(&sandbox).await["total"], 1);
+    let newest = api_of(&sandbox).events().list().next().await.unwrap().unwrap();
+    assert_eq!(
+        (newest.topic.as_deref(), newest.resource_id.as_deref()),
+        (Some("bank_transfer_completed"), Some("0"))
+    );
+}
+
+#[tokio::test]
 async fn a_receiver_made_with_the_library_handles_each_event_once() {
     let (tx, mut handled) = tokio::sync::mpsc::unbounded_channel();
     let topics = TopicRouter::new().on(Topic::CustomerCreated, move |event: dwolla::Event| {

@@ -52,6 +52,10 @@ async fn pages_follow_each_other_newest_first() {
     assert!(beyond["_links"].get("next").is_none());
     let all = page(&sandbox, &path).await;
     assert_eq!(all["_links"]["self"]["href"], format!("{url}?limit=25&offset=0"));
+    // The last page is full: there is none after it that is empty.
+    let sevenths = page(&sandbox, &format!("{path}?limit=7")).await;
+    assert_eq!(sevenths["_links"]["last"]["href"], format!("{url}?limit=7&offset=0"));
+    assert!(sevenths["_links"].get("next").is_none());
 }
 
 #[tokio::test]
