@@ -29,7 +29,7 @@ use crate::{
     provider::DescriptionArgs,
     secrets::SecretArgs,
     time,
-    wire::{Request, Target, exchange},
+    wire::{Request, RootArgs, Target, exchange},
 };
 
 /// No provider here sends more.
@@ -47,6 +47,8 @@ pub(crate) struct ListenArgs {
     /// Whose requests they are; see `tower-webhook providers`
     #[arg(long, short)]
     provider: Option<String>,
+    #[command(flatten)]
+    roots: RootArgs,
     #[command(flatten)]
     description: DescriptionArgs,
     #[command(flatten)]
@@ -83,7 +85,7 @@ pub(crate) async fn listen(arguments: ListenArgs, output: Output) -> Result<bool
     let listener = Arc::new(Listener {
         keys: keys(&arguments)?,
         forward: match &arguments.forward {
-            Some(url) => Some(Target::parse("--forward", url)?),
+            Some(url) => Some(arguments.roots.of(Target::parse("--forward", url)?)?),
             None => None,
         },
         save: arguments.save.clone(),

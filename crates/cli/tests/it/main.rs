@@ -8,3 +8,4 @@ mod ours;
 mod reconcile;
 mod requests;
 mod support;
+mod tls;
