@@ -84,9 +84,40 @@ async fn a_login_opens_the_page_that_was_asked_for_and_a_logout_closes_it() {
     assert_eq!(inside.status, 200);
     let token = inside.text.split("name=\"token\" value=\"").nth(1).unwrap();
     let token = token.split('"').next().unwrap().to_owned();
+    // Another site could have sent a form without it.
+    for fields in [Vec::new(), vec![("token".to_owned(), "0".repeat(64))]] {
+        let kept = operator.post("/logout", &fields).await;
+        assert_eq!(kept.status, 403);
+        assert!(!kept.headers.contains_key("set-cookie"));
+    }
     let left = operator.post("/logout", &[("token".to_owned(), token)]).await;
     assert_eq!(left.status, 303);
     assert_eq!(operator.keeping(&left).get("/inbox").await.status, 401);
+}
+
+/// Else another site could log a browser in, as somebody who watches what it then does.
+#[tokio::test]
+async fn a_login_needs_the_form_that_this_browser_was_given() {
+    let page = by_token();
+    let token = ("token".to_owned(), TOKEN.to_owned());
+    let form = page.get("/login").await;
+    let mut fields = form.fields();
+    fields.push(token.clone());
+    let other = page.keeping(&page.get("/login").await);
+    for (what, seen) in [
+        (
+            "no form, no cookie",
+            page.post("/login", std::slice::from_ref(&token)).await,
+        ),
+        ("a form without its cookie", page.post("/login", &fields).await),
+        ("another browser's form", other.post("/login", &fields).await),
+        ("no form", page.keeping(&form).post("/login", &[token]).await),
+    ] {
+        assert_eq!(seen.status, 403, "{what}");
+        let cookie = seen.headers.get("set-cookie").map(|cookie| cookie.to_str().unwrap());
+        assert!(!cookie.is_some_and(|cookie| cookie.contains("operator")), "{what}");
+    }
+    assert_eq!(page.keeping(&form).post("/login", &fields).await.status, 303);
 }
 
 #[tokio::test]

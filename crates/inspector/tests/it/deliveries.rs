@@ -97,27 +97,28 @@ async fn pages_follow_each_other_and_keep_the_filter() {
         world.record(outcome, |entry| entry.id = Some(format!("evt-{number}.")));
     }
     let page = world.page();
-    let mut path = "deliveries?outcome=handled".to_owned();
-    let mut seen_ids = Vec::new();
-    for expected in [50, 10] {
-        let seen = page.get(&format!("/{path}")).await;
-        assert_eq!(seen.rows(), expected, "{path}");
-        let ids = seen.text.split("class=\"id\" href=\"").skip(1);
-        seen_ids.extend(ids.map(|rest| rest.split(['>', '<']).nth(1).unwrap().to_owned()));
-        if expected == 50 {
-            let next = seen.text.split("rel=\"next\"").next().unwrap();
-            let next = next.rsplit("href=\"").next().unwrap().split('"').next().unwrap();
-            path = next.replace("&amp;", "&");
-        } else {
-            seen.has("Newest").has_not("rel=\"next\"");
+    for (first, pages, step) in [
+        ("deliveries?outcome=handled", &[50, 10][..], 2),
+        ("deliveries", &[50, 50, 20], 1),
+    ] {
+        let (mut path, mut seen_ids) = (first.to_owned(), Vec::new());
+        for (index, expected) in pages.iter().enumerate() {
+            let seen = page.get(&format!("/{path}")).await;
+            assert_eq!(seen.rows(), *expected, "{path}");
+            let ids = seen.text.split("class=\"id\" href=\"").skip(1);
+            seen_ids.extend(ids.map(|rest| rest.split(['>', '<']).nth(1).unwrap().to_owned()));
+            if index + 1 < pages.len() {
+                let next = seen.text.split("rel=\"next\"").next().unwrap();
+                let next = next.rsplit("href=\"").next().unwrap().split('"').next().unwrap();
+                path = next.replace("&amp;", "&");
+            } else {
+                seen.has("Newest").has_not("rel=\"next\"");
+            }
         }
+        let all = (0..120).rev().filter(|number| number % step == 0);
+        let expected: Vec<_> = all.map(|number| format!("evt-{number}.")).collect();
+        assert_eq!(seen_ids, expected, "{first}");
     }
-    let expected: Vec<_> = (0..120)
-        .rev()
-        .filter(|number| number % 2 == 0)
-        .map(|number| format!("evt-{number}."))
-        .collect();
-    assert_eq!(seen_ids, expected);
 }
 
 /// However much has come, and however long and odd its texts are.
@@ -183,12 +184,23 @@ async fn a_page_has_its_size_whatever_the_log_holds() {
 #[tokio::test]
 async fn the_chart_is_a_picture_and_a_table() {
     let world = World::new();
-    for _ in 0..3 {
-        world.record("handled", |_| {});
+    for minutes in [0, 0, 1, 1] {
+        world.record("handled", |entry| {
+            entry.time = SystemTime::now() - Duration::from_secs(minutes * 60);
+            entry.topic = Some("of-a-topic".to_owned());
+        });
     }
     world.record("rejected", |_| {});
     let seen = world.page().get("/deliveries").await;
-    seen.has("role=\"img\" aria-label=\"4 deliveries: 3 went well, 0 refused, 1 failed\"");
+    seen.has("role=\"img\" aria-label=\"5 deliveries: 4 went well, 0 refused, 1 failed\"");
+    seen.has("handled</span></th><td>4</td>")
+        .has("rejected</span></th><td>1</td>");
+    // It is of what is filtered.
+    world
+        .page()
+        .get("/deliveries?topic=of-a-topic")
+        .await
+        .has("aria-label=\"4 deliveries: 4 went well, 0 refused, 0 failed\"");
     seen.has("<caption>How many ended how</caption>")
         .has("The same as tables");
     seen.has("<rect class=\"well\"").has("<rect class=\"failed\"");

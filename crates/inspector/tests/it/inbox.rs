@@ -79,6 +79,14 @@ async fn all_that_match_are_replayed_and_no_others() {
     page.confirm(path, &[("over", "10m")])
         .await
         .has("2 events replayed: due over the next 10 min.");
+    let mut due = Vec::new();
+    for id in ["1", "2"] {
+        let letter = world.inbox.letter(&key(id)).await.unwrap().unwrap();
+        due.push(letter.entry.due_at.unwrap());
+    }
+    due.sort();
+    let apart = due[1].duration_since(due[0]).unwrap();
+    assert!((60..=600).contains(&apart.as_secs()), "{apart:?}");
     let left = world
         .inbox
         .list(&Filter::new("dwolla").stage(Stage::Dead), None, 10)
@@ -176,6 +184,34 @@ async fn how_much_waits_is_counted() {
     assert_eq!(world.page().get("/inbox?stage=waiting").await.rows(), 2);
     world.page().get("/inbox?topic=transfer_completed").await.has("None.");
     assert_eq!(world.page().get("/inbox?namespace=nobody").await.status, 404);
+}
+
+#[tokio::test]
+async fn an_inbox_is_filtered_by_time() {
+    let world = World::new();
+    world.dead("1").await;
+    world.dead("2").await;
+    let page = world.page();
+    for (query, events) in [
+        ("since=2999-01-01T00:00", 0),
+        ("before=2000-01-01T00:00", 0),
+        ("since=2000-01-01T00:00&before=2999-01-01T00:00", 2),
+    ] {
+        let listed = page.get(&format!("/inbox?stage=dead&{query}")).await;
+        if events == 0 {
+            listed.has("None.");
+        } else {
+            assert_eq!(listed.rows(), events, "{query}");
+        }
+        let path = format!("/confirm?verb=replay-all&namespace=dwolla&stage=dead&{query}");
+        page.get(&path).await.has(&format!("{events} events match"));
+        let done = page.confirm(&path, &[]).await;
+        if events == 0 {
+            done.has("Nothing was replayed");
+            assert_eq!(stage(&world, "1").await, Some(Stage::Dead), "{query}");
+        }
+    }
+    assert_eq!(stage(&world, "1").await, Some(Stage::Waiting));
 }
 
 #[tokio::test]

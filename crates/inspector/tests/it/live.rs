@@ -1,13 +1,20 @@
 //! New deliveries, as they come.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::{sync::oneshot, time::timeout};
 use tower::ServiceExt as _;
-use tower_webhook_inspector::Access;
+use tower_webhook::delivery_log::{DeliveryLogReader, Filter, Numbered, PerMinute, Reading};
+use tower_webhook_inspector::{Access, Inspector};
 
 use crate::support::World;
 
@@ -73,6 +80,62 @@ async fn a_browser_that_asks_again_misses_nothing() {
     let mut again = connect(&app(&world), "/live?after=0", Some("1")).await;
     let told = next(&mut again).await.unwrap();
     assert!(told.contains("evt-2.") && !told.contains("evt-1."), "{told}");
+}
+
+/// Many seconds' news have come before it reads on: more than are kept for it.
+#[tokio::test(start_paused = true)]
+async fn a_browser_that_is_slow_misses_nothing() {
+    let world = World::new();
+    let mut response = connect(&app(&world), "/live", None).await;
+    world.record("handled", |entry| entry.id = Some("evt-0.".into()));
+    let mut told = next(&mut response).await.unwrap();
+    for number in 1..=20 {
+        world.record("handled", |entry| entry.id = Some(format!("evt-{number}.")));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    while let Ok(Some(more)) = timeout(Duration::from_secs(2), next(&mut response)).await {
+        told.push_str(&more);
+    }
+    for number in 0..=20 {
+        assert_eq!(told.matches(&format!(">evt-{number}.<")).count(), 1, "{number}: {told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_is_read_while_somebody_listens_and_no_longer() {
+    #[derive(Clone, Debug, Default)]
+    struct Counted(Arc<AtomicUsize>);
+
+    impl DeliveryLogReader for Counted {
+        fn list<'a>(&'a self, _: &'a Filter, _: Option<u64>, _: usize) -> Reading<'a, Vec<Numbered>> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn per_minute<'a>(&'a self, _: &'a Filter) -> Reading<'a, Vec<PerMinute>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+    }
+
+    let log = Counted::default();
+    let read = || log.0.load(Ordering::SeqCst);
+    let app = Inspector::builder(Access::loopback_only())
+        .log(log.clone())
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        let before = read();
+        let mut both = [connect(&app, "/live", None).await, connect(&app, "/live", None).await];
+        assert!(timeout(Duration::from_secs(10), next(&mut both[0])).await.is_err());
+        let listened = read() - before;
+        // Once a second for both of them, and once for each itself.
+        assert!((9..=14).contains(&listened), "{listened}");
+        drop(both);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let at_the_end = read();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(read(), at_the_end);
+    }
 }
 
 #[tokio::test(start_paused = true)]
