@@ -84,6 +84,8 @@ pub enum RefusalKind {
     HandlerFailed,
     /// 500: the handler panicked.
     HandlerPanicked,
+    /// 500: the provider's own code panicked on the request, or its verifier's.
+    ProviderPanicked,
     /// 503: the handler took longer than its cap and was cancelled.
     HandlerTimeout,
     /// 500: the HTTP service behind the layer responded neither 2xx, 4xx nor 5xx. Its 4xx and 5xx
@@ -122,6 +124,7 @@ impl RefusalKind {
             Self::Backlog => "backlog",
             Self::HandlerFailed => "handler-failed",
             Self::HandlerPanicked => "handler-panicked",
+            Self::ProviderPanicked => "provider-panicked",
             Self::HandlerTimeout => "handler-timeout",
             Self::InnerResponse => "inner-response",
             Self::InnerRefused => "inner-refused",

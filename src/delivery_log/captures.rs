@@ -99,7 +99,9 @@ impl Captures {
 
     /// Captures for so long from now.
     pub fn start(&self, time: Duration) {
-        self.kept().until = Instant::now().checked_add(time);
+        /// As good as for ever, and a time that every clock can tell.
+        const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+        self.kept().until = Instant::now().checked_add(time.min(LONGEST));
     }
 
     /// Captures no more, and forgets what was captured.

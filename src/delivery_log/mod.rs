@@ -6,6 +6,9 @@
 //! [`delivery_log`](crate::layer::WebhookLayerBuilder::delivery_log): [`MemoryLog`] keeps the
 //! newest in memory; `tower-webhook-sqlx` has tables in SQLite and Postgres.
 //!
+//! A delivery that is responded to before its handler ends has two entries: what the provider got,
+//! and how the event ended.
+//!
 //! ```
 //! # #[cfg(feature = "memory")] {
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

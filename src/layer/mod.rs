@@ -67,7 +67,8 @@
 //! It is an INFO for `handled`, `stored`, `duplicate`, `handshake` and `unhandled`; a WARN for
 //! `rejected`, for a duplicate that is dead or has other facts, and for whatever a provider or a
 //! stranger did wrong; an ERROR for what an operator should see to: `conflict`, `store`, `tenants`,
-//! `backlog`, `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-response`, `dead`.
+//! `backlog`, `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-response`,
+//! `provider-panicked`, `dead`.
 //! A delivery whose response is sent before its handler ends has a WARN `still-running` besides.
 //!
 //! What the handler logs is in the span `webhook` (INFO), which carries `provider`, `namespace`,

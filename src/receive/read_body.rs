@@ -211,6 +211,16 @@ where
     }
     let body = collected.into_bytes();
     if let Some(tenants) = checks.tenants.filter(|_| !is_hashed) {
+        if let Some(most) = tenants.tenants.max_bytes().filter(|most| body.len() > *most) {
+            return Err(Refusal::new(
+                RefusalKind::TooLarge,
+                format!(
+                    "the body has {} bytes, and the tenant is read from bodies of up to {most}; expected a shorter one: \
+                     raise the `max_bytes` of `TenantOf::body_field`",
+                    body.len()
+                ),
+            ));
+        }
         let tenant = tenants.tenants.in_body(&body);
         let found = Box::pin(tenants.whose(tenant, &mut permit, limits.until, observation)).await?;
         whose = Some(found.decides(&mut verification));

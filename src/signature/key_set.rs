@@ -19,6 +19,11 @@ impl KeySet {
     pub(crate) fn new(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
         Ok(Self(Arc::new(Keys::new(scheme, secrets)?)))
     }
+
+    /// The length of the shortest secret, in bytes.
+    pub(crate) fn shortest_secret(&self) -> usize {
+        self.0.shortest
+    }
 }
 
 impl Verifier {

@@ -50,8 +50,9 @@
 //!
 //! A clock that is set *forward* by more than a lease ends leases early, so that a second run may
 //! begin beside the first (which can [see it](crate::delivery::Claim::is_lost)); one that is set
-//! *back* lets the claims of dead processes rest longer by as much. A clock that is slewed, as time
-//! daemons do it on running machines, changes nothing.
+//! *back* lets the claims of dead processes rest longer by as much, and what waits in an inbox for
+//! a time that the wrong clock gave it: an operator's `replay` makes that due. A clock that is
+//! slewed, as time daemons do it on running machines, changes nothing.
 //!
 //! # In memory
 //! `MemoryStore`, feature `memory` (a default). Some 90 bytes for an event; a million of them by

@@ -77,8 +77,8 @@ impl TenantOf {
     }
 
     /// A field of a body that is JSON: its key, or the keys that lead to it with dots between them.
-    /// It is a string or a whole number. A field that is there twice, and a body of more than
-    /// `max_bytes`, name no tenant.
+    /// It is a string or a whole number. A field that is there twice names no tenant. A body of
+    /// more than `max_bytes` is refused with 413.
     ///
     /// Use it only for a provider that names the tenant nowhere else.
     ///
@@ -128,7 +128,16 @@ impl TenantOf {
     /// Whether it is the body that names the tenant.
     #[must_use]
     pub fn reads_body(&self) -> bool {
-        matches!(self.0, How::Body(_))
+        self.max_bytes().is_some()
+    }
+
+    /// How long a body may be that names the tenant.
+    #[must_use]
+    pub fn max_bytes(&self) -> Option<usize> {
+        match &self.0 {
+            How::Body(field) => Some(field.max_bytes),
+            _ => None,
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), String> {

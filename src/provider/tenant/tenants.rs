@@ -56,6 +56,12 @@ impl Tenants {
         self.tenant_of.reads_body()
     }
 
+    /// How long a body may be that names the tenant.
+    #[must_use]
+    pub fn max_bytes(&self) -> Option<usize> {
+        self.tenant_of.max_bytes()
+    }
+
     /// What the source says of this tenant, now: nothing is kept.
     ///
     /// # Errors

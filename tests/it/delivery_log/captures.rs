@@ -119,3 +119,10 @@ async fn a_request_that_is_refused_before_its_body_is_captured_without_it() {
     let (_, captured) = captures.list().pop().unwrap();
     assert_eq!((captured.outcome, captured.body.len()), ("signature", 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_may_be_on_for_as_long_as_one_can_say() {
+    let captures = Captures::new();
+    captures.start(std::time::Duration::MAX);
+    assert!(captures.is_on());
+}

@@ -29,6 +29,9 @@ async fn signatures_and_credentials_are_not_stored_and_the_other_headers_are() {
         ("authorization", "Basic dTpw"),
         ("proxy-authorization", "Basic dTpw"),
         ("cookie", "session=1"),
+        ("x-api-key", "sk_1"),
+        ("x-gitlab-token", "t"),
+        ("x-shared-secret", "s"),
         ("x-forwarded-for", "192.0.2.1"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));

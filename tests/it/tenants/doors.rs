@@ -204,6 +204,24 @@ async fn a_stored_delivery_is_its_tenants_for_every_worker_and_operator() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delivery_that_was_stored_under_no_tenant_is_run_for_nobody() {
+    let store = MemoryInbox::new();
+    let layer = WebhookLayer::new(provider(&Source::of(&["acme"])), store.clone());
+    let deposit = Deposit::fetched("dwolla", &fetched("1"), event("1")).unwrap();
+    store.deposit(&deposit).await.unwrap();
+    let topics = TopicRouter::new().on("customer_created", async |event: Event| {
+        assert!(event.id().as_str().is_empty(), "it ran");
+    });
+    let worker = layer.worker(topics).start();
+    sleep(Duration::from_secs(1)).await;
+    worker.drain(Duration::from_secs(1)).await;
+    let letter = store.letter(&deposit.key).await.unwrap().unwrap();
+    assert_eq!(letter.entry.stage, Stage::Dead);
+    let why = &letter.history.last().unwrap().attempt.error;
+    assert!(why.starts_with("its key names no tenant"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_asks_for_a_tenant_fails_where_there_is_none() {
     let topics = TopicRouter::new().on("customer_created", async |_: Tenant, _: Event| ());
     let layer = WebhookLayer::new(Dwolla::new("a secret of an endpoint").unwrap(), MemoryStore::new());
