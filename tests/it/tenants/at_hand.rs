@@ -59,6 +59,18 @@ async fn a_rotation_is_seen_within_the_time_to_live_and_at_once_after_forget() {
     assert_eq!(office.send(new("5")).await.status, 401);
 }
 
+/// What changed while the source was thinking about it is seen within the time to live as well.
+#[tokio::test(start_paused = true)]
+async fn secrets_are_as_old_as_the_question_and_not_as_the_answer() {
+    let office = Office::of(&["acme"]);
+    office.source.feels(Mood::After(Duration::from_millis(1500)));
+    office.deliver("acme", "1").await.assert_acknowledged();
+    office.source.feels(Mood::Well);
+    advance(Duration::from_millis(58_500)).await;
+    office.deliver("acme", "2").await.assert_acknowledged();
+    assert_eq!(office.source.asked(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn both_secrets_of_a_rotation_are_valid() {
     let office = Office::of(&[]);
