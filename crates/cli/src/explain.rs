@@ -9,7 +9,13 @@ use clap::Args;
 use serde::Serialize;
 use tower_webhook::signature::{Explain, ExplanationKind, Secrets};
 
-use crate::{captured, failure::Failure, output::Output, provider::Provider, secrets::SecretArgs};
+use crate::{
+    captured,
+    failure::Failure,
+    output::Output,
+    provider::{DescriptionArgs, Provider},
+    secrets::SecretArgs,
+};
 
 /// Says which mistake explains that a captured request is refused
 ///
@@ -23,6 +29,8 @@ pub(crate) struct ExplainArgs {
     /// Whose request it is; see `tower-webhook providers`
     #[arg(long, short)]
     provider: String,
+    #[command(flatten)]
+    description: DescriptionArgs,
     #[command(flatten)]
     secrets: SecretArgs,
     /// The URL that the provider signs (Square)
@@ -43,7 +51,7 @@ struct Explained {
 
 /// Whether the request is authentic.
 pub(crate) fn explain(arguments: &ExplainArgs, output: Output) -> Result<bool, Failure> {
-    let provider = Provider::named(&arguments.provider)?;
+    let provider = arguments.description.provider(&arguments.provider)?;
     let secrets = arguments.secrets.read(provider.name)?;
     let request = captured::read("the request", &arguments.request)?;
     let unusable = |error| Failure::usage(format!("the secret is unusable: {error}"));

@@ -26,10 +26,10 @@ use crate::{
     captured,
     failure::Failure,
     output::{Output, coloured, json as print_json, line, note, plain},
-    provider::Provider,
+    provider::DescriptionArgs,
     secrets::SecretArgs,
     time,
-    wire::{Request, Target, exchange},
+    wire::{Request, RootArgs, Target, exchange},
 };
 
 /// No provider here sends more.
@@ -47,6 +47,10 @@ pub(crate) struct ListenArgs {
     /// Whose requests they are; see `tower-webhook providers`
     #[arg(long, short)]
     provider: Option<String>,
+    #[command(flatten)]
+    roots: RootArgs,
+    #[command(flatten)]
+    description: DescriptionArgs,
     #[command(flatten)]
     secrets: SecretArgs,
     /// The URL that the provider signs (Square)
@@ -81,7 +85,7 @@ pub(crate) async fn listen(arguments: ListenArgs, output: Output) -> Result<bool
     let listener = Arc::new(Listener {
         keys: keys(&arguments)?,
         forward: match &arguments.forward {
-            Some(url) => Some(Target::parse("--forward", url)?),
+            Some(url) => Some(arguments.roots.of(Target::parse("--forward", url)?)?),
             None => None,
         },
         save: arguments.save.clone(),
@@ -119,7 +123,7 @@ fn keys(arguments: &ListenArgs) -> Result<Option<(Scheme, Secrets)>, Failure> {
     let Some(name) = &arguments.provider else {
         return Ok(None);
     };
-    let provider = Provider::named(name)?;
+    let provider = arguments.description.provider(name)?;
     let secrets = arguments.secrets.read_if_any(provider.name)?;
     if secrets.is_empty() {
         return Ok(None);

@@ -15,9 +15,9 @@ use crate::{
     captured,
     failure::Failure,
     output::{Output, note, plain},
-    provider::{At, Event, Provider, Signer, fresh_id},
+    provider::{At, DescriptionArgs, Event, Provider, Signer, fresh_id},
     secrets::SecretArgs,
-    wire::{Request, Target, exchange},
+    wire::{NoResponse, Request, RootArgs, Target, exchange},
 };
 
 /// Signs an event as a provider does and posts it
@@ -35,6 +35,10 @@ pub(crate) struct SendArgs {
     /// [default: the one of --url]
     #[arg(long, value_name = "URL")]
     signed_url: Option<String>,
+    #[command(flatten)]
+    roots: RootArgs,
+    #[command(flatten)]
+    description: DescriptionArgs,
     #[command(flatten)]
     secrets: SecretArgs,
     /// The event's topic [default: one that is usual for the provider]
@@ -84,6 +88,9 @@ struct Sent {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     took_ms: u64,
+    /// Nothing of the request has left this machine.
+    #[serde(skip)]
+    is_unsent: bool,
 }
 
 #[derive(Serialize)]
@@ -96,12 +103,12 @@ struct Responses<'a> {
 
 /// Whether all copies were accepted.
 pub(crate) async fn send(arguments: SendArgs, output: Output) -> Result<bool, Failure> {
-    let provider = Provider::named(&arguments.provider)?;
+    let provider = arguments.description.provider(&arguments.provider)?;
     let url = match &arguments.url {
         Some(url) => url.clone(),
         None => format!("http://127.0.0.1:3000/webhooks/{}", provider.name),
     };
-    let target = Target::parse("--url", &url)?;
+    let target = arguments.roots.of(Target::parse("--url", &url)?)?;
     let (event, mut request) = match &arguments.captured {
         Some(path) => (None, captured::read("--captured", path)?),
         None => {
@@ -139,6 +146,16 @@ pub(crate) async fn send(arguments: SendArgs, output: Output) -> Result<bool, Fa
         Duration::from_secs(arguments.timeout),
     )
     .await;
+    if let Some(first) = responses
+        .first()
+        .filter(|_| responses.iter().all(|sent| sent.is_unsent))
+    {
+        return Err(Failure::usage(format!(
+            "nothing was sent to {}: {}; expected a receiver there: is it running?",
+            target.authority,
+            first.error.as_deref().unwrap_or_default()
+        )));
+    }
     let accepted = |sent: &&Sent| sent.status.is_some_and(|status| (200..300).contains(&status));
     let report = Responses {
         topic,
@@ -166,11 +183,13 @@ async fn copies(target: &Target, request: Request, copies: u32, limit: Duration)
                 body: String::from_utf8_lossy(&response.body).into_owned(),
                 error: None,
                 took_ms: u64::try_from(response.took.as_millis()).unwrap_or(u64::MAX),
+                is_unsent: false,
             },
             Err(error) => Sent {
                 status: None,
                 retry_after: None,
                 body: String::new(),
+                is_unsent: matches!(error, NoResponse::Connect(_)),
                 error: Some(error.to_string()),
                 took_ms: 0,
             },
@@ -202,9 +221,6 @@ fn text(report: &Responses<'_>, advises: bool) -> String {
                 }
                 Some(404 | 405) => "\n    no webhook is received at this path: see --url",
                 Some(_) => "",
-                None if line.contains("certificate") => {
-                    "\n    expected one that this machine trusts: else name the file of its root in SSL_CERT_FILE"
-                }
                 None => "\n    is the receiver running there?",
             };
             line.push_str(advice);

@@ -37,14 +37,14 @@ pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
     Some(text)
 }
 
-/// A length of time in its two largest units: `3 min 20 s`.
+/// A length of time in its two largest units: `3 min 20 s`. Of few seconds the tenths count, too.
 pub(crate) fn length(time: Duration) -> String {
     let seconds = time.as_secs();
-    if seconds == 0 {
-        return match time.as_millis() {
-            0 => format!("{} µs", time.as_micros()),
-            milliseconds => format!("{milliseconds} ms"),
-        };
+    match (seconds, time.subsec_millis()) {
+        (0, 0) => return format!("{} µs", time.as_micros()),
+        (0, milliseconds) => return format!("{milliseconds} ms"),
+        (1..10, 100..) => return format!("{seconds}.{} s", time.subsec_millis() / 100),
+        _ => {}
     }
     let units = [(86_400, "d"), (3600, "h"), (60, "min"), (1, "s")];
     let mut rest = seconds;
@@ -68,13 +68,17 @@ pub(crate) fn length(time: Duration) -> String {
     text
 }
 
+fn whole(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs())
+}
+
 /// How long ago, or in how long.
 pub(crate) fn ago(time: SystemTime, now: SystemTime) -> String {
     match now.duration_since(time) {
         Ok(age) if age.as_secs() == 0 => "now".to_owned(),
-        Ok(age) => format!("{} ago", length(age)),
+        Ok(age) => format!("{} ago", length(whole(age))),
         Err(ahead) if ahead.duration().as_secs() == 0 => "now".to_owned(),
-        Err(ahead) => format!("in {}", length(ahead.duration())),
+        Err(ahead) => format!("in {}", length(whole(ahead.duration()))),
     }
 }
 
@@ -119,10 +123,21 @@ mod tests {
         let seconds = |seconds| length(Duration::from_secs(seconds));
         assert_eq!(length(Duration::from_micros(12)), "12 µs");
         assert_eq!(length(Duration::from_millis(12)), "12 ms");
+        assert_eq!(length(Duration::from_millis(1099)), "1 s");
+        assert_eq!(length(Duration::from_millis(1840)), "1.8 s");
+        assert_eq!(length(Duration::from_millis(10_900)), "10 s");
         assert_eq!(
             [seconds(1), seconds(200), seconds(7200), seconds(86_405)],
             ["1 s", "3 min 20 s", "2 h", "1 d"]
         );
+    }
+
+    #[test]
+    fn ages_are_in_whole_seconds() {
+        let now = UNIX_EPOCH + Duration::from_secs(100);
+        assert_eq!(ago(now - Duration::from_millis(2700), now), "2 s ago");
+        assert_eq!(ago(now + Duration::from_millis(2700), now), "in 2 s");
+        assert_eq!(ago(now - Duration::from_millis(900), now), "now");
     }
 
     #[test]

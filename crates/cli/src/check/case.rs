@@ -205,3 +205,11 @@ pub(crate) fn with_field(body: &str, field: &str) -> String {
         Some(rest) => format!("{{{field},{rest}"),
     }
 }
+
+/// The label of tags of a version that nobody knows.
+pub(crate) fn of_another_version(label: &str) -> String {
+    match label.contains('1') {
+        true => label.replace('1', "0"),
+        false => format!("x{label}"),
+    }
+}

@@ -28,9 +28,9 @@ use self::{
 use crate::{
     failure::Failure,
     output::{Output, is_confirmed, is_watched, note},
-    provider::{Provider, Signer},
+    provider::{DescriptionArgs, Signer},
     secrets::SecretArgs,
-    wire::Target,
+    wire::{RootArgs, Target},
 };
 
 /// Sends a receiver some hundred deliveries, forged, stale, doubled, odd and hostile, and says what
@@ -45,6 +45,10 @@ pub(crate) struct CheckArgs {
     /// Who to be; see `tower-webhook providers`
     #[arg(long, short)]
     provider: String,
+    #[command(flatten)]
+    roots: RootArgs,
+    #[command(flatten)]
+    description: DescriptionArgs,
     #[command(flatten)]
     secrets: SecretArgs,
     /// A topic that the receiver handles [default: one that is usual for the provider]
@@ -85,9 +89,9 @@ pub(crate) struct CheckArgs {
 
 /// Whether all cases passed.
 pub(crate) async fn check(arguments: CheckArgs, output: Output) -> Result<bool, Failure> {
-    let target = Target::parse("URL", &arguments.url)?;
+    let target = arguments.roots.of(Target::parse("URL", &arguments.url)?)?;
     confirm(&target, arguments.yes)?;
-    let provider = Provider::named(&arguments.provider)?;
+    let provider = arguments.description.provider(&arguments.provider)?;
     let url = arguments.signed_url.as_deref().unwrap_or(&arguments.url);
     let secrets = arguments.secrets.read(provider.name)?;
     let mut signers = Vec::new();
@@ -99,7 +103,10 @@ pub(crate) async fn check(arguments: CheckArgs, output: Output) -> Result<bool, 
         return Err(Failure::usage("the secret is missing"));
     };
     let counter = match (&arguments.count_url, arguments.count_listen) {
-        (Some(url), _) => Some(Counter::Url(Target::parse("--count-url", url)?)),
+        (Some(url), _) => {
+            let target = arguments.roots.of(Target::parse("--count-url", url)?)?;
+            Some(Counter::Url(target))
+        }
         (None, Some(address)) => {
             let (counter, address) = Counter::listen(address).await?;
             note(&format!("counting requests to http://{address}/"));

@@ -1,5 +1,6 @@
 //! The providers that requests can be sent as.
 
+mod described;
 mod sign;
 mod table;
 
@@ -8,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use tower_webhook::signature::Scheme;
 
+pub(crate) use described::DescriptionArgs;
 pub(crate) use sign::{Claims, Hash, Signer};
 
 use crate::{failure::Failure, output::Output};
@@ -20,15 +22,17 @@ pub(crate) struct Provider {
     pub(crate) resent: Resent,
     pub(crate) usual_topic: &'static str,
     /// How it signs what it posts to this address.
-    pub(crate) scheme: fn(&str) -> Scheme,
+    pub(crate) scheme: &'static (dyn Fn(&str) -> Scheme + Sync),
     /// Where it says the topic, and the event's id.
     pub(crate) topic: At,
     pub(crate) id: At,
+    /// The separator and the label of tags, where the header holds a list of them.
+    pub(crate) list: Option<(&'static str, &'static str)>,
     /// The body.
-    pub(crate) event: fn(&Event) -> Value,
+    pub(crate) event: &'static (dyn Fn(&Event) -> Value + Sync),
     /// Headers that are not signed: those that a first delivery always carries. An empty one is
     /// left out.
-    pub(crate) headers: fn(&Event) -> Vec<(&'static str, String)>,
+    pub(crate) headers: &'static (dyn Fn(&Event) -> Vec<(&'static str, String)> + Sync),
 }
 
 /// Where a provider says something.
@@ -59,6 +63,7 @@ pub(crate) struct Shape {
     pub(crate) content: &'static str,
     /// The value of the signature's header, with `{time}` and `{tag}` in it.
     pub(crate) value: &'static str,
+    pub(crate) hash: Hash,
     pub(crate) text: Text,
     pub(crate) key: Key,
     /// The header of a signed id.
@@ -133,7 +138,9 @@ impl Provider {
         static PROVIDERS: [Provider; 12] = table::PROVIDERS;
         PROVIDERS.iter().find(|provider| provider.name == name).ok_or_else(|| {
             let names = Self::names().collect::<Vec<_>>().join(", ");
-            Failure::usage(format!("--provider is {name}; expected one of {names}"))
+            Failure::usage(format!(
+                "--provider is {name}; expected one of {names}, or custom with --description"
+            ))
         })
     }
 

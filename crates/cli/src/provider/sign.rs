@@ -50,6 +50,17 @@ pub(crate) enum Hash {
     Sha512,
 }
 
+impl Hash {
+    /// How many bytes a MAC has.
+    pub(crate) fn length(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
 impl Signer {
     pub(crate) fn new(provider: &'static Provider, url: &str, secret: &str) -> Result<Self, Failure> {
         let scheme = (provider.scheme)(url);
@@ -124,7 +135,7 @@ impl Signer {
             Time::Item(label) => {
                 let list = text(self.header());
                 let behind = list.split_once(label).map_or("", |(_, behind)| behind);
-                behind.split([',', ';']).next().unwrap_or_default().to_owned()
+                behind.split([',', ';', ' ']).next().unwrap_or_default().to_owned()
             }
         };
         Claims {
@@ -150,7 +161,7 @@ impl Signer {
 
     /// The tag as the provider would write it.
     pub(crate) fn tag(&self, claims: &Claims) -> String {
-        self.write(&self.mac(Hash::Sha256, &self.key, claims))
+        self.write(&self.mac(self.provider.shape.hash, &self.key, claims))
     }
 
     pub(crate) fn write(&self, mac: &[u8]) -> String {
@@ -195,7 +206,7 @@ impl Signer {
 
     /// What no response to a request may hold: the secret, and the right tag in any writing.
     pub(crate) fn confidential(&self, request: &Request) -> Vec<(&'static str, String)> {
-        let mac = self.mac(Hash::Sha256, &self.key, &self.claims(request));
+        let mac = self.mac(self.provider.shape.hash, &self.key, &self.claims(request));
         let mut texts = vec![
             ("the expected tag", hex::encode(&mac)),
             ("the expected tag", STANDARD_NO_PAD.encode(&mac)),
@@ -209,9 +220,9 @@ impl Signer {
         texts
     }
 
-    /// The bytes of an HMAC-SHA256 with the provider's key over other bytes than a body.
+    /// The bytes of an HMAC with the provider's key over other bytes than a body.
     pub(crate) fn mac_of(&self, bytes: &[u8]) -> Vec<u8> {
-        mac(Hash::Sha256, &self.key, bytes)
+        mac(self.provider.shape.hash, &self.key, bytes)
     }
 }
 

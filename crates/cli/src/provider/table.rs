@@ -8,13 +8,14 @@ use tower_webhook::{
     slack, square, standard_webhooks, stripe, svix, zoom,
 };
 
-use super::{At, Key, Provider, Resent, Shape, Text, Time};
+use super::{At, Hash, Key, Provider, Resent, Shape, Text, Time};
 
 const UTF8: &str = "application/json; charset=utf-8";
 /// The tag over the body alone, in hex.
 const PLAIN: Shape = Shape {
     content: "{body}",
     value: "{tag}",
+    hash: Hash::Sha256,
     text: Text::Hex,
     key: Key::AsIs,
     id: None,
@@ -23,6 +24,7 @@ const PLAIN: Shape = Shape {
 const LISTED: Shape = Shape {
     content: "{id}.{time}.{body}",
     value: "v1,{tag}",
+    hash: Hash::Sha256,
     text: Text::Base64,
     key: Key::Base64,
     id: Some("webhook-id"),
@@ -35,10 +37,11 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         shape: PLAIN,
         resent: Resent::FirstBytes,
         usual_topic: "customer_created",
-        scheme: |_| dwolla::scheme(),
+        scheme: &|_| dwolla::scheme(),
         topic: At::Body(&["/topic"]),
         id: At::Body(&["/id"]),
-        event: |event| {
+        list: None,
+        event: &|event| {
             let (id, api) = (&event.id, "https://api-sandbox.dwolla.com");
             let customer = "6c57f372-e9a0-47d4-91f3-ab2b3aae56f0";
             json!({
@@ -54,7 +57,7 @@ pub(super) const PROVIDERS: [Provider; 12] = [
                 },
             })
         },
-        headers: |event| vec![("x-dwolla-topic", event.topic.clone())],
+        headers: &|event| vec![("x-dwolla-topic", event.topic.clone())],
     },
     Provider {
         name: "example",
@@ -64,13 +67,14 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         },
         resent: Resent::FirstBytes,
         usual_topic: "user.created",
-        scheme: |_| {
+        scheme: &|_| {
             let header = HeaderName::from_static("x-webhook-signature");
             Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="))
         },
         topic: At::Body(&["/type"]),
         id: At::Body(&["/id"]),
-        event: |event| {
+        list: None,
+        event: &|event| {
             json!({
                 "id": event.id,
                 "type": event.topic,
@@ -78,7 +82,7 @@ pub(super) const PROVIDERS: [Provider; 12] = [
                 "data": { "id": "usr_1", "name": "Ada" },
             })
         },
-        headers: |event| {
+        headers: &|event| {
             vec![
                 ("x-webhook-id", "wh_1".to_owned()),
                 ("x-webhook-event", event.topic.clone()),
@@ -90,11 +94,12 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         shape: LISTED,
         resent: Resent::SignedAgain,
         usual_topic: "invoice.paid",
-        scheme: |_| standard_webhooks::scheme(),
+        scheme: &|_| standard_webhooks::scheme(),
         topic: At::Body(&["/type"]),
         id: At::Header,
-        event: |event| json!({ "type": event.topic, "timestamp": event.rfc3339(), "data": { "id": "inv_1" } }),
-        headers: |_| Vec::new(),
+        list: Some((" ", "v1,")),
+        event: &|event| json!({ "type": event.topic, "timestamp": event.rfc3339(), "data": { "id": "inv_1" } }),
+        headers: &|_| Vec::new(),
     },
     Provider {
         name: "svix",
@@ -105,11 +110,12 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         },
         resent: Resent::SignedAgain,
         usual_topic: "user.created",
-        scheme: |_| svix::scheme(),
+        scheme: &|_| svix::scheme(),
         topic: At::Body(&["/type"]),
         id: At::Header,
-        event: |event| json!({ "type": event.topic, "timestamp": event.rfc3339(), "data": { "id": "user_1" } }),
-        headers: |_| vec![("user-agent", "Svix-Webhooks/1.0".to_owned())],
+        list: Some((" ", "v1,")),
+        event: &|event| json!({ "type": event.topic, "timestamp": event.rfc3339(), "data": { "id": "user_1" } }),
+        headers: &|_| vec![("user-agent", "Svix-Webhooks/1.0".to_owned())],
     },
     Provider {
         name: "stripe",
@@ -121,10 +127,11 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         },
         resent: Resent::SignedAgain,
         usual_topic: stripe::topic::PAYMENT_INTENT_SUCCEEDED,
-        scheme: |_| stripe::scheme(),
+        scheme: &|_| stripe::scheme(),
         topic: At::Body(&["/type"]),
         id: At::Body(&["/id"]),
-        event: |event| {
+        list: Some((",", "v1=")),
+        event: &|event| {
             json!({
                 "id": event.id,
                 "object": "event",
@@ -137,7 +144,7 @@ pub(super) const PROVIDERS: [Provider; 12] = [
                 "type": event.topic,
             })
         },
-        headers: |_| {
+        headers: &|_| {
             vec![
                 ("content-type", UTF8.to_owned()),
                 (
@@ -155,10 +162,11 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         },
         resent: Resent::FirstBytes,
         usual_topic: github::topic::ISSUES_OPENED,
-        scheme: |_| github::scheme(),
+        scheme: &|_| github::scheme(),
         topic: At::Header,
         id: At::Header,
-        event: |event| {
+        list: None,
+        event: &|event| {
             let action = event.name_and_action().1;
             json!({
                 "action": action,
@@ -166,7 +174,7 @@ pub(super) const PROVIDERS: [Provider; 12] = [
                 "repository": { "full_name": "acme-water/pumps" },
             })
         },
-        headers: |event| {
+        headers: &|event| {
             vec![
                 ("x-github-event", event.name_and_action().0.to_owned()),
                 ("x-github-delivery", event.id.clone()),
@@ -187,10 +195,11 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         },
         resent: Resent::SignedAgain,
         usual_topic: slack::topic::APP_MENTION,
-        scheme: |_| slack::scheme(),
+        scheme: &|_| slack::scheme(),
         topic: At::Body(&["/event/type"]),
         id: At::Body(&["/event_id"]),
-        event: |event| {
+        list: None,
+        event: &|event| {
             json!({
                 "team_id": "T1",
                 "api_app_id": "A1",
@@ -200,7 +209,7 @@ pub(super) const PROVIDERS: [Provider; 12] = [
                 "event_time": event.since_1970().as_secs(),
             })
         },
-        headers: |_| {
+        headers: &|_| {
             let agent = "Slackbot 1.0 (+https://api.slack.com/robots)";
             vec![("user-agent", agent.to_owned())]
         },
@@ -213,10 +222,11 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         },
         resent: Resent::FirstBytes,
         usual_topic: shopify::topic::ORDERS_CREATE,
-        scheme: |_| shopify::scheme(),
+        scheme: &|_| shopify::scheme(),
         topic: At::Header,
         id: At::Header,
-        event: |event| {
+        list: None,
+        event: &|event| {
             json!({
                 "id": 5_512_003_344_771_u64,
                 "name": format!("#{}", event.id),
@@ -224,7 +234,7 @@ pub(super) const PROVIDERS: [Provider; 12] = [
                 "created_at": event.rfc3339(),
             })
         },
-        headers: |event| {
+        headers: &|event| {
             vec![
                 ("x-shopify-topic", event.topic.clone()),
                 ("x-shopify-shop-domain", "acme-water.myshopify.com".to_owned()),
@@ -245,10 +255,11 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         },
         resent: Resent::FirstBytes,
         usual_topic: square::topic::PAYMENT_UPDATED,
-        scheme: square::scheme,
+        scheme: &square::scheme,
         topic: At::Body(&["/type"]),
         id: At::Body(&["/event_id"]),
-        event: |event| {
+        list: None,
+        event: &|event| {
             json!({
                 "merchant_id": "ML8",
                 "type": event.topic,
@@ -257,7 +268,7 @@ pub(super) const PROVIDERS: [Provider; 12] = [
                 "data": { "type": "payment", "id": "p1", "object": { "payment": { "id": "p1", "status": "COMPLETED" } } },
             })
         },
-        headers: |event| {
+        headers: &|event| {
             vec![
                 ("square-environment", "Sandbox".to_owned()),
                 ("square-initial-delivery-timestamp", event.rfc3339()),
@@ -275,10 +286,11 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         },
         resent: Resent::FirstBytes,
         usual_topic: paddle::topic::TRANSACTION_COMPLETED,
-        scheme: |_| paddle::scheme(),
+        scheme: &|_| paddle::scheme(),
         topic: At::Body(&["/event_type"]),
         id: At::Body(&["/event_id"]),
-        event: |event| {
+        list: Some((";", "h1=")),
+        event: &|event| {
             json!({
                 "event_id": event.id,
                 "event_type": event.topic,
@@ -287,17 +299,18 @@ pub(super) const PROVIDERS: [Provider; 12] = [
                 "data": { "id": "txn_1", "status": "completed" },
             })
         },
-        headers: |_| Vec::new(),
+        headers: &|_| Vec::new(),
     },
     Provider {
         name: "linear",
         shape: PLAIN,
         resent: Resent::FirstBytes,
         usual_topic: linear::topic::ISSUE_CREATE,
-        scheme: |_| linear::scheme(),
+        scheme: &|_| linear::scheme(),
         topic: At::Body(&["/type", "/action"]),
         id: At::Header,
-        event: |event| {
+        list: None,
+        event: &|event| {
             let (kind, action) = event.name_and_action();
             json!({
                 "action": action,
@@ -307,7 +320,7 @@ pub(super) const PROVIDERS: [Provider; 12] = [
                 "webhookTimestamp": event.sent_in_milliseconds(),
             })
         },
-        headers: |event| {
+        headers: &|event| {
             vec![
                 ("linear-event", event.name_and_action().0.to_owned()),
                 ("linear-delivery", event.id.clone()),
@@ -326,17 +339,18 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         },
         resent: Resent::Unknown,
         usual_topic: zoom::topic::MEETING_STARTED,
-        scheme: |_| zoom::scheme(),
+        scheme: &|_| zoom::scheme(),
         topic: At::Body(&["/event"]),
         id: At::Body(&["/payload/object/uuid"]),
-        event: |event| {
+        list: None,
+        event: &|event| {
             json!({
                 "event": event.topic,
                 "payload": { "account_id": "a1", "object": { "uuid": event.id, "topic": "Pump review" } },
                 "event_ts": event.created_in_milliseconds(),
             })
         },
-        headers: |_| {
+        headers: &|_| {
             vec![
                 ("content-type", UTF8.to_owned()),
                 ("user-agent", "Zoom Marketplace/1.0a".to_owned()),

@@ -1,6 +1,5 @@
 use std::{
     io,
-    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -9,14 +8,12 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
-};
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use super::{
     NoResponse, Piece, Request, Response, Target,
     response::{self, End, Head},
+    roots,
 };
 
 /// Of a response's body no more is kept. A receiver's responses are short.
@@ -46,7 +43,7 @@ impl Connection {
         let stream: Box<dyn Stream> = if target.is_tls {
             let name = ServerName::try_from(target.host.clone())
                 .map_err(|_| NoResponse::Connect("the host is no name that a certificate could have".to_owned()))?;
-            let connector = TlsConnector::from(tls().map_err(NoResponse::Connect)?);
+            let connector = TlsConnector::from(roots::trusted_by(target).map_err(NoResponse::Connect)?);
             let connected = timeout(CONNECT, connector.connect(name, tcp)).await;
             Box::new(connected.map_err(|_| NoResponse::Timeout(CONNECT))?.map_err(failed)?)
         } else {
@@ -155,24 +152,4 @@ pub(crate) async fn exchange(
     limit: Duration,
 ) -> Result<Response, NoResponse> {
     Connection::open(target).await?.send(pieces, method, limit).await
-}
-
-/// With this machine's root certificates, or those in the file that `SSL_CERT_FILE` names.
-fn tls() -> Result<Arc<ClientConfig>, String> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(Arc::clone(config));
-    }
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        return Err("no root certificates; expected them in a file: name it in SSL_CERT_FILE".to_owned());
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::clone(CONFIG.get_or_init(|| Arc::new(config))))
 }

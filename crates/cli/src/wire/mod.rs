@@ -5,9 +5,11 @@
 mod connection;
 mod request;
 mod response;
+mod roots;
 mod target;
 
 pub(crate) use connection::{Connection, exchange};
 pub(crate) use request::{Framing, Piece, Request};
 pub(crate) use response::{NoResponse, Response};
+pub(crate) use roots::RootArgs;
 pub(crate) use target::Target;

@@ -47,7 +47,13 @@ pub(crate) enum NoResponse {
 impl fmt::Display for NoResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect(error) => write!(f, "no connection: {error}"),
+            Self::Connect(error) => {
+                write!(f, "no connection: {error}")?;
+                if error.contains("certificate") {
+                    f.write_str(" (expected one that this machine trusts, or the file of its root: --cacert)")?;
+                }
+                Ok(())
+            }
             Self::Closed => f.write_str("connection closed without a response"),
             Self::Timeout(after) => write!(f, "no response within {} s", after.as_secs()),
             Self::NotHttp => f.write_str("a response that is not HTTP"),

@@ -2,10 +2,11 @@ use std::net::IpAddr;
 
 use http::Uri;
 
+use super::roots::Roots;
 use crate::failure::Failure;
 
 /// Where requests go: a URL in its parts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) is_tls: bool,
     /// Without the brackets of an IPv6 address.
@@ -14,6 +15,8 @@ pub(crate) struct Target {
     /// The value of `Host`.
     pub(crate) authority: String,
     pub(crate) path: String,
+    /// Whose certificates are trusted, if not the machine's.
+    pub(crate) roots: Option<Roots>,
 }
 
 impl Target {
@@ -43,6 +46,7 @@ impl Target {
             host,
             authority: authority.as_str().to_owned(),
             path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            roots: None,
         })
     }
 

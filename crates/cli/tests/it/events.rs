@@ -1,60 +1,87 @@
-//! `events`, over a SQLite file that a receiver has filled.
+//! `events`, over a SQLite file and a Postgres that a receiver has filled.
 
 #![cfg(test)] // for clippy
 
-use std::path::PathBuf;
+#[path = "../../../../tests/it/postgres/server.rs"]
+#[expect(dead_code, reason = "the root crate's tests need more of it")]
+mod server;
+#[path = "../../../../tests/it/postgres/watched.rs"]
+mod watched;
+
+use std::{path::PathBuf, time::Duration};
 
 use http::HeaderMap;
 use serde_json::{Value, json};
 use tower_webhook::{
     event::{EventId, Fingerprint, Tenant},
-    inbox::{Deposit, Inbox as _, StoredDelivery},
-    store::Key,
+    inbox::{AnyInbox, Deposit, Inbox as _, StoredDelivery},
+    store::{ClaimRequest, Completion, IdempotencyStore as _, Key, Token},
 };
-use tower_webhook_sqlx::SqliteStore;
 
+use self::server::{PASSWORD, Server};
 use crate::support::run;
 
 struct Stored {
-    folder: PathBuf,
+    /// Where it is a file.
+    folder: Option<PathBuf>,
     url: String,
+    inbox: AnyInbox,
 }
 
 impl Drop for Stored {
     fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.folder));
+        if let Some(folder) = &self.folder {
+            drop(std::fs::remove_dir_all(folder));
+        }
     }
 }
 
-/// So many deliveries, of two topics in turn.
-async fn stored(name: &str, deliveries: usize) -> Stored {
+/// A file, and a database of Postgres where the machine has one, each with so many deliveries of
+/// two topics in turn.
+async fn stored(name: &str, deliveries: usize) -> Vec<Stored> {
     let folder = std::env::temp_dir().join(format!("tower-webhook-events-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("webhooks.db");
-    let store = SqliteStore::open(&path).await.unwrap();
-    for number in 0..deliveries {
-        deposit(&store, EventId::new(&format!("e{number:04}")).unwrap(), number).await;
+    let file = format!("sqlite:{}", folder.join("webhooks.db").display());
+    let mut stores = vec![Stored::open(file, Some(folder)).await];
+    if let Some(server) = Server::shared() {
+        let create = format!("CREATE DATABASE {name}");
+        sqlx::query(sqlx::AssertSqlSafe(create))
+            .execute(&mut server.connection().await)
+            .await
+            .unwrap();
+        stores.push(Stored::open(server.url_of(name), None).await);
     }
-    let url = format!("sqlite:{}", path.display());
-    Stored { folder, url }
+    for stored in &stores {
+        for number in 0..deliveries {
+            let id = EventId::new(&format!("e{number:04}")).unwrap();
+            deposit(&stored.inbox, id, number).await;
+        }
+    }
+    stores
 }
 
-async fn deposit(store: &SqliteStore, id: EventId, number: usize) {
+async fn deposit(inbox: &AnyInbox, id: EventId, number: usize) {
     let topic = ["customer_created", "transfer_completed"][number % 2];
     let mut headers = HeaderMap::new();
     headers.insert("content-type", "application/json".parse().unwrap());
     let delivery = StoredDelivery::new(topic, headers, format!("{{\"n\":{number}}}"));
     let fingerprint = Fingerprint::of([number.to_string().as_bytes()]);
     let key = Key::new("dwolla", id);
-    store.deposit(&Deposit::new(key, fingerprint, delivery)).await.unwrap();
+    inbox.deposit(&Deposit::new(key, fingerprint, delivery)).await.unwrap();
 }
 
 impl Stored {
+    async fn open(url: String, folder: Option<PathBuf>) -> Self {
+        let inbox = tower_webhook_sqlx::connect_inbox(&url).await.unwrap();
+        Self { folder, url, inbox }
+    }
+
     /// The exit code, and what was said as JSON.
     async fn events(&self, arguments: &[&str]) -> (i32, Value) {
         let all = ["events", "--json", "--store", &self.url, "-n", "dwolla"];
         let output = run(&[&all[..], arguments].concat()).await;
         let text = String::from_utf8(output.stdout).unwrap();
+        assert!(!text.contains(PASSWORD), "{text}");
         let value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         (output.status.code().unwrap(), value)
     }
@@ -68,112 +95,121 @@ impl Stored {
 
 #[tokio::test]
 async fn stored_deliveries_are_listed_shown_buried_replayed_and_forgotten() {
-    let stored = stored("verbs", 4).await;
-    assert_eq!(stored.ids(&[]).await, ["e0000", "e0001", "e0002", "e0003"]);
-    assert_eq!(stored.ids(&["--topic", "transfer_completed"]).await, ["e0001", "e0003"]);
-    let (code, list) = stored.events(&["list", "--limit", "3"]).await;
-    assert_eq!((code, &list["more"]), (0, &true.into()));
+    for stored in stored("verbs", 4).await {
+        assert_eq!(stored.ids(&[]).await, ["e0000", "e0001", "e0002", "e0003"]);
+        assert_eq!(stored.ids(&["--topic", "transfer_completed"]).await, ["e0001", "e0003"]);
+        let (code, list) = stored.events(&["list", "--limit", "3"]).await;
+        assert_eq!((code, &list["more"]), (0, &true.into()));
 
-    let (code, shown) = stored.events(&["show", "e0001", "--full"]).await;
-    assert_eq!(code, 0);
-    let delivery = &shown["event"]["delivery"];
-    assert_eq!(
-        (&delivery["body"], &delivery["entry"]["stage"]),
-        (&"{\"n\":1}".into(), &"waiting".into())
-    );
-    assert_eq!(stored.events(&["show", "e9"]).await, (1, json!({ "event": null })));
+        let (code, shown) = stored.events(&["show", "e0001", "--full"]).await;
+        assert_eq!(code, 0);
+        let delivery = &shown["event"]["delivery"];
+        assert_eq!(
+            (&delivery["body"], &delivery["entry"]["stage"]),
+            (&"{\"n\":1}".into(), &"waiting".into())
+        );
+        assert_eq!(stored.events(&["show", "e9"]).await, (1, json!({ "event": null })));
 
-    let (code, buried) = stored.events(&["bury", "e0001", "--reason", "no such account"]).await;
-    assert_eq!((code, &buried["buried"]), (0, &1.into()));
-    assert_eq!(stored.ids(&["--stage", "dead"]).await, ["e0001"]);
-    let (_, shown) = stored.events(&["show", "e0001"]).await;
-    assert!(shown.to_string().contains("no such account"), "{shown}");
-    let (_, counts) = stored.events(&["count"]).await;
-    assert_eq!((&counts["dead"], &counts["inbox"]["due"]), (&1.into(), &3.into()));
+        let (code, buried) = stored.events(&["bury", "e0001", "--reason", "no such account"]).await;
+        assert_eq!((code, &buried["buried"]), (0, &1.into()));
+        assert_eq!(stored.ids(&["--stage", "dead"]).await, ["e0001"]);
+        let (_, shown) = stored.events(&["show", "e0001"]).await;
+        assert!(shown.to_string().contains("no such account"), "{shown}");
+        let (_, counts) = stored.events(&["count"]).await;
+        assert_eq!((&counts["dead"], &counts["inbox"]["due"]), (&1.into(), &3.into()));
 
-    let (code, replayed) = stored
-        .events(&["replay", "--stage", "dead", "--all", "--over", "1min"])
-        .await;
-    assert_eq!((code, replayed), (0, json!({ "replayed": 1 })));
-    let nothing: [String; 0] = [];
-    assert_eq!(stored.ids(&["--stage", "dead"]).await, nothing);
+        let (code, replayed) = stored
+            .events(&["replay", "--stage", "dead", "--all", "--over", "1min"])
+            .await;
+        assert_eq!((code, replayed), (0, json!({ "replayed": 1 })));
+        let nothing: [String; 0] = [];
+        assert_eq!(stored.ids(&["--stage", "dead"]).await, nothing);
 
-    let (code, forgotten) = stored.events(&["forget", "e0000", "e9"]).await;
-    let left = json!([{ "id": "e9", "why": "there is nothing to change" }]);
-    assert_eq!((code, forgotten), (1, json!({ "forgotten": 1, "left": left })));
-    assert_eq!(stored.ids(&[]).await.len(), 3);
-    assert_eq!(stored.events(&["purge"]).await, (0, json!({ "purged": 0 })));
+        let (code, forgotten) = stored.events(&["forget", "e0000", "e9"]).await;
+        let left = json!([{ "id": "e9", "why": "there is nothing to change" }]);
+        assert_eq!((code, forgotten), (1, json!({ "forgotten": 1, "left": left })));
+        assert_eq!(stored.ids(&[]).await.len(), 3);
+        assert_eq!(stored.events(&["purge"]).await, (0, json!({ "purged": 0 })));
+        // One that is past its retention.
+        let key = Key::new("dwolla", EventId::new("old").unwrap());
+        let request = ClaimRequest::new(key, Token::random(), Fingerprint::of(["old"])).with_retention(Duration::ZERO);
+        stored.inbox.complete(&request, Completion::Handled).await.unwrap();
+        assert_eq!(stored.events(&["purge"]).await, (0, json!({ "purged": 1 })));
+        assert_eq!(stored.ids(&[]).await.len(), 3);
+    }
 }
 
 #[tokio::test]
 async fn with_a_tenant_its_events_alone_are_meant_by_the_providers_ids() {
-    let stored = stored("tenants", 0).await;
-    let store = SqliteStore::open(stored.folder.join("webhooks.db")).await.unwrap();
-    for name in ["acme", "acme2"] {
-        for number in 0..2 {
-            let id = EventId::new(&format!("e{number}")).unwrap();
-            deposit(&store, Tenant::new(name).unwrap().id_of(&id), number).await;
+    for stored in stored("tenants", 0).await {
+        for name in ["acme", "acme2"] {
+            for number in 0..2 {
+                let id = EventId::new(&format!("e{number}")).unwrap();
+                deposit(&stored.inbox, Tenant::new(name).unwrap().id_of(&id), number).await;
+            }
         }
+        let acme = ["--tenant", "acme"];
+        assert_eq!(stored.ids(&acme).await, ["acme/e0", "acme/e1"]);
+        let (code, shown) = stored.events(&["show", "e1", "--tenant", "acme"]).await;
+        assert_eq!(
+            (code, &shown["event"]["delivery"]["entry"]["id"]),
+            (0, &"acme/e1".into())
+        );
+        let (code, buried) = stored.events(&["bury", "--tenant", "acme", "--all"]).await;
+        assert_eq!((code, buried), (0, json!({ "buried": 2, "left": [] })));
+        let (code, replayed) = stored.events(&["replay", "e0", "--tenant", "acme"]).await;
+        assert_eq!((code, replayed), (0, json!({ "replayed": 1, "left": [] })));
+        let (_, replayed) = stored
+            .events(&["replay", "--tenant", "acme", "--stage", "dead", "--all"])
+            .await;
+        assert_eq!(replayed, json!({ "replayed": 1 }));
+        let (code, forgotten) = stored.events(&["forget", "e0", "--tenant", "acme"]).await;
+        assert_eq!((code, forgotten), (0, json!({ "forgotten": 1, "left": [] })));
+        assert_eq!(
+            stored.ids(&["--stage", "waiting"]).await,
+            ["acme/e1", "acme2/e0", "acme2/e1"]
+        );
+        for (arguments, said) in [
+            (&["count", "--tenant", "acme"][..], "count, which is for all tenants"),
+            (&["purge", "--tenant", "acme"], "purge, which is for all tenants"),
+        ] {
+            let (code, error) = stored.events(arguments).await;
+            assert_eq!(code, 2);
+            assert!(error["error"].as_str().unwrap().contains(said), "{error}");
+        }
+        let output = run(&["events", "-n", "dwolla", "--tenant", "a/b", "list"]).await;
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8(output.stderr).unwrap().contains("without `/`"));
     }
-    let acme = ["--tenant", "acme"];
-    assert_eq!(stored.ids(&acme).await, ["acme/e0", "acme/e1"]);
-    let (code, shown) = stored.events(&["show", "e1", "--tenant", "acme"]).await;
-    assert_eq!(
-        (code, &shown["event"]["delivery"]["entry"]["id"]),
-        (0, &"acme/e1".into())
-    );
-    let (code, buried) = stored.events(&["bury", "--tenant", "acme", "--all"]).await;
-    assert_eq!((code, buried), (0, json!({ "buried": 2, "left": [] })));
-    let (code, replayed) = stored.events(&["replay", "e0", "--tenant", "acme"]).await;
-    assert_eq!((code, replayed), (0, json!({ "replayed": 1, "left": [] })));
-    let (_, replayed) = stored
-        .events(&["replay", "--tenant", "acme", "--stage", "dead", "--all"])
-        .await;
-    assert_eq!(replayed, json!({ "replayed": 1 }));
-    let (code, forgotten) = stored.events(&["forget", "e0", "--tenant", "acme"]).await;
-    assert_eq!((code, forgotten), (0, json!({ "forgotten": 1, "left": [] })));
-    assert_eq!(
-        stored.ids(&["--stage", "waiting"]).await,
-        ["acme/e1", "acme2/e0", "acme2/e1"]
-    );
-    for (arguments, said) in [
-        (&["count", "--tenant", "acme"][..], "count, which is for all tenants"),
-        (&["purge", "--tenant", "acme"], "purge, which is for all tenants"),
-    ] {
-        let (code, error) = stored.events(arguments).await;
-        assert_eq!(code, 2);
-        assert!(error["error"].as_str().unwrap().contains(said), "{error}");
-    }
-    let output = run(&["events", "-n", "dwolla", "--tenant", "a/b", "list"]).await;
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("without `/`"));
 }
 
 #[tokio::test]
 async fn a_selection_of_some_thousand_is_buried_as_a_whole() {
-    let stored = stored("many", 1203).await;
-    assert_eq!(stored.ids(&[]).await.len(), 1203);
-    let (code, buried) = stored.events(&["bury", "--all"]).await;
-    assert_eq!((code, buried), (0, json!({ "buried": 1203, "left": [] })));
-    assert_eq!(stored.ids(&["--stage", "dead"]).await.len(), 1203);
+    for stored in stored("many", 1203).await {
+        assert_eq!(stored.ids(&[]).await.len(), 1203);
+        let (code, buried) = stored.events(&["bury", "--all"]).await;
+        assert_eq!((code, buried), (0, json!({ "buried": 1203, "left": [] })));
+        assert_eq!(stored.ids(&["--stage", "dead"]).await.len(), 1203);
+    }
 }
 
 #[tokio::test]
 async fn nothing_is_changed_that_was_not_named() {
-    let stored = stored("unnamed", 1).await;
-    for (arguments, said) in [
-        (&["replay"][..], "no event is named"),
-        (&["forget", "--stage", "waiting"], "a selection is given without --all"),
-        (
-            &["bury", "e0000", "--stage", "waiting"],
-            "both ids and a selection are given",
-        ),
-    ] {
-        let (code, error) = stored.events(arguments).await;
-        assert_eq!(code, 2);
-        assert!(error["error"].as_str().unwrap().contains(said), "{error}");
+    for stored in stored("unnamed", 1).await {
+        for (arguments, said) in [
+            (&["replay"][..], "no event is named"),
+            (&["forget", "--stage", "waiting"], "a selection is given without --all"),
+            (
+                &["bury", "e0000", "--stage", "waiting"],
+                "both ids and a selection are given",
+            ),
+        ] {
+            let (code, error) = stored.events(arguments).await;
+            assert_eq!(code, 2);
+            assert!(error["error"].as_str().unwrap().contains(said), "{error}");
+        }
+        assert_eq!(stored.ids(&["--stage", "waiting"]).await.len(), 1);
     }
-    assert_eq!(stored.ids(&["--stage", "waiting"]).await.len(), 1);
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@
 
 mod broken;
 mod checking;
+mod described;
 mod events;
 mod ours;
 mod reconcile;
 mod requests;
 mod support;
+mod tls;

@@ -24,6 +24,8 @@ const LOWEST: u64 = 3;
 pub(super) struct Range {
     pub(super) since: SystemTime,
     pub(super) until: SystemTime,
+    /// Whether somebody asked for it; else it is the last hour.
+    pub(super) is_asked: bool,
     /// In minutes since 1970.
     first: u64,
     /// How many minutes a bar has.
@@ -52,6 +54,7 @@ impl Range {
         Self {
             since,
             until,
+            is_asked: true,
             first,
             width,
             bars,
@@ -122,7 +125,7 @@ impl<'a> Chart<'a> {
         );
         html! {
             section .chart aria-labelledby="chart-heading" {
-                h2 #chart-heading { "Outcomes" }
+                h2 #chart-heading { "Outcomes" @if !self.range.is_asked { " in the last hour" } }
                 p .legend {
                     @for (kind, sum) in Kind::ALL.into_iter().zip(sums) {
                         span {

@@ -91,7 +91,9 @@ impl Asked {
         let hour = Duration::from_secs(3600);
         let until = self.filter.until.unwrap_or(now);
         let since = self.filter.since.or_else(|| until.checked_sub(hour)).unwrap_or(until);
-        Range::new(since, until)
+        let mut range = Range::new(since, until);
+        range.is_asked = self.filter.since.or(self.filter.until).is_some();
+        range
     }
 }
 

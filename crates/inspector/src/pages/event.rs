@@ -72,11 +72,18 @@ async fn deliveries_of(shared: &Shared, namespace: &str, id: &str) -> Markup {
         return html! {};
     };
     let filter = Filter::new().namespace(namespace).id(id);
+    // One more than is shown says whether that is all.
     html! {
         h2 { "Deliveries and runs" }
-        @match log.list(&filter, None, DELIVERIES).await {
+        @match log.list(&filter, None, DELIVERIES + 1).await {
             Ok(found) if found.is_empty() => p .quiet { "The log has none of this event." },
-            Ok(found) => (deliveries("All that the log has of this event, the newest first", &found, None)),
+            Ok(found) => @match found.get(..DELIVERIES).filter(|_| found.len() > DELIVERIES) {
+                None => (deliveries("All that the log has of this event, the newest first", &found, None)),
+                Some(newest) => {
+                    (deliveries("The newest that the log has of this event", newest, None))
+                    p { a href=(link("deliveries", [("namespace", namespace), ("id", id)])) { "All of them" } }
+                }
+            },
             Err(error) => (problem(&format!("The delivery log did not respond: {error}"))),
         }
     }

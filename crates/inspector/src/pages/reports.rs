@@ -30,7 +30,7 @@ pub(crate) async fn page(State(shared): State<Arc<Shared>>, Extension(session): 
         @if reports.is_empty() {
             p .nothing { "No run has ended yet." }
         } @else {
-            table role="table" .list {
+            table role="table" .list .runs {
                 caption { "The newest first" }
                 thead role="rowgroup" {
                     tr role="row" {
@@ -64,7 +64,7 @@ fn ended(report: &RunReport) -> Markup {
     };
     html! {
         span class={ "outcome " (class) } { span .sign aria-hidden="true" { (sign) } " " (visible(&report.end)) }
-        @if !report.is_settled { " " span .quiet { "the next run looks again" } }
+        @if !report.is_settled { " " span .quiet { "(the next run looks again)" } }
     }
 }
 

@@ -1,11 +1,6 @@
 //! Deliveries that nobody with the secret has signed.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-
-use super::{
-    super::case::{Case, Maker, refused},
-    list,
-};
+use super::super::case::{Case, Maker, of_another_version, refused};
 use crate::{
     failure::Failure,
     provider::{Hash, Provider, Text},
@@ -106,12 +101,12 @@ fn first(tag: &str, letters: usize) -> String {
 }
 
 fn tags(provider: &'static Provider) -> Vec<Case> {
-    let letters = match provider.shape.text {
-        Text::Hex => 64,
-        // One of padding.
-        Text::Base64 => 44,
+    let bytes = provider.shape.hash.length();
+    // How many, and the last of which each bit counts.
+    let (letters, last) = match provider.shape.text {
+        Text::Hex => (2 * bytes, 2 * bytes - 1),
+        Text::Base64 => (bytes.div_ceil(3) * 4, bytes * 8 / 6 - 1),
     };
-    let last = if provider.shape.text == Text::Hex { 63 } else { 41 };
     let mut cases = vec![
         refused(
             "the first letter of the tag is another",
@@ -157,10 +152,8 @@ fn tags(provider: &'static Provider) -> Vec<Case> {
             "a tag of zeros",
             "what a buffer holds that was never filled",
             move |maker| {
-                maker.with_tag(|_| match maker.signer.provider.shape.text {
-                    Text::Hex => "0".repeat(64),
-                    Text::Base64 => STANDARD.encode([0; 32]),
-                })
+                let zeros = vec![0; maker.signer.provider.shape.hash.length()];
+                maker.with_tag(|_| maker.signer.write(&zeros))
             },
         ),
         refused(
@@ -257,7 +250,7 @@ fn headers(provider: &'static Provider) -> Vec<Case> {
             |maker| maker.with_tag(|_| "a".repeat(8192)),
         ),
     ];
-    if let Some((separator, label)) = list(provider) {
+    if let Some((separator, label)) = provider.list {
         cases.push(refused(
             "a list of 500 wrong tags",
             "one request must not buy 500 guesses, nor 500 MACs",
@@ -275,7 +268,7 @@ fn headers(provider: &'static Provider) -> Vec<Case> {
                 let mut request = maker.usual()?;
                 let value = request.header(maker.signer.header()).unwrap_or_default().to_vec();
                 let value = String::from_utf8_lossy(&value).into_owned();
-                let other = label.replace('1', "0");
+                let other = of_another_version(label);
                 request.set(maker.signer.header(), value.replacen(label, &other, 1));
                 Ok(request)
             },

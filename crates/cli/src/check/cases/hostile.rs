@@ -65,10 +65,8 @@ pub(super) fn cases(provider: &'static Provider) -> Vec<Case> {
             let mut event = maker.event();
             event.topic = "a".repeat(10_000);
             let mut request = maker.signer.request(&event)?;
-            for name in ["x-github-event", "x-shopify-topic", "x-dwolla-topic", "x-webhook-event", "linear-event"] {
-                if request.header(name).is_some() {
-                    request.set(name, "a".repeat(2000));
-                }
+            for (_, value) in &mut request.headers {
+                value.truncate(2000);
             }
             Ok(request)
         }),

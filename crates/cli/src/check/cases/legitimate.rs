@@ -2,10 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{
-    super::case::{Case, Expected, Maker, one, with_field},
-    list,
-};
+use super::super::case::{Case, Expected, Maker, of_another_version, one, with_field};
 use crate::{
     failure::Failure,
     provider::{At, Provider, Resent},
@@ -295,7 +292,7 @@ fn rotated(provider: &'static Provider, further_secrets: usize) -> Vec<Case> {
             )
         })
         .collect();
-    if let Some((separator, label)) = list(provider) {
+    if let Some((separator, label)) = provider.list {
         let listed = |name: &'static str, why: &'static str, list: fn(&str, &str, &str) -> String| {
             handled(name, why, move |maker| {
                 let mut request = maker.usual()?;
@@ -318,7 +315,7 @@ fn rotated(provider: &'static Provider, further_secrets: usize) -> Vec<Case> {
         cases.push(listed(
             "an item of a version that is not known",
             "Stripe sends v0 in test mode, and Standard Webhooks v1a beside v1: others are to be passed over",
-            |tag, separator, label| format!("{tag}{separator}{}{}", label.replace('1', "0"), scrambled(tag)),
+            |tag, separator, label| format!("{tag}{separator}{}{}", of_another_version(label), scrambled(tag)),
         ));
     }
     if let At::Header = provider.topic {

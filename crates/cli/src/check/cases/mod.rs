@@ -12,7 +12,7 @@ mod times;
 mod transport;
 
 use super::case::Case;
-use crate::provider::{Provider, Signer};
+use crate::provider::Signer;
 
 /// All that make sense for this provider.
 pub(crate) fn all(signer: &Signer, further_secrets: usize) -> Vec<Case> {
@@ -31,21 +31,12 @@ pub(crate) fn all(signer: &Signer, further_secrets: usize) -> Vec<Case> {
     cases
 }
 
-/// The separator and the label of tags, where a header holds a list of them.
-fn list(provider: &Provider) -> Option<(&'static str, &'static str)> {
-    match provider.name {
-        "standard-webhooks" | "svix" => Some((" ", "v1,")),
-        "stripe" => Some((",", "v1=")),
-        "paddle" => Some((";", "h1=")),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::provider::Provider;
 
     #[test]
     fn each_provider_has_some_hundred_cases_and_each_case_has_a_name_and_a_reason() {
