@@ -19,7 +19,7 @@ pub struct Entry {
     /// Whose event it says it is, where the layer has tenants. Of a refused request, a stranger
     /// may have chosen the name.
     pub tenant: Option<Tenant>,
-    /// By which door it came: delivered, fetched, or stored earlier and handled by a worker.
+    /// How the event arrived: delivered, fetched, or stored earlier and handled by a worker.
     pub source: Source,
     /// The event's id, as it is in the store's key: `None` if no event was read.
     pub id: Option<String>,
@@ -56,7 +56,7 @@ impl Entry {
     /// A reason is cut after so many bytes.
     pub const MOST_REASON: usize = 500;
 
-    /// An entry with what each has, as a log reads it back.
+    /// An entry with its required fields, for logs that read entries back.
     #[must_use]
     pub fn new(
         time: SystemTime,

@@ -1,4 +1,5 @@
-//! What came, and how it ended: one entry for each delivery, for the operator who asks later.
+//! A queryable log of deliveries and their outcomes: one entry for each delivery, for the operator
+//! who asks later.
 //!
 //! The lines of the [log](crate::layer#logs) say the same to whoever reads them as they come. A
 //! delivery log keeps them as data: which deliveries were refused in the last hour, and why; what

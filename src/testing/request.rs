@@ -180,7 +180,7 @@ impl SignedRequest {
         self.request(headers, self.body.clone())
     }
 
-    /// What a receiver must refuse with 401 and handle never, each with its name. A time in the
+    /// What a receiver must refuse with 401 and never handle, each with its name. A time in the
     /// body, as Linear's, is the test's own to set.
     #[must_use]
     pub fn forgeries(&self) -> Vec<(&'static str, Request<Full<Bytes>>)> {

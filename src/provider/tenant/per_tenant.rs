@@ -118,8 +118,8 @@ impl<P: Provider> PerTenant<P> {
         self.with(|tenants| tenants.look_ups = (per_second, burst))
     }
 
-    /// The secrets of how many tenants are kept; by default 100,000. Beyond it those go that were
-    /// not used for longest, roughly.
+    /// How many tenants' secrets are cached; by default 100,000. Beyond that, roughly the least
+    /// recently used are evicted.
     #[must_use]
     pub fn most_tenants(self, tenants: usize) -> Self {
         self.with(|known| known.most = tenants)

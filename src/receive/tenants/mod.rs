@@ -99,8 +99,8 @@ pub(super) struct Whose {
 }
 
 impl Whose {
-    /// Lets the tenant's secrets decide. Those of nobody do where there is no such tenant, so that
-    /// the work is the same.
+    /// Verifies with the tenant's secrets, or with a decoy if there is no such tenant, so that the
+    /// work is the same.
     pub(super) fn decides(self, verification: &mut Verification) -> Self {
         if let Some(tenant) = &self.tenant {
             verification.is_of_tenant(tenant.as_str());

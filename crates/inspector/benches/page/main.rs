@@ -4,9 +4,9 @@
 //! cargo bench -p tower-webhook-inspector --bench page -- 100000
 //! ```
 //!
-//! The page is served by a process of its own, whose memory is `VmRSS`; the tab's is `Pss`. It needs
-//! chromium, chromedriver and Postgres, and starts them; a second word picks `memory`, `sqlite` or
-//! `postgres`.
+//! The page is served by a process of its own, whose memory is `VmRSS`; the tab's is `Pss`. It
+//! needs chromium, chromedriver and Postgres, and starts them; a second word picks `memory`,
+//! `sqlite` or `postgres`.
 
 #![allow(
     clippy::unwrap_used,
