@@ -121,7 +121,7 @@ impl<P: Provider> PerTenant<P> {
     /// How many tenants' secrets are cached; by default 100,000. Beyond that, roughly the least
     /// recently used are evicted.
     #[must_use]
-    pub fn most_tenants(self, tenants: usize) -> Self {
+    pub fn max_tenants(self, tenants: usize) -> Self {
         self.with(|known| known.most = tenants)
     }
 }

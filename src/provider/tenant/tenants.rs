@@ -77,7 +77,7 @@ impl Tenants {
             ));
         }
         if self.most == 0 {
-            return Err("most_tenants is 0, so each request would be a look-up; expected more".to_owned());
+            return Err("max_tenants is 0, so each request would be a look-up; expected more".to_owned());
         }
         Ok(())
     }

@@ -243,7 +243,7 @@ async fn the_number_of_tenants_is_bounded_and_those_in_use_stay() {
     let known: Vec<&str> = names.iter().map(String::as_str).collect();
     let office = Office::with(
         Source::of(&known),
-        |provider| provider.most_tenants(10),
+        |provider| provider.max_tenants(10),
         |builder| builder,
     );
     for (number, name) in known.iter().enumerate() {
