@@ -67,7 +67,7 @@
 //!   [`Tenant::id_of`].
 //! - What was looked up is kept, keyed, for as long as [`ttl`](PerTenant::ttl) says. A rotation is
 //!   seen by then, or at once after [`forget`](crate::layer::TenantsHandle::forget). While the
-//!   source fails, secrets that are older serve, for as long as [`stale_for`](PerTenant::stale_for)
+//!   source fails, secrets that are older serve, for as long as [`stale_if_error`](PerTenant::stale_if_error)
 //!   says; without any, the provider gets 503.
 //! - Concurrent requests of a tenant ask once. A client that hangs up cancels no look-up.
 //! - An unknown tenant gets the 401 of a wrong signature, after the same work. That there is none

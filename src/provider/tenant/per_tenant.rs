@@ -91,8 +91,8 @@ impl<P: Provider> PerTenant<P> {
     /// For how long after that they serve while the source fails or does not respond; by default
     /// 1 h. It is then asked again each 5 s.
     #[must_use]
-    pub fn stale_for(self, time: Duration) -> Self {
-        self.with(|tenants| tenants.stale_for = time)
+    pub fn stale_if_error(self, time: Duration) -> Self {
+        self.with(|tenants| tenants.stale_if_error = time)
     }
 
     /// For how long it is remembered that there is no such tenant; by default 30 s. A tenant that

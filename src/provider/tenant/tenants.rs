@@ -16,7 +16,7 @@ pub struct Tenants {
     tenant_of: TenantOf,
     source: Arc<dyn Source>,
     pub(crate) ttl: Duration,
-    pub(crate) stale_for: Duration,
+    pub(crate) stale_if_error: Duration,
     pub(crate) unknown_for: Duration,
     pub(crate) look_up_timeout: Duration,
     /// How many look-ups a second, and how many at once.
@@ -30,7 +30,7 @@ impl Tenants {
             tenant_of,
             source: Arc::new(source),
             ttl: Duration::from_secs(60),
-            stale_for: Duration::from_secs(3600),
+            stale_if_error: Duration::from_secs(3600),
             unknown_for: Duration::from_secs(30),
             look_up_timeout: Duration::from_secs(2),
             look_ups: (100, 100),
@@ -88,7 +88,7 @@ impl fmt::Debug for Tenants {
         f.debug_struct("Tenants")
             .field("tenant_of", &self.tenant_of)
             .field("ttl", &self.ttl)
-            .field("stale_for", &self.stale_for)
+            .field("stale_if_error", &self.stale_if_error)
             .field("unknown_for", &self.unknown_for)
             .field("look_up_timeout", &self.look_up_timeout)
             .field("look_ups", &self.look_ups)

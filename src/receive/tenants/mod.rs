@@ -313,7 +313,7 @@ impl Entry {
         Self {
             keys: Some(keys),
             fresh_until,
-            stale_until: deadline_after(fresh_until, tenants.stale_for),
+            stale_until: deadline_after(fresh_until, tenants.stale_if_error),
             next_look_up: now,
             seats,
             is_used: AtomicBool::new(false),

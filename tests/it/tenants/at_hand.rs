@@ -105,7 +105,7 @@ async fn secrets_serve_while_the_source_is_down_and_no_longer_than_is_said() {
     for mood in [Mood::Fails, Mood::Panics, Mood::Hangs, Mood::After(seconds(10))] {
         let office = Office::with(
             Source::of(&["acme"]),
-            |provider| provider.stale_for(seconds(600)),
+            |provider| provider.stale_if_error(seconds(600)),
             |builder| builder,
         );
         office.deliver("acme", "1").await.assert_acknowledged();
