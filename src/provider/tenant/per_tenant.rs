@@ -99,8 +99,8 @@ impl<P: Provider> PerTenant<P> {
     /// is created meanwhile gets 401 until then, unless it is
     /// [forgotten](crate::layer::TenantsHandle::forget). Up to 10,000 names are remembered.
     #[must_use]
-    pub fn unknown_for(self, time: Duration) -> Self {
-        self.with(|tenants| tenants.unknown_for = time)
+    pub fn negative_ttl(self, time: Duration) -> Self {
+        self.with(|tenants| tenants.negative_ttl = time)
     }
 
     /// How long a look-up may take; by default 2 s.

@@ -17,7 +17,7 @@ pub struct Tenants {
     source: Arc<dyn Source>,
     pub(crate) ttl: Duration,
     pub(crate) stale_if_error: Duration,
-    pub(crate) unknown_for: Duration,
+    pub(crate) negative_ttl: Duration,
     pub(crate) look_up_timeout: Duration,
     /// How many look-ups a second, and how many at once.
     pub(crate) look_ups: (u32, u32),
@@ -31,7 +31,7 @@ impl Tenants {
             source: Arc::new(source),
             ttl: Duration::from_secs(60),
             stale_if_error: Duration::from_secs(3600),
-            unknown_for: Duration::from_secs(30),
+            negative_ttl: Duration::from_secs(30),
             look_up_timeout: Duration::from_secs(2),
             look_ups: (100, 100),
             most: 100_000,
@@ -89,7 +89,7 @@ impl fmt::Debug for Tenants {
             .field("tenant_of", &self.tenant_of)
             .field("ttl", &self.ttl)
             .field("stale_if_error", &self.stale_if_error)
-            .field("unknown_for", &self.unknown_for)
+            .field("negative_ttl", &self.negative_ttl)
             .field("look_up_timeout", &self.look_up_timeout)
             .field("look_ups", &self.look_ups)
             .field("most", &self.most)

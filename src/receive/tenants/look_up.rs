@@ -84,7 +84,7 @@ impl Directory {
             }
             LookedUp::Unknown => {
                 self.known_mut().remove(&tenant);
-                let until = deadline_after(now, self.tenants.unknown_for);
+                let until = deadline_after(now, self.tenants.negative_ttl);
                 rest.unknown.insert(tenant, now, until);
             }
             LookedUp::Failed(reason) => {

@@ -131,7 +131,7 @@ async fn names_that_are_nobodys_are_remembered_up_to_a_bound() {
         |provider| {
             provider
                 .look_ups(1_000_000, 1_000_000)
-                .unknown_for(Duration::from_secs(3600))
+                .negative_ttl(Duration::from_secs(3600))
         },
         |builder| builder,
     );
