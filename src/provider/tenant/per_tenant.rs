@@ -35,7 +35,7 @@ use crate::{
 ///     .with_tolerance(Duration::from_secs(60))
 ///     .per_tenant(TenantOf::path_segment(2), secrets)?
 ///     .ttl(Duration::from_secs(10))
-///     .look_ups(500, 1000);
+///     .lookup_rate(500, 1000);
 /// # Ok::<(), tower_webhook::provider::tenant::PerTenantError>(())
 /// ```
 #[derive(Clone)]
@@ -105,8 +105,8 @@ impl<P: Provider> PerTenant<P> {
 
     /// How long a look-up may take; by default 2 s.
     #[must_use]
-    pub fn look_up_timeout(self, limit: Duration) -> Self {
-        self.with(|tenants| tenants.look_up_timeout = limit)
+    pub fn lookup_timeout(self, limit: Duration) -> Self {
+        self.with(|tenants| tenants.lookup_timeout = limit)
     }
 
     /// How many names that were not seen before may be looked up in a second, and how many at once
@@ -114,8 +114,8 @@ impl<P: Provider> PerTenant<P> {
     /// can have the source do, and so how fast a process that has just started comes to know its
     /// tenants.
     #[must_use]
-    pub fn look_ups(self, per_second: u32, burst: u32) -> Self {
-        self.with(|tenants| tenants.look_ups = (per_second, burst))
+    pub fn lookup_rate(self, per_second: u32, burst: u32) -> Self {
+        self.with(|tenants| tenants.lookup_rate = (per_second, burst))
     }
 
     /// How many tenants' secrets are cached; by default 100,000. Beyond that, roughly the least

@@ -18,9 +18,9 @@ pub struct Tenants {
     pub(crate) ttl: Duration,
     pub(crate) stale_if_error: Duration,
     pub(crate) negative_ttl: Duration,
-    pub(crate) look_up_timeout: Duration,
+    pub(crate) lookup_timeout: Duration,
     /// How many look-ups a second, and how many at once.
-    pub(crate) look_ups: (u32, u32),
+    pub(crate) lookup_rate: (u32, u32),
     pub(crate) most: usize,
 }
 
@@ -32,8 +32,8 @@ impl Tenants {
             ttl: Duration::from_secs(60),
             stale_if_error: Duration::from_secs(3600),
             negative_ttl: Duration::from_secs(30),
-            look_up_timeout: Duration::from_secs(2),
-            look_ups: (100, 100),
+            lookup_timeout: Duration::from_secs(2),
+            lookup_rate: (100, 100),
             most: 100_000,
         }
     }
@@ -67,13 +67,13 @@ impl Tenants {
     /// Which setting can never work.
     #[cfg(feature = "service")]
     pub(crate) fn check(&self) -> Result<(), String> {
-        if self.look_up_timeout.is_zero() {
-            return Err("look_up_timeout is zero, so nothing could ever succeed; expected more".to_owned());
+        if self.lookup_timeout.is_zero() {
+            return Err("lookup_timeout is zero, so nothing could ever succeed; expected more".to_owned());
         }
-        let (rate, burst) = self.look_ups;
+        let (rate, burst) = self.lookup_rate;
         if rate == 0 || burst == 0 {
             return Err(format!(
-                "look_ups is {rate} a second and {burst} at once, so no tenant could ever be found; expected more"
+                "lookup_rate is {rate} a second and {burst} at once, so no tenant could ever be found; expected more"
             ));
         }
         if self.most == 0 {
@@ -90,8 +90,8 @@ impl fmt::Debug for Tenants {
             .field("ttl", &self.ttl)
             .field("stale_if_error", &self.stale_if_error)
             .field("negative_ttl", &self.negative_ttl)
-            .field("look_up_timeout", &self.look_up_timeout)
-            .field("look_ups", &self.look_ups)
+            .field("lookup_timeout", &self.lookup_timeout)
+            .field("lookup_rate", &self.lookup_rate)
             .field("most", &self.most)
             .finish_non_exhaustive()
     }

@@ -50,7 +50,7 @@ impl Directory {
             Err(panicked) => Poll::Ready(Err(panicked)),
         });
         let failed = |reason: String| LookedUp::Failed(reason.into());
-        match timeout(self.tenants.look_up_timeout, asked).await {
+        match timeout(self.tenants.lookup_timeout, asked).await {
             Ok(Ok(Ok(Some(secrets)))) => match KeySet::new(&self.scheme, &secrets) {
                 Ok(keys) => LookedUp::Known(keys),
                 Err(error) => failed(format!("the tenant's secrets do not fit the scheme: {error}")),
@@ -60,7 +60,7 @@ impl Directory {
             Ok(Err(panicked)) => failed(format!("the source of secrets panicked: {panicked}")),
             Err(_) => failed(format!(
                 "the source of secrets did not respond within {} s",
-                self.tenants.look_up_timeout.as_secs_f64()
+                self.tenants.lookup_timeout.as_secs_f64()
             )),
         }
     }

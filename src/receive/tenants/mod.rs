@@ -140,7 +140,7 @@ impl Directory {
             rest: Mutex::new(Rest {
                 unknown: Unknown::default(),
                 pending: HashMap::new(),
-                rate: Rate::new(tenants.look_ups),
+                rate: Rate::new(tenants.lookup_rate),
                 count: 0,
                 told: None,
             }),
@@ -184,7 +184,7 @@ impl Directory {
 
     /// For what comes without a deadline of its own.
     pub(super) fn deadline(&self) -> Instant {
-        deadline_after(Instant::now(), self.tenants.look_up_timeout)
+        deadline_after(Instant::now(), self.tenants.lookup_timeout)
     }
 
     async fn keys(
@@ -273,7 +273,7 @@ impl Directory {
             self.meter.look_up("limited");
             return Err(Refusal::new(
                 RefusalKind::Overloaded,
-                "too many tenants were looked up that were not seen before; expected fewer: see `look_ups`",
+                "too many tenants were looked up that were not seen before; expected fewer: see `lookup_rate`",
             )
             .because("look-ups")
             .retry_after(delay));

@@ -200,7 +200,7 @@ async fn of_two_look_ups_the_one_that_began_after_forget_is_kept() {
 async fn with_secrets_from_before_half_of_the_time_is_left_for_the_body() {
     let office = Office::with(
         Source::of(&["acme"]),
-        |provider| provider.look_up_timeout(seconds(60)),
+        |provider| provider.lookup_timeout(seconds(60)),
         |builder| builder.body_timeout(seconds(4)),
     );
     office.deliver("acme", "1").await.assert_acknowledged();

@@ -41,7 +41,7 @@ fn tenants() -> impl Service<Request<Full<Bytes>>, Response = Response<ResponseB
     let provider = Dwolla::reader()
         .per_tenant(of, move |tenant| secrets(tenant))
         .expect("a scheme")
-        .look_ups(10_000_000, 10_000_000)
+        .lookup_rate(10_000_000, 10_000_000)
         .ttl(Duration::from_secs(3600));
     let topics = TopicRouter::new().on(dwolla::Topic::CustomerCreated, async |_: dwolla::Event| {});
     WebhookLayer::new(provider, MemoryStore::new()).topics(topics)
