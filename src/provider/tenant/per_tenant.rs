@@ -103,7 +103,7 @@ impl<P: Provider> PerTenant<P> {
         self.with(|tenants| tenants.negative_ttl = time)
     }
 
-    /// How long a look-up may take; by default 2 s.
+    /// How long a lookup may take; by default 2 s.
     #[must_use]
     pub fn lookup_timeout(self, limit: Duration) -> Self {
         self.with(|tenants| tenants.lookup_timeout = limit)

@@ -19,7 +19,7 @@ pub struct Tenants {
     pub(crate) stale_if_error: Duration,
     pub(crate) negative_ttl: Duration,
     pub(crate) lookup_timeout: Duration,
-    /// How many look-ups a second, and how many at once.
+    /// How many lookups a second, and how many at once.
     pub(crate) lookup_rate: (u32, u32),
     pub(crate) most: usize,
 }
@@ -77,7 +77,7 @@ impl Tenants {
             ));
         }
         if self.most == 0 {
-            return Err("max_tenants is 0, so each request would be a look-up; expected more".to_owned());
+            return Err("max_tenants is 0, so each request would be a lookup; expected more".to_owned());
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! One look-up, in a task of its own: whoever hangs up cancels nothing.
+//! One lookup, in a task of its own: whoever hangs up cancels nothing.
 
 use std::{
     future::{Future as _, poll_fn},

@@ -150,7 +150,7 @@ async fn a_source_that_is_down_leads_to_503_and_leaves_nothing() {
             !answer.body.contains("database") && !answer.body.contains("acme"),
             "{answer:?}"
         );
-        assert!(began.elapsed() <= seconds(2), "the time of a look-up");
+        assert!(began.elapsed() <= seconds(2), "the time of a lookup");
     }
     let key = Key::new("dwolla", tenant("acme").id_of(&EventId::new("1").unwrap()));
     assert!(office.store.get(&key).await.unwrap().is_none());
@@ -175,7 +175,7 @@ async fn a_look_up_that_began_before_forget_is_not_kept() {
     let early = office.spawn("acme", "1");
     sleep(Duration::from_millis(500)).await;
     office.handle.forget(&tenant("acme"));
-    assert_eq!(early.await.unwrap().status, 200, "it waited for that look-up");
+    assert_eq!(early.await.unwrap().status, 200, "it waited for that lookup");
     assert_eq!(office.handle.known(), 0);
     office.deliver("acme", "2").await.assert_acknowledged();
     assert_eq!(office.source.asked(), 2);
@@ -190,7 +190,7 @@ async fn of_two_look_ups_the_one_that_began_after_forget_is_kept() {
     office.handle.forget(&tenant("acme"));
     let late = office.spawn("acme", "2");
     early.await.unwrap().assert_acknowledged();
-    // The later one still runs: its name has no second look-up, and nothing is kept yet.
+    // The later one still runs: its name has no second lookup, and nothing is kept yet.
     assert_eq!(office.handle.known(), 0);
     late.await.unwrap().assert_acknowledged();
     assert_eq!((office.handle.known(), office.source.asked()), (1, 2));

@@ -118,7 +118,7 @@ fn main() {
         let alone = times(&runtime, &plain, alone, 200);
         plains.push((at(&alone, 500), at(&alone, 990)));
     }
-    println!("look-ups: {:.0} a second, each with its delivery", median(rates));
+    println!("lookups: {:.0} a second, each with its delivery", median(rates));
     println!(
         "{:14} {:>10} {:>10} {:>8} {:>8}",
         "accepted", "median µs", "p99 µs", "÷ plain", "÷ plain"
