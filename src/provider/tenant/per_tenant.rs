@@ -73,7 +73,7 @@ impl<P: Provider> PerTenant<P> {
     /// As [`Provider::per_tenant`].
     pub fn reader(provider: P) -> Result<Self, PerTenantError> {
         let nobody = |_: Tenant| ready(Ok::<Option<Secrets>, BoxError>(None));
-        Self::new(provider, TenantOf::head(|_| None), nobody)
+        Self::new(provider, TenantOf::from_parts(|_| None), nobody)
     }
 
     fn with(mut self, set: impl FnOnce(&mut Tenants)) -> Self {
