@@ -174,10 +174,10 @@ impl Provider for Zoom {
     }
 
     fn handshake(&self, event: &Event, verified: Verified) -> Result<Option<Handshake>, EventError> {
-        self.handshake_by(event, verified, &self.verifier)
+        self.handshake_with(event, verified, &self.verifier)
     }
 
-    fn handshake_by(
+    fn handshake_with(
         &self,
         event: &Event,
         verified: Verified,

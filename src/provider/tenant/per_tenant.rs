@@ -149,13 +149,13 @@ impl<P: Provider> Provider for PerTenant<P> {
         self.provider.handshake(event, verified)
     }
 
-    fn handshake_by(
+    fn handshake_with(
         &self,
         event: &P::Event,
         verified: Verified,
         verifier: &Verifier,
     ) -> Result<Option<Handshake>, EventError> {
-        self.provider.handshake_by(event, verified, verifier)
+        self.provider.handshake_with(event, verified, verifier)
     }
 
     fn ids_are_unique(&self) -> bool {
