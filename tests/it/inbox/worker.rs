@@ -68,7 +68,7 @@ async fn a_handler_gets_what_it_would_have_got_from_the_request() {
     assert_eq!(delivery.body(), &event("1"));
     assert_eq!(delivery.headers()["x-trace"], "7");
     assert_eq!(delivery.source(), Source::Stored);
-    assert_eq!((delivery.claim().attempts(), delivery.claim().generation()), (1, 1));
+    assert_eq!((delivery.claim().attempt(), delivery.claim().generation()), (1, 1));
     worker.drain(SECOND).await;
 }
 
