@@ -50,11 +50,11 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// An id or a topic is cut after so many bytes.
-    pub const MOST_NAME: usize = 256;
+    /// The most bytes that are kept of an id or a topic; the rest is cut off.
+    pub const MAX_NAME: usize = 256;
 
-    /// A reason is cut after so many bytes.
-    pub const MOST_REASON: usize = 500;
+    /// The most bytes that are kept of a reason; the rest is cut off.
+    pub const MAX_REASON: usize = 500;
 
     /// An entry with its required fields, for logs that read entries back.
     #[must_use]

@@ -43,7 +43,7 @@
 //!
 //! # What it holds
 //! Never a secret, a signature, a header or a body. Texts are cut: ids and topics at
-//! [`Entry::MOST_NAME`] bytes, reasons at [`Entry::MOST_REASON`]. What strangers cause is bounded
+//! [`Entry::MAX_NAME`] bytes, reasons at [`Entry::MAX_REASON`]. What strangers cause is bounded
 //! in rate: of requests that were refused before their signature was verified, a layer records 60
 //! a minute ([`log_unauthenticated`](crate::layer::WebhookLayerBuilder::log_unauthenticated)); how
 //! many were left out is in the next entry.
