@@ -27,6 +27,7 @@ pub struct WorkerHandle {
 
 /// How [`run_one`](WorkerHandle::run_one) ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "it says whether the queue has to call again"]
 #[non_exhaustive]
 pub enum RunOutcome {
     /// The event is finished, now or before.

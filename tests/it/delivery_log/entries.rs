@@ -134,7 +134,7 @@ async fn a_workers_runs_have_entries_beside_that_of_the_delivery() {
         .retries(Retries::default())
         .start();
     office.all_ended().await;
-    handle.drain(LONG).await;
+    drop(handle.drain(LONG).await);
 
     let entries = all(&*log).await;
     let told: Vec<_> = entries
