@@ -4,8 +4,9 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 /// Why a delivery was refused: in the response's extensions, for layers further out.
 ///
-/// It holds no secret, tag or body. The [`reason`](Self::reason) is for operators: the provider
-/// sees a fixed text for each kind.
+/// It holds no secret, tag or body. The [`reason`](Self::reason) is for operators: the client sees
+/// a fixed text for each kind, except for [`NotAnEvent`](RefusalKind::NotAnEvent), whose reason is
+/// sent: such a body is authentic, so its provider may know.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {

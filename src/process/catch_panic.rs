@@ -17,7 +17,7 @@ use crate::{
     store::{IdempotencyStore, StoreError},
 };
 
-/// It panicked, and said this: escaped, and cut at [`MOST`](Self::MOST) characters.
+/// A caught panic's message, escaped and truncated to [`MOST`](Self::MOST) characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Panicked(String);
 

@@ -16,6 +16,7 @@ pub struct Handshake(Option<(&'static str, Bytes)>);
 
 impl Handshake {
     /// 200 with a body that the provider reads. No handler gets the request.
+    #[must_use]
     pub fn respond(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self(Some((content_type, body.into())))
     }

@@ -320,7 +320,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         match (&self.tenants, &signed.tenant, &signed.keys) {
             (Some(tenants), Some(tenant), Some(keys)) => {
                 let verifier = tenants.decoy.with_key_set(tenant.as_str(), keys);
-                self.provider.handshake_by(event, signed.verified, &verifier)
+                self.provider.handshake_with(event, signed.verified, &verifier)
             }
             _ => self.provider.handshake(event, signed.verified),
         }

@@ -27,8 +27,8 @@ use crate::{
     signature::{SignatureError, Verification, Verifier},
 };
 
-/// Room for a first guess at a body's size. More is taken as bytes really arrive: a declared length
-/// costs its provider nothing.
+/// Room for a first guess at a body's size. More is taken as bytes really arrive: declaring a
+/// length costs the client nothing.
 const FIRST_ROOM: usize = 16 * 1024;
 
 /// Frames without a byte in them that a body may have. They cost nothing to send and never reach a

@@ -98,8 +98,7 @@
 //! primary, deliveries get 503 for the seconds that it takes, and nothing runs without a claim. But
 //! Redis acknowledges before a replica has the write: what the dead primary had not passed on is
 //! forgotten, and runs again if it is sent again. With `min-replicas-to-write 1`, a primary that
-//! has lost its replicas refuses new events (503) in place of acknowledging what would be
-//! forgotten.
+//! has lost its replicas refuses new events (503) instead of acknowledging writes that may be lost.
 //! Where a second run would do harm, take Postgres with a synchronous replica, or fence by the
 //! [generation](crate::delivery::Claim::generation) in the effect's own database.
 //!

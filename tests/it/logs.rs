@@ -674,7 +674,7 @@ async fn the_line_has_the_status_that_the_provider_got_and_the_time_from_arrival
         let call = endless.spawn("1");
         tokio::task::yield_now().await;
         if cap.is_none() {
-            endless.handle.drain(Duration::from_secs(1)).await;
+            drop(endless.handle.drain(Duration::from_secs(1)).await);
         }
         call.await.unwrap();
         let level = if cap.is_some() { "ERROR" } else { "WARN" };
@@ -876,7 +876,7 @@ async fn at_warn_one_line_says_all_of_a_request_that_was_refused_before_it_was_a
     ];
     lines.assert_one("WARN", &[&head[..], &fields].concat());
     held.abort();
-    full.handle.drain(Duration::ZERO).await;
+    drop(full.handle.drain(Duration::ZERO).await);
     full.send(request(right.clone())).await;
     let fields = [
         ("outcome", "draining"),

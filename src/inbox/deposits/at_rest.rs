@@ -5,8 +5,8 @@ use http::{
     header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION},
 };
 
-/// The headers without signatures and credentials: who may read the table must not be able to send
-/// the request again, or to log in.
+/// The headers without signatures and credentials: someone who can read the table must not be able
+/// to send the request again, or to log in.
 pub(crate) fn without_secrets(mut headers: HeaderMap, signatures: &[HeaderName]) -> HeaderMap {
     let secret: Vec<HeaderName> = headers
         .keys()

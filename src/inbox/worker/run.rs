@@ -30,7 +30,7 @@ use crate::{
 const MOST_CRASHES: u32 = 3;
 /// When a delivery is due again whose topic no handler takes.
 const UNHANDLED_AGAIN: Duration = Duration::from_secs(60);
-/// Of how many topics without a handler the operator is told.
+/// Log at most this many topics without a handler.
 const MOST_UNHANDLED: usize = 1000;
 
 /// What a run came to.

@@ -25,7 +25,8 @@ use crate::{
 /// assert_eq!(name(TenantOf::last_path_segment()).as_deref(), Some("stripe"));
 /// assert_eq!(name(TenantOf::path_segment(3)), None);
 ///
-/// let of_host = TenantOf::head(|parts| Tenant::new(parts.uri.host()?.split('.').next()?).ok());
+/// let of_host =
+///     TenantOf::from_parts(|parts| Tenant::new(parts.uri.host()?.split('.').next()?).ok());
 /// assert_eq!(name(of_host), None);
 /// # Ok::<(), http::Error>(())
 /// ```
@@ -70,9 +71,9 @@ impl TenantOf {
         Self(How::LastSegment)
     }
 
-    /// What a function finds in the head of the request. It must not block.
+    /// What a function finds in the parts of the request. It must not block.
     #[must_use]
-    pub fn head(find: impl Fn(&Parts) -> Option<Tenant> + Send + Sync + 'static) -> Self {
+    pub fn from_parts(find: impl Fn(&Parts) -> Option<Tenant> + Send + Sync + 'static) -> Self {
         Self(How::Head(Arc::new(find)))
     }
 

@@ -1,4 +1,4 @@
-//! One look-up, in a task of its own: whoever hangs up cancels nothing.
+//! One lookup, in a task of its own: whoever hangs up cancels nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,7 +42,7 @@ impl Directory {
     async fn ask_source(&self, tenant: &Tenant) -> LookedUp {
         let asked = catch_polled(self.tenants.look_up(tenant));
         let failed = |reason: String| LookedUp::Failed(reason.into());
-        match timeout(self.tenants.look_up_timeout, asked).await {
+        match timeout(self.tenants.lookup_timeout, asked).await {
             Ok(Ok(Ok(Some(secrets)))) => match KeySet::new(&self.scheme, &secrets) {
                 Ok(keys) => {
                     self.warn_of_short_secret(tenant, &keys);
@@ -55,7 +55,7 @@ impl Directory {
             Ok(Err(panicked)) => failed(format!("the source of secrets panicked: {panicked}")),
             Err(_) => failed(format!(
                 "the source of secrets did not respond within {} s",
-                self.tenants.look_up_timeout.as_secs_f64()
+                self.tenants.lookup_timeout.as_secs_f64()
             )),
         }
     }
@@ -90,7 +90,7 @@ impl Directory {
             }
             LookedUp::Unknown => {
                 self.known_mut().remove(&tenant);
-                let until = deadline_after(now, self.tenants.unknown_for);
+                let until = deadline_after(now, self.tenants.negative_ttl);
                 rest.unknown.insert(tenant, now, until);
             }
             LookedUp::Failed(reason) => {

@@ -101,12 +101,12 @@ async fn the_newest_are_kept_within_a_bound() {
     assert!(numbers.windows(2).all(|two| two[0] > two[1]), "{numbers:?}");
 
     // Each has a little over a quarter of the bytes there are.
-    let large = "x".repeat(Captures::MOST_BYTES / 4 + 1);
+    let large = "x".repeat(Captures::MAX_BYTES / 4 + 1);
     for _ in 0..10 {
         endpoint.send(forged(&large)).await;
     }
     assert_eq!(captures.list().len(), 3);
-    endpoint.send(forged(&"x".repeat(Captures::MOST_BYTES + 1))).await;
+    endpoint.send(forged(&"x".repeat(Captures::MAX_BYTES + 1))).await;
     assert_eq!(captures.list().len(), 3, "it is too large, and drives no other out");
 }
 

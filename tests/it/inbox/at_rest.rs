@@ -93,7 +93,7 @@ async fn neither_body_nor_headers_are_in_a_log_or_in_debug_output() {
         .worker(|_| async { Err(tower_webhook::HandlerError::retry("the bank is closed")) })
         .start();
     crate::inbox::worker::until(|| async { office.letter("1").await.history.len() == 1 }).await;
-    worker.drain(crate::fixtures::SECOND).await;
+    drop(worker.drain(crate::fixtures::SECOND).await);
     let said = format!("{} {:?} {:?}", capture.text(), office.letter("1").await, office.service);
     assert!(said.contains("the bank is closed"));
     for private in ["not-for-logs", "6c57f372"] {

@@ -184,7 +184,7 @@ async fn a_stored_delivery_is_its_tenants_for_every_worker_and_operator() {
     let handled = Handled::default();
     let worker = layer.worker(keeping(&handled)).start();
     sleep(Duration::from_secs(1)).await;
-    worker.drain(Duration::from_secs(1)).await;
+    drop(worker.drain(Duration::from_secs(1)).await);
     let mut seen = std::mem::take(&mut *handled.lock().unwrap());
     seen.sort();
     let entry = |name: &str, id: &str| (name.to_owned(), id.to_owned());
@@ -195,7 +195,7 @@ async fn a_stored_delivery_is_its_tenants_for_every_worker_and_operator() {
     let reader = PerTenant::reader(Dwolla::reader()).unwrap();
     let worker = Worker::new(reader, store.clone(), keeping(&handled)).start();
     sleep(Duration::from_secs(1)).await;
-    worker.drain(Duration::from_secs(1)).await;
+    drop(worker.drain(Duration::from_secs(1)).await);
     assert_eq!(*handled.lock().unwrap(), [entry("acme", "1")]);
     let record = store.get(&key("umbrella", "1")).await.unwrap().unwrap();
     assert!(matches!(record.state, State::Done { .. }));
