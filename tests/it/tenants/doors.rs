@@ -214,7 +214,7 @@ async fn a_delivery_that_was_stored_under_no_tenant_is_run_for_nobody() {
     });
     let worker = layer.worker(topics).start();
     sleep(Duration::from_secs(1)).await;
-    worker.drain(Duration::from_secs(1)).await;
+    let _ = worker.drain(Duration::from_secs(1)).await;
     let letter = store.letter(&deposit.key).await.unwrap().unwrap();
     assert_eq!(letter.entry.stage, Stage::Dead);
     let why = &letter.history.last().unwrap().attempt.error;
