@@ -71,7 +71,7 @@ fn measure(criterion: &mut Criterion) {
     let unhandled = boxed(layer.topics(TopicRouter::new()));
     let draining = WebhookLayer::new(Dwolla::new(common::SECRET).unwrap(), store.clone());
     let handle = draining.drain_handle();
-    runtime.block_on(handle.drain(Duration::ZERO));
+    drop(runtime.block_on(handle.drain(Duration::ZERO)));
     let draining = boxed(draining.topics(TopicRouter::new().fallback(async |_: dwolla::Event| {})));
 
     let mut bench = Bench {

@@ -1,6 +1,11 @@
 //! README.md's inbox, as it stands there: deliveries are stored, and a worker handles them.
+//!
+//! ```sh
+//! WEBHOOK_SECRET_DWOLLA=sshhhhhh cargo run --example inbox
+//! ```
 
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tower_webhook::{
     TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla, Topic},
@@ -16,6 +21,8 @@ async fn created(event: dwolla::Event) -> Result<(), std::io::Error> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().init();
+    // A worker that is killed counts as a crash; after three in a row a delivery is given up.
+    let mut deployed = signal(SignalKind::terminate())?;
     let secret = std::env::var("WEBHOOK_SECRET_DWOLLA").map_err(|_| "WEBHOOK_SECRET_DWOLLA is not set")?;
     let topics = TopicRouter::new().on(Topic::CustomerCreated, created);
     let store = SqliteStore::open("webhooks.db").await?;
@@ -25,8 +32,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let app = axum::Router::new().route_service("/webhooks/dwolla", layer.inbox().only(&topics));
     axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app)
-        // in production for SIGTERM, too, as in examples/receiver
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .with_graceful_shutdown(async move {
+            tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = deployed.recv() => {} }
+        })
         .await?;
     eprint!("{}", layer.drain_handle().drain(Duration::from_secs(10)).await);
     // What could not be finished is put back, for the next process.

@@ -22,7 +22,7 @@ async fn receive(delivery: Delivery<dwolla::Event>) -> StatusCode {
         "{} {}, attempt {}",
         delivery.event().topic(),
         delivery.event().id(),
-        delivery.claim().attempts()
+        delivery.claim().attempt()
     );
     StatusCode::ACCEPTED
 }

@@ -14,6 +14,7 @@ use tower::ServiceExt as _;
 use tower_webhook::{
     MemoryStore, Provider as _, TopicRouter, WebhookLayer,
     custom::{self, Custom, FieldPath},
+    event::Event,
     github::{self, GitHub},
     provider::{
         DeliveryPolicy,
@@ -41,24 +42,13 @@ impl TenantSecrets for Table {
     }
 }
 
-async fn paid(tenant: Tenant, event: stripe::Event) {
-    println!("{tenant} stripe {}", event.topic());
-}
-
-async fn pushed(tenant: Tenant, event: github::Event) {
-    println!("{tenant} github {}", event.topic());
-}
-
-async fn created(tenant: Tenant, event: custom::Event) {
-    println!("{tenant} example {}", event.topic());
+async fn handle<E: Event>(tenant: Tenant, event: E) {
+    println!("{tenant}: {}", event.topic());
 }
 
 fn example_scheme() -> Scheme {
-    Scheme::new(
-        HeaderName::from_static("x-signature"),
-        Algorithm::HmacSha256,
-        Encoding::Hex,
-    )
+    let header = HeaderName::from_static("x-signature");
+    Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex)
 }
 
 fn app(db: SqlitePool) -> Result<Router, BoxError> {
@@ -70,18 +60,19 @@ fn app(db: SqlitePool) -> Result<Router, BoxError> {
     let by_path = Stripe::reader().per_tenant(TenantOf::last_path_segment(), secrets("stripe"))?;
     let by_header = TenantOf::header(HeaderName::from_static("x-tenant"));
     let by_header = GitHub::reader().per_tenant(by_header, secrets("github"))?;
+    let policy = DeliveryPolicy::new(Duration::from_secs(10), Duration::from_secs(8 * 3600));
     let by_body = Custom::builder("example", example_scheme())
         .id(FieldPath::body("id"))
         .topic(FieldPath::body("type"))
-        .policy(DeliveryPolicy::new(
-            Duration::from_secs(10),
-            Duration::from_secs(8 * 3600),
-        ))
+        .policy(policy)
         .build_reader()?
         .per_tenant(TenantOf::body_field("account", 64 * 1024), secrets("example"))?;
-    let stripe = WebhookLayer::new(by_path, store.clone()).topics(TopicRouter::new().on("invoice.paid", paid));
-    let github = WebhookLayer::new(by_header, store.clone()).topics(TopicRouter::new().on("push", pushed));
-    let example = WebhookLayer::new(by_body, store).topics(TopicRouter::new().on("user.created", created));
+    let stripe = WebhookLayer::new(by_path, store.clone())
+        .topics(TopicRouter::new().on("invoice.paid", handle::<stripe::Event>));
+    let github =
+        WebhookLayer::new(by_header, store.clone()).topics(TopicRouter::new().on("push", handle::<github::Event>));
+    let example =
+        WebhookLayer::new(by_body, store).topics(TopicRouter::new().on("user.created", handle::<custom::Event>));
     Ok(Router::new()
         .route_service("/webhooks/stripe/{tenant}", stripe)
         .route_service("/webhooks/github", github)

@@ -34,7 +34,7 @@ async fn completed(books: Books, delivery: Delivery<dwolla::Event>) -> Result<()
         .bind(delivery.event().topic().as_str())
         .execute(&mut *transaction)
         .await?;
-    if delivery.claim().attempts() == 1 {
+    if delivery.claim().attempt() == 1 {
         // Rolls back. A process that is killed here leaves as little behind.
         return Err(HandlerError::retry("something went wrong after the effect"));
     }

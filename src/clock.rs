@@ -38,7 +38,7 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// The operating system's clock: what people agree on, but it may step.
+/// The operating system's clock: wall-clock time, which may jump.
 ///
 /// ```
 /// use tower_webhook::clock::{Clock, SystemClock};

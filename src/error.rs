@@ -4,8 +4,9 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 /// Why a delivery was refused: in the response's extensions, for layers further out.
 ///
-/// It holds no secret, tag or body. The [`reason`](Self::reason) is for operators: the provider
-/// sees a fixed text for each kind.
+/// It holds no secret, tag or body. The [`reason`](Self::reason) is for operators: the client sees
+/// a fixed text for each kind, except for [`NotAnEvent`](RefusalKind::NotAnEvent), whose reason is
+/// sent: such a body is authentic, so its provider may know.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {
@@ -84,6 +85,8 @@ pub enum RefusalKind {
     HandlerFailed,
     /// 500: the handler panicked.
     HandlerPanicked,
+    /// 500: the provider's own code panicked on the request, or its verifier's.
+    ProviderPanicked,
     /// 503: the handler took longer than its cap and was cancelled.
     HandlerTimeout,
     /// 500: the HTTP service behind the layer responded neither 2xx, 4xx nor 5xx. Its 4xx and 5xx
@@ -122,6 +125,7 @@ impl RefusalKind {
             Self::Backlog => "backlog",
             Self::HandlerFailed => "handler-failed",
             Self::HandlerPanicked => "handler-panicked",
+            Self::ProviderPanicked => "provider-panicked",
             Self::HandlerTimeout => "handler-timeout",
             Self::InnerResponse => "inner-response",
             Self::InnerRefused => "inner-refused",

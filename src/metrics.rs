@@ -36,7 +36,7 @@
 //!
 //! Of a layer with [tenants](crate::provider::tenant):
 //!
-//! - `webhook_tenant_lookups_total`, a counter by `provider`, `result`: look-ups of a tenant's
+//! - `webhook_tenant_lookups_total`, a counter by `provider`, `result`: lookups of a tenant's
 //!   secrets. The result is `found`, `unknown` (no such tenant), `failed`, or `limited` for those
 //!   that were not made, because strangers had named too many.
 //!
@@ -146,7 +146,7 @@ mod on {
         describe_counter!(
             "webhook_tenant_lookups_total",
             Unit::Count,
-            "Look-ups of a tenant's secrets."
+            "Lookups of a tenant's secrets."
         );
         describe_gauge!(
             "webhook_requests_in_flight",

@@ -27,15 +27,30 @@ pub(crate) struct Brief<'a>(pub(crate) &'a str);
 #[cfg(feature = "service")]
 impl fmt::Display for Brief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MOST: usize = 80;
-        for escaped in self.0.chars().take(MOST).map(char::escape_debug) {
-            write!(f, "{escaped}")?;
-        }
-        if self.0.chars().nth(MOST).is_some() {
-            f.write_str("…")?;
-        }
-        Ok(())
+        cut(f, self.0, 80)
     }
+}
+
+/// The id of a verified event, whole: an operator asks for the event by it.
+#[cfg(feature = "service")]
+struct Whole<'a>(&'a str);
+
+#[cfg(feature = "service")]
+impl fmt::Display for Whole<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        cut(f, self.0, 255)
+    }
+}
+
+#[cfg(feature = "service")]
+fn cut(f: &mut fmt::Formatter<'_>, text: &str, most: usize) -> fmt::Result {
+    for escaped in text.chars().take(most).map(char::escape_debug) {
+        write!(f, "{escaped}")?;
+    }
+    if text.chars().nth(most).is_some() {
+        f.write_str("…")?;
+    }
+    Ok(())
 }
 
 #[cfg(all(any(feature = "service", feature = "memory"), feature = "tracing"))]
@@ -172,7 +187,7 @@ impl Span {
 
     pub(crate) fn identify(&self, topic: &str, id: &str) {
         self.0.record("topic", tracing::field::display(Brief(topic)));
-        self.0.record("id", tracing::field::display(Brief(id)));
+        self.0.record("id", tracing::field::display(Whole(id)));
     }
 
     pub(crate) fn tenant(&self, tenant: &str) {
@@ -240,7 +255,7 @@ impl Span {
     }
 
     pub(crate) fn identify(&self, topic: &str, id: &str) {
-        let _ = (Brief(topic), Brief(id));
+        let _ = (Brief(topic), Whole(id));
     }
 
     pub(crate) fn tenant(&self, _: &str) {}

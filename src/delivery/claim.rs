@@ -32,7 +32,7 @@ impl Claim {
     /// Which attempt this is, from 1. A run that a drain ended is not counted, and a replay starts
     /// at 1 again. [`generation`](Self::generation) counts every claim.
     #[must_use]
-    pub fn attempts(&self) -> u32 {
+    pub fn attempt(&self) -> u32 {
         self.attempts
     }
 

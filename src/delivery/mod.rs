@@ -24,7 +24,7 @@ use crate::event::{Event, Source, Tenant};
 ///
 /// async fn settled(delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
 ///     let event = delivery.event();
-///     println!("{}, attempt {}", event.topic(), delivery.claim().attempts());
+///     println!("{}, attempt {}", event.topic(), delivery.claim().attempt());
 ///     println!("{} bytes", delivery.body().len());
 ///     Ok(())
 /// }

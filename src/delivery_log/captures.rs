@@ -36,9 +36,9 @@ use tokio::time::Instant;
 ///
 /// # Security
 /// A captured request holds what a stranger has sent, and the signature: whoever sees it can send
-/// it again. So it keeps the newest [`MOST`](Self::MOST) requests whose bodies together have at
-/// most [`MOST_BYTES`](Self::MOST_BYTES), and forgets all of them when the time is over.
-/// `Authorization` and cookies are left out.
+/// it again. So it keeps the newest [`MAX_REQUESTS`](Self::MAX_REQUESTS) requests whose bodies
+/// together have at most [`MAX_BYTES`](Self::MAX_BYTES), and forgets all of them when the time is
+/// over. `Authorization` and cookies are left out.
 #[derive(Clone, Default)]
 pub struct Captures(Arc<Mutex<Kept>>);
 
@@ -77,10 +77,10 @@ pub struct Captured {
 
 impl Captures {
     /// How many requests are kept.
-    pub const MOST: usize = 32;
+    pub const MAX_REQUESTS: usize = 32;
 
     /// How many bytes their bodies may have together; a larger one is not captured.
-    pub const MOST_BYTES: usize = 4 * 1024 * 1024;
+    pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 
     /// Captures nothing until [`start`](Self::start).
     #[must_use]
@@ -99,7 +99,9 @@ impl Captures {
 
     /// Captures for so long from now.
     pub fn start(&self, time: Duration) {
-        self.kept().until = Instant::now().checked_add(time);
+        /// As good as for ever, and a time that every clock can tell.
+        const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+        self.kept().until = Instant::now().checked_add(time.min(LONGEST));
     }
 
     /// Captures no more, and forgets what was captured.
@@ -135,12 +137,12 @@ impl Captures {
 
     pub(crate) fn add(&self, captured: Captured) -> Option<u64> {
         let size = captured.body.len();
-        if size > Self::MOST_BYTES {
+        if size > Self::MAX_BYTES {
             return None;
         }
         let mut kept = self.kept();
         kept.until?;
-        while kept.requests.len() >= Self::MOST || kept.bytes.saturating_add(size) > Self::MOST_BYTES {
+        while kept.requests.len() >= Self::MAX_REQUESTS || kept.bytes.saturating_add(size) > Self::MAX_BYTES {
             let (_, oldest) = kept.requests.pop_front()?;
             kept.bytes = kept.bytes.saturating_sub(oldest.body.len());
         }

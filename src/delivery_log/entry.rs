@@ -19,7 +19,7 @@ pub struct Entry {
     /// Whose event it says it is, where the layer has tenants. Of a refused request, a stranger
     /// may have chosen the name.
     pub tenant: Option<Tenant>,
-    /// By which door it came: delivered, fetched, or stored earlier and handled by a worker.
+    /// How the event arrived: delivered, fetched, or stored earlier and handled by a worker.
     pub source: Source,
     /// The event's id, as it is in the store's key: `None` if no event was read.
     pub id: Option<String>,
@@ -50,13 +50,13 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// An id or a topic is cut after so many bytes.
-    pub const MOST_NAME: usize = 256;
+    /// The most bytes that are kept of an id or a topic; the rest is cut off.
+    pub const MAX_NAME: usize = 256;
 
-    /// A reason is cut after so many bytes.
-    pub const MOST_REASON: usize = 500;
+    /// The most bytes that are kept of a reason; the rest is cut off.
+    pub const MAX_REASON: usize = 500;
 
-    /// An entry with what each has, as a log reads it back.
+    /// An entry with its required fields, for logs that read entries back.
     #[must_use]
     pub fn new(
         time: SystemTime,

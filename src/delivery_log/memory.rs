@@ -25,7 +25,7 @@ struct Ring {
 }
 
 impl MemoryLog {
-    /// A log of the newest so many entries; of one, if it is 0.
+    /// Keeps the newest `capacity` entries, at least one.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self(Arc::new(Mutex::new(Ring {

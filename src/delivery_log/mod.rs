@@ -1,10 +1,14 @@
-//! What came, and how it ended: one entry for each delivery, for the operator who asks later.
+//! A queryable log of deliveries and their outcomes: one entry for each delivery, for the operator
+//! who asks later.
 //!
 //! The lines of the [log](crate::layer#logs) say the same to whoever reads them as they come. A
 //! delivery log keeps them as data: which deliveries were refused in the last hour, and why; what
 //! became of this event. Give a layer one with
 //! [`delivery_log`](crate::layer::WebhookLayerBuilder::delivery_log): [`MemoryLog`] keeps the
 //! newest in memory; `tower-webhook-sqlx` has tables in SQLite and Postgres.
+//!
+//! A delivery that is responded to before its handler ends has two entries: what the provider got,
+//! and how the event ended.
 //!
 //! ```
 //! # #[cfg(feature = "memory")] {
@@ -42,7 +46,7 @@
 //!
 //! # What it holds
 //! Never a secret, a signature, a header or a body. Texts are cut: ids and topics at
-//! [`Entry::MOST_NAME`] bytes, reasons at [`Entry::MOST_REASON`]. What strangers cause is bounded
+//! [`Entry::MAX_NAME`] bytes, reasons at [`Entry::MAX_REASON`]. What strangers cause is bounded
 //! in rate: of requests that were refused before their signature was verified, a layer records 60
 //! a minute ([`log_unauthenticated`](crate::layer::WebhookLayerBuilder::log_unauthenticated)); how
 //! many were left out is in the next entry.

@@ -86,13 +86,13 @@ impl Recorder {
 impl Entry {
     /// Sets which event it was, cut.
     pub(crate) fn identify(&mut self, id: Option<&str>, topic: Option<&str>) {
-        self.id = id.map(|id| cut(id, Self::MOST_NAME));
-        self.topic = topic.map(|topic| cut(topic, Self::MOST_NAME));
+        self.id = id.map(|id| cut(id, Self::MAX_NAME));
+        self.topic = topic.map(|topic| cut(topic, Self::MAX_NAME));
     }
 
     /// Sets why it ended so, cut.
     pub(crate) fn explain(&mut self, reason: &str) {
-        self.reason = cut(reason, Self::MOST_REASON);
+        self.reason = cut(reason, Self::MAX_REASON);
     }
 }
 

@@ -20,6 +20,7 @@ pub struct Fingerprint([u8; 16]);
 impl Fingerprint {
     /// The fingerprint of these parts in this order. Each part's length goes in too, so that no two
     /// lists run together.
+    #[must_use]
     pub fn of<T: AsRef<[u8]>>(parts: impl IntoIterator<Item = T>) -> Self {
         let mut hash = Sha256::new();
         for part in parts {

@@ -13,7 +13,7 @@ use super::EventId;
 /// # Security
 /// Whoever captured a request can send its body again under a new unsigned id, and it runs again. A
 /// layer with [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity) goes by what
-/// is signed alone, and takes two events with one body for one.
+/// is signed alone, and treats two events with identical bodies as one.
 ///
 /// ```
 /// use tower_webhook::event::{EventId, Identity};

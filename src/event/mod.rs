@@ -38,7 +38,8 @@ use std::time::SystemTime;
 
 /// An event of one provider, parsed from an authentic body.
 ///
-/// `Clone` because an event reaches HTTP handlers through the request's extensions.
+/// `Clone` because a handler may take an event by value while another copy of its
+/// [`Delivery`](crate::Delivery), say a middleware's, still holds it.
 ///
 /// ```
 /// use tower_webhook::event::{Event, EventId};

@@ -58,8 +58,8 @@ impl Tenant {
     }
 
     /// The id under which a store keeps this tenant's event: `{tenant}/{id}`, or
-    /// `{tenant}//{digest}` for an id that is too long for that or begins with `/`. Of two tenants
-    /// no two ids are equal, and of two events of one tenant neither.
+    /// `{tenant}//{digest}` for an id that is too long for that or begins with `/`. Ids never
+    /// collide between tenants, nor between events of one tenant.
     #[must_use]
     pub fn id_of(&self, id: &EventId) -> EventId {
         id.scoped_to(&self.0)

@@ -129,7 +129,7 @@ impl HandlerError {
 
     /// The error that the handler ran into.
     #[must_use]
-    pub fn source(&self) -> &(dyn Error + Send + Sync + 'static) {
+    pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.source
     }
 }

@@ -64,7 +64,7 @@ use crate::{delivery::Delivery, event::Event};
 /// }
 ///
 /// async fn created(Payload(user): Payload<User>, claim: Claim) {
-///     println!("{} joined, attempt {}", user.name, claim.attempts());
+///     println!("{} joined, attempt {}", user.name, claim.attempt());
 /// }
 ///
 /// let topics = TopicRouter::<custom::Event>::new().on("user.created", created);

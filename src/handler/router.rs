@@ -185,6 +185,9 @@ impl<E: Event, S: Clone + Send + Sync + 'static> TopicRouter<E, S> {
     /// middleware's own, a timeout say, means *retry*; what a handler's error says of the event
     /// stays, also where the middleware wraps it.
     ///
+    /// The middleware's service must be `Sync`, because deliveries that run at the same time clone
+    /// it from one router. So it cannot be a `BoxCloneService`; a `BoxCloneSyncService` can.
+    ///
     /// ```
     /// use std::time::Duration;
     /// use tower::{limit::ConcurrencyLimitLayer, timeout::TimeoutLayer};

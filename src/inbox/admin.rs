@@ -217,7 +217,7 @@ impl Filter {
     }
 }
 
-/// Where a page ends: the next begins behind it.
+/// The position where a page ends; pass it to get the next page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cursor {

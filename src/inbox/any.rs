@@ -32,6 +32,7 @@ pub struct AnyInbox {
 
 impl AnyInbox {
     /// Hides which inbox it is.
+    #[must_use]
     pub fn new<S: InboxAdmin>(inbox: S) -> Self {
         let inbox = Arc::new(inbox);
         Self {

@@ -7,7 +7,7 @@
 //!                 topic handlers ◀── Worker ◀─take┘
 //! ```
 //!
-//! # Which door
+//! # When to use an inbox
 //! [`WebhookLayer::topics`](crate::WebhookLayer::topics) handles an event before its response, and
 //! leaves retries to the provider. That is enough where handlers are quick, and the provider
 //! retries for as long as an outage of yours may last. Choose the inbox where
@@ -70,7 +70,8 @@
 //! 4. A delivery whose claims expired unsettled (the process died) is a *suspect*, and taken
 //!    apart from the others: a poison event must not bury its neighbours.
 //!
-//! The memory store and Redis are no inboxes: neither can promise the first.
+//! The memory store and Redis do not implement [`Inbox`], because neither can guarantee the first
+//! promise.
 
 mod admin;
 mod delivery;

@@ -58,7 +58,7 @@ pub struct Attempt {
     pub number: u32,
     /// How it ended, in a word, as the log and the metrics have it.
     pub outcome: String,
-    /// Why, as the log has it. No body and no header is in it.
+    /// Why, as the log has it: the text of the handler's error, whatever that holds.
     pub error: String,
     /// Which worker ran it.
     pub worker: String,

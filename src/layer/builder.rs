@@ -172,7 +172,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     }
 
     /// How many requests may be in flight at once; by default 1,024. A request is in flight until
-    /// its response is ready or its provider hangs up.
+    /// its response is ready or the client disconnects.
     ///
     /// It bounds what strangers can take up, not how many handlers run: one that outlasts its
     /// response goes on, and only the provider's pace bounds how many there are. Use a semaphore in
@@ -182,17 +182,17 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// How many of them may be of one [tenant](crate::provider::tenant); by default half. Further
-    /// ones get 503, so that a tenant whose endpoint is flooded, or whose handlers are slow, leaves
-    /// room for the others.
+    /// How many in-flight requests one [tenant](crate::provider::tenant) may occupy; by default
+    /// half of [`max_in_flight`](Self::max_in_flight). Further ones get 503, so that a tenant whose
+    /// endpoint is flooded, or whose handlers are slow, leaves room for the others.
     pub fn max_in_flight_per_tenant(mut self, requests: usize) -> Self {
         self.settings.max_in_flight_per_tenant = Some(requests);
         self
     }
 
     /// Gives the metrics of deliveries and attempts a label `tenant`; off by default. Each tenant
-    /// is then a time series of its own, for each topic and outcome: see that the system that
-    /// keeps them can hold so many. A name that the source of secrets does not know is no label.
+    /// is then a time series of its own, for each topic and outcome: make sure your metrics backend
+    /// can handle the cardinality. A name that the source of secrets does not know is no label.
     pub fn count_by_tenant(mut self) -> Self {
         self.settings.process.counts_by_tenant = true;
         self

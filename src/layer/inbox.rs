@@ -82,7 +82,7 @@ impl<P: Provider, S: Inbox> WebhookLayer<P, S> {
     /// let worker = layer.worker(topics).start();
     ///
     /// // serve `app`; when it has stopped:
-    /// worker.drain(Duration::from_secs(30)).await;
+    /// eprint!("{}", worker.drain(Duration::from_secs(30)).await);
     /// # });
     /// # }
     /// ```

@@ -2,7 +2,7 @@
 //! handlers, which run before the response. Over a store that is an [inbox](crate::inbox), the
 //! service can store deliveries instead, and a [`Worker`](crate::inbox::Worker) runs the handlers.
 //!
-//! # Deciding
+//! # Order of checks
 //! For each request, in this order; the first step that fails decides the response:
 //!
 //! 1. Draining? 503. Not POST: 405. A `Content-Encoding`: 415. No signature header, or not exactly
@@ -24,8 +24,8 @@
 //!    waits for that run and gives the same kind of response.
 //! 5. The handler runs in a task of its own. Success: recorded as done, 200. Failure or panic:
 //!    released, 500, or 503 if it asks for a delay. Rejected for good: recorded, 200.
-//! 6. Is the response due and the handler still at work? 503 with `Retry-After`; the handler goes
-//!    on, and the provider's retry finds it done.
+//! 6. If the response deadline passes while the handler is running: 503 with `Retry-After`; the
+//!    handler goes on, and the provider's retry finds it done.
 //!
 //! An endpoint that stores ([`inbox`](WebhookLayer::inbox)) replaces steps 4 to 6 by one operation
 //! of the store, and runs no handler; a topic is ignored only where [`only`](WebhookService::only)
@@ -67,7 +67,8 @@
 //! It is an INFO for `handled`, `stored`, `duplicate`, `handshake` and `unhandled`; a WARN for
 //! `rejected`, for a duplicate that is dead or has other facts, and for whatever a provider or a
 //! stranger did wrong; an ERROR for what an operator should see to: `conflict`, `store`, `tenants`,
-//! `backlog`, `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-response`, `dead`.
+//! `backlog`, `handler-failed`, `handler-panicked`, `handler-timeout`, `inner-response`,
+//! `provider-panicked`, `dead`.
 //! A delivery whose response is sent before its handler ends has a WARN `still-running` besides.
 //!
 //! What the handler logs is in the span `webhook` (INFO), which carries `provider`, `namespace`,

@@ -1,4 +1,4 @@
-//! What an operator may see: the part of the builder that is about it.
+//! Builder methods for observability: delivery log, captures, explanations.
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ use crate::{
     store::{IdempotencyStore, StoreError},
 };
 
-/// It panicked, and said this: escaped, and cut at [`MOST`](Self::MOST) characters.
+/// A caught panic's message, escaped and truncated to [`MOST`](Self::MOST) characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Panicked(String);
 
@@ -55,6 +55,16 @@ pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     })
 }
 
+/// Awaits what may panic.
+pub(crate) async fn catch_polled<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch(|| future.as_mut().poll(cx)) {
+        Ok(polled) => polled.map(Ok),
+        Err(panicked) => Poll::Ready(Err(panicked)),
+    })
+    .await
+}
+
 /// Drops what may panic when dropped. Tells whether it did.
 pub(super) fn discard<T>(value: T) -> Result<(), Panicked> {
     catch_unwind(AssertUnwindSafe(|| drop(value))).map_err(|payload| {
@@ -74,12 +84,10 @@ pub(super) async fn store_operation<T, S: IdempotencyStore>(
 ) -> Result<T, StoreError> {
     let timer = Timer::start();
     let limit = engine.settings.store_timeout;
-    let mut operation = pin!(operation);
-    let caught = pin!(poll_fn(|cx| match catch(|| operation.as_mut().poll(cx)) {
-        Ok(Poll::Ready(result)) => Poll::Ready(result),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(panicked) => Poll::Ready(Err(StoreError::unavailable(format!("the store panicked: {panicked}")))),
-    }));
+    let caught = pin!(async {
+        let panicked = |panicked| Err(StoreError::unavailable(format!("the store panicked: {panicked}")));
+        catch_polled(operation).await.unwrap_or_else(panicked)
+    });
     let result = timeout_after(limit, caught).await;
     let result = result.unwrap_or_else(|| Err(late(&*engine.store, limit)));
     engine.meter.store(name, result.is_ok(), timer);

@@ -94,7 +94,7 @@ impl<E: Event> Work<E> {
             Ok(Response::InFlight { remaining }) => Err(NotClaimed::sure(in_flight(remaining))),
             Ok(Response::Conflict) => Err(NotClaimed::sure(conflict(settings.ids_are_unique))),
             Err(error) => Err(NotClaimed {
-                unsure: (error.kind() != StoreErrorKind::Full).then_some(lease),
+                unsure: (!matches!(error.kind(), StoreErrorKind::Full | StoreErrorKind::Config)).then_some(lease),
                 outcome: unrecorded(&error).into(),
             }),
         }

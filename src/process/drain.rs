@@ -83,6 +83,7 @@ impl fmt::Debug for DrainHandle {
 
 /// What a drain had to leave unfinished; one line each when displayed.
 #[derive(Clone, Debug)]
+#[must_use = "it lists what may run again"]
 pub struct DrainReport {
     remaining: Vec<Remaining>,
 }
@@ -116,7 +117,8 @@ pub struct Remaining {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RemainingState {
-    /// Its handler was cancelled. The next attempt, the provider's or a worker's, runs it again.
+    /// Its handler was cancelled, or it was still being stored. The next attempt, the provider's or
+    /// a worker's, runs it again, or finds it stored.
     Cancelled,
     /// Its handler had finished (succeeded, or rejected it), and the store could not be told: it
     /// may run a second time.
@@ -159,7 +161,7 @@ impl Remaining {
 impl fmt::Display for Remaining {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            RemainingState::Cancelled => "its handler was cancelled",
+            RemainingState::Cancelled => "cut off: its handler was cancelled, or it was being stored",
             RemainingState::Unrecorded => "handled, but not recorded",
             RemainingState::Unreleased => "not handled, and its claim may hold until the lease ends",
         };

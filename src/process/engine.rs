@@ -262,7 +262,7 @@ impl<S: IdempotencyStore> Engine<S> {
             let response = claim::ask(&self, &lease).await;
             match work.claimed_if(lease, response, &self.settings) {
                 Ok(claimed) => {
-                    let attempt = claimed.delivery.claim().attempts();
+                    let attempt = claimed.delivery.claim().attempt();
                     observation.span.attempt(attempt);
                     let timer = Timer::start();
                     let handled = {

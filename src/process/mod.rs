@@ -22,7 +22,7 @@ mod drain;
 mod report;
 mod engine;
 
-pub(crate) use catch_panic::catch;
+pub(crate) use catch_panic::{catch, catch_polled};
 pub(crate) use claim::{conflict, in_flight, unrecorded};
 pub use drain::{DrainHandle, DrainReport, Remaining, RemainingState};
 pub(crate) use engine::{Caller, Engine, Started};

@@ -261,6 +261,7 @@ impl Outcome {
                     | RefusalKind::Backlog
                     | RefusalKind::HandlerFailed
                     | RefusalKind::HandlerPanicked
+                    | RefusalKind::ProviderPanicked
                     | RefusalKind::HandlerTimeout
                     | RefusalKind::InnerResponse => Level::Error,
                     _ => Level::Warn,
@@ -286,6 +287,7 @@ fn is_before_signature(outcome: &Outcome) -> bool {
                 | RefusalKind::Draining
                 | RefusalKind::Signature
                 | RefusalKind::Tenants
+                | RefusalKind::ProviderPanicked
         )
     )
 }

@@ -23,8 +23,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The defaults for events of a provider that remembers what it has sent for this long, and
-    /// sends again within this window.
+    /// The defaults for events of a provider whose event ids are kept for `retention`, and that
+    /// sends an event again within `retry_window`.
     pub(crate) fn new(namespace: &str, retention: Duration, retry_window: Duration, ids_are_unique: bool) -> Self {
         let handler_timeout = Duration::from_secs(5 * 60);
         let least_retention = retry_window

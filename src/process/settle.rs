@@ -162,7 +162,7 @@ async fn attempt<S: IdempotencyStore>(
     result.map_err(|error| error.to_string())
 }
 
-/// A settlement that came too late is no error of this run, but worth a line.
+/// A settlement that came too late is not an error of this run, but is worth logging.
 fn note<S: IdempotencyStore>(
     engine: &Engine<S>,
     claim_request: &ClaimRequest,

@@ -80,7 +80,7 @@ enum Progress {
     Responded(Outcome),
 }
 
-/// What a copy is to its event's run.
+/// The role of a copy in its event's run.
 pub(crate) enum Entry {
     Leader(Leader),
     Follower(Follower),

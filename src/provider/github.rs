@@ -60,7 +60,7 @@
 //! Whoever captured a request can send its body again under another id or name, and it runs again:
 //! a handler should look at the payload, which is signed, before it acts.
 //!
-//! Whoever fears such a replay more than a lost repetition builds the layer with
+//! If a replay worries you more than losing a repeated event, build the layer with
 //! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): then the digest of the
 //! body is the key. It costs the second of two events with one body. Under the same name (a member
 //! who is added, removed and added again within 8 days) the second gets 200 and is never handled;

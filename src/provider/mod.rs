@@ -176,7 +176,7 @@ pub trait Provider: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`handshake`](Self::handshake).
-    fn handshake_by(
+    fn handshake_with(
         &self,
         event: &Self::Event,
         verified: Verified,
@@ -270,13 +270,13 @@ impl<P: Provider> Provider for Arc<P> {
         P::known_topics(self)
     }
 
-    fn handshake_by(
+    fn handshake_with(
         &self,
         event: &Self::Event,
         verified: Verified,
         verifier: &Verifier,
     ) -> Result<Option<Handshake>, EventError> {
-        P::handshake_by(self, event, verified, verifier)
+        P::handshake_with(self, event, verified, verifier)
     }
 
     fn tenants(&self) -> Option<&Tenants> {

@@ -48,7 +48,7 @@
 //! duplicate. Whoever captured a request can send its body again under another id or topic, and it
 //! runs again.
 //!
-//! Whoever fears such a replay more than a lost repetition builds the layer with
+//! If a replay worries you more than losing a repeated event, build the layer with
 //! [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): then the digest of the
 //! body is the key. It costs the second of two events with one body. Under the same topic
 //! (`shop/redact` twice within the five days for which a body is remembered) the second gets 200

@@ -24,8 +24,8 @@
 //!
 //! # The secret and the signature
 //! The secret is the app's *secret token* (Marketplace, the app, Features, Access), as shown there.
-//! The *verification token* beside it is an older means. Before the secret token is regenerated, be
-//! ready to accept both: see [`SecretsHandle`](crate::signature::SecretsHandle).
+//! The *verification token* beside it is the older mechanism. Before the secret token is
+//! regenerated, be ready to accept both: see [`SecretsHandle`](crate::signature::SecretsHandle).
 //!
 //! The signature covers `x-zm-request-timestamp` and the body. A request that was signed more than
 //! 2 hours from now is refused ([`Zoom::with_tolerance`] sets another limit): Zoom does not say
@@ -174,10 +174,10 @@ impl Provider for Zoom {
     }
 
     fn handshake(&self, event: &Event, verified: Verified) -> Result<Option<Handshake>, EventError> {
-        self.handshake_by(event, verified, &self.verifier)
+        self.handshake_with(event, verified, &self.verifier)
     }
 
-    fn handshake_by(
+    fn handshake_with(
         &self,
         event: &Event,
         verified: Verified,

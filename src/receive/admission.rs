@@ -50,8 +50,8 @@ impl Admission {
         })
     }
 
-    /// Lets the body of a refused request be discarded, if fewer than so many are at the moment. It
-    /// takes no place of a request's.
+    /// Lets the body of a refused request be discarded, unless `most` are being discarded already.
+    /// It does not count against `max_in_flight`.
     pub(super) fn discard(&self, most: usize) -> Option<Discarding> {
         take(&self.0.discards, 1, most).then(|| Discarding(self.clone()))
     }

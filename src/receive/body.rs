@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 
 /// The body of a request to the HTTP service behind the layer: the bytes that the provider signed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct RequestBody(Full<Bytes>);
 
 impl RequestBody {
@@ -34,6 +34,12 @@ impl Body for RequestBody {
 
     fn size_hint(&self) -> SizeHint {
         self.0.size_hint()
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").finish_non_exhaustive()
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) trait Inner<E, S>: Clone + Send + 'static {
     /// Whether it wants events of this topic.
     fn wants(&self, topic: &str) -> bool;
 
-    /// What of its own registrations stands for this topic, if one does.
+    /// The registered pattern that matches this topic, if any.
     fn registered(&self, topic: &str) -> Option<&str>;
 
     /// Takes in the work that this request brings.

@@ -37,7 +37,7 @@ pub(crate) use settings::Settings;
 pub(crate) use tenants::Directory;
 pub use tenants::TenantsHandle;
 
-use std::{error::Error as StdError, future::Future, pin::Pin, sync::Arc};
+use std::{error::Error as StdError, fmt, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, request::Parts};
@@ -130,11 +130,21 @@ where
     // Boxed: what a refusal leaves of it goes into a task.
     let mut body = Box::pin(body);
     let mut capture = receiver.begin_capture();
-    let arrived = arrive(&receiver, &mut observation, parts, body.as_mut(), capture.as_mut()).await;
+    let arriving = arrive(&receiver, &mut observation, parts, body.as_mut(), capture.as_mut());
+    let arrived = process::catch_polled(arriving).await.unwrap_or_else(|panicked| {
+        Err(Refused {
+            refusal: provider_panicked(&panicked),
+            // They went with it.
+            parts: Box::new(Request::new(()).into_parts().0),
+            read: 0,
+            is_over: true,
+        })
+    });
     let (outcome, said) = match arrived {
         Ok((parsed, permit)) => {
             drop(body);
-            match receiver.dispatch(inner, parsed, &mut observation) {
+            let dispatched = process::catch(|| receiver.dispatch(inner, parsed, &mut observation));
+            match dispatched.unwrap_or_else(|panicked| receiver.not_dispatched(&observation, &panicked)) {
                 Dispatched::Started(started, call) => {
                     let _waits = call.until_dropped();
                     let deadline = deadline_after(observation.started, receiver.settings.response_timeout);
@@ -169,6 +179,12 @@ where
     };
     let response = respond::respond(outcome, said, receiver.refusal_body.as_ref());
     if is_head { respond::head_of(response) } else { response }
+}
+
+/// Code that is the provider's or its verifier's, a function of the application's maybe.
+fn provider_panicked(panicked: &impl fmt::Display) -> Refusal {
+    let reason = format!("the provider panicked on the request: {panicked}");
+    Refusal::new(RefusalKind::ProviderPanicked, reason)
 }
 
 /// Steps 1 to 3: whatever fails here has touched no store and runs nothing.
@@ -282,6 +298,17 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         Dispatched::Started(started, call)
     }
 
+    /// What is said where the provider has panicked on an event.
+    fn not_dispatched(&self, observation: &Observation, panicked: &impl fmt::Display) -> Dispatched {
+        let outcome = Outcome::from(provider_panicked(panicked));
+        let told = Told {
+            status: Some(respond::status(&outcome, None)),
+            ..self.engine.told(observation)
+        };
+        self.engine.report(observation, &outcome, told);
+        Dispatched::Ended(outcome, Said::Nothing)
+    }
+
     /// Says which event it is, to the log and the metrics.
     fn identify<H: Inner<P::Event, S>>(&self, inner: &H, work: &Work<P::Event>, observation: &mut Observation) {
         let topic = work.event.topic();
@@ -293,7 +320,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         match (&self.tenants, &signed.tenant, &signed.keys) {
             (Some(tenants), Some(tenant), Some(keys)) => {
                 let verifier = tenants.decoy.with_key_set(tenant.as_str(), keys);
-                self.provider.handshake_by(event, signed.verified, &verifier)
+                self.provider.handshake_with(event, signed.verified, &verifier)
             }
             _ => self.provider.handshake(event, signed.verified),
         }

@@ -27,8 +27,8 @@ use crate::{
     signature::{SignatureError, Verification, Verifier},
 };
 
-/// Room for a first guess at a body's size. More is taken as bytes really arrive: a declared length
-/// costs its provider nothing.
+/// Room for a first guess at a body's size. More is taken as bytes really arrive: declaring a
+/// length costs the client nothing.
 const FIRST_ROOM: usize = 16 * 1024;
 
 /// Frames without a byte in them that a body may have. They cost nothing to send and never reach a
@@ -211,6 +211,16 @@ where
     }
     let body = collected.into_bytes();
     if let Some(tenants) = checks.tenants.filter(|_| !is_hashed) {
+        if let Some(most) = tenants.tenants.max_bytes().filter(|most| body.len() > *most) {
+            return Err(Refusal::new(
+                RefusalKind::TooLarge,
+                format!(
+                    "the body has {} bytes, and the tenant is read from bodies of up to {most}; expected a shorter one: \
+                     raise the `max_bytes` of `TenantOf::body_field`",
+                    body.len()
+                ),
+            ));
+        }
         let tenant = tenants.tenants.in_body(&body);
         let found = Box::pin(tenants.whose(tenant, &mut permit, limits.until, observation)).await?;
         whose = Some(found.decides(&mut verification));

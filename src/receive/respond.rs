@@ -88,6 +88,10 @@ fn table(refusal: &Refusal) -> Row {
             StatusCode::INTERNAL_SERVER_ERROR,
             "The event could not be handled. Send it again.",
         ),
+        Kind::ProviderPanicked => Row(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The event could not be read. Send it again.",
+        ),
         Kind::HandlerTimeout => Row(
             StatusCode::SERVICE_UNAVAILABLE,
             "The event took too long to handle. Send it again later.",
@@ -184,8 +188,8 @@ pub(super) fn respond(outcome: Outcome, said: Said, own_body: Option<&RefusalBod
 fn shake(handshake: &Handshake) -> Response<ResponseBody> {
     let body = handshake.body().cloned();
     let mut response = Response::new(body.map_or_else(ResponseBody::empty, ResponseBody::full));
-    if let Some(content_type) = handshake.content_type() {
-        let content_type = HeaderValue::from_static(content_type);
+    // A type that no header can have is a mistake of the provider's author: the body counts.
+    if let Some(Ok(content_type)) = handshake.content_type().map(HeaderValue::from_str) {
         response.headers_mut().insert(CONTENT_TYPE, content_type);
     }
     response
@@ -248,13 +252,13 @@ struct Problem<'a> {
 
 /// A kind's problem never changes: it is written once, when it is first needed.
 fn usual_problem(refusal: &Refusal) -> Bytes {
+    let write = || problem(refusal.status(), refusal.kind().as_str(), table(refusal).1);
+    if refusal.kind() == RefusalKind::InnerRefused {
+        return write(); // with the inner service's status
+    }
     /// Two for each kind: whether it asks for a delay may change its response.
     static WRITTEN: [[OnceLock<Bytes>; 2]; RefusalKind::COUNT] =
         [const { [const { OnceLock::new() }; 2] }; RefusalKind::COUNT];
-    let write = || {
-        let Row(status, text) = table(refusal);
-        problem(status, refusal.kind().as_str(), text)
-    };
     let written = WRITTEN
         .get(refusal.kind() as usize)
         .and_then(|kind| kind.get(usize::from(refusal.retry_delay().is_some())));

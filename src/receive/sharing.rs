@@ -29,7 +29,7 @@ use crate::{
 pub(crate) struct Sharing(Option<Arc<Entry>>);
 
 struct Entry {
-    place: Permit,
+    place: Place,
     provider: String,
     verifier: Verifier,
     built: &'static Location<'static>,
@@ -41,7 +41,7 @@ struct Entry {
     routers: Mutex<Vec<Router>>,
 }
 
-type Permit = (StoreIdentity, Arc<str>);
+type Place = (StoreIdentity, Arc<str>);
 
 struct Router {
     registered: Weak<Registered>,
@@ -61,7 +61,7 @@ enum About {
     Handlers,
 }
 
-type Places = HashMap<Permit, Sharers>;
+type Places = HashMap<Place, Sharers>;
 
 fn places() -> MutexGuard<'static, Places> {
     static PLACES: OnceLock<Mutex<Places>> = OnceLock::new();
@@ -251,7 +251,7 @@ impl Entry {
     }
 }
 
-struct PlaceName<'a>(&'a Permit);
+struct PlaceName<'a>(&'a Place);
 
 impl fmt::Display for PlaceName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -31,8 +31,8 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
-    /// What was verified, if it was by somebody's secrets. The time of a signature is looked at
-    /// last, so nobody's secrets refuse for the same reason at every time.
+    /// What was verified, if it was by somebody's secrets. The timestamp is checked last, so an
+    /// unknown tenant is refused for the same reason whatever the timestamp.
     pub(super) fn of(verified: Result<Verified, SignatureError>, whose: Option<Whose>) -> Result<Self, Refusal> {
         let (tenant, keys) = match whose {
             Some(whose) if whose.keys.is_none() => return Err(whose.unknown()),

@@ -101,7 +101,7 @@ enum Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignatureErrorKind {
-    /// None of the scheme's headers is there, or not one that is signed besides.
+    /// None of the scheme's signature headers is present, or another signed header is missing.
     Missing,
     /// The header came more than once.
     Repeated,

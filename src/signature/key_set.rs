@@ -19,6 +19,11 @@ impl KeySet {
     pub(crate) fn new(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
         Ok(Self(Arc::new(Keys::new(scheme, secrets)?)))
     }
+
+    /// The length of the shortest secret, in bytes.
+    pub(crate) fn shortest_secret(&self) -> usize {
+        self.0.shortest
+    }
 }
 
 impl Verifier {
@@ -44,7 +49,7 @@ impl Verifier {
 }
 
 impl Verification {
-    /// It is a request to the tenant of this name. It was fed nothing yet.
+    /// It is a request to the tenant of this name. Must be called before any `update`.
     pub(crate) fn is_of_tenant(&mut self, name: &str) {
         if let Begun::Keyed(begun) = &mut self.0
             && let Some(at) = begun.tenant_at.take()
@@ -53,7 +58,7 @@ impl Verification {
         }
     }
 
-    /// From here on these secrets decide. It was fed nothing yet.
+    /// From here on these secrets decide. Must be called before any `update`.
     pub(crate) fn decide_by(&mut self, keys: &KeySet) {
         if let Begun::Keyed(begun) = &mut self.0 {
             begun.keys = Arc::clone(&keys.0);

@@ -20,7 +20,8 @@ pub struct Verification(pub(super) Begun);
 
 pub(super) enum Begun {
     Keyed(OfKeys),
-    /// A function sees headers and body as a whole. Who has them at hand keeps none here.
+    /// A function sees headers and body as a whole. A caller that already has both does not copy
+    /// them here.
     Own {
         own: Arc<Own>,
         kept: Option<Box<Kept>>,

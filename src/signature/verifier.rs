@@ -85,7 +85,7 @@ pub(super) struct Keys {
     /// allocates nothing.
     pub(super) first: Mac,
     rest: Box<[Mac]>,
-    shortest: usize,
+    pub(super) shortest: usize,
     /// How often they were rotated.
     pub(super) rotations: u64,
 }

@@ -50,7 +50,7 @@ pub trait StoreAdmin: IdempotencyStore {
     ) -> impl Future<Output = Result<Vec<Key>, StoreError>> + Send;
 
     /// Removes up to `limit` records, of all namespaces, that are past their retention, and returns
-    /// how many there were. They count as absent before, too; this gives their room back.
+    /// how many there were. They already count as absent; this reclaims their space.
     ///
     /// Stores that remove them by themselves (in memory, Redis) do nothing.
     ///

@@ -26,6 +26,7 @@ pub struct AnyStore {
 
 impl AnyStore {
     /// Hides which store it is.
+    #[must_use]
     pub fn new<S: StoreAdmin>(store: S) -> Self {
         Self {
             store: Arc::new(store),

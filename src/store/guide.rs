@@ -50,8 +50,9 @@
 //!
 //! A clock that is set *forward* by more than a lease ends leases early, so that a second run may
 //! begin beside the first (which can [see it](crate::delivery::Claim::is_lost)); one that is set
-//! *back* lets the claims of dead processes rest longer by as much. A clock that is slewed, as time
-//! daemons do it on running machines, changes nothing.
+//! *back* lets the claims of dead processes rest longer by as much, and what waits in an inbox for
+//! a time that the wrong clock gave it: an operator's `replay` makes that due. A clock that is
+//! slewed, as time daemons do it on running machines, changes nothing.
 //!
 //! # In memory
 //! `MemoryStore`, feature `memory` (a default). Some 90 bytes for an event; a million of them by
@@ -97,8 +98,7 @@
 //! primary, deliveries get 503 for the seconds that it takes, and nothing runs without a claim. But
 //! Redis acknowledges before a replica has the write: what the dead primary had not passed on is
 //! forgotten, and runs again if it is sent again. With `min-replicas-to-write 1`, a primary that
-//! has lost its replicas refuses new events (503) in place of acknowledging what would be
-//! forgotten.
+//! has lost its replicas refuses new events (503) instead of acknowledging writes that may be lost.
 //! Where a second run would do harm, take Postgres with a synchronous replica, or fence by the
 //! [generation](crate::delivery::Claim::generation) in the effect's own database.
 //!

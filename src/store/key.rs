@@ -19,6 +19,7 @@ pub struct Key {
 
 impl Key {
     /// The key of one event.
+    #[must_use]
     pub fn new(namespace: impl Into<Arc<str>>, id: EventId) -> Self {
         Self {
             namespace: namespace.into(),

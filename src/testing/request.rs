@@ -180,7 +180,7 @@ impl SignedRequest {
         self.request(headers, self.body.clone())
     }
 
-    /// What a receiver must refuse with 401 and handle never, each with its name. A time in the
+    /// What a receiver must refuse with 401 and never handle, each with its name. A time in the
     /// body, as Linear's, is the test's own to set.
     #[must_use]
     pub fn forgeries(&self) -> Vec<(&'static str, Request<Full<Bytes>>)> {
@@ -256,7 +256,7 @@ pub fn signed_request(
 /// use tower_webhook::{Delivery, HandlerError, dwolla, testing};
 ///
 /// async fn settled(delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
-///     assert_eq!(delivery.claim().attempts(), 1);
+///     assert_eq!(delivery.claim().attempt(), 1);
 ///     Ok(())
 /// }
 ///
@@ -300,7 +300,7 @@ fn message(body: Bytes) -> Message {
 /// let body = r#"{"id":"1","topic":"transfer_completed","created":"2019-02-04T14:58:45.144Z"}"#;
 /// let event = dwolla::Event::from_json(body.as_bytes())?;
 /// let delivery = testing::claimed_delivery(&store, "dwolla", event, body).await?;
-/// assert_eq!(delivery.claim().attempts(), 1);
+/// assert_eq!(delivery.claim().attempt(), 1);
 ///
 /// let record = store.get(&Key::new("dwolla", EventId::new("1")?)).await?;
 /// assert!(matches!(record.unwrap().state, State::Claimed { .. }));

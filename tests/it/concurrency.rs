@@ -81,7 +81,7 @@ async fn copies_of_many_events_whose_handlers_fail_at_first_each_succeed_once() 
         let count = Arc::clone(&count);
         async move {
             tokio::task::yield_now().await;
-            if delivery.claim().attempts() < 3 {
+            if delivery.claim().attempt() < 3 {
                 return Err(HandlerError::retry("not yet"));
             }
             *count

@@ -47,7 +47,7 @@ pub(crate) async fn other_facts_are_503_while_another_process_runs_the_id_and_ru
 }
 
 pub(crate) async fn other_facts_run_after_a_run_that_failed(via: Via) {
-    let endpoint = Endpoint::new(async |delivery: Delivery<Event>| match delivery.claim().attempts() {
+    let endpoint = Endpoint::new(async |delivery: Delivery<Event>| match delivery.claim().attempt() {
         1 => Err(HandlerError::retry("on purpose")),
         _ => Ok(()),
     });

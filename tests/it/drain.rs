@@ -103,7 +103,7 @@ async fn a_drain_leaves_a_cancelled_delivery_time_to_be_released() {
     endpoint.store.fail(Operation::Release, Fault::BeforeApplying, 2);
     let first = endpoint.spawn("1");
     tokio::task::yield_now().await;
-    endpoint.handle.drain(3 * SECOND).await;
+    drop(endpoint.handle.drain(3 * SECOND).await);
     assert_state(endpoint.record("1").await, "free, 1");
     first.await.unwrap().assert_refused(503, RefusalKind::Draining);
 }
@@ -115,7 +115,7 @@ async fn a_drain_that_gave_up_ends_what_settled_in_the_background() {
         .store
         .fail(Operation::Complete, Fault::BeforeApplying, usize::MAX);
     endpoint.deliver("1").await.assert_acknowledged();
-    endpoint.handle.drain(SECOND).await;
+    drop(endpoint.handle.drain(SECOND).await);
     let calls = endpoint.store.calls(Operation::Complete);
     sleep(600 * SECOND).await;
     assert_eq!(endpoint.store.calls(Operation::Complete), calls);
@@ -127,7 +127,7 @@ async fn a_claim_that_is_granted_after_a_drain_gave_up_runs_nothing() {
     endpoint.store.fail(Operation::Claim, Fault::HangBeforeApplying, 1);
     let first = endpoint.spawn("1");
     tokio::task::yield_now().await;
-    endpoint.handle.drain(SECOND).await;
+    drop(endpoint.handle.drain(SECOND).await);
     first.await.unwrap().assert_refused(503, RefusalKind::Store);
     sleep(60 * SECOND).await;
     assert_eq!(endpoint.runs(), 0);
@@ -151,7 +151,7 @@ async fn a_delivery_whose_body_arrives_while_a_drain_begins_is_not_claimed() {
 #[tokio::test(start_paused = true)]
 async fn a_draining_layer_reads_no_body() {
     let endpoint = Endpoint::new(succeed);
-    endpoint.handle.drain(SECOND).await;
+    drop(endpoint.handle.drain(SECOND).await);
     let started = tokio::time::Instant::now();
     let slow = Late(SECOND, Some(Bytes::new()), None);
     endpoint

@@ -36,7 +36,7 @@ pub(crate) async fn a_handler_that_fails_is_500_and_its_event_runs_again(via: Vi
         let failures = Arc::clone(&failures);
         async move {
             let left = failures.load(Ordering::SeqCst);
-            assert_eq!(delivery.claim().attempts() as usize, 3 - left);
+            assert_eq!(delivery.claim().attempt() as usize, 3 - left);
             if left > 0 {
                 failures.store(left - 1, Ordering::SeqCst);
                 return Err(HandlerError::retry("the ledger is down: account 12345"));

@@ -166,7 +166,7 @@ async fn handlers_take_up_to_three_things_after_the_state() {
         noted.lock().unwrap().push(words.join(" "));
     }
     async fn state_and_two(noted: Noted, event: Event, claim: Claim) {
-        note(&noted, &[event.topic().as_str(), &claim.attempts().to_string()]);
+        note(&noted, &[event.topic().as_str(), &claim.attempt().to_string()]);
     }
     async fn state_and_three(noted: Noted, whole: Delivery<Event>, claim: Claim, event: Event) {
         assert_eq!(whole.event().id(), event.id());

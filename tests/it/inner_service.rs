@@ -110,10 +110,11 @@ async fn a_delivery_that_waits_for_an_inner_4xx_gets_its_status() {
     });
     let first = endpoint.spawn("1");
     tokio::task::yield_now().await;
-    endpoint
-        .deliver("1")
-        .await
-        .assert_status_and_kind(422, RefusalKind::InnerRefused);
+    let follower = endpoint.deliver("1").await;
+    follower.assert_status_and_kind(422, RefusalKind::InnerRefused);
+    let problem: serde_json::Value = serde_json::from_str(&follower.body).unwrap();
+    assert_eq!(problem["status"], 422);
+    assert_eq!(problem["title"], "Unprocessable Entity");
     assert_eq!(first.await.unwrap().body, "inner");
     assert_eq!(endpoint.runs(), 1);
 }

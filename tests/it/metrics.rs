@@ -253,5 +253,5 @@ async fn an_inbox_counts_deposits_its_backlog_and_what_its_worker_does() {
         r#"webhook_wait_seconds_count{provider="dwolla",topic="customer_created"}"#,
         "2",
     );
-    worker.drain(Duration::from_secs(1)).await;
+    drop(worker.drain(Duration::from_secs(1)).await);
 }

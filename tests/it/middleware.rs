@@ -182,7 +182,7 @@ fn a_boxed_error_is_the_same_error_again() {
     let error = again(HandlerError::retry_after(Duration::from_secs(7), io));
     assert_eq!(error.retry_delay(), Some(Duration::from_secs(7)));
     assert_eq!(error.to_string(), "behind the middleware: the cause");
-    assert!(error.source().is::<std::io::Error>());
+    assert!(error.get_ref().is::<std::io::Error>());
     assert!(again(HandlerError::permanent("never")).is_permanent());
     assert!(!again(HandlerError::retry("again")).is_permanent());
 }

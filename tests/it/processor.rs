@@ -144,7 +144,7 @@ async fn a_failure_releases_the_event_and_it_can_be_handed_in_again() {
     let attempts = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&attempts);
     let doors = Doors::new(move |delivery: Delivery<Event>| {
-        let attempt = delivery.claim().attempts();
+        let attempt = delivery.claim().attempt();
         noted.lock().unwrap().push(attempt);
         async move {
             match attempt {

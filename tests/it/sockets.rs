@@ -69,7 +69,7 @@ async fn a_client_that_is_still_sending_when_it_is_refused_sees_the_response_and
             let seen = send_all_then_read(&endpoint, &head(method, LENGTH, more), body).await;
             assert_eq!(seen.unwrap(), status, "{via:?}: {method} {more:?}");
         }
-        endpoint.handle.drain(Duration::ZERO).await;
+        drop(endpoint.handle.drain(Duration::ZERO).await);
         let seen = send_all_then_read(&endpoint, &head("POST", LENGTH, ""), &body).await;
         assert_eq!(seen.unwrap(), "503", "{via:?}");
         endpoint.assert_untouched();

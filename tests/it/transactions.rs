@@ -216,7 +216,7 @@ pub(crate) async fn a_handler_alone_can_be_tested_with_a_claim_of_its_own(books:
     let claim = || testing::claimed_delivery(&store, "dwolla", event(), body.clone());
 
     let delivery = claim().await.unwrap();
-    assert_eq!((delivery.claim().attempts(), delivery.claim().is_lost()), (1, false));
+    assert_eq!((delivery.claim().attempt(), delivery.claim().is_lost()), (1, false));
     books.book(&delivery, ready(true)).await.unwrap();
     assert_eq!(books.effects("in a unit test").await, 1);
     assert!(matches!(

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// What the reconciler's runs found: the newest [`MOST`](Self::MOST), in this process's memory.
-/// Cheap to clone: clones are the same.
+/// What the reconciler's runs found: the newest [`MAX_REPORTS`](Self::MAX_REPORTS), in this
+/// process's memory. Cheap to clone: clones are the same.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -94,7 +94,7 @@ impl RunReport {
 
 impl Reports {
     /// How many are kept.
-    pub const MOST: usize = 100;
+    pub const MAX_REPORTS: usize = 100;
 
     /// None yet.
     #[must_use]
@@ -112,7 +112,7 @@ impl Reports {
         let mut kept = self.kept();
         let number = kept.next;
         kept.next = number.saturating_add(1);
-        if kept.reports.len() >= Self::MOST {
+        if kept.reports.len() >= Self::MAX_REPORTS {
             kept.reports.pop_front();
         }
         kept.reports.push_back((number, Arc::new(report)));

@@ -62,6 +62,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // At a shutdown: what has begun is finished, and the lease released.
     drop(stop);
     reconciling.await?;
-    layer.drain_handle().drain(Duration::from_secs(30)).await;
+    eprint!("{}", layer.drain_handle().drain(Duration::from_secs(30)).await);
     Ok(())
 }

@@ -170,8 +170,8 @@ impl RedisClient {
     }
 }
 
-/// The primary, by the first sentinel that knows one which says of itself that it is. All are
-/// asked at once, over new connections: one that says nothing costs no time.
+/// The primary named by the first sentinel whose candidate confirms its role. All are asked at
+/// once, over new connections: one that says nothing costs no time.
 async fn first_to_know(
     sentinels: &[ConnectionInfo],
     primary: &str,

@@ -300,9 +300,9 @@ pub struct RedisStoreBuilder {
 
 impl RedisStoreBuilder {
     /// What the keys in the server begin with; by default `webhook`. Applications that share a
-    /// database need no prefixes of their own: that is what namespaces are for. Of two prefixes,
-    /// neither may be the other and a colon and more: `a:b` and namespace `c` have the keys of `a`
-    /// and namespace `b` with ids that begin with `c:`.
+    /// database need no prefixes of their own: that is what namespaces are for. No prefix may be
+    /// another one extended by a colon: `a:b` and namespace `c` have the keys of `a` and namespace
+    /// `b` with ids that begin with `c:`.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();

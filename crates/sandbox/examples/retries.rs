@@ -14,7 +14,7 @@ use tower_webhook_reconcile::dwolla::DwollaApi;
 use tower_webhook_sandbox::{Provider, Settings};
 
 async fn created(delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
-    match delivery.claim().attempts() {
+    match delivery.claim().attempt() {
         3.. => Ok(()),
         _ => Err(HandlerError::retry("the database is away")),
     }

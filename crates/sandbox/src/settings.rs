@@ -7,7 +7,7 @@ use std::{
 
 use crate::{Attempt, Chaos, Error, ErrorKind, Sandbox, deliver::Observer, server};
 
-/// How a sandbox is to be; [`start`](Self::start) makes one.
+/// A sandbox's configuration; [`start`](Self::start) makes one.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -89,8 +89,8 @@ impl Settings {
         self
     }
 
-    /// The time at which the sandbox starts, instead of the machine's. A state file that has a time
-    /// goes before it.
+    /// The time at which the sandbox starts, instead of the machine's. A time in the state file
+    /// takes precedence.
     pub fn now(mut self, now: SystemTime) -> Self {
         self.now = Some(now);
         self

@@ -20,7 +20,7 @@ use triggers::{InboxWithJobs, options};
 
 /// Fails the first time, to show that the second attempt is a job, too.
 async fn completed(handled: mpsc::Sender<()>, delivery: Delivery<dwolla::Event>) -> Result<(), HandlerError> {
-    let (event, attempt) = (delivery.event().id().as_str(), delivery.claim().attempts());
+    let (event, attempt) = (delivery.event().id().as_str(), delivery.claim().attempt());
     if attempt == 1 {
         println!("attempt 1 of {event} fails; again in a second");
         return Err(HandlerError::retry_after(Duration::from_secs(1), "the bank is closed"));

@@ -170,7 +170,7 @@ impl Handler {
             Plan::Succeed => {}
             Plan::Hang => std::future::pending().await,
             Plan::Wait(permits) => permits.acquire().await?.forget(),
-            Plan::FailOnce if delivery.claim().attempts() == 1 => {
+            Plan::FailOnce if delivery.claim().attempt() == 1 => {
                 return Err(HandlerError::retry_after(Duration::from_millis(1), "once"));
             }
             Plan::FailOnce => {}

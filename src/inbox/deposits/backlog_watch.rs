@@ -87,7 +87,7 @@ async fn sample<S: Inbox>(watch: Weak<BacklogWatch>, engine: Weak<Engine<S>>) {
         let limit = watch.limit();
         // The store is called when the operation is polled, where its panics are caught.
         let counted = async { engine.store.backlog(namespace, limit.saturating_add(1)).await };
-        // What a store that does not respond holds is not known: as it was.
+        // If the store does not respond, keep the last known state.
         if let Ok(backlog) = engine.operation("backlog", counted).await {
             let is_full = backlog.unfinished() > limit;
             watch.is_full.store(is_full, Ordering::Relaxed);

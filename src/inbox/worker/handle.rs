@@ -27,6 +27,7 @@ pub struct WorkerHandle {
 
 /// How [`run_one`](WorkerHandle::run_one) ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "it says whether the queue has to call again"]
 #[non_exhaustive]
 pub enum RunOutcome {
     /// The event is finished, now or before.
@@ -152,7 +153,7 @@ where
         }
     }
 
-    /// How it is with an event that could not be taken.
+    /// Why an event could not be taken.
     async fn not_due(&self, key: &Key) -> Result<RunOutcome, StoreError> {
         let record = self.engine.operation("get", self.engine.store.get(key)).await?;
         let Some(record) = record else {
@@ -212,8 +213,8 @@ impl WorkerHandle {
     /// harm: the record decides whether the delivery runs.
     ///
     /// It takes none of the worker's [`concurrency`](super::Worker::concurrency): the queue bounds
-    /// how many run. Of those whose process died it runs one at a time, as the worker does, and
-    /// says [`Again`](RunOutcome::Again) of the others.
+    /// how many run. Deliveries whose worker died run one at a time, as they do in the worker;
+    /// meanwhile it returns [`Again`](RunOutcome::Again) for the others.
     ///
     /// The repository's `examples/triggers` has the glue for graphile_worker: a job for each
     /// delivery, in one transaction with it, and a task that calls this function.

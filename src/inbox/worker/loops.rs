@@ -22,7 +22,7 @@ use crate::{
 
 /// How many deliveries are taken at once at most.
 const MOST: usize = 256;
-/// How often it is looked for suspects: they come about when a lease ends, which wakes nobody.
+/// How often to poll for suspects: an expiring lease wakes nobody.
 const SUSPECTS_EVERY: Duration = Duration::from_secs(1);
 /// The pauses after an error of the store: from the first, doubling, to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

@@ -35,7 +35,7 @@ use settler::Settled;
 /// Handles the deliveries that an inbox holds, in the process that received them or in another.
 /// [`start`](Self::start) it.
 ///
-/// A process that only works needs neither port nor secret:
+/// A worker-only process needs neither a port nor a secret:
 ///
 /// ```
 /// # #[cfg(feature = "test-util")] {
@@ -122,7 +122,8 @@ where
     T: Clone + Send + Sync + 'static,
 {
     /// A worker with the defaults that the provider's policy gives, for the provider's namespace.
-    /// It reads events and verifies none, so a `reader()` of a built-in provider is enough.
+    /// It parses events but verifies no signatures, so a `reader()` of a built-in provider is
+    /// enough.
     pub fn new(provider: P, store: S, topics: TopicRouter<P::Event, T>) -> Self {
         let policy = provider.policy();
         let settings = Settings::new(

@@ -30,7 +30,7 @@ use crate::{
 const MOST_CRASHES: u32 = 3;
 /// When a delivery is due again whose topic no handler takes.
 const UNHANDLED_AGAIN: Duration = Duration::from_secs(60);
-/// Of how many topics without a handler the operator is told.
+/// Log at most this many topics without a handler.
 const MOST_UNHANDLED: usize = 1000;
 
 /// What a run came to.
@@ -191,7 +191,7 @@ where
         observation.span.attempt(taken.attempts);
         observation.request.size = Some(taken.delivery.body.len());
         observation.request.secret_index = taken.delivery.secret_index;
-        if let Some(ended) = self.given_up(taken) {
+        if let Some(ended) = self.given_up(taken).or_else(|| self.of_nobody(tenant.as_ref())) {
             self.report(observation, &ended.outcome, taken, topic);
             return (ended, None);
         }
@@ -283,6 +283,20 @@ where
         };
         self.engine.meter.buried(cause);
         Some(Ended::buried(reason))
+    }
+
+    /// Whether the delivery was stored under no tenant although the provider has tenants: whose it
+    /// is, the handler could not know.
+    fn of_nobody(&self, tenant: Option<&Tenant>) -> Option<Ended> {
+        if tenant.is_some() || self.provider.tenants().is_none() {
+            return None;
+        }
+        self.engine.meter.buried("tenant");
+        Some(Ended::buried(
+            "its key names no tenant, and the provider has tenants; expected what is stored by `Deposit::of_tenant`, or \
+             by a layer of this provider, in a namespace that no layer without tenants has"
+                .to_owned(),
+        ))
     }
 
     /// A delivery that could not even be read. A repaired provider may read it later.

@@ -89,7 +89,8 @@ pub(super) async fn settle_all<S: Inbox>(engine: Arc<Engine<S>>, mut runs: mpsc:
                     settled.end(&engine, effect);
                 }
             }
-            // Each for itself from here: one that the store refuses must not hold the others up.
+            // From here, settle each one individually: one that the store refuses must not hold the
+            // others up.
             Err(error) => {
                 crate::trace::warn_at(
                     &engine.provider,

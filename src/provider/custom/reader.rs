@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Where a described provider's events have what.
+/// Where to find each field in a described provider's events.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
     pub(super) envelope: Envelope,

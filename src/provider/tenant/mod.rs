@@ -67,14 +67,14 @@
 //!   [`Tenant::id_of`].
 //! - What was looked up is kept, keyed, for as long as [`ttl`](PerTenant::ttl) says. A rotation is
 //!   seen by then, or at once after [`forget`](crate::layer::TenantsHandle::forget). While the
-//!   source fails, secrets that are older serve, for as long as [`stale_for`](PerTenant::stale_for)
-//!   says; without any, the provider gets 503.
-//! - Concurrent requests of a tenant ask once. A client that hangs up cancels no look-up.
+//!   source fails, secrets that are older serve, for as long as
+//!   [`stale_if_error`](PerTenant::stale_if_error) says; without any, the provider gets 503.
+//! - Concurrent requests of a tenant ask once. A client that hangs up cancels no lookup.
 //! - An unknown tenant gets the 401 of a wrong signature, after the same work. That there is none
 //!   is remembered, too.
-//! - Strangers can name tenants at will. Look-ups for names that were not seen before have a rate
-//!   ([`look_ups`](PerTenant::look_ups)); beyond it they get 503. Those of known tenants do not
-//!   count.
+//! - Strangers can name tenants at will. Lookups for names that were not seen before have a rate
+//!   ([`lookup_rate`](PerTenant::lookup_rate)); beyond it they get 503. Those of known tenants do
+//!   not count.
 //! - One tenant takes up a share of the layer's requests in flight, and no more
 //!   ([`max_in_flight_per_tenant`](crate::layer::WebhookLayerBuilder::max_in_flight_per_tenant)).
 //!

@@ -35,7 +35,7 @@ use crate::{
 ///     .with_tolerance(Duration::from_secs(60))
 ///     .per_tenant(TenantOf::path_segment(2), secrets)?
 ///     .ttl(Duration::from_secs(10))
-///     .look_ups(500, 1000);
+///     .lookup_rate(500, 1000);
 /// # Ok::<(), tower_webhook::provider::tenant::PerTenantError>(())
 /// ```
 #[derive(Clone)]
@@ -73,7 +73,7 @@ impl<P: Provider> PerTenant<P> {
     /// As [`Provider::per_tenant`].
     pub fn reader(provider: P) -> Result<Self, PerTenantError> {
         let nobody = |_: Tenant| ready(Ok::<Option<Secrets>, BoxError>(None));
-        Self::new(provider, TenantOf::head(|_| None), nobody)
+        Self::new(provider, TenantOf::from_parts(|_| None), nobody)
     }
 
     fn with(mut self, set: impl FnOnce(&mut Tenants)) -> Self {
@@ -91,22 +91,22 @@ impl<P: Provider> PerTenant<P> {
     /// For how long after that they serve while the source fails or does not respond; by default
     /// 1 h. It is then asked again each 5 s.
     #[must_use]
-    pub fn stale_for(self, time: Duration) -> Self {
-        self.with(|tenants| tenants.stale_for = time)
+    pub fn stale_if_error(self, time: Duration) -> Self {
+        self.with(|tenants| tenants.stale_if_error = time)
     }
 
     /// For how long it is remembered that there is no such tenant; by default 30 s. A tenant that
     /// is created meanwhile gets 401 until then, unless it is
     /// [forgotten](crate::layer::TenantsHandle::forget). Up to 10,000 names are remembered.
     #[must_use]
-    pub fn unknown_for(self, time: Duration) -> Self {
-        self.with(|tenants| tenants.unknown_for = time)
+    pub fn negative_ttl(self, time: Duration) -> Self {
+        self.with(|tenants| tenants.negative_ttl = time)
     }
 
-    /// How long a look-up may take; by default 2 s.
+    /// How long a lookup may take; by default 2 s.
     #[must_use]
-    pub fn look_up_timeout(self, limit: Duration) -> Self {
-        self.with(|tenants| tenants.look_up_timeout = limit)
+    pub fn lookup_timeout(self, limit: Duration) -> Self {
+        self.with(|tenants| tenants.lookup_timeout = limit)
     }
 
     /// How many names that were not seen before may be looked up in a second, and how many at once
@@ -114,14 +114,14 @@ impl<P: Provider> PerTenant<P> {
     /// can have the source do, and so how fast a process that has just started comes to know its
     /// tenants.
     #[must_use]
-    pub fn look_ups(self, per_second: u32, burst: u32) -> Self {
-        self.with(|tenants| tenants.look_ups = (per_second, burst))
+    pub fn lookup_rate(self, per_second: u32, burst: u32) -> Self {
+        self.with(|tenants| tenants.lookup_rate = (per_second, burst))
     }
 
-    /// The secrets of how many tenants are kept; by default 100,000. Beyond it those go that were
-    /// not used for longest, roughly.
+    /// How many tenants' secrets are cached; by default 100,000. Beyond that, roughly the least
+    /// recently used are evicted.
     #[must_use]
-    pub fn most_tenants(self, tenants: usize) -> Self {
+    pub fn max_tenants(self, tenants: usize) -> Self {
         self.with(|known| known.most = tenants)
     }
 }
@@ -149,13 +149,13 @@ impl<P: Provider> Provider for PerTenant<P> {
         self.provider.handshake(event, verified)
     }
 
-    fn handshake_by(
+    fn handshake_with(
         &self,
         event: &P::Event,
         verified: Verified,
         verifier: &Verifier,
     ) -> Result<Option<Handshake>, EventError> {
-        self.provider.handshake_by(event, verified, verifier)
+        self.provider.handshake_with(event, verified, verifier)
     }
 
     fn ids_are_unique(&self) -> bool {

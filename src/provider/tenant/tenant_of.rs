@@ -25,7 +25,8 @@ use crate::{
 /// assert_eq!(name(TenantOf::last_path_segment()).as_deref(), Some("stripe"));
 /// assert_eq!(name(TenantOf::path_segment(3)), None);
 ///
-/// let of_host = TenantOf::head(|parts| Tenant::new(parts.uri.host()?.split('.').next()?).ok());
+/// let of_host =
+///     TenantOf::from_parts(|parts| Tenant::new(parts.uri.host()?.split('.').next()?).ok());
 /// assert_eq!(name(of_host), None);
 /// # Ok::<(), http::Error>(())
 /// ```
@@ -70,15 +71,15 @@ impl TenantOf {
         Self(How::LastSegment)
     }
 
-    /// What a function finds in the head of the request. It must not block.
+    /// What a function finds in the parts of the request. It must not block.
     #[must_use]
-    pub fn head(find: impl Fn(&Parts) -> Option<Tenant> + Send + Sync + 'static) -> Self {
+    pub fn from_parts(find: impl Fn(&Parts) -> Option<Tenant> + Send + Sync + 'static) -> Self {
         Self(How::Head(Arc::new(find)))
     }
 
     /// A field of a body that is JSON: its key, or the keys that lead to it with dots between them.
-    /// It is a string or a whole number. A field that is there twice, and a body of more than
-    /// `max_bytes`, name no tenant.
+    /// It is a string or a whole number. A field that is there twice names no tenant. A body of
+    /// more than `max_bytes` is refused with 413.
     ///
     /// Use it only for a provider that names the tenant nowhere else.
     ///
@@ -128,7 +129,16 @@ impl TenantOf {
     /// Whether it is the body that names the tenant.
     #[must_use]
     pub fn reads_body(&self) -> bool {
-        matches!(self.0, How::Body(_))
+        self.max_bytes().is_some()
+    }
+
+    /// How long a body may be that names the tenant.
+    #[must_use]
+    pub fn max_bytes(&self) -> Option<usize> {
+        match &self.0 {
+            How::Body(field) => Some(field.max_bytes),
+            _ => None,
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), String> {

@@ -16,11 +16,11 @@ pub struct Tenants {
     tenant_of: TenantOf,
     source: Arc<dyn Source>,
     pub(crate) ttl: Duration,
-    pub(crate) stale_for: Duration,
-    pub(crate) unknown_for: Duration,
-    pub(crate) look_up_timeout: Duration,
-    /// How many look-ups a second, and how many at once.
-    pub(crate) look_ups: (u32, u32),
+    pub(crate) stale_if_error: Duration,
+    pub(crate) negative_ttl: Duration,
+    pub(crate) lookup_timeout: Duration,
+    /// How many lookups a second, and how many at once.
+    pub(crate) lookup_rate: (u32, u32),
     pub(crate) most: usize,
 }
 
@@ -30,10 +30,10 @@ impl Tenants {
             tenant_of,
             source: Arc::new(source),
             ttl: Duration::from_secs(60),
-            stale_for: Duration::from_secs(3600),
-            unknown_for: Duration::from_secs(30),
-            look_up_timeout: Duration::from_secs(2),
-            look_ups: (100, 100),
+            stale_if_error: Duration::from_secs(3600),
+            negative_ttl: Duration::from_secs(30),
+            lookup_timeout: Duration::from_secs(2),
+            lookup_rate: (100, 100),
             most: 100_000,
         }
     }
@@ -56,6 +56,12 @@ impl Tenants {
         self.tenant_of.reads_body()
     }
 
+    /// How long a body may be that names the tenant.
+    #[must_use]
+    pub fn max_bytes(&self) -> Option<usize> {
+        self.tenant_of.max_bytes()
+    }
+
     /// What the source says of this tenant, now: nothing is kept.
     ///
     /// # Errors
@@ -67,17 +73,17 @@ impl Tenants {
     /// Which setting can never work.
     #[cfg(feature = "service")]
     pub(crate) fn check(&self) -> Result<(), String> {
-        if self.look_up_timeout.is_zero() {
-            return Err("look_up_timeout is zero, so nothing could ever succeed; expected more".to_owned());
+        if self.lookup_timeout.is_zero() {
+            return Err("lookup_timeout is zero, so nothing could ever succeed; expected more".to_owned());
         }
-        let (rate, burst) = self.look_ups;
+        let (rate, burst) = self.lookup_rate;
         if rate == 0 || burst == 0 {
             return Err(format!(
-                "look_ups is {rate} a second and {burst} at once, so no tenant could ever be found; expected more"
+                "lookup_rate is {rate} a second and {burst} at once, so no tenant could ever be found; expected more"
             ));
         }
         if self.most == 0 {
-            return Err("most_tenants is 0, so each request would be a look-up; expected more".to_owned());
+            return Err("max_tenants is 0, so each request would be a lookup; expected more".to_owned());
         }
         Ok(())
     }
@@ -88,10 +94,10 @@ impl fmt::Debug for Tenants {
         f.debug_struct("Tenants")
             .field("tenant_of", &self.tenant_of)
             .field("ttl", &self.ttl)
-            .field("stale_for", &self.stale_for)
-            .field("unknown_for", &self.unknown_for)
-            .field("look_up_timeout", &self.look_up_timeout)
-            .field("look_ups", &self.look_ups)
+            .field("stale_if_error", &self.stale_if_error)
+            .field("negative_ttl", &self.negative_ttl)
+            .field("lookup_timeout", &self.lookup_timeout)
+            .field("lookup_rate", &self.lookup_rate)
             .field("most", &self.most)
             .finish_non_exhaustive()
     }

@@ -21,7 +21,7 @@ impl TenantsHandle {
     /// It holds for the layers that share this handle's layer, not for other processes.
     pub fn forget(&self, tenant: &Tenant) {
         let mut rest = self.0.rest();
-        // A look-up that began before responds to those that wait for it, and is not kept.
+        // A lookup that began before responds to those that wait for it, and is not kept.
         rest.pending.remove(tenant);
         rest.unknown.remove(tenant);
         if let Some(entry) = self.0.known_mut().get_mut(tenant) {

@@ -32,7 +32,7 @@ pub(super) struct Entry {
 /// The tenants that the source knows, as many as fit.
 pub(super) struct Known {
     entries: HashMap<Tenant, Entry>,
-    /// Second chance: who was used since it was last in front goes to the end again.
+    /// Second-chance eviction: an entry used since it was last at the front moves to the back.
     order: VecDeque<Tenant>,
     most: usize,
 }

@@ -1,12 +1,6 @@
-//! One look-up, in a task of its own: whoever hangs up cancels nothing.
+//! One lookup, in a task of its own: whoever hangs up cancels nothing.
 
-use std::{
-    future::{Future as _, poll_fn},
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -16,13 +10,15 @@ use tokio::{
 use super::{Directory, Entry, LookedUp, PAUSE};
 use crate::{
     event::Tenant,
-    process::{catch, timeout::deadline_after},
+    process::{catch_polled, timeout::deadline_after},
     signature::KeySet,
     trace,
 };
 
 /// How often the operator is told that the source fails.
 const TOLD_EACH: Duration = Duration::from_secs(10);
+/// Below so many bytes a secret can be guessed.
+const SHORT_SECRET: usize = 16;
 
 impl Directory {
     pub(super) async fn look_up(
@@ -44,15 +40,14 @@ impl Directory {
     }
 
     async fn ask_source(&self, tenant: &Tenant) -> LookedUp {
-        let mut asking = pin!(self.tenants.look_up(tenant));
-        let asked = poll_fn(|cx| match catch(|| asking.as_mut().poll(cx)) {
-            Ok(said) => said.map(Ok),
-            Err(panicked) => Poll::Ready(Err(panicked)),
-        });
+        let asked = catch_polled(self.tenants.look_up(tenant));
         let failed = |reason: String| LookedUp::Failed(reason.into());
-        match timeout(self.tenants.look_up_timeout, asked).await {
+        match timeout(self.tenants.lookup_timeout, asked).await {
             Ok(Ok(Ok(Some(secrets)))) => match KeySet::new(&self.scheme, &secrets) {
-                Ok(keys) => LookedUp::Known(keys),
+                Ok(keys) => {
+                    self.warn_of_short_secret(tenant, &keys);
+                    LookedUp::Known(keys)
+                }
                 Err(error) => failed(format!("the tenant's secrets do not fit the scheme: {error}")),
             },
             Ok(Ok(Ok(None))) => LookedUp::Unknown,
@@ -60,8 +55,19 @@ impl Directory {
             Ok(Err(panicked)) => failed(format!("the source of secrets panicked: {panicked}")),
             Err(_) => failed(format!(
                 "the source of secrets did not respond within {} s",
-                self.tenants.look_up_timeout.as_secs_f64()
+                self.tenants.lookup_timeout.as_secs_f64()
             )),
+        }
+    }
+
+    /// As the layer does of a provider's secrets at its start.
+    fn warn_of_short_secret(&self, tenant: &Tenant, keys: &KeySet) {
+        let shortest = keys.shortest_secret();
+        if shortest < SHORT_SECRET {
+            trace::warn(format_args!(
+                "a secret of the tenant {tenant} has {shortest} bytes; expected at least {SHORT_SECRET}: have the provider \
+                 use a longer one"
+            ));
         }
     }
 
@@ -84,7 +90,7 @@ impl Directory {
             }
             LookedUp::Unknown => {
                 self.known_mut().remove(&tenant);
-                let until = deadline_after(now, self.tenants.unknown_for);
+                let until = deadline_after(now, self.tenants.negative_ttl);
                 rest.unknown.insert(tenant, now, until);
             }
             LookedUp::Failed(reason) => {

@@ -1,7 +1,7 @@
 //! Whose request it is, and the secrets that decide: what was looked up is kept here.
 //!
 //! Everything here is done for whoever asks. So each thing that a name can take up is bounded: the
-//! tenants that are kept, the names that are remembered as nobody's, the look-ups for names that
+//! tenants that are kept, the names that are remembered as nobody's, the lookups for names that
 //! were not seen before, and who waits for one of them.
 
 mod handle;
@@ -60,13 +60,13 @@ struct Rest {
     unknown: Unknown,
     pending: HashMap<Tenant, Pending>,
     rate: Rate,
-    /// How many look-ups there were.
+    /// How many lookups there were.
     count: u64,
     /// When the operator was last told that the source fails.
     told: Option<Instant>,
 }
 
-/// A look-up under way.
+/// A lookup under way.
 struct Pending {
     number: u64,
     responded: watch::Receiver<Option<LookedUp>>,
@@ -99,8 +99,8 @@ pub(super) struct Whose {
 }
 
 impl Whose {
-    /// Lets the tenant's secrets decide. Those of nobody do where there is no such tenant, so that
-    /// the work is the same.
+    /// Verifies with the tenant's secrets, or with a decoy if there is no such tenant, so that the
+    /// work is the same.
     pub(super) fn decides(self, verification: &mut Verification) -> Self {
         if let Some(tenant) = &self.tenant {
             verification.is_of_tenant(tenant.as_str());
@@ -140,7 +140,7 @@ impl Directory {
             rest: Mutex::new(Rest {
                 unknown: Unknown::default(),
                 pending: HashMap::new(),
-                rate: Rate::new(tenants.look_ups),
+                rate: Rate::new(tenants.lookup_rate),
                 count: 0,
                 told: None,
             }),
@@ -163,7 +163,7 @@ impl Directory {
     }
 
     /// The secrets of the tenant that a request names. It takes one of the tenant's places, and
-    /// waits for a look-up until this time at the longest.
+    /// waits for a lookup until this time at the longest.
     pub(super) async fn whose(
         self: &Arc<Self>,
         tenant: Option<Tenant>,
@@ -184,7 +184,7 @@ impl Directory {
 
     /// For what comes without a deadline of its own.
     pub(super) fn deadline(&self) -> Instant {
-        deadline_after(Instant::now(), self.tenants.look_up_timeout)
+        deadline_after(Instant::now(), self.tenants.lookup_timeout)
     }
 
     async fn keys(
@@ -247,7 +247,7 @@ impl Directory {
         }
     }
 
-    /// Joins the look-up of this tenant, or begins one.
+    /// Joins the lookup of this tenant, or begins one.
     fn join(self: &Arc<Self>, tenant: &Tenant, permit: &mut Permit, now: Instant) -> Result<Joined, Refusal> {
         let mut rest = self.rest();
         if let Some(pending) = rest.pending.get(tenant) {
@@ -273,9 +273,9 @@ impl Directory {
             self.meter.look_up("limited");
             return Err(Refusal::new(
                 RefusalKind::Overloaded,
-                "too many tenants were looked up that were not seen before; expected fewer: see `look_ups`",
+                "too many tenants were looked up that were not seen before; expected fewer: see `lookup_rate`",
             )
-            .because("look-ups")
+            .because("lookups")
             .retry_after(delay));
         }
         let seats = seats.unwrap_or_default();
@@ -313,7 +313,7 @@ impl Entry {
         Self {
             keys: Some(keys),
             fresh_until,
-            stale_until: deadline_after(fresh_until, tenants.stale_for),
+            stale_until: deadline_after(fresh_until, tenants.stale_if_error),
             next_look_up: now,
             seats,
             is_used: AtomicBool::new(false),

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many in a second, and so many at once after a pause.
+/// A token bucket with a rate per second and a burst.
 pub(super) struct Rate {
     between: Duration,
     burst: Duration,

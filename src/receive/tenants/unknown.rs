@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::event::Tenant;
 
-/// How many names are remembered that nobody has.
+/// How many unknown tenant names are cached.
 const MOST: usize = 10_000;
 
 /// Names of which the source has said that there is no such tenant.

@@ -129,7 +129,7 @@ pub enum Deposited {
 pub enum Replayed {
     /// The delivery is due now, and its attempts count from 0.
     Applied,
-    /// A worker runs it at this moment. Nothing changed.
+    /// A worker runs it at this moment, under a lease that has not ended. Nothing changed.
     Running,
     /// Its body is not stored, or not any more: nothing to run. Nothing changed.
     NoBody,
@@ -325,8 +325,8 @@ pub fn replay(current: Option<&Record>, due_at: SystemTime, now: SystemTime) -> 
     };
     match record.state {
         _ if record.schedule.is_none() => Change::none(Replayed::NoBody),
-        // One whose lease is over is due by itself.
-        State::Claimed { .. } => Change::none(Replayed::Running),
+        // One whose lease is over runs no more: its process died, or lost the store.
+        State::Claimed { lease_until, .. } if lease_until > now => Change::none(Replayed::Running),
         _ => Change::to(
             Record::waiting(record.fingerprint, record.counts().0, 0, due_at),
             Replayed::Applied,

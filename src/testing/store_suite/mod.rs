@@ -298,6 +298,7 @@ macro_rules! inbox_suite {
                 settlements_of_one_call_get_their_effects_in_order
                 a_success_that_comes_late_counts
                 a_replay_is_due_now_with_no_attempts
+                a_delivery_whose_process_died_is_replayed
                 many_are_replayed_over_a_time
                 an_operators_filter_means_one_tenants_events_and_no_others
                 a_list_shows_the_finished_until_they_expire_and_without_attempts

@@ -111,7 +111,7 @@ async fn a_retry_whose_facts_differ_is_handled_after_a_run_that_failed() {
     let endpoint = Endpoint::new(counting(), |topics| {
         topics.fallback(async |seen: Seen, delivery: Delivery<Event>| {
             seen.note(String::from_utf8_lossy(delivery.event().body()));
-            match delivery.claim().attempts() {
+            match delivery.claim().attempt() {
                 1 => Err(HandlerError::retry("the ledger is down")),
                 _ => Ok(()),
             }
@@ -163,7 +163,7 @@ async fn handlers_take_the_payload_as_their_own_type_with_and_without_the_state(
     }
     async fn deleted(seen: Seen, delivery: Delivery<Event>) -> Result<(), HandlerError> {
         let user: User = delivery.event().payload()?;
-        seen.note(format!("{} at attempt {}", user.name, delivery.claim().attempts()));
+        seen.note(format!("{} at attempt {}", user.name, delivery.claim().attempt()));
         Ok(())
     }
     let endpoint = Endpoint::new(example(), |topics| {

@@ -4,9 +4,10 @@
 
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use tower_webhook::{
+    delivery_log::{DeliveryLogReader as _, Filter, MemoryLog},
     event::{Event as _, EventError, from_json},
-    provider::Provider,
-    signature::{SecretErrorKind, SignatureError, SignatureErrorKind, Verifier, check_time},
+    provider::{Handshake, Provider},
+    signature::{SecretErrorKind, SignatureError, SignatureErrorKind, Verified, Verifier, check_time},
 };
 
 use super::*;
@@ -83,6 +84,60 @@ fn sent(body: &str, ago: u64) -> Request<Full<Bytes>> {
         .header(TIME, time)
         .body(Full::from(body.to_owned()))
         .unwrap()
+}
+
+/// A provider whose code panics on an event of this name.
+struct Clumsy(Verifier);
+
+impl Provider for Clumsy {
+    type Event = Interaction;
+
+    fn name(&self) -> &str {
+        "clumsy"
+    }
+    fn verifier(&self) -> &Verifier {
+        &self.0
+    }
+    fn event(&self, _: &HeaderMap, body: &Bytes) -> Result<Interaction, EventError> {
+        let event: Interaction = from_json(body)?;
+        assert_ne!(event.name, "read", "on purpose");
+        Ok(event)
+    }
+    fn handshake(&self, event: &Interaction, _: Verified) -> Result<Option<Handshake>, EventError> {
+        assert_ne!(event.name, "shake", "on purpose");
+        Ok(None)
+    }
+    fn policy(&self) -> DeliveryPolicy {
+        DeliveryPolicy::new(Duration::from_secs(3), HOUR)
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_gets_a_response_that_asks_for_a_retry() {
+    let verifier = Verifier::from_fn([], |_, body, _| {
+        assert!(!body.ends_with(b"verify\"}"), "on purpose");
+        Ok(())
+    });
+    let log = MemoryLog::new(10);
+    let layer = WebhookLayer::builder(Clumsy(verifier), MemoryStore::new())
+        .delivery_log(log.clone())
+        .build()
+        .unwrap();
+    let service = layer.topics(TopicRouter::new().on("fine", async |_: Interaction| ()));
+    for (name, status) in [("verify", 500), ("read", 500), ("shake", 500), ("fine", 200)] {
+        let body = Bytes::from(format!(r#"{{"id":"1","name":"{name}"}}"#));
+        let request = Request::post("/").body(Full::new(body));
+        let response = service.clone().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(response.status(), status, "{name}");
+        let refusal = response.extensions().get::<Refusal>();
+        let kind = refusal.map(Refusal::kind);
+        assert_eq!(kind, (status == 500).then_some(RefusalKind::ProviderPanicked), "{name}");
+        if let Some(refusal) = refusal {
+            assert!(refusal.reason().contains("on purpose"), "{refusal}");
+        }
+    }
+    let logged = log.list(&Filter::new(), None, 10).await.unwrap();
+    assert_eq!(logged.len(), 4);
 }
 
 #[test]

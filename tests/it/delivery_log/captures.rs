@@ -101,12 +101,12 @@ async fn the_newest_are_kept_within_a_bound() {
     assert!(numbers.windows(2).all(|two| two[0] > two[1]), "{numbers:?}");
 
     // Each has a little over a quarter of the bytes there are.
-    let large = "x".repeat(Captures::MOST_BYTES / 4 + 1);
+    let large = "x".repeat(Captures::MAX_BYTES / 4 + 1);
     for _ in 0..10 {
         endpoint.send(forged(&large)).await;
     }
     assert_eq!(captures.list().len(), 3);
-    endpoint.send(forged(&"x".repeat(Captures::MOST_BYTES + 1))).await;
+    endpoint.send(forged(&"x".repeat(Captures::MAX_BYTES + 1))).await;
     assert_eq!(captures.list().len(), 3, "it is too large, and drives no other out");
 }
 
@@ -118,4 +118,11 @@ async fn a_request_that_is_refused_before_its_body_is_captured_without_it() {
     endpoint.send(with_body(HeaderMap::new(), Full::from("{}"))).await;
     let (_, captured) = captures.list().pop().unwrap();
     assert_eq!((captured.outcome, captured.body.len()), ("signature", 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_may_be_on_for_as_long_as_one_can_say() {
+    let captures = Captures::new();
+    captures.start(std::time::Duration::MAX);
+    assert!(captures.is_on());
 }

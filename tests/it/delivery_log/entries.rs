@@ -134,7 +134,7 @@ async fn a_workers_runs_have_entries_beside_that_of_the_delivery() {
         .retries(Retries::default())
         .start();
     office.all_ended().await;
-    handle.drain(LONG).await;
+    drop(handle.drain(LONG).await);
 
     let entries = all(&*log).await;
     let told: Vec<_> = entries
@@ -226,10 +226,10 @@ async fn long_texts_are_cut() {
 
     let entries = all(&*log).await;
     let reason = &entries[0].reason;
-    assert!(reason.len() <= Entry::MOST_REASON + '…'.len_utf8(), "{}", reason.len());
+    assert!(reason.len() <= Entry::MAX_REASON + '…'.len_utf8(), "{}", reason.len());
     assert!(reason.starts_with('ß') && reason.ends_with('…'), "{reason}");
     let topic = entries[1].topic.as_deref().unwrap();
-    assert_eq!(topic.len(), Entry::MOST_NAME + '…'.len_utf8());
+    assert_eq!(topic.len(), Entry::MAX_NAME + '…'.len_utf8());
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,7 +57,7 @@ async fn whatever_a_stranger_does_is_bounded() {
     let mut get = signed("{}");
     *get.method_mut() = http::Method::GET;
     endpoint.send(get).await;
-    endpoint.handle.drain(SECOND).await;
+    drop(endpoint.handle.drain(SECOND).await);
     endpoint.send(unsigned()).await;
 
     let entries = all(&*log).await;

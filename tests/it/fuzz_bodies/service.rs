@@ -111,7 +111,7 @@ async fn run(input: &mut Input<'_>) {
     finished.sort();
     finished.dedup();
     assert_eq!(runs, finished.len(), "an event was handled twice: {:?}", handler.runs);
-    endpoint.handle.drain(Duration::from_secs(60)).await;
+    drop(endpoint.handle.drain(Duration::from_secs(60)).await);
     drop((handler, endpoint));
     assert_eq!(gauge.frames.load(SeqCst), 0, "frames are still held");
 }

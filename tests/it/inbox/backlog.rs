@@ -26,7 +26,7 @@ async fn above_the_limit_new_deliveries_are_503_and_copies_are_acknowledged() {
     office.all_ended().await;
     sleep(COUNTED).await;
     office.store("4").await;
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,7 +85,7 @@ async fn an_error_each_minute_says_that_nobody_takes_what_is_due() {
     office.all_ended().await;
     sleep(600 * SECOND).await;
     assert_eq!(said(), 2);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,7 +35,7 @@ async fn what_a_dead_process_held_runs_when_its_lease_is_over() {
     let took = began.elapsed();
     assert!((LEASE..LEASE + 2 * SECOND).contains(&took), "{took:?}");
     assert_state(office.record("1").await, "handled");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,7 +59,7 @@ async fn a_delivery_is_buried_after_its_third_run_without_an_end() {
         "{}",
         last.error
     );
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +72,7 @@ async fn a_run_that_ends_well_or_badly_clears_the_suspicion() {
     }
     let worker = office.worker(|_| async { Err(HandlerError::retry("later")) }).start();
     until(async || office.letter("1").await.history.len() == 1).await;
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
     assert_eq!(office.letter("1").await.entry.crashes, 0);
     // Two crashes more do not bury it.
     sleep(100 * SECOND).await;
@@ -83,7 +83,7 @@ async fn a_run_that_ends_well_or_badly_clears_the_suspicion() {
     let worker = office.worker(|_| async { Ok(()) }).start();
     office.all_ended().await;
     assert_state(office.record("1").await, "handled");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +118,7 @@ async fn suspects_run_one_at_a_time_beside_the_others() {
     office.all_ended().await;
     assert_eq!((suspects.count(), suspects.most()), (5, 1));
     assert_eq!(fresh.most(), 32);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,7 +151,7 @@ async fn more_attempts_than_allowed_are_buried_before_they_run() {
     assert_eq!(runs.count(), 0);
     assert_eq!(office.letter("1").await.entry.stage, Stage::Dead);
     assert_eq!(office.letter("1").await.entry.key, key("1"));
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +169,7 @@ async fn a_run_whose_lease_was_lost_does_not_run_a_second_time_in_its_process() 
     office.all_ended().await;
     assert_eq!(runs.count(), 1);
     assert_state(office.record("1").await, "handled");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,7 +185,7 @@ async fn a_store_that_answers_too_late_is_no_crash() {
     office.store.heal();
     office.all_ended().await;
     assert_state(office.record("1").await, "handled");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 /// A router's state that cannot be cloned at times.
@@ -222,5 +222,5 @@ async fn a_panic_before_the_handler_is_a_failed_attempt_and_no_crash() {
     breaks.store(false, Ordering::SeqCst);
     office.all_ended().await;
     assert_state(office.record("1").await, "handled");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }

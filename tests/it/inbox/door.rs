@@ -277,7 +277,7 @@ async fn an_endpoint_that_handles_before_its_response_runs_what_waits_and_no_wor
         Some(&Outcome::Duplicate(Completion::Handled))
     );
     assert_eq!(runs.count(), 2);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -308,7 +308,7 @@ async fn a_handler_that_takes_a_minute_delays_no_response() {
     office.all_ended().await;
     assert_eq!(runs.count(), 1);
     assert_state(office.record("1").await, "handled");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,14 +64,14 @@ async fn ten_deploys_lose_nothing_and_count_nothing() {
     for _ in 0..10 {
         let worker = office.worker(held.handler()).concurrency(8).start();
         held.started(8).await;
-        worker.drain(SHORT).await;
+        drop(worker.drain(SHORT).await);
     }
     for id in 0..20 {
         assert_state(office.record(&id.to_string()).await, "free, 0");
     }
     let worker = office.worker(succeed).start();
     office.all_ended().await;
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,6 +161,6 @@ async fn a_drain_waits_for_what_becomes_of_a_suspect() {
     office.store.fail(Operation::Settle, Fault::BeforeApplying, 3);
     let worker = office.worker(succeed).start();
     super::worker::until(async || office.store.calls(Operation::Settle) >= 1).await;
-    worker.drain(10 * SECOND).await;
+    drop(worker.drain(10 * SECOND).await);
     assert_eq!(office.letter("1").await.entry.stage, Stage::Dead);
 }

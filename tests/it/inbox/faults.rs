@@ -187,5 +187,5 @@ async fn an_outage_of_half_a_minute_is_503_meanwhile_and_then_all_is_worked_off(
     assert_eq!((stored, refused), (60, 30));
     office.all_ended().await;
     assert_eq!(effects.load(Ordering::SeqCst), 60);
-    worker.drain(10 * SECOND).await;
+    drop(worker.drain(10 * SECOND).await);
 }

@@ -62,7 +62,7 @@ async fn run_until_dead(outcome: &str, fail: impl Fn() -> Result<(), HandlerErro
     office.store.inner().replay(&key("1")).await.unwrap();
     office.all_ended().await;
     assert_eq!(times.lock().unwrap().len(), 8);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +96,7 @@ async fn a_run_beyond_its_cap_is_cancelled_and_repeated() {
     );
     let letter = office.letter("1").await;
     assert_eq!(letter.history[0].attempt.outcome, "handler-timeout");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,7 +111,7 @@ async fn the_history_says_why() {
     let letter = office.letter("1").await;
     // Without what a database refuses.
     assert_eq!(letter.history[0].attempt.error, "the bank\\u{0} is closed");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,7 +125,7 @@ async fn a_handler_says_when_it_is_due_again() {
     assert_eq!(runs.count(), 1);
     sleep(10 * SECOND).await;
     assert_eq!(runs.count(), 2);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,7 +140,7 @@ async fn a_permanent_error_ends_the_event_at_once() {
     let letter = office.letter("1").await;
     assert_eq!(letter.history[0].attempt.outcome, "rejected");
     assert_eq!(letter.history[0].attempt.error, "no such account");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +164,7 @@ async fn an_event_recovers_and_its_history_stays() {
     office.all_ended().await;
     assert_state(office.record("1").await, "handled");
     assert_eq!(office.letter("1").await.history.len(), 2);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,7 +178,7 @@ async fn the_schedule_survives_a_restart_of_the_worker() {
         let worker = office.worker(handler.clone()).retries(two_pauses()).start();
         let before = runs.count();
         until(async || runs.count() > before).await;
-        worker.drain(SECOND).await;
+        drop(worker.drain(SECOND).await);
     }
     let took = began.elapsed().as_secs();
     assert!((210..215).contains(&took), "{took}");
@@ -206,7 +206,7 @@ async fn replays_are_spread_over_a_time() {
     assert!((28..=33).contains(&runs.count()), "{}", runs.count());
     office.all_ended().await;
     assert_eq!(runs.count(), 60);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -267,5 +267,5 @@ async fn attempts_before_the_inbox_took_over_leave_the_worker_its_own() {
     let worker = office.worker(succeed).retries(two_pauses()).start();
     office.all_ended().await;
     assert_state(office.record("1").await, "handled");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }

@@ -28,7 +28,7 @@ async fn a_triggered_delivery_runs_once_however_often_it_is_triggered() {
     assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunOutcome::Done);
     assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunOutcome::Done);
     assert_eq!(runs.count(), 1);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,7 +39,7 @@ async fn what_no_trigger_ran_is_swept_up() {
     office.store("1").await;
     sleep(SWEEP).await;
     assert_state(office.record("1").await, "handled");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +66,7 @@ async fn a_trigger_hears_how_the_run_ended() {
     office.store.inner().replay(&key("1")).await.unwrap();
     office.take_and_die(false, LONG).await;
     assert_eq!(worker.run_one(&key("1")).await.unwrap(), RunOutcome::Elsewhere);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +78,7 @@ async fn a_key_of_another_namespace_runs_nothing() {
     let other = tower_webhook::store::Key::new("stripe", key("1").id().clone());
     assert_eq!(worker.run_one(&other).await.unwrap(), RunOutcome::Unknown);
     assert_state(office.record("1").await, "free, 0");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +96,7 @@ async fn a_trigger_hears_of_a_store_that_fails_and_may_go_away() {
     }
     office.all_ended().await;
     assert_state(office.record("1").await, "handled");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
     office.store("2").await;
     assert!(matches!(
         worker.run_one(&key("2")).await.unwrap(),
@@ -139,7 +139,7 @@ async fn of_those_whose_process_died_triggers_run_one_at_a_time() {
         assert_eq!(end.unwrap(), RunOutcome::Again { after: 5 * SECOND });
     }
     assert_eq!(worker.run_one(&keys[1]).await.unwrap(), RunOutcome::Done);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,7 +156,7 @@ async fn a_settlement_whose_response_was_lost_is_nobody_elses() {
         sleep(SECOND).await;
         office.store("1").await;
         assert_eq!(worker.run_one(&key("1")).await.unwrap(), expected);
-        worker.drain(SECOND).await;
+        drop(worker.drain(SECOND).await);
     }
 }
 
@@ -175,7 +175,7 @@ async fn a_drain_waits_for_what_a_trigger_has_just_taken() {
     });
     sleep(SECOND / 2).await;
     assert_state(office.record("1").await, "claimed, 1");
-    worker.drain(10 * SECOND).await;
+    drop(worker.drain(10 * SECOND).await);
     assert_state(office.record("1").await, "free, 0");
     running.abort();
 }
@@ -191,11 +191,11 @@ async fn a_clock_that_is_fast_makes_no_trigger_spin() {
         .start();
     sleep(SECOND).await;
     office.store("1").await;
-    worker.run_one(&key("1")).await.unwrap();
+    let _ = worker.run_one(&key("1")).await.unwrap();
     let again = worker.run_one(&key("1")).await.unwrap();
     assert!(
         matches!(again, RunOutcome::Again { after } if after >= SECOND),
         "{again:?}"
     );
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }

@@ -88,7 +88,7 @@ pub(crate) async fn a_topic_that_is_not_wanted_is_200_and_not_stored(via: Via) {
 
 pub(crate) async fn a_draining_inbox_is_503(via: Via) {
     let office = Office::new().over(via).await;
-    office.drain.drain(LONG).await;
+    drop(office.drain.drain(LONG).await);
     office.deliver("1").await.assert_refused(503, RefusalKind::Draining);
     assert!(office.record("1").await.is_none());
 }

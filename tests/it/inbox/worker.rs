@@ -68,8 +68,8 @@ async fn a_handler_gets_what_it_would_have_got_from_the_request() {
     assert_eq!(delivery.body(), &event("1"));
     assert_eq!(delivery.headers()["x-trace"], "7");
     assert_eq!(delivery.source(), Source::Stored);
-    assert_eq!((delivery.claim().attempts(), delivery.claim().generation()), (1, 1));
-    worker.drain(SECOND).await;
+    assert_eq!((delivery.claim().attempt(), delivery.claim().generation()), (1, 1));
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,7 +81,7 @@ async fn what_is_stored_in_this_process_is_picked_up_at_once() {
     office.store("1").await;
     office.all_ended().await;
     assert!(began.elapsed() <= Duration::from_millis(10), "{:?}", began.elapsed());
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,7 +92,7 @@ async fn a_worker_without_port_or_secret_handles_what_an_endpoint_stores() {
     office.store("1").await;
     office.all_ended().await;
     assert_state(office.record("1").await, "handled");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +119,7 @@ async fn no_more_handlers_run_at_once_than_allowed() {
     office.all_ended().await;
     assert_eq!((runs.count(), runs.most()), (40, 8));
     assert!(began.elapsed() < 6 * SECOND, "{:?}", began.elapsed());
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,7 +136,7 @@ async fn a_delivery_that_waits_for_a_place_is_not_taken_yet() {
     assert_eq!((backlog.due, backlog.running), (8, 2));
     held.end(10);
     office.all_ended().await;
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +155,7 @@ async fn the_lease_is_renewed_while_the_handler_runs() {
     assert_eq!(runs.count(), 1);
     assert!(office.store.calls(Operation::Renew) >= 30);
     for worker in workers {
-        worker.drain(SECOND).await;
+        drop(worker.drain(SECOND).await);
     }
 }
 
@@ -169,7 +169,7 @@ async fn errors_of_the_store_are_pauses() {
     assert_state(office.record("1").await, "handled");
     // 100 ms, doubling to 5 s, for each of two loops.
     assert!(office.store.calls(Operation::Take) >= 20);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,7 +182,7 @@ async fn a_store_that_took_and_did_not_respond_gives_the_delivery_back_when_the_
     office.all_ended().await;
     let took = began.elapsed();
     assert!((15 * SECOND..18 * SECOND).contains(&took), "{took:?}");
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +201,7 @@ async fn runs_that_end_together_are_settled_together() {
         "{} for 16 runs",
         office.store.calls(Operation::Settle)
     );
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,7 +241,7 @@ async fn a_settlement_that_fails_holds_no_other_up() {
     )
     .await;
     assert!(began.elapsed() <= Duration::from_millis(20));
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,14 +257,14 @@ async fn a_topic_without_a_handler_is_put_back_for_a_minute_and_is_no_attempt() 
     sleep(590 * SECOND).await;
     assert_state(office.record("1").await, "free, 0");
     assert_eq!(office.backlog().await.scheduled, 2);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
     // The version that handles it.
     let topics = TopicRouter::new().on("customer_suspended", succeed);
     let worker = office.layer.worker(topics).start();
     let began = Instant::now();
     office.all_ended().await;
     assert!(began.elapsed() <= 61 * SECOND);
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -280,7 +280,7 @@ async fn a_topic_without_a_handler_is_shouted_about_once() {
     }
     let worker = office.worker(succeed).start();
     sleep(600 * SECOND).await;
-    worker.drain(SECOND).await;
+    drop(worker.drain(SECOND).await);
     let said = capture.text();
     assert_eq!(
         said.matches("`customer_suspended`, which no handler of this worker takes")
@@ -308,6 +308,6 @@ async fn two_workers_share_the_deliveries_and_run_none_twice() {
     ids.dedup();
     assert_eq!((ids.len(), runs.count()), (500, 500));
     for worker in workers {
-        worker.drain(SECOND).await;
+        drop(worker.drain(SECOND).await);
     }
 }

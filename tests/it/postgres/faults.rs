@@ -103,6 +103,25 @@ async fn connections_that_are_cut_in_mid_load_lose_nothing_and_run_nothing_twice
     all_is_well(&app, &store, providers).await;
 }
 
+/// A session that takes no writes goes on refusing them where others would not: a pooler's may lead
+/// to what was the primary. It is not used again.
+#[tokio::test]
+async fn a_session_that_takes_no_writes_is_left_for_another() {
+    let Some(server) = Server::shared() else { return };
+    let mut admin = server.connection().await;
+    let mut run = async |sql| sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
+    run("CREATE DATABASE refuses").await;
+    let url = server.url_of("refuses");
+    let store = PostgresStore::builder().max_connections(1).connect(&url).await.unwrap();
+    run("ALTER DATABASE refuses SET default_transaction_read_only = on").await;
+    run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'refuses'").await;
+    let _ = store.claim(&claim_request("1")).await;
+    let refused = store.claim(&claim_request("1")).await.unwrap_err();
+    assert!(refused.to_string().contains("25006"), "{refused}");
+    run("ALTER DATABASE refuses RESET default_transaction_read_only").await;
+    store.claim(&claim_request("1")).await.unwrap();
+}
+
 #[tokio::test]
 async fn idle_connections_that_died_cost_no_delivery() {
     let Some(server) = Server::shared() else { return };

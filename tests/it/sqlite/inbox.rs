@@ -141,7 +141,7 @@ async fn a_worker_handles_what_is_stored_and_effect_and_record_are_one_transacti
     while store.backlog("dwolla", 100).await.unwrap().unfinished() > 0 {
         tokio::task::yield_now().await;
     }
-    worker.drain(Duration::from_secs(10)).await;
+    drop(worker.drain(Duration::from_secs(10)).await);
     let effects = sqlx::query("SELECT count(*), count(DISTINCT id) FROM effects")
         .fetch_one(&pool)
         .await

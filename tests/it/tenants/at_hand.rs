@@ -59,6 +59,18 @@ async fn a_rotation_is_seen_within_the_time_to_live_and_at_once_after_forget() {
     assert_eq!(office.send(new("5")).await.status, 401);
 }
 
+/// What changed while the source was thinking about it is seen within the time to live as well.
+#[tokio::test(start_paused = true)]
+async fn secrets_are_as_old_as_the_question_and_not_as_the_answer() {
+    let office = Office::of(&["acme"]);
+    office.source.feels(Mood::After(Duration::from_millis(1500)));
+    office.deliver("acme", "1").await.assert_acknowledged();
+    office.source.feels(Mood::Well);
+    advance(Duration::from_millis(58_500)).await;
+    office.deliver("acme", "2").await.assert_acknowledged();
+    assert_eq!(office.source.asked(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn both_secrets_of_a_rotation_are_valid() {
     let office = Office::of(&[]);
@@ -105,7 +117,7 @@ async fn secrets_serve_while_the_source_is_down_and_no_longer_than_is_said() {
     for mood in [Mood::Fails, Mood::Panics, Mood::Hangs, Mood::After(seconds(10))] {
         let office = Office::with(
             Source::of(&["acme"]),
-            |provider| provider.stale_for(seconds(600)),
+            |provider| provider.stale_if_error(seconds(600)),
             |builder| builder,
         );
         office.deliver("acme", "1").await.assert_acknowledged();
@@ -150,7 +162,7 @@ async fn a_source_that_is_down_leads_to_503_and_leaves_nothing() {
             !answer.body.contains("database") && !answer.body.contains("acme"),
             "{answer:?}"
         );
-        assert!(began.elapsed() <= seconds(2), "the time of a look-up");
+        assert!(began.elapsed() <= seconds(2), "the time of a lookup");
     }
     let key = Key::new("dwolla", tenant("acme").id_of(&EventId::new("1").unwrap()));
     assert!(office.store.get(&key).await.unwrap().is_none());
@@ -175,7 +187,7 @@ async fn a_look_up_that_began_before_forget_is_not_kept() {
     let early = office.spawn("acme", "1");
     sleep(Duration::from_millis(500)).await;
     office.handle.forget(&tenant("acme"));
-    assert_eq!(early.await.unwrap().status, 200, "it waited for that look-up");
+    assert_eq!(early.await.unwrap().status, 200, "it waited for that lookup");
     assert_eq!(office.handle.known(), 0);
     office.deliver("acme", "2").await.assert_acknowledged();
     assert_eq!(office.source.asked(), 2);
@@ -190,7 +202,7 @@ async fn of_two_look_ups_the_one_that_began_after_forget_is_kept() {
     office.handle.forget(&tenant("acme"));
     let late = office.spawn("acme", "2");
     early.await.unwrap().assert_acknowledged();
-    // The later one still runs: its name has no second look-up, and nothing is kept yet.
+    // The later one still runs: its name has no second lookup, and nothing is kept yet.
     assert_eq!(office.handle.known(), 0);
     late.await.unwrap().assert_acknowledged();
     assert_eq!((office.handle.known(), office.source.asked()), (1, 2));
@@ -200,7 +212,7 @@ async fn of_two_look_ups_the_one_that_began_after_forget_is_kept() {
 async fn with_secrets_from_before_half_of_the_time_is_left_for_the_body() {
     let office = Office::with(
         Source::of(&["acme"]),
-        |provider| provider.look_up_timeout(seconds(60)),
+        |provider| provider.lookup_timeout(seconds(60)),
         |builder| builder.body_timeout(seconds(4)),
     );
     office.deliver("acme", "1").await.assert_acknowledged();
@@ -243,7 +255,7 @@ async fn the_number_of_tenants_is_bounded_and_those_in_use_stay() {
     let known: Vec<&str> = names.iter().map(String::as_str).collect();
     let office = Office::with(
         Source::of(&known),
-        |provider| provider.most_tenants(10),
+        |provider| provider.max_tenants(10),
         |builder| builder,
     );
     for (number, name) in known.iter().enumerate() {

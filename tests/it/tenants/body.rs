@@ -68,13 +68,11 @@ async fn a_field_of_the_body_names_the_tenant() {
 async fn a_body_that_names_no_tenant_is_refused_as_a_wrong_signature() {
     let source = Source::of(&["acme"]);
     let service = service(&source, "account", 200);
-    let long = format!(r#""account":"acme","x":"{}""#, "x".repeat(200));
     for more in [
         r#""other":"acme""#,
         r#""account":"acme","account":"acme""#,
         r#""account":{"acme":1}"#,
         r#""account":"a/b""#,
-        long.as_str(),
     ] {
         let answer = deliver(&service, "acme", &event("1", more)).await;
         answer.assert_refused(401, RefusalKind::Signature);
@@ -89,6 +87,22 @@ async fn a_body_that_names_no_tenant_is_refused_as_a_wrong_signature() {
     let answer = deliver(&service, "umbrella", &event("1", r#""account":"acme""#)).await;
     answer.assert_refused(401, RefusalKind::Signature);
     assert_eq!(source.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_too_long_to_look_for_its_tenant_is_refused_for_its_length() {
+    let source = Source::of(&["acme"]);
+    let service = service(&source, "account", 200);
+    let long = event("1", &format!(r#""account":"acme","x":"{}""#, "x".repeat(200)));
+    let answer = deliver(&service, "acme", &long).await;
+    answer.assert_refused(413, RefusalKind::TooLarge);
+    let reason = answer.rejection.unwrap().reason().to_owned();
+    let expected = format!(
+        "the body has {} bytes, and the tenant is read from bodies of up to 200",
+        long.len()
+    );
+    assert!(reason.starts_with(&expected), "{reason}");
+    assert_eq!(source.asked(), 0);
 }
 
 #[tokio::test(start_paused = true)]

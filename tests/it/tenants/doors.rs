@@ -184,7 +184,7 @@ async fn a_stored_delivery_is_its_tenants_for_every_worker_and_operator() {
     let handled = Handled::default();
     let worker = layer.worker(keeping(&handled)).start();
     sleep(Duration::from_secs(1)).await;
-    worker.drain(Duration::from_secs(1)).await;
+    drop(worker.drain(Duration::from_secs(1)).await);
     let mut seen = std::mem::take(&mut *handled.lock().unwrap());
     seen.sort();
     let entry = |name: &str, id: &str| (name.to_owned(), id.to_owned());
@@ -195,12 +195,30 @@ async fn a_stored_delivery_is_its_tenants_for_every_worker_and_operator() {
     let reader = PerTenant::reader(Dwolla::reader()).unwrap();
     let worker = Worker::new(reader, store.clone(), keeping(&handled)).start();
     sleep(Duration::from_secs(1)).await;
-    worker.drain(Duration::from_secs(1)).await;
+    drop(worker.drain(Duration::from_secs(1)).await);
     assert_eq!(*handled.lock().unwrap(), [entry("acme", "1")]);
     let record = store.get(&key("umbrella", "1")).await.unwrap().unwrap();
     assert!(matches!(record.state, State::Done { .. }));
     store.forget(&key("umbrella", "1")).await.unwrap();
     assert!(store.get(&key("umbrella", "1")).await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_was_stored_under_no_tenant_is_run_for_nobody() {
+    let store = MemoryInbox::new();
+    let layer = WebhookLayer::new(provider(&Source::of(&["acme"])), store.clone());
+    let deposit = Deposit::fetched("dwolla", &fetched("1"), event("1")).unwrap();
+    store.deposit(&deposit).await.unwrap();
+    let topics = TopicRouter::new().on("customer_created", async |event: Event| {
+        assert!(event.id().as_str().is_empty(), "it ran");
+    });
+    let worker = layer.worker(topics).start();
+    sleep(Duration::from_secs(1)).await;
+    let _ = worker.drain(Duration::from_secs(1)).await;
+    let letter = store.letter(&deposit.key).await.unwrap().unwrap();
+    assert_eq!(letter.entry.stage, Stage::Dead);
+    let why = &letter.history.last().unwrap().attempt.error;
+    assert!(why.starts_with("its key names no tenant"), "{why}");
 }
 
 #[tokio::test(start_paused = true)]

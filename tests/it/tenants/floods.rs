@@ -43,7 +43,7 @@ async fn a_client_that_hangs_up_cancels_no_look_up() {
 async fn a_flood_of_unknown_tenants_asks_at_the_rate_and_harms_nobody_who_is_known() {
     let office = Office::with(
         Source::of(&["acme"]),
-        |provider| provider.look_ups(10, 20).ttl(Duration::from_secs(3)),
+        |provider| provider.lookup_rate(10, 20).ttl(Duration::from_secs(3)),
         |builder| builder,
     );
     office.deliver("acme", "first").await.assert_acknowledged();
@@ -80,7 +80,7 @@ async fn a_flood_of_unknown_tenants_asks_at_the_rate_and_harms_nobody_who_is_kno
 async fn a_name_beyond_the_rate_is_looked_up_when_it_is_sent_again() {
     let office = Office::with(
         Source::of(&["acme"]),
-        |provider| provider.look_ups(1, 1),
+        |provider| provider.lookup_rate(1, 1),
         |builder| builder,
     );
     assert_eq!(office.status("nobody", "1").await, 401);
@@ -130,8 +130,8 @@ async fn names_that_are_nobodys_are_remembered_up_to_a_bound() {
         Source::of(&[]),
         |provider| {
             provider
-                .look_ups(1_000_000, 1_000_000)
-                .unknown_for(Duration::from_secs(3600))
+                .lookup_rate(1_000_000, 1_000_000)
+                .negative_ttl(Duration::from_secs(3600))
         },
         |builder| builder,
     );

@@ -50,7 +50,7 @@ pub(super) enum Mood {
     Hangs,
 }
 
-/// Secrets of tenants, with each look-up counted.
+/// Secrets of tenants, with each lookup counted.
 #[derive(Clone)]
 pub(super) struct Source {
     secrets: Arc<Mutex<HashMap<String, Vec<String>>>>,

@@ -279,10 +279,10 @@ fn settings_that_can_never_work_are_refused() {
             .unwrap_err()
             .to_string()
     };
-    assert!(says(provider().look_up_timeout(Duration::ZERO)).starts_with("look_up_timeout is zero"));
-    assert!(says(provider().look_ups(0, 1)).starts_with("look_ups is 0 a second"));
-    assert!(says(provider().look_ups(1, 0)).starts_with("look_ups is 1 a second and 0 at once"));
-    assert!(says(provider().most_tenants(0)).starts_with("most_tenants is 0"));
+    assert!(says(provider().lookup_timeout(Duration::ZERO)).starts_with("lookup_timeout is zero"));
+    assert!(says(provider().lookup_rate(0, 1)).starts_with("lookup_rate is 0 a second"));
+    assert!(says(provider().lookup_rate(1, 0)).starts_with("lookup_rate is 1 a second and 0 at once"));
+    assert!(says(provider().max_tenants(0)).starts_with("max_tenants is 0"));
     let builder = || WebhookLayer::builder(provider(), MemoryStore::new());
     let error = builder().max_in_flight_per_tenant(0).build().unwrap_err().to_string();
     assert!(error.starts_with("max_in_flight_per_tenant is 0"), "{error}");

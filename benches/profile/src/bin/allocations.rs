@@ -29,7 +29,7 @@ const TIMES: u64 = 10_000;
 fn main() {
     let runtime = runtime();
     let store = MemoryStore::new();
-    let service = service(store.clone());
+    let service = service(store.clone(), None);
     send(&runtime, &service, (0..100).map(|n| request(n, USUAL)).collect(), 200);
 
     println!("{:24} {:>11} {:>8}", "", "allocations", "bytes");

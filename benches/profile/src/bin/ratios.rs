@@ -87,7 +87,7 @@ fn delivery(rounds: usize) {
     const BATCH: u64 = 32;
     let runtime = runtime();
     let store = MemoryStore::new();
-    let service = service(store.clone());
+    let service = service(store.clone(), None);
     let bare = service_fn(async |request: Request<Full<Bytes>>| {
         black_box(request.into_body().collect().await.map(|body| body.to_bytes())).expect("a body");
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))

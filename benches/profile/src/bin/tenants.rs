@@ -41,7 +41,7 @@ fn tenants() -> impl Service<Request<Full<Bytes>>, Response = Response<ResponseB
     let provider = Dwolla::reader()
         .per_tenant(of, move |tenant| secrets(tenant))
         .expect("a scheme")
-        .look_ups(10_000_000, 10_000_000)
+        .lookup_rate(10_000_000, 10_000_000)
         .ttl(Duration::from_secs(3600));
     let topics = TopicRouter::new().on(dwolla::Topic::CustomerCreated, async |_: dwolla::Event| {});
     WebhookLayer::new(provider, MemoryStore::new()).topics(topics)
@@ -118,7 +118,7 @@ fn main() {
         let alone = times(&runtime, &plain, alone, 200);
         plains.push((at(&alone, 500), at(&alone, 990)));
     }
-    println!("look-ups: {:.0} a second, each with its delivery", median(rates));
+    println!("lookups: {:.0} a second, each with its delivery", median(rates));
     println!(
         "{:14} {:>10} {:>10} {:>8} {:>8}",
         "accepted", "median µs", "p99 µs", "÷ plain", "÷ plain"

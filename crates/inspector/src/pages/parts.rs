@@ -34,9 +34,10 @@ pub(crate) const REFUSED: [&str; 8] = [
 ];
 
 /// Those of failures on this side.
-pub(crate) const FAILED: [&str; 17] = [
+pub(crate) const FAILED: [&str; 18] = [
     "handler-failed",
     "handler-panicked",
+    "provider-panicked",
     "handler-timeout",
     "still-running",
     "rejected",

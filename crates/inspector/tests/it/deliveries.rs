@@ -148,7 +148,7 @@ async fn a_page_has_its_size_whatever_the_log_holds() {
             "the ledger is closed".to_owned(),
         ),
         // What becomes longest in HTML, at its full length.
-        (200_000, "\"".repeat(Entry::MOST_NAME), "\"".repeat(Entry::MOST_REASON)),
+        (200_000, "\"".repeat(Entry::MAX_NAME), "\"".repeat(Entry::MAX_REASON)),
     ] {
         let world = World::new();
         for number in 0..entries {

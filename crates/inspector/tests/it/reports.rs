@@ -87,12 +87,12 @@ async fn the_reconcilers_own_report_is_taken_as_it_is() {
 async fn the_newest_reports_are_kept() {
     let world = World::new();
     let now = SystemTime::now();
-    for number in 0..Reports::MOST + 5 {
+    for number in 0..Reports::MAX_REPORTS + 5 {
         world
             .reports
             .push(RunReport::new(format!("source-{number}."), (now, now), "complete"));
     }
     let seen = world.page().get("/reports").await;
-    assert_eq!(seen.rows(), Reports::MOST);
+    assert_eq!(seen.rows(), Reports::MAX_REPORTS);
     seen.has("source-104.").has_not("source-4.");
 }

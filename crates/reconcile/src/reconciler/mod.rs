@@ -26,7 +26,7 @@
 //! | missing, with [`report_only`](Reconciler::report_only) | nothing | `Missing` |
 //! | missing, and the provider has nothing to hand in | nothing | `NotFetchable` |
 //!
-//! A look-up is one read of the store. So a repeated run costs the list's pages and look-ups, and
+//! A lookup is one read of the store. So a repeated run costs the list's pages and lookups, and
 //! no other request, except for what is missing still. Memory does not grow with the list.
 //!
 //! - Dwolla ([`Webhooks`](crate::dwolla::Webhooks)): the items are a subscription's webhooks. What
@@ -74,7 +74,7 @@
 //! A [`Source`] lists what a provider recorded, as a stream of pages ([`Pages::fetched`]), and
 //! fetches what the list does not tell. Three rules:
 //!
-//! 1. List at least what is in the window. More is harmless: what is known costs a look-up.
+//! 1. List at least what is in the window. More is harmless: what is known costs a lookup.
 //! 2. Give each [`Item`] the id by which its delivery is deduplicated. If the list does not tell
 //!    it, give what all deliveries of one event share ([`Item::group`]).
 //! 3. Hand in a recorded request with its signature where there is one. An event without a

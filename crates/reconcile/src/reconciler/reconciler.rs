@@ -64,9 +64,9 @@ pub struct Reconciler<S: Source> {
 
 impl<S: Source> Reconciler<S> {
     /// A reconciler that hands what is missing to this door: `layer.processor(topics)` for topic
-    /// handlers, or `layer.inbox().processor()` to have it stored. Where the layer has tenants,
-    /// each has a reconciler of its own: `layer.processor(topics).of(&tenant)`. A run over a door
-    /// that is of none, or of one where there are none, fails before it asks the provider.
+    /// handlers, or the `processor()` of the inbox's service to have it stored. Where the layer has
+    /// tenants, each has a reconciler of its own: `layer.processor(topics).of(&tenant)`. A run over
+    /// a door that is of none, or of one where there are none, fails before it asks the provider.
     pub fn new(source: S, door: Processor<S::Event>) -> Self {
         Self {
             name: source.name(),
@@ -246,21 +246,20 @@ impl<S: Source> Reconciler<S> {
     ) -> End {
         let stop = Stop::default();
         let run = Run::new(&self.source, &self.door, &self.name, now, self.mode, self.within, &stop);
+        // What watches ends only with the run: what has begun is finished all the same, and under
+        // the lease.
         let watch = run::first(
             async {
                 lease.keep().await;
                 stop.set(End::LeaseLost);
+                pending::<()>().await;
             },
             async {
                 shutdown.await;
                 stop.set(End::Stopped);
+                pending::<()>().await;
             },
         );
-        // What watches may end first: what has begun is finished all the same.
-        let watch = async {
-            watch.await;
-            pending::<()>().await;
-        };
         run::first(watch, run.of(window, self.concurrency, report, &*self.observe)).await;
         lease.release().await;
         stop.end().unwrap_or(End::Complete)

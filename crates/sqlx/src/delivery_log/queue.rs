@@ -13,7 +13,7 @@ use tower_webhook::delivery_log::Entry;
 
 use super::{Shared, row};
 
-/// As many in one statement, and no longer until it is sent.
+/// The largest batch, and the longest an entry waits for one.
 const BATCH: usize = 500;
 const LINGER: Duration = Duration::from_millis(200);
 const PURGE_EVERY: Duration = Duration::from_secs(3600);

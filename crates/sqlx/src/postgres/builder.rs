@@ -84,9 +84,9 @@ impl PostgresStoreBuilder {
     /// `?pgbouncer=true` [behind a pooler](PostgresStore#behind-pgbouncer) in transaction mode.
     ///
     /// # Errors
-    /// The URL is none, the server does not respond, refuses or is a standby, the table's name is
-    /// none, the table is missing or another, or a pooler shares sessions and the URL does not say
-    /// so. No error repeats the URL.
+    /// The URL is invalid, the server does not respond, refuses or is a standby, the table name is
+    /// invalid, the table is missing or has other columns, or a pooler shares sessions and the URL
+    /// does not say so. No error repeats the URL.
     pub async fn connect(self, url: &str) -> Result<PostgresStore, StoreError> {
         let pool = Pool::to(url, self.max_connections).await?;
         self.open(pool).await

@@ -129,7 +129,7 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 ///
 /// # Growth
 /// Rows past their retention count as absent and stay until [`purge`](StoreAdmin::purge) removes
-/// them; call it now and then. It removes bodies that were [kept long
+/// them; spawn [`purge_every`](StoreAdmin::purge_every). It removes bodies that were [kept long
 /// enough](PostgresStoreBuilder::keep_bodies), too. A transaction that stays open for hours, of
 /// whomever in this server, keeps Postgres from cleaning up, and makes every take slower.
 ///
@@ -142,13 +142,7 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 ///
 /// let store = PostgresStore::connect("postgres://app:password@localhost/app").await?;
 ///
-/// let purging = store.clone();
-/// tokio::spawn(async move {
-///     loop {
-///         while purging.purge(1000).await.is_ok_and(|purged| purged == 1000) {}
-///         tokio::time::sleep(Duration::from_secs(3600)).await;
-///     }
-/// });
+/// tokio::spawn(store.clone().purge_every(Duration::from_secs(600)));
 ///
 /// let webhooks = WebhookLayer::new(Dwolla::new("the subscription's secret")?, store);
 /// # Ok(())

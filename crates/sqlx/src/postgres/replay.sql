@@ -10,17 +10,19 @@ recorded AS MATERIALIZED (
 ),
 replayed AS (
     UPDATE webhook_events AS event
-    SET state      = 'free',
-        attempts   = 0,
-        changed_at = now,
-        expires_at = timestamptz '9999-12-31 23:59:59+00',
-        crashes    = 0,
-        due_at     = now
+    SET state       = 'free',
+        token       = NULL,
+        attempts    = 0,
+        changed_at  = now,
+        lease_until = NULL,
+        expires_at  = timestamptz '9999-12-31 23:59:59+00',
+        crashes     = 0,
+        due_at      = now
     FROM clock
     WHERE event.namespace = $1
       AND event.id = $2
       AND event.stored
-      AND event.state <> 'claimed'
+      AND (event.state <> 'claimed' OR event.lease_until <= now)
       AND event.expires_at > now
     RETURNING true AS written
 )

@@ -78,8 +78,9 @@ use crate::row::{Columns, Offset, Seen, Table};
 ///
 /// # Growth
 /// Rows past their retention count as absent and stay until
-/// [`purge`](tower_webhook::store::StoreAdmin::purge) removes them; call it now and then. It also
-/// drops the bodies of an inbox that were [kept](SqliteStoreBuilder::keep_bodies) long enough.
+/// [`purge`](tower_webhook::store::StoreAdmin::purge) removes them; spawn
+/// [`purge_every`](tower_webhook::store::StoreAdmin::purge_every). It also drops the bodies of an
+/// inbox that were [kept](SqliteStoreBuilder::keep_bodies) long enough.
 ///
 /// # As an inbox
 /// It is an [`Inbox`](tower_webhook::inbox::Inbox). A worker of this process is woken by a deposit

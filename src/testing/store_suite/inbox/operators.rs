@@ -47,6 +47,23 @@ where
     );
 }
 
+pub async fn a_delivery_whose_process_died_is_replayed<H: StoreHarness>(harness: Arc<H>)
+where
+    H::Store: Inbox + InboxAdmin,
+{
+    let inbox = View::new(harness);
+    inbox.deposit_new("1").await;
+    let lost = inbox.take_one().await;
+    inbox.case.advance(lost.claim_request.lease).await;
+    let key = inbox.request("1").key;
+    let replayed = inbox.store().replay(&key).await.expect("replay succeeds");
+    assert_eq!(replayed, Replayed::Applied);
+    // It is no suspect any more, and who held it holds it no longer.
+    assert_eq!(inbox.case.renew(&lost.claim_request).await, Effect::NotHeld);
+    let taken = inbox.take_one().await;
+    assert_eq!((taken.generation, taken.attempts, taken.crashes), (2, 1, 0));
+}
+
 pub async fn many_are_replayed_over_a_time<H: StoreHarness>(harness: Arc<H>)
 where
     H::Store: Inbox + InboxAdmin,

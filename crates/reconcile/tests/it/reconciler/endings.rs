@@ -223,7 +223,7 @@ async fn a_layer_that_drains_ends_the_run() {
     let clock = TestClock::start();
     let (source, receiver) = (Fake::new(clock), Receiver::new(clock));
     source.record(&["1", "2", "3", "4", "5"]);
-    receiver.drain.drain(HOUR).await;
+    drop(receiver.drain.drain(HOUR).await);
     let report = reconciler(&source, &receiver, clock).concurrency(1).run_once().await;
     let End::Failed(error) = report.end() else {
         panic!("{report}")

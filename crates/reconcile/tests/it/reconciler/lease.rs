@@ -117,6 +117,25 @@ async fn a_run_that_is_dropped_releases_its_lease() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_is_told_to_stop_keeps_its_lease_until_what_it_has_begun_is_finished() {
+    let clock = TestClock::start();
+    let (receiver, permits) = held(clock);
+    let source = Fake::new(clock);
+    source.record(&["1"]);
+    let (one, two) = (
+        reconciler(&source, &receiver, clock),
+        reconciler(&source, &receiver, clock),
+    );
+    let first = tokio::spawn(one.every(HOUR).run(sleep(SECOND)));
+    // The lease has 60 s.
+    sleep(SECOND * 100).await;
+    assert!(matches!(two.run_once().await.end(), End::Busy(_)));
+    permits.add_permits(1);
+    first.await.unwrap();
+    assert_eq!(tallies(&two.run_once().await), "known 1");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_loses_its_lease_finishes_what_it_has_begun_and_takes_up_nothing_more() {
     let clock = TestClock::start();
     let (receiver, permits) = held(clock);

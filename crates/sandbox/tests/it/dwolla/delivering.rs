@@ -94,6 +94,19 @@ async fn a_receiver_that_is_too_slow_has_failed() {
 }
 
 #[tokio::test]
+async fn a_receiver_has_ten_seconds() {
+    let receiver = Receiver::responding(|| async { std::future::pending::<()>().await }).await;
+    let (sandbox, _, _) = subscribed(&receiver).await;
+    // From here on, whatever is waited for is due.
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    fire_dwolla(&sandbox, "transfer_created");
+    sandbox.idle().await;
+    assert_eq!(began.elapsed().as_secs(), 10);
+    assert_eq!(sandbox.attempts()[0].failure, Some(Failure::Timeout));
+}
+
+#[tokio::test]
 async fn ten_are_on_their_way_at_once_and_no_more() {
     let arrived = Arc::<AtomicUsize>::default();
     let (open, opened) = watch::channel(false);
