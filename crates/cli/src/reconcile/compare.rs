@@ -6,13 +6,22 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tower_webhook::{Delivery, Processor, TopicRouter, WebhookLayer, provider::Provider, store::IdempotencyStore};
+use tower_webhook::{
+    Delivery, Processor, TopicRouter, WebhookLayer,
+    event::{Event, Tenant},
+    inbox::Inbox,
+    provider::Provider,
+    store::IdempotencyStore,
+};
 use tower_webhook_reconcile::{
     Reconciler,
     reconciler::{End, Ending, Listed, Report, Source, Window},
 };
 
-use super::{Remedy, report};
+use super::{
+    Remedy, report,
+    whose::{self, Providers, Through},
+};
 use crate::{
     failure::Failure,
     output::{Output, is_confirmed, is_watched},
@@ -21,7 +30,8 @@ use crate::{
 
 pub(super) struct Comparison<S, P> {
     pub(super) source: S,
-    pub(super) provider: P,
+    pub(super) providers: Providers<P>,
+    pub(super) tenant: Option<Tenant>,
     pub(super) namespace: String,
     pub(super) window: Window,
     pub(super) remedy: Remedy,
@@ -42,15 +52,19 @@ where
     /// Whether nothing is missing in the end.
     pub(super) async fn run(self, url: &str, output: Output) -> Result<bool, Failure> {
         let opened = store::open(url).await?;
+        whose::check(&opened, &self.namespace, self.tenant.as_ref(), self.window).await?;
         let looked = self
             .tell(self.everything(opened.store().clone())?, Reconciler::report_only)
             .await?;
         let count = looked.missing.len();
+        if count > 0 && looked.report.count(Ending::Known) == 0 {
+            whose::doubt(&opened, &self.namespace).await?;
+        }
         let remedied = match self.remedy {
             _ if count == 0 => None,
             Remedy::None => None,
             Remedy::Redeliver { confirmed } => {
-                let question = format!("{count} are missing. Shall {} send them again?", self.provider.name());
+                let question = format!("{count} are missing. Shall {} send them again?", self.providers.name());
                 if !confirmed && !is_confirmed(&question) {
                     return Err(Failure::usage(format!(
                         "{count} are missing, and nobody has confirmed that they are to be sent again; expected a yes, \
@@ -69,20 +83,21 @@ where
 
     /// A door that wants every topic. Nothing is handed in at it.
     fn everything<T: IdempotencyStore>(&self, store: T) -> Result<Processor<S::Event>, Failure> {
-        let topics = TopicRouter::new().fallback(|_: Delivery<S::Event>| async {});
-        Ok(self.layer(store)?.processor(topics))
+        self.door(store, Everything)
     }
 
     /// The store's inbox.
     fn inbox(&self, opened: &Opened) -> Result<Processor<S::Event>, Failure> {
-        let inbox = opened.inbox("--deposit")?.clone();
-        Ok(self.layer(inbox)?.inbox().processor())
+        self.door(opened.inbox("--deposit")?.clone(), Stored)
     }
 
-    fn layer<T: IdempotencyStore>(&self, store: T) -> Result<WebhookLayer<P, T>, Failure> {
-        let builder = WebhookLayer::builder(self.provider.clone(), store).namespace(self.namespace.as_str());
-        let built = builder.build();
-        built.map_err(|error| Failure::caused_by("the store's layer cannot be built", &error))
+    fn door<T: IdempotencyStore>(
+        &self,
+        store: T,
+        through: impl Through<S::Event, T>,
+    ) -> Result<Processor<S::Event>, Failure> {
+        let tenant = self.tenant.as_ref();
+        self.providers.door(tenant, &self.namespace, store, through)
     }
 
     async fn tell(
@@ -117,6 +132,22 @@ where
             report,
             missing: std::mem::take(&mut *missing),
         })
+    }
+}
+
+struct Everything;
+
+impl<E: Event, T: IdempotencyStore> Through<E, T> for Everything {
+    fn door<P: Provider<Event = E>>(self, layer: WebhookLayer<P, T>) -> Processor<E> {
+        layer.processor(TopicRouter::new().fallback(|_: Delivery<E>| async {}))
+    }
+}
+
+struct Stored;
+
+impl<E: Event, T: Inbox> Through<E, T> for Stored {
+    fn door<P: Provider<Event = E>>(self, layer: WebhookLayer<P, T>) -> Processor<E> {
+        layer.inbox().processor()
     }
 }
 

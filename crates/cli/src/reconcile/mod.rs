@@ -2,12 +2,14 @@
 
 mod compare;
 mod report;
+mod whose;
 
 use std::{fmt, time::SystemTime};
 
 use clap::{Args, ValueEnum};
 use tower_webhook::{
     dwolla::Dwolla,
+    event::Tenant,
     github::GitHub,
     signature::{SecretError, Secrets},
     stripe::Stripe,
@@ -20,7 +22,7 @@ use tower_webhook_reconcile::{
     stripe::{self, StripeApi},
 };
 
-use self::compare::Comparison;
+use self::{compare::Comparison, whose::Providers};
 use crate::{failure::Failure, output::Output, secrets::SecretArgs, store, time};
 
 /// Compares what a provider recorded with what a store knows, and says which events are missing
@@ -62,6 +64,10 @@ pub(crate) struct ReconcileArgs {
     /// Which events of the store [default: the provider's name]
     #[arg(long, short)]
     namespace: Option<String>,
+    /// Whose events they are, where the receiver's layer has tenants: looked up, and deposited,
+    /// among this tenant's alone
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<Tenant>,
     /// What was recorded since: a time in RFC 3339, or an age (3h) [default: all that the provider
     /// keeps]
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
@@ -103,6 +109,7 @@ impl fmt::Debug for ReconcileArgs {
         f.debug_struct("ReconcileArgs")
             .field("provider", &self.provider)
             .field("namespace", &self.namespace)
+            .field("tenant", &self.tenant)
             .field("since", &self.since)
             .field("until", &self.until)
             .finish_non_exhaustive()
@@ -161,12 +168,10 @@ pub(crate) async fn reconcile(arguments: ReconcileArgs, output: Output) -> Resul
                 "--subscription",
                 "the id of the webhook subscription",
             )?;
-            let provider = secrets.map_or_else(|| Ok(Dwolla::reader()), Dwolla::new);
+            let keyed = secrets.clone().map_or_else(|| Ok(Dwolla::reader()), Dwolla::new);
+            let providers = Providers::new(keyed.map_err(unusable)?, Dwolla::reader(), secrets);
             let source = client.webhooks(subscription);
-            arguments
-                .comparison(source, provider.map_err(unusable)?, remedy)?
-                .run(&url, output)
-                .await
+            arguments.comparison(source, providers, remedy)?.run(&url, output).await
         }
         Provider::Github => {
             let client = GitHubApi::with_options(
@@ -175,11 +180,9 @@ pub(crate) async fn reconcile(arguments: ReconcileArgs, output: Output) -> Resul
                 Options::new(),
             );
             let source = client.map_err(api)?.deliveries(arguments.hook()?);
-            let provider = secrets.map_or_else(|| Ok(GitHub::reader()), GitHub::new);
-            arguments
-                .comparison(source, provider.map_err(unusable)?, remedy)?
-                .run(&url, output)
-                .await
+            let keyed = secrets.clone().map_or_else(|| Ok(GitHub::reader()), GitHub::new);
+            let providers = Providers::new(keyed.map_err(unusable)?, GitHub::reader(), secrets);
+            arguments.comparison(source, providers, remedy)?.run(&url, output).await
         }
         Provider::Stripe => {
             let client = StripeApi::with_options(
@@ -191,17 +194,21 @@ pub(crate) async fn reconcile(arguments: ReconcileArgs, output: Output) -> Resul
             if let Some(account) = &arguments.account {
                 client = client.on_behalf_of(account).map_err(api)?;
             }
-            let provider = secrets.map_or_else(|| Ok(Stripe::reader()), Stripe::new);
-            arguments
-                .comparison(client.events(), provider.map_err(unusable)?, remedy)?
-                .run(&url, output)
-                .await
+            let keyed = secrets.clone().map_or_else(|| Ok(Stripe::reader()), Stripe::new);
+            let providers = Providers::new(keyed.map_err(unusable)?, Stripe::reader(), secrets);
+            let comparison = arguments.comparison(client.events(), providers, remedy)?;
+            comparison.run(&url, output).await
         }
     }
 }
 
 impl ReconcileArgs {
-    fn comparison<S: Source, P>(&self, source: S, provider: P, remedy: Remedy) -> Result<Comparison<S, P>, Failure> {
+    fn comparison<S: Source, P>(
+        &self,
+        source: S,
+        providers: Providers<P>,
+        remedy: Remedy,
+    ) -> Result<Comparison<S, P>, Failure> {
         let now = SystemTime::now();
         let until = self.until.unwrap_or(now);
         let all = now.checked_sub(source.retention()).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -215,7 +222,8 @@ impl ReconcileArgs {
         }
         Ok(Comparison {
             source,
-            provider,
+            providers,
+            tenant: self.tenant.clone(),
             namespace: self
                 .namespace
                 .clone()

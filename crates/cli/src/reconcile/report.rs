@@ -1,6 +1,7 @@
 //! What a comparison says.
 
 use serde_json::{Map, Value, json};
+use tower_webhook::event::Tenant;
 use tower_webhook_reconcile::reconciler::{Ending, Listed, Report, Window};
 
 use super::compare::Told;
@@ -15,6 +16,7 @@ const ROWS: usize = 100;
 pub(super) fn print(window: Window, looked: &Told, remedied: Option<&Told>, output: Output) {
     let value = json!({
         "source": looked.report.source(),
+        "tenant": looked.report.tenant().map(Tenant::as_str),
         "since": time::write(window.from),
         "until": time::write(window.until),
         "seen": looked.report.seen(),
@@ -62,8 +64,12 @@ fn counts(report: &Report) -> String {
 fn text(window: Window, looked: &Told, remedied: Option<&Told>) -> String {
     let report = &looked.report;
     let mut text = format!(
-        "{}, {} to {}: {} seen{}",
+        "{}{}, {} to {}: {} seen{}",
         plain(report.source()),
+        report
+            .tenant()
+            .map(|tenant| format!(" of {tenant}"))
+            .unwrap_or_default(),
         time::write(window.from),
         time::write(window.until),
         report.seen(),

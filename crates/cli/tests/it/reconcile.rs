@@ -10,7 +10,8 @@ use tokio::{
     net::TcpStream,
 };
 use tower_webhook::{
-    event::{EventId, Fingerprint},
+    event::{EventId, Fingerprint, Tenant},
+    inbox::{Deposit, Inbox as _, StoredDelivery},
     store::{ClaimRequest, Completion, IdempotencyStore as _, Key, Token},
 };
 use tower_webhook_reconcile::dwolla::DwollaApi;
@@ -62,6 +63,8 @@ async fn scene(name: &str, provider: Provider) -> Scene {
 struct Said {
     code: i32,
     json: Value,
+    /// Beside the result.
+    notes: String,
 }
 
 impl Said {
@@ -104,7 +107,8 @@ impl Scene {
         let text = String::from_utf8(output.stdout).unwrap();
         let json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         let code = output.status.code().unwrap();
-        Said { code, json }
+        let notes = String::from_utf8(output.stderr).unwrap();
+        Said { code, json, notes }
     }
 
     /// Makes an event happen; its id.
@@ -119,6 +123,13 @@ impl Scene {
         let key = Key::new(namespace, EventId::new(id).unwrap());
         let request = ClaimRequest::new(key, Token::random(), Fingerprint::of(["known"]));
         self.store.complete(&request, Completion::Handled).await.unwrap();
+    }
+
+    /// It lies in the receiver's inbox.
+    async fn deposited(&self, namespace: &str, id: EventId) {
+        let delivery = StoredDelivery::new("customer_created", http::HeaderMap::new(), "{}");
+        let deposit = Deposit::new(Key::new(namespace, id), Fingerprint::of(["known"]), delivery);
+        self.store.deposit(&deposit).await.unwrap();
     }
 
     async fn is_stored(&self, namespace: &str, id: &str) -> bool {
@@ -253,6 +264,53 @@ async fn what_is_missing_is_put_into_the_inbox() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("keeps records and no deliveries"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test]
+async fn where_a_layer_has_tenants_one_of_them_must_be_named_and_its_keys_are_meant() {
+    let scene = Scene::dwolla("tenants", NOWHERE).await;
+    let known = scene.fire(Provider::Dwolla, CREATED);
+    let missing = scene.fire(Provider::Dwolla, CREATED);
+    scene.sandbox.idle().await;
+    let acme = |id: &str| Tenant::new("acme").unwrap().id_of(&EventId::new(id).unwrap());
+    scene.deposited("dwolla", acme(&known)).await;
+
+    for arguments in [&[][..], &["--deposit"]] {
+        let said = scene.run(arguments).await;
+        let expected = "--tenant is missing, and the namespace dwolla holds events of tenants (acme is one)";
+        assert!(said.error().starts_with(expected), "{said:?}");
+    }
+    assert!(!scene.is_stored("dwolla", &known).await);
+
+    let said = scene.run(&["--tenant", "acme"]).await;
+    assert_eq!((said.code, said.missing()), (1, vec![missing.as_str()]), "{said:?}");
+    assert_eq!(said.json["tenant"], "acme");
+    // Without the secret the API's event is stored, with it the request.
+    let said = scene.run(&["--tenant", "acme", "--deposit"]).await;
+    assert_eq!(said.json["remedy"]["endings"]["stored"], 1, "{said:?}");
+    assert!(scene.is_stored("dwolla", acme(&missing).as_str()).await);
+    assert!(!scene.is_stored("dwolla", &missing).await);
+    let said = scene
+        .run(&["--tenant", "umbrella", "--deposit", "--secret", SECRET])
+        .await;
+    assert_eq!((said.code, &said.json["remedy"]["endings"]["stored"]), (0, &2.into()));
+    assert!(scene.is_stored("dwolla", &format!("umbrella/{known}")).await);
+
+    // What lies in no inbox is not listed, and leaves a doubt.
+    scene.handled("direct", acme(&known).as_str()).await;
+    let said = scene.run(&["--namespace", "direct"]).await;
+    let doubt = "none of these events is known, though the namespace direct has 1: if its layer has tenants";
+    assert!(said.code == 1 && said.notes.starts_with(doubt), "{said:?}");
+    let said = scene.run(&["--namespace", "direct", "--tenant", "acme"]).await;
+    assert_eq!((said.missing(), &*said.notes), (vec![missing.as_str()], ""));
+
+    // And of a layer without tenants none.
+    scene.deposited("plain", EventId::new(&known).unwrap()).await;
+    let said = scene
+        .run(&["--namespace", "plain", "--tenant", "acme", "--deposit"])
+        .await;
+    let expected = "--tenant is acme, and the namespace plain holds events of no tenant";
+    assert!(said.error().starts_with(expected), "{said:?}");
 }
 
 /// What GitHub's API is asked, or what it is told; the response's JSON.
