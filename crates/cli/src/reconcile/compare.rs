@@ -1,6 +1,7 @@
 //! One comparison: what is missing, and what becomes of it.
 
 use std::{
+    collections::BTreeSet,
     error::Error,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -20,11 +21,12 @@ use tower_webhook_reconcile::{
 
 use super::{
     Remedy, report,
+    undelivered::Undelivered,
     whose::{self, Providers, Through},
 };
 use crate::{
     failure::Failure,
-    output::{Output, is_confirmed, is_watched},
+    output::{Output, is_confirmed, is_watched, note},
     store::{self, Opened},
 };
 
@@ -34,6 +36,8 @@ pub(super) struct Comparison<S, P> {
     pub(super) tenant: Option<Tenant>,
     pub(super) namespace: String,
     pub(super) window: Window,
+    pub(super) topics: BTreeSet<String>,
+    pub(super) also_delivered: bool,
     pub(super) remedy: Remedy,
 }
 
@@ -41,7 +45,51 @@ pub(super) struct Comparison<S, P> {
 pub(super) struct Told {
     pub(super) report: Report,
     /// What is not known, and how it ended.
-    pub(super) missing: Vec<(Listed, Ending)>,
+    pub(super) unknown: Vec<(Listed, Ending)>,
+}
+
+/// What was found, and what became of it.
+pub(super) struct Compared<'c> {
+    pub(super) window: Window,
+    pub(super) topics: &'c BTreeSet<String>,
+    pub(super) also_delivered: bool,
+    pub(super) looked: Told,
+    pub(super) remedied: Option<Told>,
+}
+
+impl Compared<'_> {
+    /// Whether the receiver should have it. What was delivered may be of a topic that nobody
+    /// handles: it should where the topic was asked for.
+    pub(super) fn is_missed(&self, item: &Listed) -> bool {
+        !item.is_delivered || self.also_delivered || !self.topics.is_empty()
+    }
+
+    /// What is missing, before any remedy.
+    pub(super) fn missing(&self) -> Vec<&(Listed, Ending)> {
+        let unknown = self.looked.unknown.iter();
+        unknown.filter(|(item, _)| self.is_missed(item)).collect()
+    }
+
+    /// What was delivered and is not stored, and perhaps need not be.
+    pub(super) fn unstored(&self) -> Vec<&(Listed, Ending)> {
+        let unknown = self.looked.unknown.iter();
+        unknown.filter(|(item, _)| !self.is_missed(item)).collect()
+    }
+
+    /// What is missing still.
+    pub(super) fn left(&self) -> Vec<&(Listed, Ending)> {
+        let Some(remedied) = &self.remedied else {
+            return self.missing();
+        };
+        let untouched = self.missing().into_iter();
+        let untouched = untouched.filter(|(item, _)| !self.is_remedied(item));
+        remedied.unknown.iter().chain(untouched).collect()
+    }
+
+    /// Whether a remedy is for it.
+    fn is_remedied(&self, item: &Listed) -> bool {
+        !item.is_delivered || self.also_delivered
+    }
 }
 
 impl<S, P> Comparison<S, P>
@@ -53,16 +101,33 @@ where
     pub(super) async fn run(self, url: &str, output: Output) -> Result<bool, Failure> {
         let opened = store::open(url).await?;
         whose::check(&opened, &self.namespace, self.tenant.as_ref(), self.window).await?;
-        let looked = self
-            .tell(self.everything(opened.store().clone())?, Reconciler::report_only)
-            .await?;
-        let count = looked.missing.len();
-        if count > 0 && looked.report.count(Ending::Known) == 0 {
+        let door = self.handled(opened.store().clone())?;
+        let mut compared = Compared {
+            window: self.window,
+            topics: &self.topics,
+            also_delivered: self.also_delivered,
+            looked: self.tell(self.source.clone(), door, Reconciler::report_only).await?,
+            remedied: None,
+        };
+        let unknown = &compared.looked.unknown;
+        if !unknown.is_empty() && compared.looked.report.count(Ending::Known) == 0 {
             whose::doubt(&opened, &self.namespace).await?;
         }
-        let remedied = match self.remedy {
-            _ if count == 0 => None,
-            Remedy::None => None,
+        let count = unknown.iter().filter(|(item, _)| compared.is_remedied(item)).count();
+        if count > 0 {
+            compared.remedied = self.remedy(&opened, count).await?;
+        }
+        report::print(&compared, output);
+        Ok(compared.left().is_empty())
+    }
+
+    async fn remedy(&self, opened: &Opened, count: usize) -> Result<Option<Told>, Failure> {
+        let source = Undelivered {
+            source: self.source.clone(),
+            also_delivered: self.also_delivered,
+        };
+        match self.remedy {
+            Remedy::None => Ok(None),
             Remedy::Redeliver { confirmed } => {
                 let question = format!("{count} are missing. Shall {} send them again?", self.providers.name());
                 if !confirmed && !is_confirmed(&question) {
@@ -71,24 +136,30 @@ where
                          or --yes"
                     )));
                 }
-                let door = self.everything(opened.store().clone())?;
-                Some(self.tell(door, Reconciler::redeliver).await?)
+                let door = self.handled(opened.store().clone())?;
+                self.tell(source, door, Reconciler::redeliver).await.map(Some)
             }
-            Remedy::Deposit => Some(self.tell(self.inbox(&opened)?, |reconciler| reconciler).await?),
-        };
-        report::print(self.window, &looked, remedied.as_ref(), output);
-        let last = remedied.as_ref().unwrap_or(&looked);
-        Ok(last.missing.is_empty())
+            Remedy::Deposit => {
+                if self.topics.is_empty() && self.providers.name() == "stripe" {
+                    note(
+                        "Stripe's list does not say what was delivered: events of topics that nobody handles are \
+                         deposited, too, and wait; --topic says which are handled",
+                    );
+                }
+                let door = self.inbox(opened)?;
+                self.tell(source, door, |reconciler| reconciler).await.map(Some)
+            }
+        }
     }
 
-    /// A door that wants every topic. Nothing is handed in at it.
-    fn everything<T: IdempotencyStore>(&self, store: T) -> Result<Processor<S::Event>, Failure> {
-        self.door(store, Everything)
+    /// A door that wants these topics. Nothing is handed in at it.
+    fn handled<T: IdempotencyStore>(&self, store: T) -> Result<Processor<S::Event>, Failure> {
+        self.door(store, Handled(&self.topics))
     }
 
     /// The store's inbox.
     fn inbox(&self, opened: &Opened) -> Result<Processor<S::Event>, Failure> {
-        self.door(opened.inbox("--deposit")?.clone(), Stored)
+        self.door(opened.inbox("--deposit")?.clone(), Stored(&self.topics))
     }
 
     fn door<T: IdempotencyStore>(
@@ -100,18 +171,19 @@ where
         self.providers.door(tenant, &self.namespace, store, through)
     }
 
-    async fn tell(
+    async fn tell<F: Source<Event = S::Event>>(
         &self,
+        source: F,
         door: Processor<S::Event>,
-        mode: impl FnOnce(Reconciler<S>) -> Reconciler<S>,
+        mode: impl FnOnce(Reconciler<F>) -> Reconciler<F>,
     ) -> Result<Told, Failure> {
-        let (missing, bar) = (Arc::<Mutex<Vec<_>>>::default(), progress());
-        let (noted, counted) = (Arc::clone(&missing), bar.clone());
-        let reconciler = Reconciler::new(self.source.clone(), door)
+        let (unknown, bar) = (Arc::<Mutex<Vec<_>>>::default(), progress());
+        let (noted, counted) = (Arc::clone(&unknown), bar.clone());
+        let reconciler = Reconciler::new(source, door)
             .over(self.window)
             .on_item(move |item, ending| {
                 counted.inc(1);
-                if is_missing(ending) {
+                if is_unknown(ending) {
                     let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
                     noted.push((item.clone(), ending));
                 }
@@ -127,27 +199,36 @@ where
                 )));
             }
         }
-        let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unknown = unknown.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Told {
             report,
-            missing: std::mem::take(&mut *missing),
+            unknown: std::mem::take(&mut *unknown),
         })
     }
 }
 
-struct Everything;
+struct Handled<'c>(&'c BTreeSet<String>);
 
-impl<E: Event, T: IdempotencyStore> Through<E, T> for Everything {
+impl<E: Event, T: IdempotencyStore> Through<E, T> for Handled<'_> {
     fn door<P: Provider<Event = E>>(self, layer: WebhookLayer<P, T>) -> Processor<E> {
-        layer.processor(TopicRouter::new().fallback(|_: Delivery<E>| async {}))
+        layer.processor(router(self.0))
     }
 }
 
-struct Stored;
+struct Stored<'c>(&'c BTreeSet<String>);
 
-impl<E: Event, T: Inbox> Through<E, T> for Stored {
+impl<E: Event, T: Inbox> Through<E, T> for Stored<'_> {
     fn door<P: Provider<Event = E>>(self, layer: WebhookLayer<P, T>) -> Processor<E> {
-        layer.inbox().processor()
+        layer.inbox().only(&router(self.0)).processor()
+    }
+}
+
+/// Handlers that nothing is handed to: for these topics, or for all.
+fn router<E: Event>(topics: &BTreeSet<String>) -> TopicRouter<E> {
+    let handler = |_: Delivery<E>| async {};
+    match topics.is_empty() {
+        true => TopicRouter::new().fallback(handler),
+        false => TopicRouter::new().on(Vec::from_iter(topics.iter().cloned()), handler),
     }
 }
 
@@ -155,8 +236,8 @@ fn failed(error: &(dyn Error + 'static)) -> Failure {
     Failure::caused_by("they could not be compared", error)
 }
 
-/// Whether an event is missing still, as far as this run knows.
-fn is_missing(ending: Ending) -> bool {
+/// Whether the store does not know an event, as far as this run knows.
+fn is_unknown(ending: Ending) -> bool {
     matches!(
         ending,
         Ending::Missing | Ending::Asked | Ending::NotFetchable | Ending::Failed

@@ -2,9 +2,10 @@
 
 mod compare;
 mod report;
+mod undelivered;
 mod whose;
 
-use std::{fmt, time::SystemTime};
+use std::{collections::BTreeSet, fmt, time::SystemTime};
 
 use clap::{Args, ValueEnum};
 use tower_webhook::{
@@ -28,8 +29,10 @@ use crate::{failure::Failure, output::Output, secrets::SecretArgs, store, time};
 /// Compares what a provider recorded with what a store knows, and says which events are missing
 ///
 /// By itself it changes nothing. What is missing can be asked for again (--redeliver), or put into
-/// an inbox, whose worker handles it (--deposit). Exit code: 0 if nothing is missing, 1 if
-/// something is, also if it was asked for; 2 if they could not be compared.
+/// an inbox, whose worker handles it (--deposit). What the provider recorded as delivered is
+/// missing only with --topic: a receiver responds 200 to topics that nobody handles, and stores
+/// nothing. Exit code: 0 if nothing is missing, 1 if something is, also if it was asked for; 2 if
+/// they could not be compared.
 #[derive(Args)]
 pub(crate) struct ReconcileArgs {
     /// Whose records
@@ -75,15 +78,23 @@ pub(crate) struct ReconcileArgs {
     /// What was recorded before: a time in RFC 3339, or an age (3h) [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     until: Option<SystemTime>,
+    /// Of this topic alone, as the receiver's handlers name it: `issues` is also `issues.opened`.
+    /// May be given several times [default: all topics]
+    #[arg(long = "topic", value_name = "TOPIC", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    topics: Vec<String>,
     /// Asks the provider to send what is missing again
-    #[arg(long, conflicts_with = "deposit")]
+    #[arg(long, conflicts_with = "deposit", group = "remedy")]
     redeliver: bool,
     /// Does not ask whether it may
     #[arg(long, requires = "redeliver")]
     yes: bool,
     /// Puts what is missing into the store's inbox
-    #[arg(long)]
+    #[arg(long, group = "remedy")]
     deposit: bool,
+    /// Also what the provider recorded as delivered, and the store does not know. An event that was
+    /// handled, and whose record has expired, runs a second time
+    #[arg(long, requires = "remedy")]
+    also_delivered: bool,
     #[command(flatten)]
     secrets: SecretArgs,
 }
@@ -110,6 +121,7 @@ impl fmt::Debug for ReconcileArgs {
             .field("provider", &self.provider)
             .field("namespace", &self.namespace)
             .field("tenant", &self.tenant)
+            .field("topics", &self.topics)
             .field("since", &self.since)
             .field("until", &self.until)
             .finish_non_exhaustive()
@@ -229,6 +241,8 @@ impl ReconcileArgs {
                 .clone()
                 .unwrap_or_else(|| self.provider.name().to_owned()),
             window: Window::new(since, until),
+            topics: BTreeSet::from_iter(self.topics.clone()),
+            also_delivered: self.also_delivered,
             remedy,
         })
     }

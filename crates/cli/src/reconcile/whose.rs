@@ -75,8 +75,8 @@ fn layer<P: Provider, T: IdempotencyStore>(
 }
 
 /// Refuses keys that the receiver's layer does not have: under them nothing is known, and what is
-/// deposited runs a second time. The oldest stored deliveries tell which keys it has, and the oldest
-/// of the window.
+/// deposited runs a second time. The oldest stored deliveries tell which keys it has, and the
+/// oldest of the window.
 pub(super) async fn check(
     opened: &Opened,
     namespace: &str,

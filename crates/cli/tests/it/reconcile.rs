@@ -2,9 +2,16 @@
 
 #![cfg(test)] // for clippy
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -109,6 +116,15 @@ impl Scene {
         let code = output.status.code().unwrap();
         let notes = String::from_utf8(output.stderr).unwrap();
         Said { code, json, notes }
+    }
+
+    /// What people read.
+    async fn text(&self, more: &[&str]) -> String {
+        let mut arguments = vec!["reconcile", "--client-id", "i", "--client-secret", "s"];
+        arguments.extend(self.arguments.iter().map(String::as_str));
+        arguments.extend(more);
+        let output = command(&arguments).output().await.unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Makes an event happen; its id.
@@ -224,13 +240,13 @@ async fn what_is_missing_is_sent_again_once_that_is_confirmed() {
     scene.sandbox.idle().await;
     assert_eq!(runs.count(), 1);
 
-    let said = scene.run(&["--redeliver"]).await;
+    let said = scene.run(&["--redeliver", "--also-delivered"]).await;
     let expected = "1 are missing, and nobody has confirmed that they are to be sent again; expected a yes, or --yes";
     assert_eq!(said.error(), expected);
     scene.sandbox.idle().await;
     assert_eq!(runs.count(), 1);
 
-    let said = scene.run(&["--redeliver", "--yes"]).await;
+    let said = scene.run(&["--redeliver", "--yes", "--also-delivered"]).await;
     assert_eq!(said.code, 1, "{said:?}");
     assert_eq!(said.missing(), [event.as_str()]);
     assert_eq!(said.json["remedy"]["endings"]["asked"], 1);
@@ -264,6 +280,60 @@ async fn what_is_missing_is_put_into_the_inbox() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("keeps records and no deliveries"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test]
+async fn what_was_delivered_and_is_not_stored_is_told_apart_and_missing_where_its_topic_is_asked_for() {
+    let is_up = Arc::new(AtomicBool::new(true));
+    let status = Arc::clone(&is_up);
+    let app = axum::Router::new().fallback(async move || match status.load(Ordering::SeqCst) {
+        true => http::StatusCode::OK,
+        false => http::StatusCode::SERVICE_UNAVAILABLE,
+    });
+    let address = serve(app, &Runs::default()).await;
+    let scene = Scene::dwolla("delivered", &format!("http://{address}/")).await;
+    let unhandled = scene.fire(Provider::Dwolla, r#"{"topic":"transfer_created"}"#);
+    let lost = scene.fire(Provider::Dwolla, CREATED);
+    scene.sandbox.idle().await;
+
+    // A receiver responds 200 to what nobody handles.
+    let said = scene.run(&[]).await;
+    let none: [&str; 0] = [];
+    assert_eq!((said.code, said.missing()), (0, none.to_vec()), "{said:?}");
+    assert_eq!(said.json["endings"], json!({ "delivered-not-stored": 2 }));
+    assert_eq!(said.json["delivered_not_stored"][0]["delivered"], true);
+    let said = scene.run(&["--deposit"]).await;
+    assert_eq!((said.code, &said.json["remedy"]), (0, &Value::Null), "{said:?}");
+
+    let said = scene
+        .run(&["--topic", "customer_created", "--topic", "account_suspended"])
+        .await;
+    assert_eq!((said.code, said.missing()), (1, vec![lost.as_str()]), "{said:?}");
+    assert_eq!(said.json["endings"], json!({ "missing": 1, "unwanted": 1 }));
+
+    // What was not delivered is missing whatever its topic.
+    is_up.store(false, Ordering::SeqCst);
+    let missing = scene.fire(Provider::Dwolla, r#"{"topic":"transfer_failed"}"#);
+    scene.sandbox.idle().await;
+    let said = scene.run(&["--deposit"]).await;
+    assert_eq!((said.code, said.missing()), (0, vec![missing.as_str()]), "{said:?}");
+    let stored = async |id: &str| scene.is_stored("dwolla", id).await;
+    assert!(stored(&missing).await && !stored(&lost).await && !stored(&unhandled).await);
+
+    // A record may have expired: what was delivered is deposited by its own option alone.
+    let of_topic = ["--topic", "customer_created", "--deposit"];
+    let said = scene.run(&of_topic).await;
+    assert_eq!((said.code, said.missing()), (1, vec![lost.as_str()]), "{said:?}");
+    assert!(!stored(&lost).await);
+    let said = scene.run(&[&of_topic[..], &["--also-delivered"]].concat()).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(stored(&lost).await && !stored(&unhandled).await);
+
+    let said = scene.text(&[]).await;
+    assert!(
+        said.ends_with("--topic says which should be there\n  1 transfer_created\n"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

@@ -61,6 +61,7 @@ impl Source for Webhooks {
 }
 
 fn item(webhook: Webhook) -> Item<dwolla::Event> {
+    let is_delivered = webhook.is_delivered();
     let mut item = Item::new(webhook.id);
     if let Some(topic) = webhook.topic {
         item = item.topic(topic);
@@ -73,6 +74,9 @@ fn item(webhook: Webhook) -> Item<dwolla::Event> {
     };
     match EventId::new(&id) {
         Ok(id) => {
+            if is_delivered {
+                item = item.delivered();
+            }
             let attempts = webhook.attempts;
             item.event_id(id.clone())
                 .content(Content::lazy(move || recorded(attempts, &id)))
