@@ -27,10 +27,11 @@ use super::{
 use crate::{
     failure::Failure,
     output::{Output, is_confirmed, is_watched, note},
-    store::{self, Opened},
+    store::Opened,
 };
 
 pub(super) struct Comparison<S, P> {
+    pub(super) opened: Opened,
     pub(super) source: S,
     pub(super) providers: Providers<P>,
     pub(super) tenant: Option<Tenant>,
@@ -98,9 +99,9 @@ where
     P: Provider<Event = S::Event> + Clone,
 {
     /// Whether nothing is missing in the end.
-    pub(super) async fn run(self, url: &str, output: Output) -> Result<bool, Failure> {
-        let opened = store::open(url).await?;
-        whose::check(&opened, &self.namespace, self.tenant.as_ref(), self.window).await?;
+    pub(super) async fn run(self, output: Output) -> Result<bool, Failure> {
+        let opened = &self.opened;
+        whose::check(opened, &self.namespace, self.tenant.as_ref(), self.window).await?;
         let door = self.handled(opened.store().clone())?;
         let mut compared = Compared {
             window: self.window,
@@ -111,17 +112,17 @@ where
         };
         let unknown = &compared.looked.unknown;
         if !unknown.is_empty() && compared.looked.report.count(Ending::Known) == 0 {
-            whose::doubt(&opened, &self.namespace).await?;
+            whose::doubt(opened, &self.namespace).await?;
         }
         let count = unknown.iter().filter(|(item, _)| compared.is_remedied(item)).count();
         if count > 0 {
-            compared.remedied = self.remedy(&opened, count).await?;
+            compared.remedied = self.remedy(count).await?;
         }
         report::print(&compared, output);
         Ok(compared.left().is_empty())
     }
 
-    async fn remedy(&self, opened: &Opened, count: usize) -> Result<Option<Told>, Failure> {
+    async fn remedy(&self, count: usize) -> Result<Option<Told>, Failure> {
         let source = Undelivered {
             source: self.source.clone(),
             also_delivered: self.also_delivered,
@@ -136,7 +137,7 @@ where
                          or --yes"
                     )));
                 }
-                let door = self.handled(opened.store().clone())?;
+                let door = self.handled(self.opened.store().clone())?;
                 self.tell(source, door, Reconciler::redeliver).await.map(Some)
             }
             Remedy::Deposit => {
@@ -146,7 +147,7 @@ where
                          deposited, too, and wait; --topic says which are handled",
                     );
                 }
-                let door = self.inbox(opened)?;
+                let door = self.inbox()?;
                 self.tell(source, door, |reconciler| reconciler).await.map(Some)
             }
         }
@@ -158,8 +159,8 @@ where
     }
 
     /// The store's inbox.
-    fn inbox(&self, opened: &Opened) -> Result<Processor<S::Event>, Failure> {
-        self.door(opened.inbox("--deposit")?.clone(), Stored(&self.topics))
+    fn inbox(&self) -> Result<Processor<S::Event>, Failure> {
+        self.door(self.opened.inbox("--deposit")?.clone(), Stored(&self.topics))
     }
 
     fn door<T: IdempotencyStore>(
@@ -232,7 +233,7 @@ fn router<E: Event>(topics: &BTreeSet<String>) -> TopicRouter<E> {
     }
 }
 
-fn failed(error: &(dyn Error + 'static)) -> Failure {
+pub(super) fn failed(error: &(dyn Error + 'static)) -> Failure {
     Failure::caused_by("they could not be compared", error)
 }
 

@@ -2,6 +2,7 @@
 
 mod compare;
 mod report;
+mod until;
 mod undelivered;
 mod whose;
 
@@ -75,7 +76,8 @@ pub(crate) struct ReconcileArgs {
     /// keeps]
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     since: Option<SystemTime>,
-    /// What was recorded before: a time in RFC 3339, or an age (3h) [default: now]
+    /// What was recorded before: a time in RFC 3339, or an age (3h) [default: now, by the later of
+    /// the provider's clock and this machine's]
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     until: Option<SystemTime>,
     /// Of this topic alone, as the receiver's handlers name it: `issues` is also `issues.opened`.
@@ -183,7 +185,8 @@ pub(crate) async fn reconcile(arguments: ReconcileArgs, output: Output) -> Resul
             let keyed = secrets.clone().map_or_else(|| Ok(Dwolla::reader()), Dwolla::new);
             let providers = Providers::new(keyed.map_err(unusable)?, Dwolla::reader(), secrets);
             let source = client.webhooks(subscription);
-            arguments.comparison(source, providers, remedy)?.run(&url, output).await
+            let comparison = arguments.comparison(source, providers, remedy, &url).await?;
+            comparison.run(output).await
         }
         Provider::Github => {
             let client = GitHubApi::with_options(
@@ -194,7 +197,8 @@ pub(crate) async fn reconcile(arguments: ReconcileArgs, output: Output) -> Resul
             let source = client.map_err(api)?.deliveries(arguments.hook()?);
             let keyed = secrets.clone().map_or_else(|| Ok(GitHub::reader()), GitHub::new);
             let providers = Providers::new(keyed.map_err(unusable)?, GitHub::reader(), secrets);
-            arguments.comparison(source, providers, remedy)?.run(&url, output).await
+            let comparison = arguments.comparison(source, providers, remedy, &url).await?;
+            comparison.run(output).await
         }
         Provider::Stripe => {
             let client = StripeApi::with_options(
@@ -208,21 +212,28 @@ pub(crate) async fn reconcile(arguments: ReconcileArgs, output: Output) -> Resul
             }
             let keyed = secrets.clone().map_or_else(|| Ok(Stripe::reader()), Stripe::new);
             let providers = Providers::new(keyed.map_err(unusable)?, Stripe::reader(), secrets);
-            let comparison = arguments.comparison(client.events(), providers, remedy)?;
-            comparison.run(&url, output).await
+            let comparison = arguments.comparison(client.events(), providers, remedy, &url).await?;
+            comparison.run(output).await
         }
     }
 }
 
 impl ReconcileArgs {
-    fn comparison<S: Source, P>(
+    async fn comparison<S: Source, P>(
         &self,
         source: S,
         providers: Providers<P>,
         remedy: Remedy,
+        url: &str,
     ) -> Result<Comparison<S, P>, Failure> {
-        let now = SystemTime::now();
-        let until = self.until.unwrap_or(now);
+        let opened = store::open(url).await?;
+        let (until, now) = match self.until {
+            Some(until) => (until, SystemTime::now()),
+            None => {
+                let now = until::now(&source).await?;
+                (now, now)
+            }
+        };
         let all = now.checked_sub(source.retention()).unwrap_or(SystemTime::UNIX_EPOCH);
         let since = self.since.unwrap_or(all);
         if since >= until {
@@ -233,6 +244,7 @@ impl ReconcileArgs {
             )));
         }
         Ok(Comparison {
+            opened,
             source,
             providers,
             tenant: self.tenant.clone(),

@@ -1,6 +1,6 @@
 //! What of a source a remedy is for.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tower_webhook_reconcile::{
     Error, Pages,
@@ -26,6 +26,10 @@ impl<S: Source> Source for Undelivered<S> {
 
     fn overlap(&self) -> Duration {
         self.source.overlap()
+    }
+
+    fn provider_time(&self) -> Option<SystemTime> {
+        self.source.provider_time()
     }
 
     fn list(&self, window: Window) -> Pages<Item<S::Event>> {

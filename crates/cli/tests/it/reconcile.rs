@@ -227,6 +227,32 @@ async fn the_window_is_what_was_asked_for() {
 }
 
 #[tokio::test]
+async fn now_is_the_providers_time_where_its_clock_is_ahead() {
+    for provider in [Provider::Dwolla, Provider::Stripe] {
+        let name = format!("ahead-{provider}");
+        let scene = match provider {
+            Provider::Dwolla => Scene::dwolla(&name, NOWHERE).await,
+            _ => scene(&name, provider).await,
+        };
+        let said = scene.run(&[]).await;
+        assert_eq!((said.code, &*said.notes), (0, ""), "{said:?}");
+        scene.sandbox.advance(40 * DAY).await;
+        let body = r#"{"topic":"customer_created","type":"invoice.paid"}"#;
+        let event = scene.fire(provider, body);
+        scene.sandbox.idle().await;
+        let said = scene.run(&[]).await;
+        assert_eq!((said.code, said.missing()), (1, vec![event.as_str()]), "{said:?}");
+        let note = "the provider's clock is 1month 9days";
+        assert!(
+            said.notes.starts_with(note) && said.notes.contains(": --until is its time, "),
+            "{said:?}"
+        );
+        // What is asked for is what is compared.
+        assert_eq!(scene.run(&["--until", "0s"]).await.json["seen"], 0);
+    }
+}
+
+#[tokio::test]
 async fn what_is_missing_is_sent_again_once_that_is_confirmed() {
     let runs = Runs::default();
     let counted = runs.clone();

@@ -38,6 +38,11 @@ impl Source for Webhooks {
         DAY * 4
     }
 
+    /// The `Date` of its last response.
+    fn provider_time(&self) -> Option<SystemTime> {
+        self.api.provider_time()
+    }
+
     fn list(&self, window: Window) -> Pages<Item<dwolla::Event>> {
         let listed = self.clone().window(window.from, window.until);
         Webhooks::list(&listed).map_while(|webhook| Some(item(webhook)))
