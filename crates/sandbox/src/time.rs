@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, fmt::rfc2822::DateTimePrinter, tz::TimeZone};
 
 /// `2019-05-30T18:21:11.490Z`
 pub(crate) fn millis(time: SystemTime) -> String {
@@ -17,6 +17,12 @@ pub(crate) fn seconds(time: SystemTime) -> String {
 /// `2022-10-28T16:20:47+00:00`
 pub(crate) fn with_offset(time: SystemTime) -> String {
     seconds(time).replace('Z', "+00:00")
+}
+
+/// `Mon, 15 Jan 2024 10:03:05 GMT`
+pub(crate) fn http_date(time: SystemTime) -> Option<String> {
+    let time = Timestamp::try_from(time).ok()?;
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
 }
 
 /// Seconds since the epoch.

@@ -7,7 +7,7 @@ use std::{
 
 use axum::response::Response;
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, header::DATE};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ use crate::{
     http::{Incoming, json as respond, with_allow, with_body},
     keep::{Keeper, Kept},
     stripe::Stripe,
-    time::millis,
+    time::{http_date, millis},
 };
 
 #[derive(Debug)]
@@ -88,10 +88,16 @@ impl World {
     /// Responds when what the request has changed is kept.
     pub(crate) async fn respond(&self, request: Incoming) -> Response {
         let response = self.dispatch(request).await;
-        match self.keeper.kept().await {
+        let mut response = match self.keeper.kept().await {
             Ok(()) => response,
             Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error),
+        };
+        // A client that goes by this machine's clock would ask for the past alone.
+        let date = http_date(self.dispatcher.clock().now());
+        if let Some(date) = date.and_then(|date| HeaderValue::try_from(date).ok()) {
+            response.headers_mut().insert(DATE, date);
         }
+        response
     }
 
     fn ask(&self, provider: Provider, request: &Incoming) -> Response {

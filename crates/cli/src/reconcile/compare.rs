@@ -1,29 +1,44 @@
 //! One comparison: what is missing, and what becomes of it.
 
 use std::{
+    collections::BTreeSet,
     error::Error,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tower_webhook::{Delivery, Processor, TopicRouter, WebhookLayer, provider::Provider, store::IdempotencyStore};
+use tower_webhook::{
+    Delivery, Processor, TopicRouter, WebhookLayer,
+    event::{Event, Tenant},
+    inbox::Inbox,
+    provider::Provider,
+    store::IdempotencyStore,
+};
 use tower_webhook_reconcile::{
     Reconciler,
     reconciler::{End, Ending, Listed, Report, Source, Window},
 };
 
-use super::{Remedy, report};
+use super::{
+    Remedy, report,
+    undelivered::Undelivered,
+    whose::{self, Providers, Through},
+};
 use crate::{
     failure::Failure,
-    output::{Output, is_confirmed, is_watched},
-    store::{self, Opened},
+    output::{Output, is_confirmed, is_watched, note},
+    store::Opened,
 };
 
 pub(super) struct Comparison<S, P> {
+    pub(super) opened: Opened,
     pub(super) source: S,
-    pub(super) provider: P,
+    pub(super) providers: Providers<P>,
+    pub(super) tenant: Option<Tenant>,
     pub(super) namespace: String,
     pub(super) window: Window,
+    pub(super) topics: BTreeSet<String>,
+    pub(super) also_delivered: bool,
     pub(super) remedy: Remedy,
 }
 
@@ -31,7 +46,51 @@ pub(super) struct Comparison<S, P> {
 pub(super) struct Told {
     pub(super) report: Report,
     /// What is not known, and how it ended.
-    pub(super) missing: Vec<(Listed, Ending)>,
+    pub(super) unknown: Vec<(Listed, Ending)>,
+}
+
+/// What was found, and what became of it.
+pub(super) struct Compared<'c> {
+    pub(super) window: Window,
+    pub(super) topics: &'c BTreeSet<String>,
+    pub(super) also_delivered: bool,
+    pub(super) looked: Told,
+    pub(super) remedied: Option<Told>,
+}
+
+impl Compared<'_> {
+    /// Whether the receiver should have it. What was delivered may be of a topic that nobody
+    /// handles: it should where the topic was asked for.
+    pub(super) fn is_missed(&self, item: &Listed) -> bool {
+        !item.is_delivered || self.also_delivered || !self.topics.is_empty()
+    }
+
+    /// What is missing, before any remedy.
+    pub(super) fn missing(&self) -> Vec<&(Listed, Ending)> {
+        let unknown = self.looked.unknown.iter();
+        unknown.filter(|(item, _)| self.is_missed(item)).collect()
+    }
+
+    /// What was delivered and is not stored, and perhaps need not be.
+    pub(super) fn unstored(&self) -> Vec<&(Listed, Ending)> {
+        let unknown = self.looked.unknown.iter();
+        unknown.filter(|(item, _)| !self.is_missed(item)).collect()
+    }
+
+    /// What is missing still.
+    pub(super) fn left(&self) -> Vec<&(Listed, Ending)> {
+        let Some(remedied) = &self.remedied else {
+            return self.missing();
+        };
+        let untouched = self.missing().into_iter();
+        let untouched = untouched.filter(|(item, _)| !self.is_remedied(item));
+        remedied.unknown.iter().chain(untouched).collect()
+    }
+
+    /// Whether a remedy is for it.
+    fn is_remedied(&self, item: &Listed) -> bool {
+        !item.is_delivered || self.also_delivered
+    }
 }
 
 impl<S, P> Comparison<S, P>
@@ -40,63 +99,92 @@ where
     P: Provider<Event = S::Event> + Clone,
 {
     /// Whether nothing is missing in the end.
-    pub(super) async fn run(self, url: &str, output: Output) -> Result<bool, Failure> {
-        let opened = store::open(url).await?;
-        let looked = self
-            .tell(self.everything(opened.store().clone())?, Reconciler::report_only)
-            .await?;
-        let count = looked.missing.len();
-        let remedied = match self.remedy {
-            _ if count == 0 => None,
-            Remedy::None => None,
+    pub(super) async fn run(self, output: Output) -> Result<bool, Failure> {
+        let opened = &self.opened;
+        whose::check(opened, &self.namespace, self.tenant.as_ref(), self.window).await?;
+        let door = self.handled(opened.store().clone())?;
+        let mut compared = Compared {
+            window: self.window,
+            topics: &self.topics,
+            also_delivered: self.also_delivered,
+            looked: self.tell(self.source.clone(), door, Reconciler::report_only).await?,
+            remedied: None,
+        };
+        let unknown = &compared.looked.unknown;
+        if !unknown.is_empty() && compared.looked.report.count(Ending::Known) == 0 {
+            whose::doubt(opened, &self.namespace).await?;
+        }
+        let count = unknown.iter().filter(|(item, _)| compared.is_remedied(item)).count();
+        if count > 0 {
+            compared.remedied = self.remedy(count).await?;
+        }
+        report::print(&compared, output);
+        Ok(compared.left().is_empty())
+    }
+
+    async fn remedy(&self, count: usize) -> Result<Option<Told>, Failure> {
+        let source = Undelivered {
+            source: self.source.clone(),
+            also_delivered: self.also_delivered,
+        };
+        match self.remedy {
+            Remedy::None => Ok(None),
             Remedy::Redeliver { confirmed } => {
-                let question = format!("{count} are missing. Shall {} send them again?", self.provider.name());
+                let question = format!("{count} are missing. Shall {} send them again?", self.providers.name());
                 if !confirmed && !is_confirmed(&question) {
                     return Err(Failure::usage(format!(
                         "{count} are missing, and nobody has confirmed that they are to be sent again; expected a yes, \
                          or --yes"
                     )));
                 }
-                let door = self.everything(opened.store().clone())?;
-                Some(self.tell(door, Reconciler::redeliver).await?)
+                let door = self.handled(self.opened.store().clone())?;
+                self.tell(source, door, Reconciler::redeliver).await.map(Some)
             }
-            Remedy::Deposit => Some(self.tell(self.inbox(&opened)?, |reconciler| reconciler).await?),
-        };
-        report::print(self.window, &looked, remedied.as_ref(), output);
-        let last = remedied.as_ref().unwrap_or(&looked);
-        Ok(last.missing.is_empty())
+            Remedy::Deposit => {
+                if self.topics.is_empty() && self.providers.name() == "stripe" {
+                    note(
+                        "Stripe's list does not say what was delivered: events of topics that nobody handles are \
+                         deposited, too, and wait; --topic says which are handled",
+                    );
+                }
+                let door = self.inbox()?;
+                self.tell(source, door, |reconciler| reconciler).await.map(Some)
+            }
+        }
     }
 
-    /// A door that wants every topic. Nothing is handed in at it.
-    fn everything<T: IdempotencyStore>(&self, store: T) -> Result<Processor<S::Event>, Failure> {
-        let topics = TopicRouter::new().fallback(|_: Delivery<S::Event>| async {});
-        Ok(self.layer(store)?.processor(topics))
+    /// A door that wants these topics. Nothing is handed in at it.
+    fn handled<T: IdempotencyStore>(&self, store: T) -> Result<Processor<S::Event>, Failure> {
+        self.door(store, Handled(&self.topics))
     }
 
     /// The store's inbox.
-    fn inbox(&self, opened: &Opened) -> Result<Processor<S::Event>, Failure> {
-        let inbox = opened.inbox("--deposit")?.clone();
-        Ok(self.layer(inbox)?.inbox().processor())
+    fn inbox(&self) -> Result<Processor<S::Event>, Failure> {
+        self.door(self.opened.inbox("--deposit")?.clone(), Stored(&self.topics))
     }
 
-    fn layer<T: IdempotencyStore>(&self, store: T) -> Result<WebhookLayer<P, T>, Failure> {
-        let builder = WebhookLayer::builder(self.provider.clone(), store).namespace(self.namespace.as_str());
-        let built = builder.build();
-        built.map_err(|error| Failure::caused_by("the store's layer cannot be built", &error))
-    }
-
-    async fn tell(
+    fn door<T: IdempotencyStore>(
         &self,
+        store: T,
+        through: impl Through<S::Event, T>,
+    ) -> Result<Processor<S::Event>, Failure> {
+        let tenant = self.tenant.as_ref();
+        self.providers.door(tenant, &self.namespace, store, through)
+    }
+
+    async fn tell<F: Source<Event = S::Event>>(
+        &self,
+        source: F,
         door: Processor<S::Event>,
-        mode: impl FnOnce(Reconciler<S>) -> Reconciler<S>,
+        mode: impl FnOnce(Reconciler<F>) -> Reconciler<F>,
     ) -> Result<Told, Failure> {
-        let (missing, bar) = (Arc::<Mutex<Vec<_>>>::default(), progress());
-        let (noted, counted) = (Arc::clone(&missing), bar.clone());
-        let reconciler = Reconciler::new(self.source.clone(), door)
+        let (unknown, bar) = (Arc::<Mutex<Vec<_>>>::default(), progress());
+        let (noted, counted) = (Arc::clone(&unknown), bar.clone());
+        let reconciler = Reconciler::new(source, door)
             .over(self.window)
             .on_item(move |item, ending| {
                 counted.inc(1);
-                if is_missing(ending) {
+                if is_unknown(ending) {
                     let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
                     noted.push((item.clone(), ending));
                 }
@@ -112,20 +200,45 @@ where
                 )));
             }
         }
-        let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unknown = unknown.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Told {
             report,
-            missing: std::mem::take(&mut *missing),
+            unknown: std::mem::take(&mut *unknown),
         })
     }
 }
 
-fn failed(error: &(dyn Error + 'static)) -> Failure {
+struct Handled<'c>(&'c BTreeSet<String>);
+
+impl<E: Event, T: IdempotencyStore> Through<E, T> for Handled<'_> {
+    fn door<P: Provider<Event = E>>(self, layer: WebhookLayer<P, T>) -> Processor<E> {
+        layer.processor(router(self.0))
+    }
+}
+
+struct Stored<'c>(&'c BTreeSet<String>);
+
+impl<E: Event, T: Inbox> Through<E, T> for Stored<'_> {
+    fn door<P: Provider<Event = E>>(self, layer: WebhookLayer<P, T>) -> Processor<E> {
+        layer.inbox().only(&router(self.0)).processor()
+    }
+}
+
+/// Handlers that nothing is handed to: for these topics, or for all.
+fn router<E: Event>(topics: &BTreeSet<String>) -> TopicRouter<E> {
+    let handler = |_: Delivery<E>| async {};
+    match topics.is_empty() {
+        true => TopicRouter::new().fallback(handler),
+        false => TopicRouter::new().on(Vec::from_iter(topics.iter().cloned()), handler),
+    }
+}
+
+pub(super) fn failed(error: &(dyn Error + 'static)) -> Failure {
     Failure::caused_by("they could not be compared", error)
 }
 
-/// Whether an event is missing still, as far as this run knows.
-fn is_missing(ending: Ending) -> bool {
+/// Whether the store does not know an event, as far as this run knows.
+fn is_unknown(ending: Ending) -> bool {
     matches!(
         ending,
         Ending::Missing | Ending::Asked | Ending::NotFetchable | Ending::Failed

@@ -2,12 +2,16 @@
 
 mod compare;
 mod report;
+mod until;
+mod undelivered;
+mod whose;
 
-use std::{fmt, time::SystemTime};
+use std::{collections::BTreeSet, fmt, time::SystemTime};
 
 use clap::{Args, ValueEnum};
 use tower_webhook::{
     dwolla::Dwolla,
+    event::Tenant,
     github::GitHub,
     signature::{SecretError, Secrets},
     stripe::Stripe,
@@ -20,14 +24,16 @@ use tower_webhook_reconcile::{
     stripe::{self, StripeApi},
 };
 
-use self::compare::Comparison;
+use self::{compare::Comparison, whose::Providers};
 use crate::{failure::Failure, output::Output, secrets::SecretArgs, store, time};
 
 /// Compares what a provider recorded with what a store knows, and says which events are missing
 ///
 /// By itself it changes nothing. What is missing can be asked for again (--redeliver), or put into
-/// an inbox, whose worker handles it (--deposit). Exit code: 0 if nothing is missing, 1 if
-/// something is, also if it was asked for; 2 if they could not be compared.
+/// an inbox, whose worker handles it (--deposit). What the provider recorded as delivered is
+/// missing only with --topic: a receiver responds 200 to topics that nobody handles, and stores
+/// nothing. Exit code: 0 if nothing is missing, 1 if something is, also if it was asked for; 2 if
+/// they could not be compared.
 #[derive(Args)]
 pub(crate) struct ReconcileArgs {
     /// Whose records
@@ -62,22 +68,35 @@ pub(crate) struct ReconcileArgs {
     /// Which events of the store [default: the provider's name]
     #[arg(long, short)]
     namespace: Option<String>,
+    /// Whose events they are, where the receiver's layer has tenants: looked up, and deposited,
+    /// among this tenant's alone
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<Tenant>,
     /// What was recorded since: a time in RFC 3339, or an age (3h) [default: all that the provider
     /// keeps]
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     since: Option<SystemTime>,
-    /// What was recorded before: a time in RFC 3339, or an age (3h) [default: now]
+    /// What was recorded before: a time in RFC 3339, or an age (3h) [default: now, by the later of
+    /// the provider's clock and this machine's]
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     until: Option<SystemTime>,
+    /// Of this topic alone, as the receiver's handlers name it: `issues` is also `issues.opened`.
+    /// May be given several times [default: all topics]
+    #[arg(long = "topic", value_name = "TOPIC", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    topics: Vec<String>,
     /// Asks the provider to send what is missing again
-    #[arg(long, conflicts_with = "deposit")]
+    #[arg(long, conflicts_with = "deposit", group = "remedy")]
     redeliver: bool,
     /// Does not ask whether it may
     #[arg(long, requires = "redeliver")]
     yes: bool,
     /// Puts what is missing into the store's inbox
-    #[arg(long)]
+    #[arg(long, group = "remedy")]
     deposit: bool,
+    /// Also what the provider recorded as delivered, and the store does not know. An event that was
+    /// handled, and whose record has expired, runs a second time
+    #[arg(long, requires = "remedy")]
+    also_delivered: bool,
     #[command(flatten)]
     secrets: SecretArgs,
 }
@@ -103,6 +122,8 @@ impl fmt::Debug for ReconcileArgs {
         f.debug_struct("ReconcileArgs")
             .field("provider", &self.provider)
             .field("namespace", &self.namespace)
+            .field("tenant", &self.tenant)
+            .field("topics", &self.topics)
             .field("since", &self.since)
             .field("until", &self.until)
             .finish_non_exhaustive()
@@ -161,12 +182,11 @@ pub(crate) async fn reconcile(arguments: ReconcileArgs, output: Output) -> Resul
                 "--subscription",
                 "the id of the webhook subscription",
             )?;
-            let provider = secrets.map_or_else(|| Ok(Dwolla::reader()), Dwolla::new);
+            let keyed = secrets.clone().map_or_else(|| Ok(Dwolla::reader()), Dwolla::new);
+            let providers = Providers::new(keyed.map_err(unusable)?, Dwolla::reader(), secrets);
             let source = client.webhooks(subscription);
-            arguments
-                .comparison(source, provider.map_err(unusable)?, remedy)?
-                .run(&url, output)
-                .await
+            let comparison = arguments.comparison(source, providers, remedy, &url).await?;
+            comparison.run(output).await
         }
         Provider::Github => {
             let client = GitHubApi::with_options(
@@ -175,11 +195,10 @@ pub(crate) async fn reconcile(arguments: ReconcileArgs, output: Output) -> Resul
                 Options::new(),
             );
             let source = client.map_err(api)?.deliveries(arguments.hook()?);
-            let provider = secrets.map_or_else(|| Ok(GitHub::reader()), GitHub::new);
-            arguments
-                .comparison(source, provider.map_err(unusable)?, remedy)?
-                .run(&url, output)
-                .await
+            let keyed = secrets.clone().map_or_else(|| Ok(GitHub::reader()), GitHub::new);
+            let providers = Providers::new(keyed.map_err(unusable)?, GitHub::reader(), secrets);
+            let comparison = arguments.comparison(source, providers, remedy, &url).await?;
+            comparison.run(output).await
         }
         Provider::Stripe => {
             let client = StripeApi::with_options(
@@ -191,19 +210,30 @@ pub(crate) async fn reconcile(arguments: ReconcileArgs, output: Output) -> Resul
             if let Some(account) = &arguments.account {
                 client = client.on_behalf_of(account).map_err(api)?;
             }
-            let provider = secrets.map_or_else(|| Ok(Stripe::reader()), Stripe::new);
-            arguments
-                .comparison(client.events(), provider.map_err(unusable)?, remedy)?
-                .run(&url, output)
-                .await
+            let keyed = secrets.clone().map_or_else(|| Ok(Stripe::reader()), Stripe::new);
+            let providers = Providers::new(keyed.map_err(unusable)?, Stripe::reader(), secrets);
+            let comparison = arguments.comparison(client.events(), providers, remedy, &url).await?;
+            comparison.run(output).await
         }
     }
 }
 
 impl ReconcileArgs {
-    fn comparison<S: Source, P>(&self, source: S, provider: P, remedy: Remedy) -> Result<Comparison<S, P>, Failure> {
-        let now = SystemTime::now();
-        let until = self.until.unwrap_or(now);
+    async fn comparison<S: Source, P>(
+        &self,
+        source: S,
+        providers: Providers<P>,
+        remedy: Remedy,
+        url: &str,
+    ) -> Result<Comparison<S, P>, Failure> {
+        let opened = store::open(url).await?;
+        let (until, now) = match self.until {
+            Some(until) => (until, SystemTime::now()),
+            None => {
+                let now = until::now(&source).await?;
+                (now, now)
+            }
+        };
         let all = now.checked_sub(source.retention()).unwrap_or(SystemTime::UNIX_EPOCH);
         let since = self.since.unwrap_or(all);
         if since >= until {
@@ -214,13 +244,17 @@ impl ReconcileArgs {
             )));
         }
         Ok(Comparison {
+            opened,
             source,
-            provider,
+            providers,
+            tenant: self.tenant.clone(),
             namespace: self
                 .namespace
                 .clone()
                 .unwrap_or_else(|| self.provider.name().to_owned()),
             window: Window::new(since, until),
+            topics: BTreeSet::from_iter(self.topics.clone()),
+            also_delivered: self.also_delivered,
             remedy,
         })
     }

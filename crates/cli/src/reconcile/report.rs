@@ -1,32 +1,42 @@
 //! What a comparison says.
 
-use serde_json::{Map, Value, json};
-use tower_webhook_reconcile::reconciler::{Ending, Listed, Report, Window};
+use std::collections::BTreeMap;
 
-use super::compare::Told;
+use serde_json::{Map, Value, json};
+use tower_webhook::event::Tenant;
+use tower_webhook_reconcile::reconciler::{Ending, Listed, Report};
+
+use super::compare::Compared;
 use crate::{
     output::{Output, plain},
     time,
 };
 
+/// What the provider recorded as delivered, and the store does not know.
+const UNSTORED: &str = "delivered-not-stored";
+
 /// How many rows of a table a person reads. JSON has all of them.
 const ROWS: usize = 100;
 
-pub(super) fn print(window: Window, looked: &Told, remedied: Option<&Told>, output: Output) {
+pub(super) fn print(compared: &Compared<'_>, output: Output) {
+    let (window, report) = (compared.window, &compared.looked.report);
     let value = json!({
-        "source": looked.report.source(),
+        "source": report.source(),
+        "tenant": report.tenant().map(Tenant::as_str),
+        "topics": compared.topics,
         "since": time::write(window.from),
         "until": time::write(window.until),
-        "seen": looked.report.seen(),
-        "known": looked.report.count(Ending::Known),
-        "endings": endings(&looked.report),
-        "missing": items(&looked.missing),
-        "remedy": remedied.map(|told| json!({
+        "seen": report.seen(),
+        "known": report.count(Ending::Known),
+        "endings": found(compared),
+        "missing": items(&compared.missing()),
+        "delivered_not_stored": items(&compared.unstored()),
+        "remedy": compared.remedied.as_ref().map(|told| json!({
             "endings": endings(&told.report),
-            "left": items(&told.missing),
+            "left": items(&compared.left()),
         })),
     });
-    output.print(|| text(window, looked, remedied), &value);
+    output.print(|| text(compared), &value);
 }
 
 fn endings(report: &Report) -> Map<String, Value> {
@@ -37,12 +47,26 @@ fn endings(report: &Report) -> Map<String, Value> {
         .collect()
 }
 
-fn items(items: &[(Listed, Ending)]) -> Vec<Value> {
+/// The endings, with what is missing apart from what was delivered and is not stored.
+fn found(compared: &Compared<'_>) -> Map<String, Value> {
+    let mut endings = endings(&compared.looked.report);
+    let missing = Ending::Missing.as_str();
+    endings.remove(missing);
+    for (name, items) in [(missing, compared.missing()), (UNSTORED, compared.unstored())] {
+        if !items.is_empty() {
+            endings.insert(name.to_owned(), items.len().into());
+        }
+    }
+    endings
+}
+
+fn items(items: &[&(Listed, Ending)]) -> Vec<Value> {
     let shown = items.iter().map(|(item, ending)| {
         json!({
             "id": item.id,
             "event_id": item.event_id,
             "topic": item.topic,
+            "delivered": item.is_delivered,
             "ending": ending.as_str(),
             "reason": item.reason,
         })
@@ -51,47 +75,75 @@ fn items(items: &[(Listed, Ending)]) -> Vec<Value> {
 }
 
 /// `, 2 known, 1 missing`
-fn counts(report: &Report) -> String {
-    let found = endings(report);
-    found
-        .iter()
-        .map(|(ending, count)| format!(", {count} {ending}"))
-        .collect()
+fn counts(endings: &Map<String, Value>) -> String {
+    let counts = endings.iter().map(|(ending, count)| format!(", {count} {ending}"));
+    counts.collect()
 }
 
-fn text(window: Window, looked: &Told, remedied: Option<&Told>) -> String {
-    let report = &looked.report;
+fn text(compared: &Compared<'_>) -> String {
+    let (window, report) = (compared.window, &compared.looked.report);
     let mut text = format!(
-        "{}, {} to {}: {} seen{}",
+        "{}{}, {} to {}: {} seen{}",
         plain(report.source()),
+        report
+            .tenant()
+            .map(|tenant| format!(" of {tenant}"))
+            .unwrap_or_default(),
         time::write(window.from),
         time::write(window.until),
         report.seen(),
-        counts(report)
+        counts(&found(compared))
     );
-    if let Some(told) = remedied {
-        text.push_str(&format!("\nthen: {} seen{}", told.report.seen(), counts(&told.report)));
+    if let Some(told) = &compared.remedied {
+        let endings = endings(&told.report);
+        text.push_str(&format!("\nthen: {} seen{}", told.report.seen(), counts(&endings)));
     }
-    let last = remedied.unwrap_or(looked);
-    if last.missing.is_empty() {
-        return text;
+    text.push_str(&missing(&compared.left()));
+    text.push_str(&unstored(&compared.unstored()));
+    text
+}
+
+fn missing(left: &[&(Listed, Ending)]) -> String {
+    if left.is_empty() {
+        return String::new();
     }
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
     table.set_header(["id", "event", "topic", "ending", "reason"]);
-    for (item, ending) in last.missing.iter().take(ROWS) {
+    for (item, ending) in left.iter().take(ROWS) {
         let or_none = |text: &Option<String>| plain(text.as_deref().unwrap_or("-"));
+        let delivered = if item.is_delivered { ", though delivered" } else { "" };
         table.add_row([
             plain(&item.id),
             or_none(&item.event_id),
             or_none(&item.topic),
-            ending.to_string(),
+            format!("{ending}{delivered}"),
             or_none(&item.reason),
         ]);
     }
-    text = format!("{text}\n{table}");
-    if last.missing.len() > ROWS {
-        text.push_str(&format!("\nand {} more: --json names all", last.missing.len() - ROWS));
+    let mut text = format!("\n{table}");
+    if left.len() > ROWS {
+        text.push_str(&format!("\nand {} more: --json names all", left.len() - ROWS));
     }
     text
+}
+
+/// How many of each topic: a person knows which are handled.
+fn unstored(items: &[&(Listed, Ending)]) -> String {
+    if items.is_empty() {
+        return String::new();
+    }
+    let mut topics = BTreeMap::<_, usize>::new();
+    for (item, _) in items {
+        *topics.entry(item.topic.as_deref().unwrap_or("-")).or_default() += 1;
+    }
+    let topics: Vec<_> = topics
+        .iter()
+        .map(|(topic, count)| format!("\n  {count} {}", plain(topic)))
+        .collect();
+    format!(
+        "\n{UNSTORED}: nobody handles the topic, the record has expired, or it was lost behind a 2xx; --topic says \
+         which should be there{}",
+        topics.concat()
+    )
 }

@@ -2,15 +2,23 @@
 
 #![cfg(test)] // for clippy
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 use tower_webhook::{
-    event::{EventId, Fingerprint},
+    event::{EventId, Fingerprint, Tenant},
+    inbox::{Deposit, Inbox as _, StoredDelivery},
     store::{ClaimRequest, Completion, IdempotencyStore as _, Key, Token},
 };
 use tower_webhook_reconcile::dwolla::DwollaApi;
@@ -62,6 +70,8 @@ async fn scene(name: &str, provider: Provider) -> Scene {
 struct Said {
     code: i32,
     json: Value,
+    /// Beside the result.
+    notes: String,
 }
 
 impl Said {
@@ -104,7 +114,17 @@ impl Scene {
         let text = String::from_utf8(output.stdout).unwrap();
         let json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         let code = output.status.code().unwrap();
-        Said { code, json }
+        let notes = String::from_utf8(output.stderr).unwrap();
+        Said { code, json, notes }
+    }
+
+    /// What people read.
+    async fn text(&self, more: &[&str]) -> String {
+        let mut arguments = vec!["reconcile", "--client-id", "i", "--client-secret", "s"];
+        arguments.extend(self.arguments.iter().map(String::as_str));
+        arguments.extend(more);
+        let output = command(&arguments).output().await.unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Makes an event happen; its id.
@@ -119,6 +139,13 @@ impl Scene {
         let key = Key::new(namespace, EventId::new(id).unwrap());
         let request = ClaimRequest::new(key, Token::random(), Fingerprint::of(["known"]));
         self.store.complete(&request, Completion::Handled).await.unwrap();
+    }
+
+    /// It lies in the receiver's inbox.
+    async fn deposited(&self, namespace: &str, id: EventId) {
+        let delivery = StoredDelivery::new("customer_created", http::HeaderMap::new(), "{}");
+        let deposit = Deposit::new(Key::new(namespace, id), Fingerprint::of(["known"]), delivery);
+        self.store.deposit(&deposit).await.unwrap();
     }
 
     async fn is_stored(&self, namespace: &str, id: &str) -> bool {
@@ -200,6 +227,32 @@ async fn the_window_is_what_was_asked_for() {
 }
 
 #[tokio::test]
+async fn now_is_the_providers_time_where_its_clock_is_ahead() {
+    for provider in [Provider::Dwolla, Provider::Stripe] {
+        let name = format!("ahead-{provider}");
+        let scene = match provider {
+            Provider::Dwolla => Scene::dwolla(&name, NOWHERE).await,
+            _ => scene(&name, provider).await,
+        };
+        let said = scene.run(&[]).await;
+        assert_eq!((said.code, &*said.notes), (0, ""), "{said:?}");
+        scene.sandbox.advance(40 * DAY).await;
+        let body = r#"{"topic":"customer_created","type":"invoice.paid"}"#;
+        let event = scene.fire(provider, body);
+        scene.sandbox.idle().await;
+        let said = scene.run(&[]).await;
+        assert_eq!((said.code, said.missing()), (1, vec![event.as_str()]), "{said:?}");
+        let note = "the provider's clock is 1month 9days";
+        assert!(
+            said.notes.starts_with(note) && said.notes.contains(": --until is its time, "),
+            "{said:?}"
+        );
+        // What is asked for is what is compared.
+        assert_eq!(scene.run(&["--until", "0s"]).await.json["seen"], 0);
+    }
+}
+
+#[tokio::test]
 async fn what_is_missing_is_sent_again_once_that_is_confirmed() {
     let runs = Runs::default();
     let counted = runs.clone();
@@ -213,13 +266,13 @@ async fn what_is_missing_is_sent_again_once_that_is_confirmed() {
     scene.sandbox.idle().await;
     assert_eq!(runs.count(), 1);
 
-    let said = scene.run(&["--redeliver"]).await;
+    let said = scene.run(&["--redeliver", "--also-delivered"]).await;
     let expected = "1 are missing, and nobody has confirmed that they are to be sent again; expected a yes, or --yes";
     assert_eq!(said.error(), expected);
     scene.sandbox.idle().await;
     assert_eq!(runs.count(), 1);
 
-    let said = scene.run(&["--redeliver", "--yes"]).await;
+    let said = scene.run(&["--redeliver", "--yes", "--also-delivered"]).await;
     assert_eq!(said.code, 1, "{said:?}");
     assert_eq!(said.missing(), [event.as_str()]);
     assert_eq!(said.json["remedy"]["endings"]["asked"], 1);
@@ -253,6 +306,107 @@ async fn what_is_missing_is_put_into_the_inbox() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("keeps records and no deliveries"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test]
+async fn what_was_delivered_and_is_not_stored_is_told_apart_and_missing_where_its_topic_is_asked_for() {
+    let is_up = Arc::new(AtomicBool::new(true));
+    let status = Arc::clone(&is_up);
+    let app = axum::Router::new().fallback(async move || match status.load(Ordering::SeqCst) {
+        true => http::StatusCode::OK,
+        false => http::StatusCode::SERVICE_UNAVAILABLE,
+    });
+    let address = serve(app, &Runs::default()).await;
+    let scene = Scene::dwolla("delivered", &format!("http://{address}/")).await;
+    let unhandled = scene.fire(Provider::Dwolla, r#"{"topic":"transfer_created"}"#);
+    let lost = scene.fire(Provider::Dwolla, CREATED);
+    scene.sandbox.idle().await;
+
+    // A receiver responds 200 to what nobody handles.
+    let said = scene.run(&[]).await;
+    let none: [&str; 0] = [];
+    assert_eq!((said.code, said.missing()), (0, none.to_vec()), "{said:?}");
+    assert_eq!(said.json["endings"], json!({ "delivered-not-stored": 2 }));
+    assert_eq!(said.json["delivered_not_stored"][0]["delivered"], true);
+    let said = scene.run(&["--deposit"]).await;
+    assert_eq!((said.code, &said.json["remedy"]), (0, &Value::Null), "{said:?}");
+
+    let said = scene
+        .run(&["--topic", "customer_created", "--topic", "account_suspended"])
+        .await;
+    assert_eq!((said.code, said.missing()), (1, vec![lost.as_str()]), "{said:?}");
+    assert_eq!(said.json["endings"], json!({ "missing": 1, "unwanted": 1 }));
+
+    // What was not delivered is missing whatever its topic.
+    is_up.store(false, Ordering::SeqCst);
+    let missing = scene.fire(Provider::Dwolla, r#"{"topic":"transfer_failed"}"#);
+    scene.sandbox.idle().await;
+    let said = scene.run(&["--deposit"]).await;
+    assert_eq!((said.code, said.missing()), (0, vec![missing.as_str()]), "{said:?}");
+    let stored = async |id: &str| scene.is_stored("dwolla", id).await;
+    assert!(stored(&missing).await && !stored(&lost).await && !stored(&unhandled).await);
+
+    // A record may have expired: what was delivered is deposited by its own option alone.
+    let of_topic = ["--topic", "customer_created", "--deposit"];
+    let said = scene.run(&of_topic).await;
+    assert_eq!((said.code, said.missing()), (1, vec![lost.as_str()]), "{said:?}");
+    assert!(!stored(&lost).await);
+    let said = scene.run(&[&of_topic[..], &["--also-delivered"]].concat()).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(stored(&lost).await && !stored(&unhandled).await);
+
+    let said = scene.text(&[]).await;
+    assert!(
+        said.ends_with("--topic says which should be there\n  1 transfer_created\n"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn where_a_layer_has_tenants_one_of_them_must_be_named_and_its_keys_are_meant() {
+    let scene = Scene::dwolla("tenants", NOWHERE).await;
+    let known = scene.fire(Provider::Dwolla, CREATED);
+    let missing = scene.fire(Provider::Dwolla, CREATED);
+    scene.sandbox.idle().await;
+    let acme = |id: &str| Tenant::new("acme").unwrap().id_of(&EventId::new(id).unwrap());
+    scene.deposited("dwolla", acme(&known)).await;
+
+    for arguments in [&[][..], &["--deposit"]] {
+        let said = scene.run(arguments).await;
+        let expected = "--tenant is missing, and the namespace dwolla holds events of tenants (acme is one)";
+        assert!(said.error().starts_with(expected), "{said:?}");
+    }
+    assert!(!scene.is_stored("dwolla", &known).await);
+
+    let said = scene.run(&["--tenant", "acme"]).await;
+    assert_eq!((said.code, said.missing()), (1, vec![missing.as_str()]), "{said:?}");
+    assert_eq!(said.json["tenant"], "acme");
+    // Without the secret the API's event is stored, with it the request.
+    let said = scene.run(&["--tenant", "acme", "--deposit"]).await;
+    assert_eq!(said.json["remedy"]["endings"]["stored"], 1, "{said:?}");
+    assert!(scene.is_stored("dwolla", acme(&missing).as_str()).await);
+    assert!(!scene.is_stored("dwolla", &missing).await);
+    let said = scene
+        .run(&["--tenant", "umbrella", "--deposit", "--secret", SECRET])
+        .await;
+    assert_eq!((said.code, &said.json["remedy"]["endings"]["stored"]), (0, &2.into()));
+    assert!(scene.is_stored("dwolla", &format!("umbrella/{known}")).await);
+
+    // What lies in no inbox is not listed, and leaves a doubt.
+    scene.handled("direct", acme(&known).as_str()).await;
+    let said = scene.run(&["--namespace", "direct"]).await;
+    let doubt = "none of these events is known, though the namespace direct has 1: if its layer has tenants";
+    assert!(said.code == 1 && said.notes.starts_with(doubt), "{said:?}");
+    let said = scene.run(&["--namespace", "direct", "--tenant", "acme"]).await;
+    assert_eq!((said.missing(), &*said.notes), (vec![missing.as_str()], ""));
+
+    // And of a layer without tenants none.
+    scene.deposited("plain", EventId::new(&known).unwrap()).await;
+    let said = scene
+        .run(&["--namespace", "plain", "--tenant", "acme", "--deposit"])
+        .await;
+    let expected = "--tenant is acme, and the namespace plain holds events of no tenant";
+    assert!(said.error().starts_with(expected), "{said:?}");
 }
 
 /// What GitHub's API is asked, or what it is told; the response's JSON.

@@ -1,4 +1,9 @@
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -78,6 +83,12 @@ impl DwollaApi {
         let transport = Arc::new(Transport::new(profile(), base, options)?);
         let tokens = TokenSource::new(transport.timer(), fetch);
         Ok(Self(Arc::new(Api::new(transport, Auth::Renewed(tokens)))))
+    }
+
+    /// The provider's time, by its last response (`Date`), in whole seconds. `None` before it.
+    #[must_use]
+    pub fn provider_time(&self) -> Option<SystemTime> {
+        self.0.provider_time()
     }
 
     /// The application's webhook subscriptions.

@@ -38,6 +38,11 @@ impl Source for Webhooks {
         DAY * 4
     }
 
+    /// The `Date` of its last response.
+    fn provider_time(&self) -> Option<SystemTime> {
+        self.api.provider_time()
+    }
+
     fn list(&self, window: Window) -> Pages<Item<dwolla::Event>> {
         let listed = self.clone().window(window.from, window.until);
         Webhooks::list(&listed).map_while(|webhook| Some(item(webhook)))
@@ -61,6 +66,7 @@ impl Source for Webhooks {
 }
 
 fn item(webhook: Webhook) -> Item<dwolla::Event> {
+    let is_delivered = webhook.is_delivered();
     let mut item = Item::new(webhook.id);
     if let Some(topic) = webhook.topic {
         item = item.topic(topic);
@@ -73,6 +79,9 @@ fn item(webhook: Webhook) -> Item<dwolla::Event> {
     };
     match EventId::new(&id) {
         Ok(id) => {
+            if is_delivered {
+                item = item.delivered();
+            }
             let attempts = webhook.attempts;
             item.event_id(id.clone())
                 .content(Content::lazy(move || recorded(attempts, &id)))

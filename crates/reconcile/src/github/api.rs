@@ -1,4 +1,9 @@
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use http::{HeaderName, HeaderValue, header::LINK};
 use url::Url;
@@ -72,6 +77,12 @@ impl GitHubApi {
         Ok(Self(Arc::new(Api::new(transport, Auth::Renewed(tokens)))))
     }
 
+    /// The provider's time, by its last response (`Date`), in whole seconds. `None` before it.
+    #[must_use]
+    pub fn provider_time(&self) -> Option<SystemTime> {
+        self.0.provider_time()
+    }
+
     /// The deliveries of a hook.
     pub fn deliveries(&self, hook: Hook) -> Deliveries {
         Deliveries {
@@ -135,7 +146,7 @@ impl Hook {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Deliveries {
-    api: GitHubApi,
+    pub(super) api: GitHubApi,
     pub(super) hook: Hook,
     per_page: u32,
     status: Option<&'static str>,

@@ -48,6 +48,11 @@ impl Source for Deliveries {
         DAY
     }
 
+    /// The `Date` of its last response.
+    fn provider_time(&self) -> Option<SystemTime> {
+        self.api.provider_time()
+    }
+
     fn list(&self, window: Window) -> Pages<Item<github::Event>> {
         let rechecks = self.rechecks;
         let mut redelivered = Redelivered::default();

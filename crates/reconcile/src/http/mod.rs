@@ -10,14 +10,14 @@ mod token;
 
 use std::{
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use futures_util::future::{Either, select};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION, USER_AGENT},
 };
 use url::Url;
 
@@ -76,6 +76,11 @@ impl Api {
 
     pub(crate) fn max_pages(&self) -> usize {
         self.transport.max_pages
+    }
+
+    /// The host's time, by its last response.
+    pub(crate) fn provider_time(&self) -> Option<SystemTime> {
+        *self.transport.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a request with the token; a token that the API does not know any more is replaced
@@ -145,6 +150,8 @@ pub(crate) struct Transport {
     max_response_bytes: usize,
     max_pages: usize,
     timer: Arc<dyn Timer>,
+    /// The time that the last response told.
+    told: Mutex<Option<SystemTime>>,
 }
 
 impl Transport {
@@ -159,6 +166,7 @@ impl Transport {
             max_response_bytes: options.max_response_bytes,
             max_pages: options.max_pages,
             timer: options.timer,
+            told: Mutex::default(),
         })
     }
 
@@ -231,6 +239,9 @@ impl Transport {
                 .map_err(|error| self.unsent(error))?;
             let status = response.status();
             let headers = std::mem::take(response.headers_mut());
+            if let Some(time) = date(&headers) {
+                *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
+            }
             if status.is_success() {
                 let body = read_body(&mut response, self.max_response_bytes).await?;
                 return Ok(Response { headers, body, url });
@@ -318,6 +329,12 @@ impl Transport {
             again,
         }
     }
+}
+
+/// When the response was made, by the host's clock.
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    Some(jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp().into())
 }
 
 /// Where a response sends the request, if it may go there with its method and body.

@@ -97,6 +97,12 @@ impl<E> Item<E> {
         self
     }
 
+    /// Whether the provider has recorded that the receiver took it.
+    #[must_use]
+    pub fn is_delivered(&self) -> bool {
+        self.is_delivered
+    }
+
     /// The provider's name for it.
     #[must_use]
     pub fn id(&self) -> &str {

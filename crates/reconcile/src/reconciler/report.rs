@@ -140,6 +140,9 @@ pub struct Listed {
     pub event_id: Option<String>,
     /// Its topic, if the list told it.
     pub topic: Option<String>,
+    /// Whether the provider has recorded that the receiver took it: what is missing all the same is
+    /// of a topic that nobody handles, was forgotten, or was lost behind a 2xx.
+    pub is_delivered: bool,
     /// Why it ended so, where there is something to say.
     pub reason: Option<String>,
 }

@@ -183,6 +183,7 @@ impl<'a, S: Source> Run<'a, S> {
             id: item.id,
             event_id: item.event_id.map(|id| id.as_str().to_owned()),
             topic: item.topic,
+            is_delivered: item.is_delivered,
             reason: ended.reason,
         };
         (listed, item.time, ended.ending)

@@ -1,4 +1,7 @@
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, SystemTime},
+};
 
 use tower_webhook::event::Event;
 
@@ -25,6 +28,12 @@ pub trait Source: Send + Sync + 'static {
     /// By how much the window of a run overlaps the one before: longer than the provider goes on
     /// sending an event by itself, or its API is behind.
     fn overlap(&self) -> Duration;
+
+    /// What time it is for the provider, by its last response: its clock may be another than this
+    /// machine's. By default it is not known.
+    fn provider_time(&self) -> Option<SystemTime> {
+        None
+    }
 
     /// What was recorded in a time, in any order. Listing more is allowed, listing less is not; an
     /// item may come twice.

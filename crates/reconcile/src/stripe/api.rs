@@ -52,6 +52,12 @@ impl StripeApi {
         })
     }
 
+    /// The provider's time, by its last response (`Date`), in whole seconds. `None` before it.
+    #[must_use]
+    pub fn provider_time(&self) -> Option<SystemTime> {
+        self.api.provider_time()
+    }
+
     /// The events of a connected account (`acct_…`) instead of the key's own.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Events, for the reconciler.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tower_webhook::{event::EventId, stripe};
 
@@ -38,6 +38,11 @@ impl Source for Events {
     /// 4 days: Stripe retries for 3.
     fn overlap(&self) -> Duration {
         DAY * 4
+    }
+
+    /// The `Date` of its last response.
+    fn provider_time(&self) -> Option<SystemTime> {
+        self.api.provider_time()
     }
 
     fn list(&self, window: Window) -> Pages<Item<stripe::Event>> {

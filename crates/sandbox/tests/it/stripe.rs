@@ -385,3 +385,15 @@ async fn a_receiver_made_with_the_library_handles_each_event_once() {
     assert!(handled.try_recv().is_err());
     server.abort();
 }
+
+#[tokio::test]
+async fn a_client_is_told_the_sandboxes_time() {
+    let sandbox = sandbox().await;
+    let client = client(&sandbox);
+    assert_eq!(client.provider_time(), None);
+    sandbox.advance(DAY).await;
+    client.events().list().collect().await.unwrap();
+    let told = client.provider_time().unwrap();
+    // In whole seconds.
+    assert!(sandbox.now().duration_since(told).unwrap().as_secs() < 5);
+}

@@ -241,6 +241,25 @@ async fn dwolla_is_asked_to_retry_what_is_missing() {
     assert!(notes.lock().unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn what_dwolla_recorded_as_delivered_is_missing_where_the_store_lacks_it_and_says_so() {
+    let (door, _) = receiver(dwolla::Dwolla::new(SECRET).unwrap(), "customer_created");
+    let attempt = |status: u16| json!([{ "id": "1", "response": { "statusCode": status } }]);
+    let webhooks = vec![
+        webhook("1", "customer_created", attempt(200)),
+        webhook("2", "customer_created", attempt(503)),
+        webhook("3", "customer_created", json!([])),
+    ];
+    let server = dwolla_with(webhooks).await;
+    let report = dwolla_reconciler(&server, door, TestClock::start())
+        .report_only()
+        .run_once()
+        .await;
+    let missing = report.tally(Ending::Missing).listed().iter();
+    let delivered: Vec<bool> = missing.map(|item| item.is_delivered).collect();
+    assert_eq!(delivered, [true, false, false]);
+}
+
 // ------------------------------------------------------------------------------------------ GitHub
 
 const PAYLOAD: &str = r#"{"action":"opened", "issue":{"n":1.0}}"#;
