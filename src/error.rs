@@ -40,7 +40,7 @@ pub struct Refusal {
     inner_status: Option<u16>,
 }
 
-/// What a delivery was refused for. Each kind has one status, where a request waits for it. In a
+/// Why a delivery was refused. Each kind has one status, where a request waits for it. In a
 /// worker's log and in the history of attempts it says why a run failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -174,13 +174,13 @@ impl Refusal {
         self.cause
     }
 
-    /// What the delivery was refused for.
+    /// Why the delivery was refused, as a kind.
     #[must_use]
     pub fn kind(&self) -> RefusalKind {
         self.kind
     }
 
-    /// What exactly was wrong, for a log. A handler's own error is in it, and what its panic said.
+    /// What exactly was wrong, for a log. It includes a handler's own error and a panic's message.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason

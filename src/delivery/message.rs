@@ -12,6 +12,6 @@ pub(crate) struct Message {
     pub(crate) headers: HeaderMap,
     /// Which secret the request was signed with. `None` where no signature was verified.
     pub(crate) secret_index: Option<usize>,
-    /// Whose event it is, where the layer has tenants.
+    /// The event's tenant, where the layer has tenants.
     pub(crate) tenant: Option<Tenant>,
 }

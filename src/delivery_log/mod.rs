@@ -143,7 +143,7 @@ pub struct PerMinute {
 }
 
 impl PerMinute {
-    /// So many that ended like this in the minute that began then.
+    /// How many deliveries ended like this in the minute that began then.
     #[must_use]
     pub fn new(minute: SystemTime, outcome: impl Into<String>, count: u64) -> Self {
         Self {

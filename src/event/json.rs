@@ -51,7 +51,7 @@ pub fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, EventError> {
     read_json(body, Shape::Object, |json| T::deserialize(json))
 }
 
-/// The same where what to read is known at run time only. It may be asked twice: the second time
+/// [`from_json`] for what is known at run time only. `read` may be called twice: the second time
 /// with the numbers replaced that the parser could not hold.
 pub(crate) fn read_json<T>(
     body: &[u8],

@@ -86,8 +86,8 @@ pub fn read_payload<T: DeserializeOwned>(body: &[u8], path: &[&str]) -> Result<T
     read_first_payload(body, &[path])
 }
 
-/// The same at the first of these paths that leads to something, other than `null`. Where none
-/// does, what is missing counts as `null`.
+/// [`read_payload`] at the first of these paths that leads to something other than `null`. Where
+/// none does, what is missing counts as `null`.
 pub(crate) fn read_first_payload<T: DeserializeOwned>(body: &[u8], paths: &[&[&str]]) -> Result<T, PayloadError> {
     let mut missing = String::new();
     for path in paths {

@@ -6,7 +6,7 @@ use crate::store::{ClaimRequest, Completion};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settlement {
-    /// What the delivery is held with.
+    /// The claim request that holds the delivery.
     pub claim_request: ClaimRequest,
     /// What becomes of it.
     pub action: Action,
@@ -25,7 +25,7 @@ impl Settlement {
         }
     }
 
-    /// The same with an attempt to remember.
+    /// Adds an attempt to remember.
     #[must_use]
     pub fn with_attempt(mut self, attempt: Attempt) -> Self {
         self.attempt = Some(attempt);

@@ -157,7 +157,7 @@ impl Field<'_> {
         Err(E::custom(format_args!("the event's {name} {wrong}")))
     }
 
-    /// The same where the event can be without it: an odd value counts as none.
+    /// The id of an event that can be without one: an odd value counts as none.
     pub(super) fn optional(&self) -> Option<EventId> {
         match self {
             Self::Text(text) => EventId::new(text).ok(),

@@ -77,7 +77,7 @@ pub fn scheme(notification_url: &str) -> Scheme {
     Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64).text_before_body(notification_url.to_owned())
 }
 
-/// The same where the URL names the tenant.
+/// The scheme, where the URL may hold `{tenant}`.
 fn scheme_of(notification_url: &str) -> Scheme {
     match notification_url.split_once("{tenant}") {
         Some((before, behind)) => scheme("").tenant_before_body(before.to_owned(), behind.to_owned()),

@@ -32,7 +32,7 @@ pub(super) struct Values<'a> {
 }
 
 impl Content {
-    /// The same, with this part and a dot before it.
+    /// Puts this part and a dot before the rest.
     pub(super) fn preceded_by(mut self, part: Part) -> Self {
         if !self.names(&part) {
             self.before.splice(0..0, [part, Part::Text(Cow::Borrowed("."))]);
@@ -151,7 +151,7 @@ impl Content {
         )
     }
 
-    /// The same for a tenant of this name.
+    /// Replaces the tenant's place by this name.
     #[must_use]
     pub(super) fn of_tenant(mut self, name: &str) -> Self {
         for part in &mut self.before {
@@ -233,7 +233,7 @@ impl Content {
         }
     }
 
-    /// The same with the name of the tenant between two texts.
+    /// A text, the tenant's name and another text, then the body.
     pub(super) fn after_tenant(before: String, behind: String) -> Self {
         let text = |text| Part::Text(Cow::Owned(text));
         Self {

@@ -218,8 +218,8 @@ pub(super) fn only<'h>(
     one(headers, name)?.ok_or_else(|| SignatureError::absent(name, what))
 }
 
-/// The same, if the header is there. It is looked up once: to hash a name takes as long as to
-/// compare a tag.
+/// [`only`], or `None` if the header is absent. It is looked up once: to hash a name takes as long
+/// as to compare a tag.
 fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h [u8]>, SignatureError> {
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else {

@@ -64,7 +64,7 @@ impl TimestampFormat {
         }
     }
 
-    /// Whether a text of so many digits is taken. One more than the usual number reaches the year
+    /// Whether a text of this many digits is taken. One more than the usual number reaches the year
     /// 5138. Where nothing else tells where the time ends (`exact`), only the usual number does.
     fn has_digits(self, digits: usize, exact: bool) -> bool {
         let usual = self.usual_digits();

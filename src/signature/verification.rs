@@ -93,8 +93,8 @@ impl Verification {
         }
     }
 
-    /// The same with the headers that it began with, and the whole body, of which it takes what it
-    /// was not fed yet.
+    /// [`finish`](Self::finish) with the headers that it began with, and the whole body: it takes
+    /// what it was not fed yet.
     #[cfg(feature = "service")]
     #[inline]
     pub(crate) fn finish_with(

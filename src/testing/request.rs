@@ -67,7 +67,7 @@ impl SignedRequest {
         Self::by(provider.verifier().clone(), body.into())
     }
 
-    /// The same for a scheme and secrets, without a provider.
+    /// A POST of this body, signed with a scheme and secrets, without a provider.
     ///
     /// # Errors
     /// The secrets are not of the form that the scheme asks for.
@@ -332,7 +332,7 @@ pub async fn claimed_delivery<E: Event, S: IdempotencyStore>(
     }
 }
 
-/// What a layer would claim this event with.
+/// The claim request that a layer would make for this event.
 fn claim_request<E: Event>(namespace: &str, event: &E, body: &Bytes) -> ClaimRequest {
     const MINUTE: Duration = Duration::from_secs(60);
     let id = event.id().cloned();

@@ -26,14 +26,14 @@ use crate::{
     trace::{self, Brief},
 };
 
-/// After so many runs in a row that did not end, a delivery is buried.
+/// After this many runs in a row that did not end, a delivery is buried.
 const MOST_CRASHES: u32 = 3;
-/// When a delivery is due again whose topic no handler takes.
+/// When a delivery without a handler for its topic is due again.
 const UNHANDLED_AGAIN: Duration = Duration::from_secs(60);
 /// Log at most this many topics without a handler.
 const MOST_UNHANDLED: usize = 1000;
 
-/// What a run came to.
+/// How a run ended.
 struct Ended {
     /// What the store is told; nothing, if it knows.
     end: Option<Action>,
@@ -71,7 +71,7 @@ impl Ended {
     }
 }
 
-/// Who waits for a run.
+/// The caller that waits for a run.
 pub(super) type Reply = oneshot::Sender<Result<RunOutcome, StoreError>>;
 
 impl<P, S, T> Shared<P, S, T>

@@ -51,7 +51,7 @@ impl Settled {
         }
         if let Some((reply, run_outcome)) = self.reply {
             let run_outcome = if is_late { RunOutcome::Elsewhere } else { run_outcome };
-            // Whoever asked may be gone.
+            // The caller may be gone.
             let _ = reply.send(Ok(run_outcome));
         }
         drop(self.held);

@@ -83,9 +83,9 @@ pub(in crate::provider) struct Found {
     pub(super) action: Option<EventId>,
     pub(super) time: Time,
     pub(super) signed_at: Option<SystemTime>,
-    /// The same as the body writes it.
+    /// `signed_at` as the body writes it.
     pub(super) signed_at_as_written: Option<String>,
-    /// Of several paths of the topic, the number of this one.
+    /// The topic and the number of the path that led to it, where it has several.
     topic_at: Option<(usize, EventId)>,
 }
 

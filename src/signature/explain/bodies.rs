@@ -7,7 +7,7 @@ use super::{
     json::{Escapes, Layout, escape, layout},
 };
 
-/// Bodies up to this length are written in other forms: 1 MiB. Of longer ones, parts are tried.
+/// Bodies up to this length are written in other forms: 1 MiB. Longer ones are tried in parts.
 const LONGEST: usize = 1 << 20;
 
 /// No other form is longer than this: 4 MiB.

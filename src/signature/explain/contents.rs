@@ -14,7 +14,7 @@ use super::super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ContentChange {
     BodyAlone,
-    /// Of the URL that is signed, the slash at the end.
+    /// The signed URL has a slash at its end that the scheme's has not.
     SlashAdded,
     SlashRemoved,
     Https,

@@ -290,7 +290,7 @@ pub fn bury(current: Option<&Record>, claim_request: &ClaimRequest, now: SystemT
     }
 }
 
-/// An operator's `bury`: DEAD, from any state that is not finished, whoever holds the claim.
+/// An operator's `bury`: DEAD, from any state that is not finished, even while a claim holds it.
 #[must_use]
 pub fn bury_unfinished(current: Option<&Record>, now: SystemTime) -> Change<Effect> {
     match current.filter(|record| !record.is_expired(now)) {

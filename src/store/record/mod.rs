@@ -131,9 +131,9 @@ impl<A> Change<A> {
 /// A delivery that lies in an inbox was acknowledged, so other facts never take its record: they
 /// are a conflict in every state.
 ///
-/// Whoever acquires the record gives it its fingerprint. What is not DONE has handled nothing that
-/// is known, so other facts are no conflict there: they wait for the run that holds the claim, and
-/// take over what is free.
+/// The claim that acquires the record gives it its fingerprint. A record that is not DONE has
+/// handled nothing that is known, so other facts are no conflict there: they wait for the run that
+/// holds the claim, and take over what is free.
 ///
 /// A token belongs to one run, and a run has one fingerprint. The token that holds the claim, with
 /// another fingerprint, is therefore not the run that holds it, and waits for the end of the lease.

@@ -29,7 +29,7 @@ pub struct Record {
 pub enum State {
     /// A handler runs, or its process died.
     Claimed {
-        /// Who holds it.
+        /// The token that holds it.
         token: Token,
         /// Which claim of this record it is: a fencing token.
         generation: u64,
@@ -96,7 +96,7 @@ impl Record {
         }
     }
 
-    /// The same, of a delivery that lies in an inbox.
+    /// Adds the schedule of a delivery that lies in an inbox.
     #[must_use]
     pub fn with_schedule(mut self, schedule: Option<Schedule>) -> Self {
         self.schedule = schedule;
