@@ -1,4 +1,4 @@
-//! What errors of the driver mean.
+//! The meaning of the driver's errors.
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
 
@@ -21,7 +21,7 @@ pub(super) fn may_come_up(error: &sqlx::Error) -> bool {
     is_refused || has_code(error, |code| code == STARTING)
 }
 
-/// What a server is said to fail with that is alive, and no primary.
+/// The error for a server that is alive, but not a primary.
 pub(super) fn standby() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::ReadOnlyFilesystem, STANDBY))
 }

@@ -73,8 +73,8 @@ pub(super) struct Live<'c> {
 }
 
 impl Live<'_> {
-    /// Whoever is dropped with the connection in hand closes it, and what was open on it is rolled
-    /// back.
+    /// A caller that is dropped with the connection in hand closes it, and what was open on it is
+    /// rolled back.
     pub(super) async fn take(&mut self) -> Result<SqliteConnection, StoreError> {
         match self.connection.take() {
             Some(connection) => Ok(connection),
