@@ -44,7 +44,7 @@ pub(crate) struct ListenArgs {
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
-    /// Whose requests they are; see `tower-webhook providers`
+    /// The requests' provider; see `tower-webhook providers`
     #[arg(long, short)]
     provider: Option<String>,
     #[command(flatten)]
@@ -194,7 +194,7 @@ fn empty(status: u16) -> Response<Body> {
     response
 }
 
-/// The same bytes and headers to another receiver, and its response.
+/// Sends the bytes and headers that came to another receiver, and returns its response.
 async fn forward(target: &Target, method: &Method, headers: &HeaderMap, body: Bytes) -> Result<Response<Body>, String> {
     let mut request = Request::post(body);
     request.method = match *method {

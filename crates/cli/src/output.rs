@@ -27,7 +27,7 @@ pub(crate) fn line(text: &str) {
     drop(writeln!(anstream::stdout(), "{text}"));
 }
 
-/// The same, beside the result.
+/// Prints a text beside the result, to stderr.
 pub(crate) fn note(text: &str) {
     drop(writeln!(anstream::stderr(), "{text}"));
 }

@@ -42,7 +42,7 @@ use crate::{
 pub(crate) struct CheckArgs {
     /// Where the receiver listens: its webhook's path, http or https
     url: String,
-    /// Who to be; see `tower-webhook providers`
+    /// The provider to sign as; see `tower-webhook providers`
     #[arg(long, short)]
     provider: String,
     #[command(flatten)]

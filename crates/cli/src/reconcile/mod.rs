@@ -30,7 +30,7 @@ use crate::{failure::Failure, output::Output, secrets::SecretArgs, store, time};
 /// something is, also if it was asked for; 2 if they could not be compared.
 #[derive(Args)]
 pub(crate) struct ReconcileArgs {
-    /// Whose records
+    /// The provider whose records are compared
     #[arg(long, short, value_enum)]
     provider: Provider,
     /// Where the provider's API is [default: the provider's own]
