@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// So many are kept.
+/// How many are kept.
 const MOST: usize = 64;
 
-/// What came of an action.
+/// The result of an action.
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
     /// In a sentence.
