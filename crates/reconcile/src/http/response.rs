@@ -1,4 +1,4 @@
-//! What came back: a bounded body, or an error that says what the provider said.
+//! Responses: a bounded body, or an error that says what the provider said.
 
 use std::time::{Duration, SystemTime};
 

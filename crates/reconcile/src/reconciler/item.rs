@@ -1,4 +1,4 @@
-//! What a source lists, and what is handed in.
+//! The items that a source lists, and the events that are handed in.
 
 use std::{
     fmt,
@@ -123,7 +123,7 @@ impl<E> fmt::Debug for Item<E> {
     }
 }
 
-/// What of an item is handed in.
+/// The part of an item that is handed in.
 pub struct Content<E>(pub(super) Kind<E>);
 
 pub(super) enum Kind<E> {

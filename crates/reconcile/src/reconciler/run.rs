@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{Error, ErrorKind};
 
-/// So many failures of the provider's API in a row end the run: it would fail for all the others,
+/// How many failures of the provider's API in a row end the run: it would fail for all the others,
 /// each after its own retries.
 const API_FAILURES: u32 = 10;
 
