@@ -119,7 +119,7 @@ impl Chaos {
         self.seed
     }
 
-    /// The first rate that is none.
+    /// The first rate that is invalid.
     pub(crate) fn out_of_range(&self) -> Option<(&'static str, f64)> {
         let rates = [
             ("duplicate", self.duplicate),

@@ -145,8 +145,8 @@ impl<T: Shelved> Shelf<T> {
         }
     }
 
-    /// Takes the newest entries away, so many at most, and returns them in the order of their
-    /// making.
+    /// Takes the newest entries away, at most `most`, and returns them in the order in which they
+    /// were made.
     pub(crate) fn take_newest(&mut self, most: usize) -> Vec<T> {
         let places: Vec<u64> = self.entries.keys().rev().take(most).copied().collect();
         places.into_iter().rev().filter_map(|place| self.take(place)).collect()
@@ -182,13 +182,13 @@ impl<'a, T> List<'a, T> {
         Self { end, ..self }
     }
 
-    /// What was made before the entry of this id; `None` if there is none.
+    /// The entries made before the one with this id; `None` if there is no such entry.
     pub(crate) fn older_than(self, id: &str) -> Option<Self> {
         let end = self.position(id)?;
         Some(Self { end, ..self })
     }
 
-    /// What was made after the entry of this id; `None` if there is none.
+    /// The entries made after the one with this id; `None` if there is no such entry.
     pub(crate) fn newer_than(self, id: &str) -> Option<Self> {
         let start = self.position(id)? + 1;
         Some(Self { start, ..self })
@@ -226,7 +226,7 @@ impl<'a, T> List<'a, T> {
         self.oldest_first().rev()
     }
 
-    /// The newest first, without so many, so many at most.
+    /// The newest first: skips `offset` entries and returns at most `limit`.
     pub(crate) fn page(&self, offset: usize, limit: usize) -> impl Iterator<Item = &'a T> + use<'a, T> {
         let end = self.end.saturating_sub(offset).max(self.start);
         let start = end.saturating_sub(limit).max(self.start);

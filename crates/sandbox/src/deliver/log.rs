@@ -23,7 +23,7 @@ const LIMIT: usize = 100_000;
 #[derive(Clone, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// Who sent it.
+    /// The provider that sent it.
     pub provider: Provider,
     /// The id of the subscription, webhook, hook or endpoint that it was sent for.
     pub endpoint: String,

@@ -90,7 +90,7 @@ struct Delivered<'a, L> {
     created: Option<&'a str>,
 }
 
-/// The same facts in other bytes.
+/// An event's facts as a list writes them, in other bytes than its delivery.
 #[derive(Serialize)]
 struct Listed<'a, L> {
     #[serde(rename = "_links")]
