@@ -36,7 +36,7 @@ pub struct Refusal {
     retry_after: Option<Duration>,
     /// For metrics: which of the kind's causes it was.
     cause: &'static str,
-    /// What the HTTP service behind the layer responded, where that is the refusal.
+    /// The status of the HTTP service behind the layer, where that is the refusal.
     inner_status: Option<u16>,
 }
 

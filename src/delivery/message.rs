@@ -3,7 +3,7 @@ use http::HeaderMap;
 
 use crate::event::{Source, Tenant};
 
-/// What a delivery carries besides its event and its claim: how the event came, and the request
+/// The parts of a delivery besides its event and its claim: how the event came, and the request
 /// that brought it, where there was one.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {

@@ -70,7 +70,7 @@ pub(crate) use recorder::Recorder;
 
 use crate::store::StoreError;
 
-/// Where a layer's deliveries are recorded.
+/// A place where a layer's deliveries are recorded.
 ///
 /// ```
 /// use std::sync::mpsc::SyncSender;

@@ -10,7 +10,7 @@ const MAX_DEPTH: usize = 64;
 /// A parser that has been checked for depth and stands before the value.
 pub(crate) type Parser<'de> = serde_json::Deserializer<StrRead<'de>>;
 
-/// What a body may be.
+/// The JSON values that a body may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Object,

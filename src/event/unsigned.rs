@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// What a request says and nobody signed: a header that the signature does not cover.
+/// A part of a request that nobody signed: a header that the signature does not cover.
 ///
 /// Someone who captured one request can send it again with anything here, and the signature still
 /// holds. It is good for a log and for asking the provider about a delivery; it is no reason to do

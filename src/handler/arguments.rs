@@ -1,4 +1,4 @@
-//! What a handler can take, and handlers that take more than one thing.
+//! The arguments of handlers, and handlers that take more than one.
 
 use std::future::Future;
 

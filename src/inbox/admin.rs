@@ -10,7 +10,7 @@ use crate::{
     store::{Effect, Key, Replayed, Stage, StoreAdmin, StoreError},
 };
 
-/// What an operator asks of an inbox.
+/// An operator's calls to an inbox.
 ///
 /// # Cancel safety
 /// An operation whose future is dropped is applied or not; `replay_all` may have been applied to a
@@ -241,7 +241,7 @@ impl Cursor {
 pub struct Page {
     /// The deliveries, the oldest first.
     pub entries: Vec<Entry>,
-    /// Where the next page begins; `None` if this was the last.
+    /// The position of the next page; `None` if this was the last.
     pub next: Option<Cursor>,
 }
 

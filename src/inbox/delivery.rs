@@ -89,13 +89,13 @@ impl fmt::Debug for StoredDelivery {
     }
 }
 
-/// What is to be stored: which event, and the delivery.
+/// A delivery to be stored, and the key of its event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deposit {
     /// Which event.
     pub key: Key,
-    /// What makes it the same event.
+    /// The facts that make it the same event.
     pub fingerprint: Fingerprint,
     /// The delivery.
     pub delivery: StoredDelivery,

@@ -8,7 +8,7 @@ use crate::store::{ClaimRequest, Completion};
 pub struct Settlement {
     /// The claim request that holds the delivery.
     pub claim_request: ClaimRequest,
-    /// What becomes of it.
+    /// What happens to it.
     pub action: Action,
     /// The attempt, for the delivery's history. `None` for a run that succeeded.
     pub attempt: Option<Attempt>,
@@ -33,7 +33,7 @@ impl Settlement {
     }
 }
 
-/// What becomes of a stored delivery after a run.
+/// What happens to a stored delivery after a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {

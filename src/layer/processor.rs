@@ -82,7 +82,7 @@ pub struct Processor<E> {
 
 type Processing<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
-/// What a processor does, without the types of the provider, the store and the handlers' state.
+/// A processor without the types of the provider, the store and the handlers' state.
 trait Door<E>: Send + Sync {
     fn fetched(&self, event: E, body: Option<Bytes>, tenant: Option<Tenant>) -> Processing<'_>
     where
@@ -267,7 +267,7 @@ impl<E: Event> Processor<E> {
     /// [a function of yours](crate::signature::Verifier::from_fn) gets the time of now, and decides
     /// itself.
     ///
-    /// Where the layer has tenants, the secrets are looked up of the tenant that the headers or the
+    /// If the layer has tenants, the secrets are looked up for the tenant that the headers or the
     /// body name. A recorded request has no path: for a tenant that the path names, use
     /// [`of`](Self::of).
     ///

@@ -27,7 +27,7 @@ use crate::{
     trace::Told,
 };
 
-/// What all events of one layer share, however they come.
+/// The state that all events of one layer share, however they come.
 pub(crate) struct Engine<S> {
     /// The provider's name.
     pub(crate) provider: Arc<str>,

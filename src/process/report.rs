@@ -27,7 +27,7 @@ pub(crate) struct Observation {
     pub(crate) is_tenant_known: bool,
     /// When the event came.
     pub(crate) started: Instant,
-    /// What an entry of the delivery log has besides.
+    /// Further facts for the delivery log.
     pub(crate) request: RequestFacts,
 }
 
@@ -69,7 +69,7 @@ impl<S: IdempotencyStore> Engine<S> {
         }
     }
 
-    /// What the log is told in any case. How it ended is for [`report`](Self::report) to fill in.
+    /// The facts that are logged in any case; [`report`](Self::report) fills in how it ended.
     pub(crate) fn told<'a>(&'a self, observation: &'a Observation) -> Told<'a> {
         Told {
             provider: &self.provider,
@@ -225,7 +225,7 @@ impl<S: IdempotencyStore> Engine<S> {
         });
     }
 
-    /// What else an operator should know of an event.
+    /// Tells an operator something else about an event.
     pub(crate) fn warn(&self, key: &Key, message: fmt::Arguments<'_>) {
         crate::trace::warn_of(&self.provider, key.namespace(), key.id().as_str(), message);
     }

@@ -30,7 +30,7 @@ use crate::{
     store::Key,
 };
 
-/// What tells runs apart. The fingerprint is part of it: another event under the same id must get
+/// The identity of a run. The fingerprint is part of it: another event under the same id must get
 /// the store's response, and not the outcome of the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Event {

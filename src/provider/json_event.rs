@@ -51,7 +51,7 @@ use crate::event::{self, EventId, Fingerprint, Identity, PayloadError, Unsigned,
 /// ```
 pub struct JsonEvent<P>(Arc<Fields>, PhantomData<fn() -> P>);
 
-/// What a provider reads from a request.
+/// The fields that a provider reads from a request.
 pub(super) struct Fields {
     pub(super) id: Option<EventId>,
     pub(super) topic: Option<EventId>,

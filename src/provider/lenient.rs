@@ -143,7 +143,7 @@ impl Field<'_> {
         matches!(self, Self::Absent)
     }
 
-    /// What an event cannot be without: its id or its topic. The error names the field.
+    /// A field that every event must have: its id or its topic. The error names the field.
     pub(super) fn required<E: de::Error>(&self, name: &str) -> Result<EventId, E> {
         let wrong = match self {
             Self::Text(text) => match EventId::new(text) {

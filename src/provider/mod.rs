@@ -125,7 +125,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Provider: Send + Sync + 'static {
-    /// What this provider's bodies are read as.
+    /// The type that this provider's bodies are read as.
     type Event: Event;
 
     /// The provider's name: logs use it, and it is the default namespace of the provider's ids.
@@ -284,7 +284,7 @@ impl<P: Provider> Provider for Arc<P> {
     }
 }
 
-/// What a built-in provider's `new` does with its secrets.
+/// Keys a built-in provider's scheme with the secrets given to its `new`.
 fn keyed(scheme: &Scheme, secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Verifier, SecretError> {
     Verifier::new(scheme, &secrets.try_into().map_err(Into::into)?)
 }

@@ -203,7 +203,7 @@ impl Shopify {
     }
 }
 
-/// What is read from a body of Events, apart from the payload.
+/// The fields that are read from a body of Events, apart from the payload.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {

@@ -1,4 +1,4 @@
-//! What unauthenticated callers may take up, all together: requests and bytes.
+//! Limits on what all unauthenticated callers together may take up: requests and bytes.
 
 use std::sync::{
     Arc,

@@ -17,7 +17,7 @@ use crate::{
 /// Work that was handed in, with who has signed its request.
 pub(crate) type HandedIn<E> = (Work<E>, Option<Signed>);
 
-/// What is handed in.
+/// The event or request that is handed in.
 pub(crate) enum Given<E> {
     /// An event, or why it is not one.
     Event(Result<Box<HandedIn<E>>, Refusal>),

@@ -51,7 +51,7 @@ pub(super) struct Checks<'r> {
     pub(super) admission: &'r Admission,
 }
 
-/// What a body may be.
+/// The limits of a body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) bytes: usize,

@@ -18,7 +18,7 @@ const MAX_ITEMS: usize = 16;
 /// The longest id in a header, in bytes.
 const MAX_ID: usize = 255;
 
-/// What a request says of its own signature.
+/// The signature that a request claims to have.
 pub(super) struct Claims<'h> {
     pub(super) tags: Tags,
     pub(super) values: Values<'h>,

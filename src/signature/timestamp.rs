@@ -128,7 +128,7 @@ impl TimestampFormat {
         self.has_digits(digits.len(), exact).then_some(digits)
     }
 
-    /// What is expected, for messages.
+    /// The expected form, for messages.
     pub(super) fn rule(self, f: &mut fmt::Formatter<'_>, exact: bool) -> fmt::Result {
         f.write_str(match self {
             Self::Seconds => "whole seconds since 1970",

@@ -2,7 +2,7 @@ use std::{future::Future, sync::Arc};
 
 use super::{IdempotencyStore, Key, StoreError};
 
-/// What an operator asks of a store, beyond [`get`](IdempotencyStore::get) and
+/// An operator's calls to a store, beyond [`get`](IdempotencyStore::get) and
 /// [`forget`](IdempotencyStore::forget) of one event.
 ///
 /// Every store of this project implements it. One of your own need not: the layer asks none of

@@ -29,7 +29,7 @@ pub struct ClaimRequest {
     pub key: Key,
     /// The run that claims.
     pub token: Token,
-    /// What makes it the same event.
+    /// The facts that make it the same event.
     pub fingerprint: Fingerprint,
     /// How long a claim holds without a renewal.
     pub lease: Duration,

@@ -180,8 +180,8 @@ impl SignedRequest {
         self.request(headers, self.body.clone())
     }
 
-    /// What a receiver must refuse with 401 and never handle, each with its name. A time in the
-    /// body, as Linear's, is the test's own to set.
+    /// Requests that a receiver must refuse with 401 and never handle, each with its name. The test
+    /// itself must set a time in the body, as Linear's.
     #[must_use]
     pub fn forgeries(&self) -> Vec<(&'static str, Request<Full<Bytes>>)> {
         let mut forgeries = vec![

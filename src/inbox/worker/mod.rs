@@ -91,7 +91,7 @@ struct Polling {
     is_woken: bool,
 }
 
-/// What the tasks of one worker share.
+/// The state that the tasks of one worker share.
 struct Shared<P: Provider, S, T> {
     engine: Arc<Engine<S>>,
     provider: Arc<P>,

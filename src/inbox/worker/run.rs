@@ -35,7 +35,7 @@ const MOST_UNHANDLED: usize = 1000;
 
 /// How a run ended.
 struct Ended {
-    /// What the store is told; nothing, if it knows.
+    /// The action for the store; `None` if it knows already.
     end: Option<Action>,
     outcome: Outcome,
     /// For the history: a word, and why. `None` for what was no attempt, or succeeded.
@@ -293,7 +293,7 @@ where
         ended
     }
 
-    /// What becomes of a delivery whose handler ended like this.
+    /// The action for a delivery whose handler ended like this.
     fn after(&self, taken: &Taken, told: Told, outcome: Outcome) -> Ended {
         let end = match told {
             Told::Known => None,
@@ -308,7 +308,7 @@ where
         Ended { end, outcome, attempt }
     }
 
-    /// What becomes of a delivery that is not finished.
+    /// The action for a delivery that is not finished.
     fn again(&self, taken: &Taken, outcome: Outcome) -> Ended {
         let refusal = outcome.refusal();
         let kind = refusal.map(Refusal::kind);

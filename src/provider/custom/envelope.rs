@@ -18,7 +18,7 @@ use crate::{
 const TEXT: &str = "a string of 1 to 255 bytes";
 const TEXT_OR_NUMBER: &str = "a string of 1 to 255 bytes or a whole number";
 
-/// What a path can lead to.
+/// The role of the value that a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::provider) enum Role {
     /// A whole number is as good as its digits in a string.
@@ -74,7 +74,7 @@ struct Node {
     fields: Vec<Node>,
 }
 
-/// What the paths led to.
+/// The values that the paths led to.
 #[derive(Default)]
 pub(in crate::provider) struct Found {
     pub(super) id: Option<EventId>,

@@ -56,7 +56,7 @@ impl Tenants {
         self.tenant_of.reads_body()
     }
 
-    /// What the source says of this tenant, now: nothing is kept.
+    /// Asks the source for this tenant's secrets, now: nothing is kept.
     ///
     /// # Errors
     /// The source did not respond.

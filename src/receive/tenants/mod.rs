@@ -73,7 +73,7 @@ struct Pending {
     seats: Seats,
 }
 
-/// What the source has said.
+/// The result of a lookup.
 #[derive(Clone)]
 enum LookedUp {
     Known(KeySet),

@@ -1,4 +1,4 @@
-//! What the body may have been when it was signed.
+//! Bodies that may have been signed instead of the one that came.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ const LONGEST_FORM: usize = 4 << 20;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// What was done to the body between the provider and here, to be undone.
+/// A change to the body between the provider and here, to be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyChange {
     /// JSON was parsed and printed; it was this before, and there was a newline behind it.

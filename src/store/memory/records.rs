@@ -43,8 +43,8 @@ pub(super) enum Room {
     InAnyCase,
 }
 
-/// What the clones of a memory store share. Locks are taken in this order: `removing`, a record,
-/// `namespaces` or `queues`.
+/// The state that the clones of a memory store share. Locks are taken in this order: `removing`, a
+/// record, `namespaces` or `queues`.
 pub(super) struct Records {
     maps: Box<[Map]>,
     hash: RandomState,
@@ -258,7 +258,7 @@ impl Records {
         ))
     }
 
-    /// Where a key's record is: 96 bits of SipHash, under a key that never leaves the process.
+    /// The place of a key's record: 96 bits of SipHash, under a key that never leaves the process.
     ///
     /// Two ids in one place would be one event, and the second of them lost. Chance does that to
     /// one of 10¹⁷ stores with a million ids. Nobody can look for such ids, or for ids that crowd

@@ -70,7 +70,7 @@ pub enum Claimed {
     },
     /// Another run holds it, of this event or of another under its id.
     InFlight {
-        /// What is left of its lease.
+        /// The rest of its lease.
         remaining: Duration,
     },
     /// The event is finished.
@@ -93,7 +93,7 @@ pub enum Effect {
     NotHeld,
 }
 
-/// What an operation does: the record to write, if it changes, and the response.
+/// The effect of an operation: the record to write, if it changes, and the response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change<A> {

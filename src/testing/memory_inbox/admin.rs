@@ -1,4 +1,4 @@
-//! What an operator asks of it.
+//! An operator's calls.
 
 use std::{sync::PoisonError, time::Duration};
 
