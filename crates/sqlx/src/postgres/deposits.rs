@@ -235,7 +235,7 @@ pub(super) fn deposited(row: &PgRow, deposit: &Deposit) -> Response {
     Ok(change.write.is_none().then_some(change.response))
 }
 
-/// What a statement does about an event that another transaction has locked.
+/// How a statement treats an event that another transaction has locked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Locks {
     Wait,

@@ -63,7 +63,7 @@ pub(super) fn is_overtaken(error: &sqlx::Error) -> bool {
     has_code(error, |code| matches!(code, "40001" | "40P01"))
 }
 
-/// What an error of the driver is for the layer. Its text only: the driver's types are nobody's
+/// An error of the driver as the layer sees it. Its text only: the driver's types are nobody's
 /// business outside.
 pub(super) fn error(error: &sqlx::Error) -> StoreError {
     const DISK_FULL: &str = "53100";

@@ -174,7 +174,7 @@ pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(BUSY | LOCKED))
 }
 
-/// What an error of the driver means. Its text only: the driver's types are nobody's business
+/// The meaning of an error of the driver. Its text only: the driver's types are nobody's business
 /// outside.
 pub(super) fn error(error: &sqlx::Error) -> StoreError {
     const FULL: i32 = 13;
