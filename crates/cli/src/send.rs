@@ -28,7 +28,7 @@ pub(crate) struct SendArgs {
     /// The provider to sign as; see `tower-webhook providers`
     #[arg(long, short, default_value = "dwolla")]
     provider: String,
-    /// Where to, http or https [default: http://127.0.0.1:3000/webhooks/PROVIDER]
+    /// The URL to send to, http or https [default: http://127.0.0.1:3000/webhooks/PROVIDER]
     #[arg(long)]
     url: Option<String>,
     /// The URL that the receiver believes it has, for providers that sign it (Square)

@@ -1,4 +1,4 @@
-//! What a case is: deliveries, and what a receiver should do with them.
+//! Cases: deliveries, and what a receiver should do with them.
 
 use std::{fmt, time::SystemTime};
 

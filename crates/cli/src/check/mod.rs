@@ -40,7 +40,7 @@ use crate::{
 /// if the check could not run.
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
-    /// Where the receiver listens: its webhook's path, http or https
+    /// The receiver's URL, with its webhook's path, http or https
     url: String,
     /// The provider to sign as; see `tower-webhook providers`
     #[arg(long, short)]

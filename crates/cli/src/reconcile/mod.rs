@@ -33,7 +33,7 @@ pub(crate) struct ReconcileArgs {
     /// The provider whose records are compared
     #[arg(long, short, value_enum)]
     provider: Provider,
-    /// Where the provider's API is [default: the provider's own]
+    /// The URL of the provider's API [default: the provider's own]
     #[arg(long, value_name = "URL")]
     api: Option<String>,
     /// Dwolla: the application's client id

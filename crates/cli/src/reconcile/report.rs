@@ -1,4 +1,4 @@
-//! What a comparison says.
+//! The report of a comparison.
 
 use serde_json::{Map, Value, json};
 use tower_webhook_reconcile::reconciler::{Ending, Listed, Report, Window};

@@ -4,7 +4,7 @@ use http::Uri;
 
 use crate::failure::Failure;
 
-/// Where requests go: a URL in its parts.
+/// The target of requests: a URL in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) is_tls: bool,
