@@ -127,7 +127,7 @@ impl Action {
         link("do", self.fields())
     }
 
-    /// Where it was asked from.
+    /// The page that it was asked from.
     pub(crate) fn back(&self) -> String {
         match (self, self.keys()) {
             (Self::StartCapture | Self::StopCapture, _) => "refused".to_owned(),
