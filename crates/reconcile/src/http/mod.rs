@@ -47,7 +47,7 @@ pub(crate) struct Profile {
     pub(crate) read_error: fn(&[u8]) -> Said,
 }
 
-/// What a provider said about an error.
+/// A provider's own words about an error.
 #[derive(Default)]
 pub(crate) struct Said {
     pub(crate) code: Option<String>,

@@ -20,7 +20,7 @@ const MAX_SAID: usize = 300;
 pub(crate) struct Response {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Where it came from, after redirects: relative links start here.
+    /// The URL that it came from, after redirects: relative links start here.
     pub(crate) url: Url,
 }
 

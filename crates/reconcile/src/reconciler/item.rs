@@ -91,7 +91,8 @@ impl<E> Item<E> {
         self
     }
 
-    /// What is to be handed in. Without it, [`Source::fetch`](super::Source::fetch) is asked.
+    /// The event or request to hand in. Without it, [`Source::fetch`](super::Source::fetch) is
+    /// called.
     pub fn content(mut self, content: Content<E>) -> Self {
         self.content = Some(content);
         self
