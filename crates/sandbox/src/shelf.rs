@@ -170,13 +170,13 @@ pub(crate) struct List<'a, T> {
 }
 
 impl<'a, T> List<'a, T> {
-    /// What was put in from then on.
+    /// The entries put in from then on.
     pub(crate) fn since(self, time: SystemTime) -> Self {
         let start = self.first(|entry| entry.at >= time);
         Self { start, ..self }
     }
 
-    /// What was put in before.
+    /// The entries put in before.
     pub(crate) fn until(self, time: SystemTime) -> Self {
         let end = self.first(|entry| entry.at >= time);
         Self { end, ..self }
@@ -194,7 +194,7 @@ impl<'a, T> List<'a, T> {
         Some(Self { start, ..self })
     }
 
-    /// What was made before the first entry for which this is false: it is true up to there.
+    /// The entries before the first one for which this is false: it is true up to there.
     pub(crate) fn while_older(self, is_older: impl Fn(&T) -> bool) -> Self {
         let end = self.first(|entry| !is_older(&entry.value));
         Self { end, ..self }

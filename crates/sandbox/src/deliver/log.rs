@@ -31,7 +31,7 @@ pub struct Attempt {
     pub event_id: String,
     /// What happened.
     pub topic: String,
-    /// Where it was sent.
+    /// The address that it was sent to.
     pub url: String,
     /// Its headers, the signature among them.
     pub headers: Vec<(String, String)>,

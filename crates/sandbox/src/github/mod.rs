@@ -54,9 +54,9 @@ impl std::fmt::Debug for GitHub {
 
 struct State {
     hooks: Shelf<Hook>,
-    /// What is on its way, by [`Parcel::key`].
+    /// The deliveries on their way, by [`Parcel::key`].
     parcels: Shelf<Arc<Parcel>>,
-    /// What was sent, by the delivery's id.
+    /// The deliveries that were sent, by their ids.
     records: Shelf<Record>,
     /// The last id of a hook or a delivery.
     last_id: u64,

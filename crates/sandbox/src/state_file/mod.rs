@@ -19,7 +19,7 @@ use crate::{
     keep::{Book, Keeper, Kept, Opened},
 };
 
-/// What is not in the file yet, by kind and place.
+/// The changes that are not in the file yet, by kind and place.
 type Changes = BTreeMap<(&'static str, u64), Option<String>>;
 
 /// What changes are noted in.
