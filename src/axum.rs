@@ -24,8 +24,8 @@
 //! ```
 //!
 //! The [`Delivery`] of this module is the crate's own. Where the feature `axum` is off, the
-//! compiler says of this path that it is gated behind the feature. Of a handler that takes the
-//! `Delivery` of the crate's root, axum then only says that it is no `Handler`.
+//! compiler says of this path that it is gated behind the feature. With a handler that takes the
+//! `Delivery` of the crate's root, axum then only says that it is not a `Handler`.
 
 pub use crate::delivery::Delivery;
 

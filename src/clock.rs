@@ -1,4 +1,4 @@
-//! Where the time comes from.
+//! The sources of time.
 //!
 //! Nothing in this crate asks the operating system for the time on its own: the layer asks its
 //! clock (the age of events), a store asks *its own* (leases, retention). So tests set the time,

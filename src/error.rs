@@ -36,11 +36,11 @@ pub struct Refusal {
     retry_after: Option<Duration>,
     /// For metrics: which of the kind's causes it was.
     cause: &'static str,
-    /// What the HTTP service behind the layer responded, where that is the refusal.
+    /// The status of the HTTP service behind the layer, where that is the refusal.
     inner_status: Option<u16>,
 }
 
-/// What a delivery was refused for. Each kind has one status, where a request waits for it. In a
+/// Why a delivery was refused. Each kind has one status, where a request waits for it. In a
 /// worker's log and in the history of attempts it says why a run failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -177,13 +177,13 @@ impl Refusal {
         self.cause
     }
 
-    /// What the delivery was refused for.
+    /// Why the delivery was refused, as a kind.
     #[must_use]
     pub fn kind(&self) -> RefusalKind {
         self.kind
     }
 
-    /// What exactly was wrong, for a log. A handler's own error is in it, and what its panic said.
+    /// What exactly was wrong, for a log. It includes a handler's own error and a panic's message.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason

@@ -18,7 +18,7 @@
 //! - `webhook_handlers_running`, a gauge by `provider`: handlers at work, those included whose
 //!   response was sent already.
 //!
-//! Of an [inbox](crate::inbox) and its workers:
+//! An [inbox](crate::inbox) and its workers have:
 //!
 //! - `webhook_deposits_total`, a counter by `provider`, `outcome`: authentic deliveries that were
 //!   to be stored. The outcome is `stored`, `duplicate`, or why it was refused.
@@ -34,7 +34,7 @@
 //! - `webhook_buried_total`, a counter by `provider`, `reason`: deliveries that a worker gave up,
 //!   because of their `attempts` or their `crashes`.
 //!
-//! Of a layer with [tenants](crate::provider::tenant):
+//! A layer with [tenants](crate::provider::tenant) has:
 //!
 //! - `webhook_tenant_lookups_total`, a counter by `provider`, `result`: lookups of a tenant's
 //!   secrets. The result is `found`, `unknown` (no such tenant), `failed`, or `limited` for those

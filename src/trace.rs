@@ -91,7 +91,7 @@ pub(crate) struct Told<'a> {
     pub(crate) namespace: &'a str,
     /// How the event came, by its name.
     pub(crate) source: &'static str,
-    /// Whose event, where the layer has tenants. The name was checked.
+    /// The event's tenant, where the layer has tenants. The name was checked.
     pub(crate) tenant: Option<&'a str>,
     pub(crate) id: Option<&'a str>,
     pub(crate) topic: Option<&'a str>,

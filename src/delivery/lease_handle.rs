@@ -1,4 +1,4 @@
-//! What a run and its handler share about the claim they hold.
+//! The claim that a run and its handler share.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,

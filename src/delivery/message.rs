@@ -3,7 +3,7 @@ use http::HeaderMap;
 
 use crate::event::{Source, Tenant};
 
-/// What a delivery carries besides its event and its claim: how the event came, and the request
+/// The parts of a delivery besides its event and its claim: how the event came, and the request
 /// that brought it, where there was one.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
@@ -12,6 +12,6 @@ pub(crate) struct Message {
     pub(crate) headers: HeaderMap,
     /// Which secret the request was signed with. `None` where no signature was verified.
     pub(crate) secret_index: Option<usize>,
-    /// Whose event it is, where the layer has tenants.
+    /// The event's tenant, where the layer has tenants.
     pub(crate) tenant: Option<Tenant>,
 }

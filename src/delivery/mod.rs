@@ -99,8 +99,8 @@ impl<E> Delivery<E> {
         self.0.message.secret_index
     }
 
-    /// Whose event it is, where the layer has [tenants](crate::provider::tenant). In a worker it is
-    /// the tenant of the request that was stored.
+    /// The event's tenant, where the layer has [tenants](crate::provider::tenant). In a worker it
+    /// is the tenant of the request that was stored.
     #[must_use]
     pub fn tenant(&self) -> Option<&Tenant> {
         self.0.message.tenant.as_ref()

@@ -69,7 +69,7 @@ pub struct Captured {
     pub headers: HeaderMap,
     /// Its body, as far as it was read.
     pub body: Bytes,
-    /// What it was refused for: the name of a [`RefusalKind`](crate::RefusalKind).
+    /// Why it was refused: the name of a [`RefusalKind`](crate::RefusalKind).
     pub outcome: &'static str,
     /// Why.
     pub reason: String,

@@ -16,8 +16,8 @@ pub struct Entry {
     pub provider: Arc<str>,
     /// The layer's namespace.
     pub namespace: Arc<str>,
-    /// Whose event it says it is, where the layer has tenants. Of a refused request, a stranger
-    /// may have chosen the name.
+    /// The tenant that the request names, where the layer has tenants. A stranger may have chosen
+    /// the name of a refused request.
     pub tenant: Option<Tenant>,
     /// How the event arrived: delivered, fetched, or stored earlier and handled by a worker.
     pub source: Source,
@@ -115,7 +115,7 @@ impl Numbered {
     }
 }
 
-/// A text cut after so many bytes, with a sign that it was.
+/// A text cut to at most `most` bytes, with a sign that it was.
 #[cfg(feature = "service")]
 pub(super) fn cut(text: &str, most: usize) -> String {
     if text.len() <= most {

@@ -13,23 +13,23 @@ use super::Entry;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filter {
-    /// Of this provider.
+    /// Only entries of this provider.
     pub provider: Option<String>,
-    /// Of this namespace.
+    /// Only entries of this namespace.
     pub namespace: Option<String>,
-    /// Of this tenant.
+    /// Only entries of this tenant.
     pub tenant: Option<String>,
-    /// Of this topic.
+    /// Only entries of this topic.
     pub topic: Option<String>,
-    /// Of the event with this id.
+    /// Only entries of the event with this id.
     pub id: Option<String>,
-    /// Ended like this.
+    /// Only entries with this outcome.
     pub outcome: Option<String>,
-    /// Failures alone ([`Entry::is_failure`]).
+    /// Only failures ([`Entry::is_failure`]).
     pub is_failure: bool,
-    /// Ended at this time or later.
+    /// Only deliveries that ended at this time or later.
     pub since: Option<SystemTime>,
-    /// Ended before this time.
+    /// Only deliveries that ended before this time.
     pub until: Option<SystemTime>,
 }
 
@@ -40,35 +40,35 @@ impl Filter {
         Self::default()
     }
 
-    /// Of this provider alone.
+    /// Only entries of this provider.
     #[must_use]
     pub fn provider(mut self, name: impl Into<String>) -> Self {
         self.provider = Some(name.into());
         self
     }
 
-    /// Of this namespace alone.
+    /// Only entries of this namespace.
     #[must_use]
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
         self.namespace = Some(name.into());
         self
     }
 
-    /// Of this tenant alone.
+    /// Only entries of this tenant.
     #[must_use]
     pub fn tenant(mut self, name: impl Into<String>) -> Self {
         self.tenant = Some(name.into());
         self
     }
 
-    /// Of this topic alone.
+    /// Only entries of this topic.
     #[must_use]
     pub fn topic(mut self, topic: impl Into<String>) -> Self {
         self.topic = Some(topic.into());
         self
     }
 
-    /// Of the event with this id alone.
+    /// Only entries of the event with this id.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());

@@ -8,7 +8,7 @@ use std::{
 
 use super::{DeliveryLog, DeliveryLogReader, Entry, Filter, Numbered, PerMinute, Reading};
 
-/// A reader holds the lock for so many entries at a time: a delivery waits no longer.
+/// A reader holds the lock for this many entries at a time: a delivery waits no longer.
 const AT_ONCE: usize = 256;
 
 /// The newest entries, in this process's memory. Cheap to clone: clones are the same log.

@@ -73,7 +73,7 @@ pub(crate) use recorder::Recorder;
 
 use crate::store::StoreError;
 
-/// Where a layer's deliveries are recorded.
+/// A place where a layer's deliveries are recorded.
 ///
 /// ```
 /// use std::sync::mpsc::SyncSender;
@@ -146,7 +146,7 @@ pub struct PerMinute {
 }
 
 impl PerMinute {
-    /// So many that ended like this in the minute that began then.
+    /// How many deliveries ended like this in the minute that began then.
     #[must_use]
     pub fn new(minute: SystemTime, outcome: impl Into<String>, count: u64) -> Self {
         Self {

@@ -45,12 +45,12 @@ impl Recorder {
         }
     }
 
-    /// The same by another clock.
+    /// Replaces the clock.
     pub(crate) fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
     }
 
-    /// The same with so many unauthenticated requests a minute.
+    /// Sets how many unauthenticated requests a minute are recorded.
     pub(crate) fn with_rate(self, per_minute: u32) -> Self {
         Self { per_minute, ..self }
     }

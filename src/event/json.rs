@@ -10,7 +10,7 @@ const MAX_DEPTH: usize = 64;
 /// A parser that has been checked for depth and stands before the value.
 pub(crate) type Parser<'de> = serde_json::Deserializer<StrRead<'de>>;
 
-/// What a body may be.
+/// The JSON values that a body may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Object,
@@ -51,7 +51,7 @@ pub fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, EventError> {
     read_json(body, Shape::Object, |json| T::deserialize(json))
 }
 
-/// The same where what to read is known at run time only. It may be asked twice: the second time
+/// [`from_json`] for what is known at run time only. `read` may be called twice: the second time
 /// with the numbers replaced that the parser could not hold.
 pub(crate) fn read_json<T>(
     body: &[u8],

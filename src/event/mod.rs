@@ -1,4 +1,4 @@
-//! What a provider tells: an [`Event`].
+//! [`Event`]s, and what identifies them.
 //!
 //! An event's [`id`](Event::id) is what deduplication goes by, its [`topic`](Event::topic) what
 //! handlers are chosen by, its [`fingerprint`](Event::fingerprint) what tells a second delivery of

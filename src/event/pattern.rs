@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-/// What a handler is registered for: one topic, or several.
+/// The topic or topics that a handler is registered for.
 ///
 /// A pattern is a topic as the provider writes it, or its beginning up to a dot: `issues` is also
 /// `issues.opened`. Where several patterns fit a topic, the longest wins.

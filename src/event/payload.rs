@@ -52,7 +52,7 @@ pub trait WithPayload: Event {
 
 /// Reads what stands at a path into a body, or with an empty path the whole body.
 ///
-/// What is not there counts as `null`, which an `Option` takes; so does what stands below a `null`.
+/// A missing value counts as `null`, which an `Option` takes; so does a value below a `null`.
 ///
 /// ```
 /// use tower_webhook::event::read_payload;
@@ -86,8 +86,8 @@ pub fn read_payload<T: DeserializeOwned>(body: &[u8], path: &[&str]) -> Result<T
     read_first_payload(body, &[path])
 }
 
-/// The same at the first of these paths that leads to something, other than `null`. Where none
-/// does, what is missing counts as `null`.
+/// [`read_payload`] at the first of these paths that leads to something other than `null`. Where
+/// none does, what is missing counts as `null`.
 pub(crate) fn read_first_payload<T: DeserializeOwned>(body: &[u8], paths: &[&[&str]]) -> Result<T, PayloadError> {
     let mut missing = String::new();
     for path in paths {
@@ -160,7 +160,7 @@ struct Descend<'p, T> {
     rest: &'p [&'p str],
     /// The whole body is there, whatever it is.
     may_be_null: bool,
-    /// Where in the payload it did not fit.
+    /// The place in the payload that did not fit.
     misfit: &'p mut Option<Path>,
     payload: PhantomData<T>,
 }

@@ -5,7 +5,7 @@ use super::EventId;
 /// The longest name, in bytes.
 const MOST: usize = 64;
 
-/// Whose event it is, where many share one endpoint: 1 to 64 characters of visible ASCII, without
+/// An event's owner, where many share one endpoint: 1 to 64 characters of visible ASCII, without
 /// `/`.
 ///
 /// ```
@@ -65,8 +65,8 @@ impl Tenant {
         id.scoped_to(&self.0)
     }
 
-    /// Whose event a store keeps under this id, if a layer with tenants has stored it: what stands
-    /// before the first `/`.
+    /// The tenant whose event a store keeps under this id, if a layer with tenants has stored it:
+    /// the part before the first `/`.
     #[must_use]
     pub fn of_id(id: &EventId) -> Option<Self> {
         let (tenant, _) = id.as_str().split_once('/')?;

@@ -1,4 +1,5 @@
-//! What providers write and parsers refuse, mended in a copy: the signed bytes stay as they came.
+//! Repairs, in a copy, JSON that providers write and parsers refuse: the signed bytes stay as they
+//! came.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
 use std::fmt;
 
-/// What a request says and nobody signed: a header that the signature does not cover.
+/// A part of a request that nobody signed: a header that the signature does not cover.
 ///
-/// Whoever captured one request can send it again with anything here, and the signature still
+/// Someone who captured one request can send it again with anything here, and the signature still
 /// holds. It is good for a log and for asking the provider about a delivery; it is no reason to do
 /// anything. The type says so where it is used:
 ///
@@ -27,7 +27,7 @@ impl<T> Unsigned<T> {
         &self.0
     }
 
-    /// The same, by value.
+    /// The value, as [`as_unsigned`](Self::as_unsigned), but by value.
     pub fn into_unsigned(self) -> T {
         self.0
     }

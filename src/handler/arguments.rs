@@ -1,4 +1,4 @@
-//! What a handler can take, and handlers that take more than one thing.
+//! The arguments of handlers, and handlers that take more than one.
 
 use std::future::Future;
 
@@ -26,7 +26,7 @@ impl<E: Event> FromDelivery<E> for Claim {
     }
 }
 
-/// Whose event it is. It fails, and the event comes again, where the layer has no tenants.
+/// The event's tenant. It fails, and the event comes again, where the layer has no tenants.
 impl<E: Event> FromDelivery<E> for Tenant {
     fn from_delivery(delivery: Delivery<E>) -> Result<Self, HandlerError> {
         delivery.tenant().cloned().ok_or_else(|| {

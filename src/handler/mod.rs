@@ -1,4 +1,4 @@
-//! What you write: handlers, and how they fail.
+//! Handlers, which you write, and how they fail.
 //!
 //! A handler is an async function of the event, of the whole [`Delivery`] or of the event's
 //! [`Payload`], or of several of them, alone or behind a state:
@@ -104,7 +104,7 @@ pub trait FromDelivery<E>: Sized + Send {
     /// Takes what the handler wants out of a delivery.
     ///
     /// # Errors
-    /// What it wants is not there: the delivery ends as if the handler had returned this error.
+    /// The argument is not there: the delivery ends as if the handler had returned this error.
     fn from_delivery(delivery: Delivery<E>) -> Result<Self, HandlerError>;
 }
 

@@ -5,7 +5,7 @@ use crate::{delivery::Delivery, event::WithPayload};
 
 /// An event's payload as a type of yours, taken by a handler.
 ///
-/// What the payload is, the provider says: the whole body, or a part of it such as `data`.
+/// The provider decides what the payload is: the whole body, or a part of it such as `data`.
 ///
 /// ```
 /// use tower_webhook::{Payload, TopicRouter, custom};

@@ -10,7 +10,7 @@ use crate::{
     store::{Effect, Key, Replayed, Stage, StoreAdmin, StoreError},
 };
 
-/// What an operator asks of an inbox.
+/// An operator's calls to an inbox.
 ///
 /// # Cancel safety
 /// An operation whose future is dropped is applied or not; `replay_all` may have been applied to a
@@ -52,8 +52,8 @@ pub trait InboxAdmin: Inbox + StoreAdmin {
     /// The store did not respond.
     fn replay_all(&self, filter: &Filter, over: Duration) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Gives a delivery up, whoever holds it: `Applied` if it was unfinished. The reason is the
-    /// last line of its history. A run under way may still finish it.
+    /// Gives a delivery up, even while a claim holds it: `Applied` if it was unfinished. The reason
+    /// is the last line of its history. A run under way may still finish it.
     ///
     /// # Errors
     /// The store did not respond.
@@ -104,7 +104,7 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// A backlog with so many in each stage.
+    /// A backlog with these numbers of deliveries.
     #[must_use]
     pub const fn new(due: u64, scheduled: u64, running: u64, dead: u64) -> Self {
         Self {
@@ -116,7 +116,7 @@ impl Backlog {
         }
     }
 
-    /// The same, the oldest due for so long.
+    /// Sets for how long the oldest has been due.
     #[must_use]
     pub const fn with_oldest_due(mut self, age: Option<Duration>) -> Self {
         self.oldest_due = age;
@@ -145,14 +145,14 @@ impl Backlog {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filter {
-    /// Of which namespace.
+    /// The namespace.
     pub namespace: String,
-    /// In which stage; in any, if `None`.
+    /// The stage; any, if `None`.
     pub stage: Option<Stage>,
-    /// Of which tenant; of any, if `None`. A store finds them by
+    /// The tenant; any, if `None`. A store finds its events by
     /// [`tenant_prefix`](Self::tenant_prefix).
     pub tenant: Option<Tenant>,
-    /// Of which topic; of any, if `None`.
+    /// The topic; any, if `None`.
     pub topic: Option<String>,
     /// Stored at this time or later.
     pub since: Option<SystemTime>,
@@ -174,28 +174,28 @@ impl Filter {
         }
     }
 
-    /// In this stage alone.
+    /// Only deliveries in this stage.
     #[must_use]
     pub fn stage(mut self, stage: Stage) -> Self {
         self.stage = Some(stage);
         self
     }
 
-    /// Of this tenant alone, where a layer with tenants has stored them.
+    /// Only this tenant's deliveries, where a layer with tenants has stored them.
     #[must_use]
     pub fn tenant(mut self, tenant: Tenant) -> Self {
         self.tenant = Some(tenant);
         self
     }
 
-    /// What the id of each event of the tenant begins with, and no other's; `None` if any tenant's
-    /// are meant.
+    /// The prefix that the ids of this tenant's events have, and no others; `None` if the filter
+    /// is for any tenant.
     #[must_use]
     pub fn tenant_prefix(&self) -> Option<String> {
         self.tenant.as_ref().map(|tenant| format!("{tenant}/"))
     }
 
-    /// Of this topic alone.
+    /// Only deliveries of this topic.
     #[must_use]
     pub fn topic(mut self, topic: impl Into<String>) -> Self {
         self.topic = Some(topic.into());
@@ -241,7 +241,7 @@ impl Cursor {
 pub struct Page {
     /// The deliveries, the oldest first.
     pub entries: Vec<Entry>,
-    /// Where the next page begins; `None` if this was the last.
+    /// The position of the next page; `None` if this was the last.
     pub next: Option<Cursor>,
 }
 

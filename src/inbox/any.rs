@@ -24,7 +24,7 @@ type Response<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 /// ```
 #[derive(Clone)]
 pub struct AnyInbox {
-    /// The same inbox, as a store.
+    /// `inbox` as a store.
     store: AnyStore,
     inbox: Arc<dyn Erased>,
     name: &'static str,
@@ -43,7 +43,7 @@ impl AnyInbox {
     }
 }
 
-/// The same inbox as a store, for those who need no more.
+/// The inbox as a store, for callers that need no more.
 impl From<AnyInbox> for AnyStore {
     fn from(inbox: AnyInbox) -> Self {
         inbox.store

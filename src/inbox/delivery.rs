@@ -53,7 +53,7 @@ impl StoredDelivery {
         }
     }
 
-    /// The same, signed with this secret.
+    /// Sets which secret it was signed with.
     #[must_use]
     pub fn with_secret_index(mut self, index: Option<usize>) -> Self {
         self.secret_index = index;
@@ -89,13 +89,13 @@ impl fmt::Debug for StoredDelivery {
     }
 }
 
-/// What is to be stored: which event, and the delivery.
+/// A delivery to be stored, and the key of its event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deposit {
     /// Which event.
     pub key: Key,
-    /// What makes it the same event.
+    /// The facts that make it the same event.
     pub fingerprint: Fingerprint,
     /// The delivery.
     pub delivery: StoredDelivery,
@@ -112,8 +112,8 @@ impl Deposit {
         }
     }
 
-    /// The same of this tenant, where the layer has [tenants](crate::provider::tenant): under the
-    /// key that its deliveries have.
+    /// Makes it this tenant's, where the layer has [tenants](crate::provider::tenant): it gets the
+    /// key that the tenant's deliveries have.
     #[must_use]
     pub fn of_tenant(mut self, tenant: &Tenant) -> Self {
         self.key = Key::new(self.key.namespace(), tenant.id_of(self.key.id()));

@@ -40,8 +40,8 @@
 //! minute says that something has been due for five minutes and nobody takes it.
 //!
 //! # At rest
-//! Bodies and headers are kept in plain text. Whoever can read the tables can read them, and
-//! whoever can write to them can forge events: a worker verifies no signature again. Signatures,
+//! Bodies and headers are kept in plain text. Anyone who can read the tables can read them, and
+//! anyone who can write to them can forge events: a worker verifies no signature again. Signatures,
 //! cookies and `authorization` are not stored; a [`redact`](crate::layer::WebhookService::redact)
 //! function can take out more.
 //!
@@ -63,7 +63,7 @@
 //! # What a store promises
 //! 1. `deposit` is one atomic step: claim, enqueue and duplicate check. When it returns
 //!    [`Stored`](Deposited::Stored), the delivery is on the disk.
-//! 2. `take` gives a delivery to one worker at a time. Whoever holds it has a lease, which the
+//! 2. `take` gives a delivery to one worker at a time. A held delivery has a lease, which the
 //!    worker renews; a process that dies loses its deliveries to others when their leases end.
 //! 3. What was stored never expires before it has ended, and what is DEAD stays until an operator
 //!    decides.

@@ -6,9 +6,9 @@ use crate::store::{ClaimRequest, Completion};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settlement {
-    /// What the delivery is held with.
+    /// The claim request that holds the delivery.
     pub claim_request: ClaimRequest,
-    /// What becomes of it.
+    /// What happens to it.
     pub action: Action,
     /// The attempt, for the delivery's history. `None` for a run that succeeded.
     pub attempt: Option<Attempt>,
@@ -25,7 +25,7 @@ impl Settlement {
         }
     }
 
-    /// The same with an attempt to remember.
+    /// Adds an attempt to remember.
     #[must_use]
     pub fn with_attempt(mut self, attempt: Attempt) -> Self {
         self.attempt = Some(attempt);
@@ -33,7 +33,7 @@ impl Settlement {
     }
 }
 
-/// What becomes of a stored delivery after a run.
+/// What happens to a stored delivery after a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {

@@ -22,9 +22,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TakeRequest {
-    /// Of which namespace.
+    /// The namespace.
     pub namespace: Arc<str>,
-    /// Who claims them: one token for the whole batch, and another for the next.
+    /// The token that claims them: one for the whole batch, and another for the next.
     pub token: Token,
     /// How many at most.
     pub limit: usize,
@@ -39,7 +39,7 @@ pub struct TakeRequest {
 }
 
 impl TakeRequest {
-    /// Up to so many deliveries of a namespace that are no suspects, with the lease and the
+    /// Up to `limit` deliveries of a namespace that are not suspects, with the lease and the
     /// retention of [`ClaimRequest::new`].
     #[must_use]
     pub fn new(namespace: impl Into<Arc<str>>, token: Token, limit: usize) -> Self {
@@ -88,7 +88,7 @@ impl TakeRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Taken {
-    /// What it is held with: for renewals and the settlement.
+    /// The claim request that holds it: for renewals and the settlement.
     pub claim_request: ClaimRequest,
     /// Which claim of its record it is: a fencing token.
     pub generation: u64,

@@ -232,9 +232,9 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     /// is in an unsigned header, and changes their keys: what was handled before runs again if
     /// resent.
     ///
-    /// Without it, whoever captured a request can send its body again under a new id, and it runs
-    /// again. With it, a replay runs nothing, but of two events with equal bodies the second is
-    /// lost: it gets 200 and is not handled, or 500 each time if a header gives it another topic
+    /// Without it, someone who captured a request can send its body again under a new id, and it
+    /// runs again. With it, a replay runs nothing, but the second of two events with equal bodies
+    /// is lost: it gets 200 and is not handled, or 500 each time if a header gives it another topic
     /// and the first is handled. While the first has only failed, the second takes its place under
     /// its own topic.
     pub fn strict_identity(mut self) -> Self {

@@ -19,10 +19,10 @@ use crate::{
 /// The default of `backlog_limit`.
 const BACKLOG_LIMIT: u64 = 1_000_000;
 
-/// What is behind an endpoint that stores its deliveries: made by [`WebhookLayer::inbox`].
+/// The inner side of an endpoint that stores its deliveries: made by [`WebhookLayer::inbox`].
 #[derive(Clone)]
 pub struct Deposits {
-    /// What is stored; all, if `None`.
+    /// The topics that are stored; all, if `None`.
     only: Option<Arc<dyn Topics>>,
     redact: Option<Arc<Redact>>,
     watch: Arc<BacklogWatch>,

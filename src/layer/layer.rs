@@ -153,8 +153,8 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayer<P, S> {
 /// its extensions.
 ///
 /// Its 2xx finishes the event, its 4xx and 5xx are forwarded and the event is released; a 3xx is
-/// turned into 500, since providers may never retry after a redirect. Of two services behind clones
-/// of one layer, the first that claims an event gets it, and the other never does: give each a
+/// turned into 500, since providers may never retry after a redirect. If two services are behind
+/// clones of one layer, the first to claim an event gets it, and the other never does: give each a
 /// layer with a [`namespace`](WebhookLayerBuilder::namespace) of its own. The event counts as
 /// handled when the response's headers are there: a body that fails later is no failure.
 impl<P, S, I> Layer<I> for WebhookLayer<P, S> {

@@ -75,7 +75,7 @@
 //! `source`, `topic`, `id` and `attempt`, and at its end `outcome` and `reason`. No secret, tag or
 //! body is in any of it.
 //!
-//! Where a signature is refused and nobody sees why,
+//! If a signature is refused and nobody sees why,
 //! [`explain_refusals`](WebhookLayerBuilder::explain_refusals) logs which of the usual mistakes it
 //! is.
 //!

@@ -33,7 +33,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
     }
 
     /// Logs, at WARN, which of the usual mistakes explains a refused signature (see
-    /// [`explain`](crate::signature::explain())), for at most so many refused requests a minute;
+    /// [`explain`](crate::signature::explain())), for at most this many refused requests a minute;
     /// off by default. Switch it on while an endpoint is set up or has begun to respond 401.
     ///
     /// Give it the secrets that the provider has: the layer keeps none. It does not hear of secrets

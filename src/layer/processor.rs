@@ -82,7 +82,7 @@ pub struct Processor<E> {
 
 type Processing<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
-/// What a processor does, without the types of the provider, the store and the handlers' state.
+/// A processor without the types of the provider, the store and the handlers' state.
 trait Door<E>: Send + Sync {
     fn fetched(&self, event: E, body: Option<Bytes>, tenant: Option<Tenant>) -> Processing<'_>
     where
@@ -172,7 +172,7 @@ impl<E: Event> Processor<E> {
         }
     }
 
-    /// The same for events of this tenant.
+    /// A processor for events of this tenant.
     ///
     /// ```
     /// # #[cfg(feature = "memory")] {
@@ -234,8 +234,8 @@ impl<E: Event> Processor<E> {
         Key::new(self.namespace(), id)
     }
 
-    /// Whether an event of this topic would be handled, or stored where this is an inbox's. Of any
-    /// other the outcome is [`Outcome::Unhandled`], so there is no need to fetch it.
+    /// Whether an event of this topic would be handled, or stored where this is an inbox's. Any
+    /// other ends as [`Outcome::Unhandled`], so there is no need to fetch it.
     #[must_use]
     pub fn wants(&self, topic: &str) -> bool {
         self.door.wants(topic)
@@ -267,7 +267,7 @@ impl<E: Event> Processor<E> {
     /// [a function of yours](crate::signature::Verifier::from_fn) gets the time of now, and decides
     /// itself.
     ///
-    /// Where the layer has tenants, the secrets are looked up of the tenant that the headers or the
+    /// If the layer has tenants, the secrets are looked up for the tenant that the headers or the
     /// body name. A recorded request has no path: for a tenant that the path names, use
     /// [`of`](Self::of).
     ///
@@ -322,8 +322,8 @@ impl<E: SelfIdentified> Processor<E> {
         self.door.fetched(event, None, self.tenant.clone()).await
     }
 
-    /// The same with the bytes that the event was read from, for handlers that read
-    /// [`Delivery::body`](crate::Delivery::body). Nobody has signed these bytes.
+    /// [`process`](Self::process) with the bytes that the event was read from, for handlers that
+    /// read [`Delivery::body`](crate::Delivery::body). Nobody has signed these bytes.
     pub async fn process_raw(&self, event: E, body: impl Into<Bytes>) -> Outcome {
         let body = body.into();
         self.door.fetched(event, Some(body), self.tenant.clone()).await

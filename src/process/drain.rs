@@ -5,7 +5,7 @@ use tokio::time::timeout;
 use super::{Outcome, singleflight::Singleflight};
 use crate::store::Key;
 
-/// Ends a layer's work when the process is to end. Cheap to clone. Of an endpoint that stores, it
+/// Ends a layer's work when the process is to end. Cheap to clone. For an endpoint that stores, it
 /// waits for the deposits; its worker is drained by
 /// [`WorkerHandle::drain`](crate::inbox::WorkerHandle::drain).
 ///

@@ -1,4 +1,4 @@
-//! Where work is taken in: one task for each event, and everybody who waits for it.
+//! Takes work in: one task for each event, and everybody who waits for it.
 
 use std::{
     future::{Future, poll_fn},
@@ -27,7 +27,7 @@ use crate::{
     trace::Told,
 };
 
-/// What all events of one layer share, however they come.
+/// The state that all events of one layer share, however they come.
 pub(crate) struct Engine<S> {
     /// The provider's name.
     pub(crate) provider: Arc<str>,
@@ -37,7 +37,7 @@ pub(crate) struct Engine<S> {
     pub(crate) meter: Meter,
 }
 
-/// Whoever handed work in, and may wait for its outcome.
+/// The caller that handed work in, and may wait for its outcome.
 pub(crate) trait Caller: Clone + Send + Sync + 'static {
     /// The status that the caller gets for this outcome, for the log. `None` where it gets none.
     fn status(&self, outcome: &Outcome) -> Option<u16>;
@@ -204,8 +204,7 @@ impl<S: IdempotencyStore> Engine<S> {
             Started::Waiting(waiting) => {
                 let Waiting { follower, key, topic } = *waiting;
                 let outcome = follower.outcome(deadline).await;
-                // One `handled` or `stored` for each event: whoever counts those lines counts
-                // events.
+                // One `handled` or `stored` for each event: counting those lines counts events.
                 let copy = match outcome {
                     Some(Outcome::Handled) => Some(Outcome::Duplicate(Completion::Handled)),
                     Some(Outcome::Stored) => Some(Outcome::StoredBefore(Stage::Waiting)),

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Nothing here knows HTTP. A request becomes work in the layer, and so does an event that was
-//! handed in without one. Claim, run and settlement are one spawned task: whoever waits for the
-//! outcome may go away, and nothing stops half-way.
+//! handed in without one. Claim, run and settlement are one spawned task: a caller that waits for
+//! the outcome may go away, and nothing stops half-way.
 
 mod settings;
 mod outcome;

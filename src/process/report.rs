@@ -21,13 +21,13 @@ pub(crate) struct Observation {
     pub(crate) source: Source,
     /// The topic as a label of metrics.
     pub(crate) topic: Topic,
-    /// Whose event it says it is, where the layer has tenants.
+    /// The tenant that the request names, where the layer has tenants.
     pub(crate) tenant: Option<Tenant>,
     /// Whether there is such a tenant: a stranger's names make no label.
     pub(crate) is_tenant_known: bool,
     /// When the event came.
     pub(crate) started: Instant,
-    /// What an entry of the delivery log has besides.
+    /// Further facts for the delivery log.
     pub(crate) request: RequestFacts,
 }
 
@@ -69,7 +69,7 @@ impl<S: IdempotencyStore> Engine<S> {
         }
     }
 
-    /// What the log is told in any case. How it ended is for [`report`](Self::report) to fill in.
+    /// The facts that are logged in any case; [`report`](Self::report) fills in how it ended.
     pub(crate) fn told<'a>(&'a self, observation: &'a Observation) -> Told<'a> {
         Told {
             provider: &self.provider,
@@ -88,7 +88,7 @@ impl<S: IdempotencyStore> Engine<S> {
         }
     }
 
-    /// The same with the event.
+    /// [`told`](Self::told) with the event.
     pub(crate) fn told_of<'a>(&'a self, observation: &'a Observation, key: &'a Key, topic: &'a str) -> Told<'a> {
         Told {
             id: Some(key.id().as_str()),
@@ -121,7 +121,7 @@ impl<S: IdempotencyStore> Engine<S> {
         }
     }
 
-    /// The same of an event that is known.
+    /// [`report`](Self::report) for an event whose key is known.
     pub(crate) fn report_of(
         &self,
         observation: &Observation,
@@ -137,7 +137,7 @@ impl<S: IdempotencyStore> Engine<S> {
         self.report(observation, outcome, told);
     }
 
-    /// The same of a copy whose event was handled or stored while it waited.
+    /// [`report`](Self::report) for a copy whose event was handled or stored while it waited.
     pub(super) fn report_waited(&self, observation: &Observation, outcome: &Outcome, told: Told<'_>) {
         let reason = match outcome {
             Outcome::StoredBefore(_) => "stored by the delivery it waited for",
@@ -225,7 +225,7 @@ impl<S: IdempotencyStore> Engine<S> {
         });
     }
 
-    /// What else an operator should know of an event.
+    /// Tells an operator something else about an event.
     pub(crate) fn warn(&self, key: &Key, message: fmt::Arguments<'_>) {
         crate::trace::warn_of(&self.provider, key.namespace(), key.id().as_str(), message);
     }

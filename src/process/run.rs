@@ -75,7 +75,7 @@ pub(crate) struct Handled {
     pub(crate) outcome: Outcome,
 }
 
-/// What the store is to be told.
+/// The outcome as the store is to record it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Settlement {
     Handled,

@@ -18,7 +18,7 @@ pub(crate) struct Settings {
     pub(crate) ids_are_unique: bool,
     /// Whether metrics have a label for the tenant.
     pub(crate) counts_by_tenant: bool,
-    /// Where deliveries are recorded, if anywhere.
+    /// The delivery log, if there is one.
     pub(crate) log: Option<Recorder>,
 }
 

@@ -61,7 +61,7 @@ impl Handled {
         }
     }
 
-    /// Tells the store, so that the run can end. Whoever waits gets the outcome after the first
+    /// Tells the store, so that the run can end. Those who wait get the outcome after the first
     /// attempt, whatever comes of it: a handler that succeeded has had its effect, and to refuse
     /// the event would ask for a second one.
     pub(super) async fn settle<S: IdempotencyStore>(&self, engine: &Engine<S>, leader: &Leader) {
@@ -86,7 +86,7 @@ impl Handled {
     }
 }
 
-/// Frees what a claim may have left behind whose result never came. Whoever waits gets the outcome
+/// Frees what a claim may have left behind whose result never came. Those who wait get the outcome
 /// at once.
 pub(super) async fn release_unsure<S: IdempotencyStore>(
     engine: &Engine<S>,

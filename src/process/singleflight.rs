@@ -30,7 +30,7 @@ use crate::{
     store::Key,
 };
 
-/// What tells runs apart. The fingerprint is part of it: another event under the same id must get
+/// The identity of a run. The fingerprint is part of it: another event under the same id must get
 /// the store's response, and not the outcome of the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Event {
@@ -76,7 +76,7 @@ enum Progress {
     Running,
     /// The handler has finished; the store is being told.
     Finished(Outcome),
-    /// Whoever waits may have the outcome.
+    /// Those who wait may have the outcome.
     Responded(Outcome),
 }
 
@@ -201,7 +201,7 @@ impl Run {
         }
     }
 
-    /// The outcome, if whoever waits may have it.
+    /// The outcome, if those who wait may have it.
     fn response(&self) -> Option<Outcome> {
         match &*lock(&self.progress) {
             Progress::Responded(outcome) => Some(outcome.clone()),
@@ -277,7 +277,7 @@ impl Leader {
         *lock(&self.run.progress) = Progress::Finished(outcome);
     }
 
-    /// Whoever waits gets the outcome, though the run goes on in the background.
+    /// Those who wait get the outcome, though the run goes on in the background.
     pub(crate) fn respond(&self, outcome: Outcome) {
         self.run.proceed(Progress::Responded(outcome));
     }

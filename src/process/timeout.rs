@@ -18,8 +18,8 @@ pub(crate) fn timeout_at<F: Future>(deadline: Instant, future: Pin<&mut F>) -> i
     timeout_by(move || deadline, future)
 }
 
-/// The same, this long after the future waits for the first time: where it never does, nobody asks
-/// for the time.
+/// [`timeout_at`], this long after the future waits for the first time: if it never does, the clock
+/// is not read.
 pub(crate) fn timeout_after<F: Future>(
     limit: Duration,
     future: Pin<&mut F>,

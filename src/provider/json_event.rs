@@ -51,7 +51,7 @@ use crate::event::{self, EventId, Fingerprint, Identity, PayloadError, Unsigned,
 /// ```
 pub struct JsonEvent<P>(Arc<Fields>, PhantomData<fn() -> P>);
 
-/// What a provider reads from a request.
+/// The fields that a provider reads from a request.
 pub(super) struct Fields {
     pub(super) id: Option<EventId>,
     pub(super) topic: Option<EventId>,
@@ -75,7 +75,7 @@ impl Fields {
         Self::in_body(body, body, payloads)
     }
 
-    /// The same where the JSON is a part of the body, such as a field of a form.
+    /// An event without any fields, whose JSON is a part of the body, such as a field of a form.
     pub(super) fn in_body(body: &Bytes, json: &Bytes, payloads: Payloads) -> Self {
         Self {
             id: None,
@@ -91,7 +91,7 @@ impl Fields {
         }
     }
 
-    /// The same with topic and time, which become the event's fingerprint.
+    /// Adds topic and time, which become the event's fingerprint.
     pub(super) fn topic_and_time(self, topic: Option<EventId>, time: &Time) -> Self {
         let text = topic.as_ref().map_or("", EventId::as_str);
         Self {

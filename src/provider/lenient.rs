@@ -143,7 +143,7 @@ impl Field<'_> {
         matches!(self, Self::Absent)
     }
 
-    /// What an event cannot be without: its id or its topic. The error names the field.
+    /// A field that every event must have: its id or its topic. The error names the field.
     pub(super) fn required<E: de::Error>(&self, name: &str) -> Result<EventId, E> {
         let wrong = match self {
             Self::Text(text) => match EventId::new(text) {
@@ -157,7 +157,7 @@ impl Field<'_> {
         Err(E::custom(format_args!("the event's {name} {wrong}")))
     }
 
-    /// The same where the event can be without it: an odd value counts as none.
+    /// The id of an event that can be without one: an odd value counts as none.
     pub(super) fn optional(&self) -> Option<EventId> {
         match self {
             Self::Text(text) => EventId::new(text).ok(),

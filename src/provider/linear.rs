@@ -81,7 +81,7 @@ const EVENT: HeaderName = HeaderName::from_static("linear-event");
 const DELIVERY: HeaderName = HeaderName::from_static("linear-delivery");
 /// Those of entities, notifications, agents' sessions and SLAs; other events are their payload.
 const PAYLOADS: Payloads = Payloads::Fixed(&[&["data"], &["notification"], &["agentSession"], &["issueData"], &[]]);
-/// What Linear's SDK accepts by default.
+/// The default body limit of Linear's SDK.
 const BODY_LIMIT: usize = 5 * 1024 * 1024;
 const HOUR: Duration = Duration::from_secs(3600);
 /// The last retry comes 7 hours and a minute after the event, with the first time; an hour to
@@ -168,7 +168,7 @@ impl Linear {
     }
 }
 
-/// What is read from a body, apart from the payload.
+/// The fields that are read from a body, apart from the payload.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {

@@ -125,7 +125,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Provider: Send + Sync + 'static {
-    /// What this provider's bodies are read as.
+    /// The type that this provider's bodies are read as.
     type Event: Event;
 
     /// The provider's name: logs use it, and it is the default namespace of the provider's ids.
@@ -170,9 +170,9 @@ pub trait Provider: Send + Sync + 'static {
         Ok(None)
     }
 
-    /// The same where the secrets are not the provider's own but a [tenant's](tenant), with which
-    /// `verifier` is keyed. Default: [`handshake`](Self::handshake). Needed where the response is
-    /// made with a secret.
+    /// [`handshake`](Self::handshake) with a [tenant's](tenant) secrets instead of the provider's
+    /// own: `verifier` is keyed with them. Default: [`handshake`](Self::handshake). Needed where
+    /// the response is made with a secret.
     ///
     /// # Errors
     /// As [`handshake`](Self::handshake).
@@ -215,7 +215,7 @@ pub trait Provider: Send + Sync + 'static {
         None
     }
 
-    /// The same provider with secrets for each tenant, which are looked up as requests come. Take a
+    /// This provider with secrets for each tenant, which are looked up as requests come. Take a
     /// `reader()`; for [Square](square), which signs the address of the endpoint,
     /// [`Square::new`](square::Square::new) with that address. Secrets of the provider's own verify
     /// nothing here. The [module](tenant) has an example and says what a layer does.
@@ -284,7 +284,7 @@ impl<P: Provider> Provider for Arc<P> {
     }
 }
 
-/// What a built-in provider's `new` does with its secrets.
+/// Keys a built-in provider's scheme with the secrets given to its `new`.
 fn keyed(scheme: &Scheme, secrets: impl TryInto<Secrets, Error: Into<SecretError>>) -> Result<Verifier, SecretError> {
     Verifier::new(scheme, &secrets.try_into().map_err(Into::into)?)
 }

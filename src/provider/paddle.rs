@@ -45,7 +45,7 @@
 //! A notification can be replayed for 90 days. It then has another `notification_id` and the same
 //! `event_id`, which is the deduplication key.
 //!
-//! What was missed can be fetched from the API and read with [`Event::from_json`].
+//! Missed events can be fetched from the API and read with [`Event::from_json`].
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ pub type Event = JsonEvent<Paddle>;
 
 impl SelfIdentified for Event {}
 
-/// What is read from a body, apart from the payload.
+/// The fields that are read from a body, apart from the payload.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {

@@ -146,7 +146,7 @@ impl Event {
         self.either(&SHOP_DOMAIN, &events::SHOP_DOMAIN)
     }
 
-    /// The same for all webhooks, of all topics, that one action of the merchant's caused: from
+    /// The id shared by all webhooks, of any topic, that one action of the merchant's caused: from
     /// `X-Shopify-Event-Id`, or `Shopify-Event-Id`.
     #[must_use]
     pub fn event_id(&self) -> Option<Unsigned<&str>> {
@@ -203,7 +203,7 @@ impl Shopify {
     }
 }
 
-/// What is read from a body of Events, apart from the payload.
+/// The fields that are read from a body of Events, apart from the payload.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {

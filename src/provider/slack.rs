@@ -82,7 +82,7 @@ use crate::{
 };
 
 const TOLERANCE: Duration = Duration::from_secs(300);
-/// What Slack's Bolt accepts by default.
+/// The default body limit of Slack's Bolt.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 const HOUR: Duration = Duration::from_secs(3600);
 /// Longer than any challenge that Slack sends. It is echoed, so there is a limit.
@@ -157,7 +157,7 @@ impl Slack {
     }
 }
 
-/// What is read from a body that is JSON, apart from the payload.
+/// The fields that are read from a body that is JSON, apart from the payload.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {

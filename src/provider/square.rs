@@ -47,7 +47,7 @@
 //! The retries come after 1, 2, 4, 8, 16, 32 and 60 minutes, then after 2, 4, 8 and 8 hours. An
 //! event keeps its `event_id`, which is the deduplication key.
 //!
-//! What was missed can be fetched from the API and read with [`Event::from_json`].
+//! Missed events can be fetched from the API and read with [`Event::from_json`].
 
 use std::{fmt, time::Duration};
 
@@ -77,7 +77,7 @@ pub fn scheme(notification_url: &str) -> Scheme {
     Scheme::new(header, Algorithm::HmacSha256, Encoding::Base64).text_before_body(notification_url.to_owned())
 }
 
-/// The same where the URL names the tenant.
+/// The scheme, where the URL may hold `{tenant}`.
 fn scheme_of(notification_url: &str) -> Scheme {
     match notification_url.split_once("{tenant}") {
         Some((before, behind)) => scheme("").tenant_before_body(before.to_owned(), behind.to_owned()),
@@ -104,7 +104,7 @@ pub type Event = JsonEvent<Square>;
 
 impl SelfIdentified for Event {}
 
-/// What is read from a body, apart from the payload.
+/// The fields that are read from a body, apart from the payload.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {

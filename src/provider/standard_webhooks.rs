@@ -146,7 +146,7 @@ impl StandardWebhooks {
     }
 }
 
-/// What is read from a body, apart from the payload.
+/// The fields that are read from a body, apart from the payload.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {

@@ -43,14 +43,14 @@
 //! | the same in a sandbox | sends it again 3 times in some hours |
 //! | failures for several days | mails you, then disables the endpoint |
 //!
-//! What happens while the endpoint is disabled is not sent later. Stripe does not say how long it
-//! waits for a response; the layer responds within 8 seconds by default.
+//! Events that occur while the endpoint is disabled are not sent later. Stripe does not say how
+//! long it waits for a response; the layer responds within 8 seconds by default.
 //!
 //! An event can be sent again by hand for up to 30 days. Each attempt is signed again and has the
 //! same `id`. Other fields of the body (`pending_webhooks`) may differ, so topic and time are what
 //! two deliveries of one event must have in common. Events come in no particular order.
 //!
-//! What was missed can be fetched from the API and read with [`Event::from_json`]; the reconciler
+//! Missed events can be fetched from the API and read with [`Event::from_json`]; the reconciler
 //! of `tower-webhook-reconcile` does both.
 
 use std::time::Duration;
@@ -92,7 +92,7 @@ pub type Event = JsonEvent<Stripe>;
 
 impl SelfIdentified for Event {}
 
-/// What is read from a body, apart from the payload.
+/// The fields that are read from a body, apart from the payload.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {

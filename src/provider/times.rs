@@ -47,8 +47,8 @@ impl Time {
     }
 }
 
-/// The same number as an integer. Floats below 2^53 are exact; some providers print milliseconds
-/// with an exponent.
+/// A float as an integer, if it is one. Floats below 2^53 are exact; some providers print
+/// milliseconds with an exponent.
 pub(super) fn whole(number: f64) -> Option<u64> {
     const END: f64 = 9_007_199_254_740_992.0;
     ((0.0..END).contains(&number) && number.fract() == 0.0).then_some(number as u64)

@@ -145,7 +145,7 @@ impl Zoom {
     }
 }
 
-/// What is read from a body, apart from the payload.
+/// The fields that are read from a body, apart from the payload.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct Body<'a> {

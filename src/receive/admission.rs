@@ -1,4 +1,4 @@
-//! What unauthenticated callers may take up, all together: requests and bytes.
+//! Limits on what all unauthenticated callers together may take up: requests and bytes.
 
 use std::sync::{
     Arc,
@@ -83,7 +83,7 @@ pub(super) struct Permit {
 }
 
 impl Permit {
-    /// Takes one of a tenant's places, if fewer than so many are taken. One request takes one.
+    /// Takes one of a tenant's places, if fewer than `most` are taken. One request takes one.
     pub(super) fn sit(&mut self, seats: &Arc<AtomicUsize>, most: usize) -> Result<(), Refusal> {
         if self.seat.is_some() {
             return Ok(());

@@ -15,14 +15,14 @@ const WAITS: u16 = 0;
 /// The provider has hung up, or has its response.
 const GONE: u16 = u16::MAX;
 
-/// What a request shares with the run of its event.
+/// The state that a request shares with the run of its event.
 #[derive(Clone)]
 pub(crate) struct Call(Arc<State>);
 
 struct State {
     /// [`WAITS`], [`GONE`], or the status that the request got before the run has ended.
     status: AtomicU16,
-    /// What an HTTP service behind the layer has responded, for this request alone.
+    /// The response of an HTTP service behind the layer, for this request alone.
     response: Mutex<Option<Box<Response<ResponseBody>>>>,
 }
 
@@ -44,7 +44,7 @@ impl Call {
         *self.response() = Some(Box::new(response));
     }
 
-    /// What the HTTP service has responded, where that is the response to this outcome.
+    /// The HTTP service's response, where that is the response to this outcome.
     pub(super) fn take_response(&self, outcome: &Outcome) -> Option<Response<ResponseBody>> {
         let response = self.response().take()?;
         respond::is_response_to(outcome, &response).then_some(*response)

@@ -22,7 +22,7 @@ use crate::{
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What the layer's switch has set.
+/// The settings of the layer's switch.
 pub(crate) struct Diagnosis {
     explain: Arc<Explain>,
     per_minute: usize,
@@ -82,7 +82,7 @@ impl Drop for Busy {
 /// A request that may yet be refused. Empty, and free, where the switch is off or its rate used up.
 pub(super) struct Suspect(Option<Box<Kept>>);
 
-/// What the steps consume.
+/// The parts of a request that the steps consume.
 struct Kept {
     headers: HeaderMap,
     body: Option<Bytes>,

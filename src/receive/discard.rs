@@ -1,4 +1,4 @@
-//! What becomes of a body that a refusal leaves unread.
+//! Discards the rest of a body that a refusal leaves unread.
 //!
 //! Over HTTP/1 a server closes the connection when the response is out and nobody holds the body
 //! any more (hyper does). The kernel resets a connection that is closed while its client is still
@@ -36,7 +36,7 @@ const TIME: Duration = Duration::from_secs(5);
 /// How many at once. Each holds a connection and a frame of at most some hundred kilobytes.
 const AT_ONCE: usize = 64;
 
-/// What a frame counts at least, so that frames without a byte end too.
+/// The least that a frame counts, so that frames without a byte end too.
 const FRAME: usize = 64;
 
 /// Reads what is left of a refused request's body and throws it away.

@@ -17,11 +17,11 @@ use crate::{
 /// Work that was handed in, with who has signed its request.
 pub(crate) type HandedIn<E> = (Work<E>, Option<Signed>);
 
-/// What is handed in.
+/// The event or request that is handed in.
 pub(crate) enum Given<E> {
-    /// An event, or why it is none.
+    /// An event, or why it is not one.
     Event(Result<Box<HandedIn<E>>, Refusal>),
-    /// A request that the provider has recorded, and whose it is, where whoever hands it in knows.
+    /// A request that the provider has recorded, and its tenant, where the caller knows it.
     Request {
         headers: HeaderMap,
         body: Bytes,

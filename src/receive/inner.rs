@@ -1,4 +1,4 @@
-//! What is behind an endpoint: topic handlers, an HTTP service, or an inbox.
+//! The inner side of an endpoint: topic handlers, an HTTP service, or an inbox.
 
 use std::{
     error::Error as StdError,
@@ -22,7 +22,7 @@ use crate::{
     store::IdempotencyStore,
 };
 
-/// What is behind an endpoint.
+/// The inner side of an endpoint.
 pub(crate) trait Inner<E, S>: Clone + Send + 'static {
     /// Whether it wants events of this topic.
     fn wants(&self, topic: &str) -> bool;
@@ -41,7 +41,7 @@ pub(crate) trait Inner<E, S>: Clone + Send + 'static {
     ) -> Started;
 }
 
-/// What takes events that no request has brought.
+/// An inner side that takes events without a request, too.
 pub(crate) trait HandIn<E, S>: Inner<E, S> {
     /// Takes in an event that was handed in.
     fn hand_in(self, engine: &Arc<Engine<S>>, work: Work<E>, observation: &Observation) -> Started;

@@ -59,12 +59,12 @@ use read_body::{Checks, Limits, Refused};
 use respond::Said;
 use verify::Signed;
 
-/// What all requests of one layer share.
+/// The state that all requests of one layer share.
 pub(crate) struct Receiver<P, S> {
     pub(crate) provider: Arc<P>,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
-    /// What processes the events.
+    /// Processes the events.
     pub(crate) engine: Arc<Engine<S>>,
     pub(crate) sharing: sharing::Sharing,
     /// Off unless the builder switches it on.
@@ -263,7 +263,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         captures.add(captured)
     }
 
-    /// What a request has to pass before it is read.
+    /// The checks that a request has to pass before its body is read.
     fn checks(&self) -> Checks<'_> {
         let tenants = self.tenants.as_ref();
         Checks {

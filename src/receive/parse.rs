@@ -71,7 +71,7 @@ impl Authentic {
     }
 }
 
-/// What a body says, and the key that it is deduplicated by.
+/// An event read from a body, and the key that it is deduplicated by.
 pub(super) struct Read<E> {
     pub(super) event: E,
     pub(super) key: Key,

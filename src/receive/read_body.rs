@@ -1,4 +1,4 @@
-//! Step 1. Everything here is done for whoever asks: nothing is known of the provider yet.
+//! Step 1. Everything here is done for any client: nothing is authenticated yet.
 
 use std::{
     error::Error as StdError,
@@ -40,18 +40,18 @@ pub(super) struct Received {
     pub(super) parts: Box<Parts>,
     pub(super) body: Bytes,
     pub(super) verification: Verification,
-    /// Whose request it is, where the layer has tenants.
+    /// The request's tenant, where the layer has tenants.
     pub(super) whose: Option<Whose>,
 }
 
-/// What a request has to pass before it is read.
+/// The checks that a request has to pass before its body is read.
 pub(super) struct Checks<'r> {
     pub(super) verifier: &'r Verifier,
     pub(super) tenants: Option<&'r Arc<Directory>>,
     pub(super) admission: &'r Admission,
 }
 
-/// What a body may be.
+/// The limits of a body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) bytes: usize,

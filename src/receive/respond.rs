@@ -140,7 +140,7 @@ impl Refusal {
     }
 }
 
-/// What is said besides the outcome.
+/// Parts of a response besides the outcome.
 pub(super) enum Said {
     Nothing,
     Handshake(Handshake),

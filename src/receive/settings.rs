@@ -10,7 +10,7 @@ pub(crate) struct Settings {
     pub(crate) body_limit: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) max_in_flight: usize,
-    /// Of one tenant; half of all, if `None`.
+    /// How many one tenant may occupy; half of all, if `None`.
     pub(crate) max_in_flight_per_tenant: Option<usize>,
     pub(crate) max_unauthenticated_bytes: usize,
     pub(crate) max_event_age: Option<Duration>,

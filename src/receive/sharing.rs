@@ -1,4 +1,4 @@
-//! Who records in the same place: layers of one store and one namespace, and the endpoints that are
+//! Layers that record in the same place, one store and one namespace, and the endpoints that are
 //! made of them.
 //!
 //! To the store, events of one namespace are one stream: what one endpoint has handled is a

@@ -22,10 +22,10 @@ pub(super) struct Authentic {
     pub(super) signed: Signed,
 }
 
-/// Who has signed it.
+/// The outcome of a verification that succeeded, and the tenant.
 pub(crate) struct Signed {
     pub(super) verified: Verified,
-    /// Whose secrets they are, where the layer has tenants.
+    /// The tenant whose secrets they are, where the layer has tenants.
     pub(super) tenant: Option<Tenant>,
     pub(super) keys: Option<KeySet>,
 }

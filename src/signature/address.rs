@@ -18,7 +18,7 @@ impl Scheme {
         self
     }
 
-    /// The same for one tenant: its name stands for `{tenant}` in the
+    /// The scheme for one tenant: its name replaces `{tenant}` in the
     /// [signed content](Self::signed_content).
     ///
     /// ```

@@ -1,4 +1,4 @@
-//! What is signed: text, and what of a request goes between it.
+//! The signed content: text, and the parts of a request between it.
 
 use std::{borrow::Cow, fmt};
 
@@ -14,7 +14,7 @@ pub(super) enum Part {
     Tenant,
 }
 
-/// What is signed: the parts before the body, the body, the parts after it.
+/// The signed content: the parts before the body, the body, the parts after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Content {
     before: Vec<Part>,
@@ -32,7 +32,7 @@ pub(super) struct Values<'a> {
 }
 
 impl Content {
-    /// The same, with this part and a dot before it.
+    /// Puts this part and a dot before the rest.
     pub(super) fn preceded_by(mut self, part: Part) -> Self {
         if !self.names(&part) {
             self.before.splice(0..0, [part, Part::Text(Cow::Borrowed("."))]);
@@ -74,7 +74,7 @@ impl Content {
         Ok(content)
     }
 
-    /// What is signed must be cut in one way only: were there two, a request could be turned into
+    /// Signed content must be cut in one way only: were there two, a request could be turned into
     /// another one under the same tag, with bytes of the body for a time, say. From the front up to
     /// the body and from the back up to it, each part's end must follow from the bytes alone. A
     /// text is fixed. A time in RFC 3339 tells its own ends; a time in digits ends where text
@@ -151,7 +151,7 @@ impl Content {
         )
     }
 
-    /// The same for a tenant of this name.
+    /// Replaces the tenant's place by this name.
     #[must_use]
     pub(super) fn of_tenant(mut self, name: &str) -> Self {
         for part in &mut self.before {
@@ -162,12 +162,12 @@ impl Content {
         self
     }
 
-    /// What is signed before the body, in order.
+    /// The signed parts before the body, in order.
     pub(super) fn before_body<'a>(&'a self, values: Values<'a>) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.before.iter().map(move |part| part.bytes(values))
     }
 
-    /// What is signed after the body, in order.
+    /// The signed parts after the body, in order.
     pub(super) fn after_body<'a>(&'a self, values: Values<'a>) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.after.iter().map(move |part| part.bytes(values))
     }
@@ -233,7 +233,7 @@ impl Content {
         }
     }
 
-    /// The same with the name of the tenant between two texts.
+    /// A text, the tenant's name and another text, then the body.
     pub(super) fn after_tenant(before: String, behind: String) -> Self {
         let text = |text| Part::Text(Cow::Owned(text));
         Self {

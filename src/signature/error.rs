@@ -90,7 +90,7 @@ enum Reason {
         tolerance: Duration,
     },
     Secret(SecretError),
-    /// What a function said that the user wrote.
+    /// The error of a function that the user wrote.
     Own {
         kind: SignatureErrorKind,
         reason: Cow<'static, str>,

@@ -35,7 +35,7 @@ impl Verifier {
         Self::of_any_tenant(scheme, &Secrets::raw_key(key)?)
     }
 
-    /// The same scheme for the tenant of this name, under its secrets.
+    /// The scheme for the tenant of this name, under its secrets.
     pub(crate) fn with_key_set(&self, tenant: &str, keys: &KeySet) -> Self {
         let Some(keyed) = self.keyed() else {
             return self.clone();

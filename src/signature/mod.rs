@@ -129,7 +129,7 @@ pub fn verify(
 
 /// Checks one request's signature at a time of the caller's choosing: a pure function.
 ///
-/// Where the scheme signs a time, `now` decides whether it is fresh.
+/// If the scheme signs a time, `now` decides whether it is fresh.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

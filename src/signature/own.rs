@@ -11,12 +11,12 @@ type Check = dyn Fn(&HeaderMap, &[u8], SystemTime) -> Result<(), SignatureError>
 /// A function, and the headers that it reads.
 pub(super) struct Own {
     headers: Vec<HeaderName>,
-    /// What a request would be signed by, where the function is a refusal.
+    /// The scheme that would sign a request, where the function is a refusal.
     scheme: Option<Scheme>,
     check: Box<Check>,
 }
 
-/// What a function is to see once the body is over.
+/// The headers and body that a function gets once the body is over.
 #[derive(Default)]
 pub(super) struct Kept {
     pub(super) headers: HeaderMap,

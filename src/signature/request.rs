@@ -18,7 +18,7 @@ const MAX_ITEMS: usize = 16;
 /// The longest id in a header, in bytes.
 const MAX_ID: usize = 255;
 
-/// What a request says of its own signature.
+/// The signature that a request claims to have.
 pub(super) struct Claims<'h> {
     pub(super) tags: Tags,
     pub(super) values: Values<'h>,
@@ -218,8 +218,8 @@ pub(super) fn only<'h>(
     one(headers, name)?.ok_or_else(|| SignatureError::absent(name, what))
 }
 
-/// The same, if the header is there. It is looked up once: to hash a name takes as long as to
-/// compare a tag.
+/// [`only`], or `None` if the header is absent. It is looked up once: to hash a name takes as long
+/// as to compare a tag.
 fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h [u8]>, SignatureError> {
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else {

@@ -105,7 +105,7 @@ impl Scheme {
         self
     }
 
-    /// The same scheme under other names of all its headers.
+    /// Other names for all of the scheme's headers, read where those named before are absent.
     pub(crate) fn or_headers(mut self, tag: HeaderName, id: HeaderName, timestamp: HeaderName) -> Self {
         self.headers.push(tag);
         self.id.push(id);
@@ -306,7 +306,8 @@ impl Scheme {
         Verifier::new(self, secrets)?.sign(body)
     }
 
-    /// The same with an id and a time of the caller's choosing, where the scheme signs them.
+    /// [`sign`](Self::sign) with an id and a time of the caller's choosing, where the scheme signs
+    /// them.
     ///
     /// # Errors
     /// As [`sign`](Self::sign); or the id cannot be signed: it is empty, longer than 255 bytes, has

@@ -38,7 +38,7 @@ pub enum SecretErrorKind {
     NoTenant,
 }
 
-/// Of a verifier that is a function, where one with a scheme is needed.
+/// For a verifier that is a function, where one with a scheme is needed.
 pub(super) const NO_SCHEME: &str = "the verifier is a function; expected one that is keyed with a scheme's secrets";
 
 const NO_TENANT: &str = "the scheme signs the tenant's name, which is not known; expected `Provider::per_tenant`, or \

@@ -35,7 +35,7 @@ impl Verifier {
         self.sign_at(&fresh_id(), time, body)
     }
 
-    /// The same with an id and a time of the caller's choosing; see
+    /// [`sign`](Self::sign) with an id and a time of the caller's choosing; see
     /// [`Scheme::sign_at`](super::Scheme::sign_at).
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Verifier {
     }
 }
 
-/// Of a request that this process signs: no secret, only not the one before.
+/// An id for a request that this process signs: not secret, only different from the last one.
 fn fresh_id() -> String {
     let random = || RandomState::new().hash_one("tower-webhook id");
     format!("msg_{:016x}{:016x}", random(), random())

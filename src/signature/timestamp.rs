@@ -64,7 +64,7 @@ impl TimestampFormat {
         }
     }
 
-    /// Whether a text of so many digits is taken. One more than the usual number reaches the year
+    /// Whether a text of this many digits is taken. One more than the usual number reaches the year
     /// 5138. Where nothing else tells where the time ends (`exact`), only the usual number does.
     fn has_digits(self, digits: usize, exact: bool) -> bool {
         let usual = self.usual_digits();
@@ -128,7 +128,7 @@ impl TimestampFormat {
         self.has_digits(digits.len(), exact).then_some(digits)
     }
 
-    /// What is expected, for messages.
+    /// The expected form, for messages.
     pub(super) fn rule(self, f: &mut fmt::Formatter<'_>, exact: bool) -> fmt::Result {
         f.write_str(match self {
             Self::Seconds => "whole seconds since 1970",

@@ -36,7 +36,7 @@ pub(super) struct OfKeys {
     pub(super) keys: Arc<Keys>,
     pub(super) before_body: Vec<u8>,
     pub(super) after_body: Vec<u8>,
-    /// Where the name of the tenant goes into what is before the body, if it is signed.
+    /// The position of the tenant's name in the content before the body, if it is signed.
     #[cfg(feature = "service")]
     pub(super) tenant_at: Option<usize>,
     pub(super) scheme: Arc<Scheme>,
@@ -93,8 +93,8 @@ impl Verification {
         }
     }
 
-    /// The same with the headers that it began with, and the whole body, of which it takes what it
-    /// was not fed yet.
+    /// [`finish`](Self::finish) with the headers that it began with, and the whole body: it takes
+    /// what it was not fed yet.
     #[cfg(feature = "service")]
     #[inline]
     pub(crate) fn finish_with(
@@ -137,7 +137,7 @@ impl OfKeys {
         running.iter_mut().for_each(|mac| mac.update(bytes));
     }
 
-    /// What of this body it was not fed.
+    /// The rest of this body that it was not fed yet.
     #[cfg(feature = "service")]
     fn left<'b>(&self, body: &'b [u8]) -> &'b [u8] {
         body.get(self.fed..).unwrap_or_default()

@@ -153,7 +153,7 @@ impl Verifier {
         }
     }
 
-    /// The same with another tolerance for the time that the scheme signs; see
+    /// Sets another tolerance for the time that the scheme signs; see
     /// [`Scheme::tolerance`].
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: Duration) -> Self {
@@ -184,7 +184,7 @@ impl Verifier {
     }
 
     /// Whether a request may be authentic for both: some secret of this one makes the same tags as
-    /// some secret of the other. Of two functions nobody can tell.
+    /// some secret of the other. For two functions this cannot be known.
     #[cfg(feature = "service")]
     pub(crate) fn shares_a_secret(&self, other: &Self) -> bool {
         let (us, them) = match (&self.0, &other.0) {
@@ -254,7 +254,7 @@ impl Verifier {
         }
     }
 
-    /// The same for a caller that has headers and body at hand when it
+    /// [`begin`](Self::begin) for a caller that has headers and body at hand when it
     /// [finishes](Verification::finish_with).
     #[cfg(feature = "service")]
     #[inline]

@@ -2,7 +2,7 @@ use std::{future::Future, sync::Arc};
 
 use super::{IdempotencyStore, Key, StoreError};
 
-/// What an operator asks of a store, beyond [`get`](IdempotencyStore::get) and
+/// An operator's calls to a store, beyond [`get`](IdempotencyStore::get) and
 /// [`forget`](IdempotencyStore::forget) of one event.
 ///
 /// Every store of this project implements it. One of your own need not: the layer asks none of
@@ -117,7 +117,7 @@ impl<S: StoreAdmin> StoreAdmin for Arc<S> {
 
 /// How many events of a namespace are in which state: the result of [`StoreAdmin::count`].
 ///
-/// What is past its retention is not counted.
+/// Records past their retention are not counted.
 ///
 /// ```
 /// use tower_webhook::store::Counts;
@@ -139,7 +139,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// So many of each.
+    /// These numbers of events, and none that were given up.
     #[must_use]
     pub const fn new(claimed: u64, free: u64, done: u64) -> Self {
         Self {
@@ -150,7 +150,7 @@ impl Counts {
         }
     }
 
-    /// The same with so many that were given up.
+    /// Sets how many were given up.
     #[must_use]
     pub const fn with_dead(mut self, dead: u64) -> Self {
         self.dead = dead;

@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::{Key, Token};
 use crate::event::Fingerprint;
 
-/// What one run of one delivery claims with: the same request goes to `claim`, `renew`, `complete`
-/// and `release`.
+/// The request with which one run of one delivery claims its event: it goes to `claim`, `renew`,
+/// `complete` and `release` unchanged.
 ///
 /// The layer makes it from the event and its settings. Stores read it; tests of stores build it:
 ///
@@ -27,9 +27,9 @@ use crate::event::Fingerprint;
 pub struct ClaimRequest {
     /// Which event.
     pub key: Key,
-    /// Who claims.
+    /// The run that claims.
     pub token: Token,
-    /// What makes it the same event.
+    /// The facts that make it the same event.
     pub fingerprint: Fingerprint,
     /// How long a claim holds without a renewal.
     pub lease: Duration,
@@ -55,21 +55,21 @@ impl ClaimRequest {
         }
     }
 
-    /// The same for another event.
+    /// Replaces the event's key.
     #[must_use]
     pub fn with_key(mut self, key: Key) -> Self {
         self.key = key;
         self
     }
 
-    /// The same for another run.
+    /// Replaces the run's token.
     #[must_use]
     pub fn with_token(mut self, token: Token) -> Self {
         self.token = token;
         self
     }
 
-    /// The same with other facts.
+    /// Replaces the event's facts.
     #[must_use]
     pub fn with_fingerprint(mut self, fingerprint: Fingerprint) -> Self {
         self.fingerprint = fingerprint;

@@ -10,7 +10,7 @@
 //! | several machines, many events, and a Redis or Valkey that keeps its data | [Redis](#redis) |
 //! | something else that can compare and set | [one of your own](#how-to-write-one) |
 //!
-//! Where handler and store share a database, SQLite or Postgres, take that one: `complete_in`
+//! If handler and store share a database, SQLite or Postgres, take that one: `complete_in`
 //! commits the effect and the record in one transaction, and the event is handled exactly once in
 //! that database. With any other pair, a crash between the effect and the record runs the event
 //! again, as every receiver must: make the effect idempotent, or fence it with the

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use crate::event::EventId;
 
-/// Whose event: a namespace (by default the provider's name) and the event's id.
+/// An event's key: a namespace (by default the provider's name) and the event's id.
 ///
 /// ```
 /// use tower_webhook::{event::EventId, store::Key};

@@ -152,7 +152,7 @@ pub trait IdempotencyStore: Send + Sync + 'static {
         None
     }
 
-    /// What the latest attempt to reach the server failed with, unless one has succeeded since; by
+    /// The error of the latest attempt to reach the server, unless one has succeeded since; by
     /// default nothing is known.
     ///
     /// For a store that goes on trying while an operation waits. When the layer gives the operation

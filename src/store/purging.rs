@@ -6,7 +6,7 @@ use std::{
 
 use super::StoreAdmin;
 
-/// How many records one batch removes at most: a database holds the locks of so many for some
+/// How many records one batch removes at most: a database holds their locks for some
 /// milliseconds.
 const BATCH: usize = 1000;
 /// Between two batches, so that deliveries get their turn.

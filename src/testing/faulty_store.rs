@@ -301,7 +301,7 @@ impl<S: Inbox> Inbox for FaultyStore<S> {
     }
 }
 
-/// What an operator asks for goes wrong at no one's command.
+/// No faults are injected into an operator's calls.
 impl<S: StoreAdmin> StoreAdmin for FaultyStore<S> {
     async fn count(&self, namespace: &str) -> Result<Counts, StoreError> {
         self.inner.count(namespace).await

@@ -67,7 +67,7 @@ impl SignedRequest {
         Self::by(provider.verifier().clone(), body.into())
     }
 
-    /// The same for a scheme and secrets, without a provider.
+    /// A POST of this body, signed with a scheme and secrets, without a provider.
     ///
     /// # Errors
     /// The secrets are not of the form that the scheme asks for.
@@ -180,8 +180,8 @@ impl SignedRequest {
         self.request(headers, self.body.clone())
     }
 
-    /// What a receiver must refuse with 401 and never handle, each with its name. A time in the
-    /// body, as Linear's, is the test's own to set.
+    /// Requests that a receiver must refuse with 401 and never handle, each with its name. The test
+    /// itself must set a time in the body, as Linear's.
     #[must_use]
     pub fn forgeries(&self) -> Vec<(&'static str, Request<Full<Bytes>>)> {
         let mut forgeries = vec![
@@ -332,7 +332,7 @@ pub async fn claimed_delivery<E: Event, S: IdempotencyStore>(
     }
 }
 
-/// What a layer would claim this event with.
+/// The claim request that a layer would make for this event.
 fn claim_request<E: Event>(namespace: &str, event: &E, body: &Bytes) -> ClaimRequest {
     const MINUTE: Duration = Duration::from_secs(60);
     let id = event.id().cloned();

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{failure::Failure, wire::Request};
 
-/// Of the connection, not of the request: whoever sends it again says its own.
+/// Headers of the connection, not of the request: a client that sends it again adds its own.
 const OF_THE_CONNECTION: [&str; 6] = [
     "host",
     "connection",

@@ -26,7 +26,7 @@ use crate::{
 pub(crate) struct ExplainArgs {
     /// The captured request; - is standard input
     request: PathBuf,
-    /// Whose request it is; see `tower-webhook providers`
+    /// The request's provider; see `tower-webhook providers`
     #[arg(long, short)]
     provider: String,
     #[command(flatten)]

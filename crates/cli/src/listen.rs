@@ -44,7 +44,7 @@ pub(crate) struct ListenArgs {
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
-    /// Whose requests they are; see `tower-webhook providers`
+    /// The requests' provider; see `tower-webhook providers`
     #[arg(long, short)]
     provider: Option<String>,
     #[command(flatten)]
@@ -56,13 +56,13 @@ pub(crate) struct ListenArgs {
     /// The URL that the provider signs (Square)
     #[arg(long, value_name = "URL", default_value = "")]
     signed_url: String,
-    /// Where to hand on the exact bytes and headers; its response is given back
+    /// The URL to forward the exact bytes and headers to; its response is given back
     #[arg(long, value_name = "URL")]
     forward: Option<String>,
     /// A folder for each request as a file, for `send --captured` and `explain`
     #[arg(long, value_name = "FOLDER")]
     save: Option<PathBuf>,
-    /// What to respond where nothing is forwarded, and the request is not found to be forged
+    /// The status to respond with if nothing is forwarded and the request is not found to be forged
     #[arg(long, value_name = "STATUS", default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..600))]
     status: u16,
     /// Shows names of headers, and neither their values nor bodies
@@ -198,7 +198,7 @@ fn empty(status: u16) -> Response<Body> {
     response
 }
 
-/// The same bytes and headers to another receiver, and its response.
+/// Sends the bytes and headers that came to another receiver, and returns its response.
 async fn forward(target: &Target, method: &Method, headers: &HeaderMap, body: Bytes) -> Result<Response<Body>, String> {
     let mut request = Request::post(body);
     request.method = match *method {

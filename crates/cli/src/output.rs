@@ -1,4 +1,4 @@
-//! What is printed: text for people, JSON for programs.
+//! Output: text for people, JSON for programs.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -27,7 +27,7 @@ pub(crate) fn line(text: &str) {
     drop(writeln!(anstream::stdout(), "{text}"));
 }
 
-/// The same, beside the result.
+/// Prints a text beside the result, to stderr.
 pub(crate) fn note(text: &str) {
     drop(writeln!(anstream::stderr(), "{text}"));
 }
@@ -62,7 +62,7 @@ pub(crate) fn coloured(colour: AnsiColor, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// What came from elsewhere, with nothing that a terminal obeys.
+/// A text that came from elsewhere, without anything that a terminal obeys.
 pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|letter| match letter {

@@ -1,4 +1,4 @@
-//! Where secrets come from. None is printed, here or anywhere.
+//! The sources of secrets. None is printed, here or anywhere.
 
 use std::{env, fmt, fs, path::PathBuf};
 

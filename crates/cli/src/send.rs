@@ -25,10 +25,10 @@ use crate::{
 /// Exit code: 0 if every copy gets a 2xx, 1 if one does not, 2 if nothing could be sent.
 #[derive(Args, Debug)]
 pub(crate) struct SendArgs {
-    /// Who to be; see `tower-webhook providers`
+    /// The provider to sign as; see `tower-webhook providers`
     #[arg(long, short, default_value = "dwolla")]
     provider: String,
-    /// Where to, http or https [default: http://127.0.0.1:3000/webhooks/PROVIDER]
+    /// The URL to send to, http or https [default: http://127.0.0.1:3000/webhooks/PROVIDER]
     #[arg(long)]
     url: Option<String>,
     /// The URL that the receiver believes it has, for providers that sign it (Square)

@@ -1,4 +1,4 @@
-//! What the page needs beside its documents: a style sheet, and a script that it can do without.
+//! The page's assets beside its documents: a style sheet, and a script that it can do without.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header::CONTENT_TYPE};

@@ -120,13 +120,13 @@ impl fmt::Debug for Endpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureLimit {
-    /// So many failures in a row.
+    /// This many failures in a row.
     InARow(u32),
-    /// So many in a row, and no success for so long.
+    /// This many failures in a row, and no success for this long.
     InARowWithoutSuccess(u32, Duration),
-    /// Only failures for so long.
+    /// Only failures for this long.
     WithoutSuccess(Duration),
-    /// More than so many of a hundred deliveries, within so long.
+    /// More than this percentage of deliveries, within this time.
     Percent(u8, Duration),
 }
 

@@ -32,7 +32,7 @@ const FORM: usize = 128 * 1024;
 #[derive(Debug)]
 pub struct Inspector(());
 
-/// What the page shows, and to whom.
+/// The page: what it shows, and to whom.
 #[must_use]
 pub struct InspectorBuilder {
     access: Access,
@@ -47,7 +47,7 @@ pub struct InspectorBuilder {
 
 pub(crate) type Shutdown = SharedFuture<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
-/// What all requests share.
+/// The state that all requests share.
 pub(crate) struct Shared {
     pub(crate) access: AccessState,
     pub(crate) title: String,
@@ -118,7 +118,7 @@ impl InspectorBuilder {
         self
     }
 
-    /// What stands above the page: the application's name, by default "Webhooks".
+    /// The title of the page: the application's name, by default "Webhooks".
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = title.into();
         self

@@ -34,13 +34,13 @@ use crate::{
     params::Params,
 };
 
-/// So many browsers at once.
+/// How many browsers may listen at once.
 const MOST: usize = 32;
 
 /// How often the log is read, for all of them together.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// So many new entries are read at a time. If there are more, a page shows the newest of them; it
+/// How many new entries are read at a time. If there are more, a page shows the newest of them; it
 /// has room for [`PAGE`].
 const BATCH: usize = 500;
 
@@ -50,7 +50,7 @@ const LASTS: Duration = Duration::from_secs(30);
 
 type Batch = Arc<Vec<Numbered>>;
 
-/// Who is told, and by whom: one task reads the log while anybody listens.
+/// Tells browsers of new entries: one task reads the log while anybody listens.
 #[derive(Default)]
 pub(crate) struct Live {
     reader: Arc<Mutex<Option<broadcast::Sender<Batch>>>>,
@@ -102,7 +102,7 @@ async fn read(
         ticks.tick().await;
         {
             let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            // Whoever comes now waits for the lock, and starts another task.
+            // The next browser waits for the lock, and starts another task.
             if sending.receiver_count() == 0 {
                 *reader = None;
                 return;

@@ -1,4 +1,4 @@
-//! What a link or a form says.
+//! The parameters of a link or a form.
 
 use std::{
     convert::Infallible,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// What the reconciler's runs found: the newest [`MAX_REPORTS`](Self::MAX_REPORTS), in this
+/// Reports of the reconciler's runs: the newest [`MAX_REPORTS`](Self::MAX_REPORTS), in this
 /// process's memory. Cheap to clone: clones are the same.
 ///
 /// ```

@@ -11,7 +11,7 @@ pub(crate) fn visible(text: &str) -> String {
     shown(text, |letter| letter.is_control())
 }
 
-/// The same of several lines.
+/// [`visible`] for several lines.
 pub(crate) fn visible_lines(text: &str) -> String {
     shown(text, |letter| letter.is_control() && !matches!(letter, '\n' | '\t'))
 }

@@ -129,7 +129,7 @@ impl Fields {
         Some(id.to_owned())
     }
 
-    /// Where a HAL link leads. Dwolla sent links as plain texts until 2015.
+    /// The target of a HAL link. Dwolla sent links as plain texts until 2015.
     pub(crate) fn link(&self, name: &str) -> Option<&str> {
         match self.0.get("_links")?.get(name)? {
             Value::String(link) => Some(link),

@@ -1,4 +1,4 @@
-//! Where the time comes from: timeouts, the waits between retries, and the age of tokens.
+//! The source of time: timeouts, the waits between retries, and the age of tokens.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! What an operator asks for beyond one record.
+//! An operator's calls that concern more than one record.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +21,8 @@ const PAGE: &str = "1000";
 /// server's table grows or shrinks a record may be counted twice.
 /// [`expired_claims`](StoreAdmin::expired_claims) ends as soon as it has found enough.
 ///
-/// Of a cluster, every primary is walked through, one after the other and by its own clock. Where
-/// one cannot be reached this is an error, and no smaller number. While slots are moved from node
+/// In a cluster, every primary is walked through, one after the other and by its own clock. If one
+/// cannot be reached, this is an error, not a smaller number. While slots are moved from node
 /// to node their records may be counted twice, or not, or it is an error.
 impl StoreAdmin for RedisStore {
     async fn count(&self, namespace: &str) -> Result<Counts, StoreError> {
@@ -78,7 +78,7 @@ impl RedisStore {
     }
 }
 
-/// What a page tells of a record.
+/// A record as a page of a scan has it.
 struct Row {
     name: String,
     state: String,

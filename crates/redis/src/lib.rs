@@ -21,8 +21,8 @@ use tower_webhook::store::{AnyStore, StoreError};
 /// and not of the code: [`RedisStore::connect`], then [`AnyStore::new`].
 ///
 /// # Errors
-/// The scheme is none of `redis`, `rediss`, `valkey`, `valkeys`, `redis+cluster`, `rediss+cluster`
-/// and `redis+sentinel` ([`Config`](tower_webhook::store::StoreErrorKind::Config)); else as
+/// The scheme is not `redis`, `rediss`, `valkey`, `valkeys`, `redis+cluster`, `rediss+cluster` or
+/// `redis+sentinel` ([`Config`](tower_webhook::store::StoreErrorKind::Config)); else as
 /// [`RedisStore::connect`]. No error repeats the URL.
 ///
 /// # Cancel safety

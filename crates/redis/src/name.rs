@@ -1,4 +1,4 @@
-//! What a record's key is called in the server.
+//! The name of a record's key in the server.
 //!
 //! `<prefix>:<namespace>:<id>`, as in `webhook:dwolla:bb6531a2`. In the namespace `%`, `:` and
 //! control characters are written as `%25`, `%3A` and so on, so that no two keys share a name; the
@@ -16,7 +16,7 @@ pub(crate) fn of(prefix: &str, key: &Key) -> String {
     name
 }
 
-/// What all names of a namespace begin with.
+/// The prefix of all names of a namespace.
 pub(crate) fn stem(prefix: &str, namespace: &str) -> String {
     // Room for an id, too: a UUID and a little.
     let mut stem = String::with_capacity(prefix.len() + namespace.len() + 48);

@@ -1,4 +1,4 @@
-//! What tests add to the server's clock.
+//! The offset that tests add to the server's clock.
 
 #[cfg(feature = "test-util")]
 use std::sync::{

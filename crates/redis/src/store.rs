@@ -53,7 +53,7 @@ const LIMIT: Duration = Duration::from_millis(1800);
 /// `rediss+cluster://` are the same with TLS; a sentinel's URL has none. The sentinels' own
 /// password stands at the end: `?sentinel_password=…`, and `&sentinel_username=…` if they have
 /// users. `/database` may be left out; a cluster has but `0`, unless it is a Valkey that has more.
-/// Where no port is named it is 6379, for sentinels 26379. Name several hosts: one that responds is
+/// The port is 6379 by default, for sentinels 26379. Name several hosts: one that responds is
 /// enough, and the others may be down.
 ///
 /// **In a cluster** each record is on the node that has its slot; no two share one by intention. A
@@ -299,7 +299,7 @@ pub struct RedisStoreBuilder {
 }
 
 impl RedisStoreBuilder {
-    /// What the keys in the server begin with; by default `webhook`. Applications that share a
+    /// The prefix of the keys in the server; by default `webhook`. Applications that share a
     /// database need no prefixes of their own: that is what namespaces are for. No prefix may be
     /// another one extended by a colon: `a:b` and namespace `c` have the keys of `a` and namespace
     /// `b` with ids that begin with `c:`.

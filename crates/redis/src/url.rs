@@ -1,7 +1,7 @@
-//! What a URL says of several servers. The crate `redis` reads URLs of one: here they are taken
-//! apart into such.
+//! URLs that name several servers. The crate `redis` reads URLs of one server: here they are split
+//! into such.
 
-/// Where a URL leads: each text is the URL of one server.
+/// The servers of a URL: each text is the URL of one server.
 #[cfg_attr(test, derive(Debug, PartialEq, Eq))]
 pub(crate) enum Target {
     Server(String),
@@ -16,7 +16,7 @@ pub(crate) enum Target {
     },
 }
 
-/// Where a sentinel listens, unless it is told otherwise.
+/// The port of a sentinel, unless it is told otherwise.
 const SENTINEL_PORT: &str = "26379";
 const EXPECTED_SENTINEL: &str = "expected redis+sentinel://[user:password@]host:port,…/NAME[/database], with \
                                  ?sentinel_password=… (and sentinel_username=…) where the sentinels want one";

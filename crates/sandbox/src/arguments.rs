@@ -1,4 +1,4 @@
-//! What the program is told on its command line. `tower-webhook sandbox` takes the same.
+//! The program's command line. `tower-webhook sandbox` takes the same.
 
 use std::{net::SocketAddr, path::PathBuf};
 

@@ -1,4 +1,4 @@
-//! What goes wrong between a provider and a receiver, decided by a seed.
+//! Faults between a provider and a receiver, decided by a seed.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What shall go wrong, and how often: each rate is a share from 0 to 1. [`new`](Self::new) lets
+/// The faults to inject, and how often: each rate is a share from 0 to 1. [`new`](Self::new) lets
 /// one in ten deliveries suffer each of them.
 ///
 /// All of it happens to real receivers. The decisions depend on the seed and on how many events
@@ -119,7 +119,7 @@ impl Chaos {
         self.seed
     }
 
-    /// The first rate that is none.
+    /// The first rate that is invalid.
     pub(crate) fn out_of_range(&self) -> Option<(&'static str, f64)> {
         let rates = [
             ("duplicate", self.duplicate),
@@ -169,7 +169,7 @@ impl Chaos {
         Some(self)
     }
 
-    /// What happens to the delivery that is the nth to begin.
+    /// The fate of the delivery that is the nth to begin.
     pub(crate) fn plan(&self, nth: u64) -> Plan {
         let mut random = self.random(nth, 1);
         let mut happens = |rate: f64| random.f64() < rate;
@@ -221,7 +221,7 @@ impl Chaos {
     }
 }
 
-/// What happens to one delivery.
+/// The fate of one delivery.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Plan {
     pub(crate) drop: bool,
@@ -233,7 +233,7 @@ pub(crate) struct Plan {
     pub(crate) hang_up: Option<HangUp>,
 }
 
-/// Where an attempt's connection is closed.
+/// The point at which an attempt's connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) enum HangUp {
     WithinBody,

@@ -123,7 +123,7 @@ impl Kept {
 /// What writes down what is noted, until the keeper is closed.
 pub(crate) type Write = Box<dyn FnOnce(Clock) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// What a sandbox begins with.
+/// The state that a sandbox begins with.
 #[derive(Default)]
 pub(crate) struct Opened {
     pub(crate) kept: Kept,

@@ -32,7 +32,7 @@ impl Provider {
         }
     }
 
-    /// Where its API begins.
+    /// The path at which its API begins.
     pub(crate) fn path(self) -> &'static [&'static str] {
         match self {
             Self::Dwolla => &["dwolla"],

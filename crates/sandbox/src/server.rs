@@ -103,7 +103,7 @@ impl Sandbox {
         Settings::new().start().await
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -142,7 +142,7 @@ impl Sandbox {
         self.world.fire(provider, &event.into())
     }
 
-    /// What was sent and what came back, in the order of the responses. The last 100,000 are kept.
+    /// The attempts, with what came back, in the order of the responses. The last 100,000 are kept.
     #[must_use]
     pub fn attempts(&self) -> Vec<Attempt> {
         self.world.dispatcher.log().attempts()

@@ -145,8 +145,8 @@ impl<T: Shelved> Shelf<T> {
         }
     }
 
-    /// Takes the newest entries away, so many at most, and returns them in the order of their
-    /// making.
+    /// Takes the newest entries away, at most `most`, and returns them in the order in which they
+    /// were made.
     pub(crate) fn take_newest(&mut self, most: usize) -> Vec<T> {
         let places: Vec<u64> = self.entries.keys().rev().take(most).copied().collect();
         places.into_iter().rev().filter_map(|place| self.take(place)).collect()
@@ -170,31 +170,31 @@ pub(crate) struct List<'a, T> {
 }
 
 impl<'a, T> List<'a, T> {
-    /// What was put in from then on.
+    /// The entries put in from then on.
     pub(crate) fn since(self, time: SystemTime) -> Self {
         let start = self.first(|entry| entry.at >= time);
         Self { start, ..self }
     }
 
-    /// What was put in before.
+    /// The entries put in before.
     pub(crate) fn until(self, time: SystemTime) -> Self {
         let end = self.first(|entry| entry.at >= time);
         Self { end, ..self }
     }
 
-    /// What was made before the entry of this id; `None` if there is none.
+    /// The entries made before the one with this id; `None` if there is no such entry.
     pub(crate) fn older_than(self, id: &str) -> Option<Self> {
         let end = self.position(id)?;
         Some(Self { end, ..self })
     }
 
-    /// What was made after the entry of this id; `None` if there is none.
+    /// The entries made after the one with this id; `None` if there is no such entry.
     pub(crate) fn newer_than(self, id: &str) -> Option<Self> {
         let start = self.position(id)? + 1;
         Some(Self { start, ..self })
     }
 
-    /// What was made before the first entry for which this is false: it is true up to there.
+    /// The entries before the first one for which this is false: it is true up to there.
     pub(crate) fn while_older(self, is_older: impl Fn(&T) -> bool) -> Self {
         let end = self.first(|entry| !is_older(&entry.value));
         Self { end, ..self }
@@ -226,7 +226,7 @@ impl<'a, T> List<'a, T> {
         self.oldest_first().rev()
     }
 
-    /// The newest first, without so many, so many at most.
+    /// The newest first: skips `offset` entries and returns at most `limit`.
     pub(crate) fn page(&self, offset: usize, limit: usize) -> impl Iterator<Item = &'a T> + use<'a, T> {
         let end = self.end.saturating_sub(offset).max(self.start);
         let start = end.saturating_sub(limit).max(self.start);

@@ -135,7 +135,7 @@ async fn connect_postgres(_: &str) -> Result<AnyInbox, StoreError> {
     Err(missing("postgres"))
 }
 
-/// What a store says whose feature is off.
+/// The error of a store whose feature is off.
 #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
 fn missing(feature: &str) -> StoreError {
     StoreError::config(format!(

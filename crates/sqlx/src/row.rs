@@ -151,7 +151,7 @@ const INDEXES: [&str; 7] = [
     "_finished",
     "_history",
 ];
-/// What databases allow for a name is 63 bytes; the index has the longest, with `_expires_at`
+/// Databases allow 63 bytes for a name; the index has the longest, with `_expires_at`
 /// behind the table's.
 const LONGEST_NAME: usize = 50;
 
@@ -242,7 +242,7 @@ fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// What tests add to the store's time; without the feature `test-util`, nothing can.
+/// The offset that tests add to the store's time; without the feature `test-util`, nothing can.
 #[derive(Debug, Default)]
 pub(crate) struct Offset(#[cfg(feature = "test-util")] std::sync::atomic::AtomicI64);
 

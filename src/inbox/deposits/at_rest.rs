@@ -1,4 +1,4 @@
-//! What of a request is stored.
+//! The part of a request that is stored.
 
 use http::{
     HeaderMap, HeaderName,

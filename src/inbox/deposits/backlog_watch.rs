@@ -68,7 +68,7 @@ impl BacklogWatch {
     }
 }
 
-/// Whoever comes next may watch: this runtime has ended.
+/// Lets the next caller watch: this runtime has ended.
 struct Unwatched(Weak<BacklogWatch>);
 
 impl Drop for Unwatched {

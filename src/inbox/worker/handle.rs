@@ -92,7 +92,7 @@ where
             if self.engine.is_draining() {
                 return Ok(RunOutcome::Again { after: LATER });
             }
-            // In a task: whoever asked may go away, and the delivery would be held by nobody.
+            // In a task: the caller may go away, and the delivery would be held by nobody.
             let (reply, response) = oneshot::channel();
             tokio::spawn(async move {
                 let place = match self.place_of(&key).await {
@@ -130,8 +130,8 @@ where
     S: Inbox,
     T: Clone + Send + Sync + 'static,
 {
-    /// The place of what is asked for. There is one for suspects, since a process runs one at a
-    /// time, whoever asks for it; and as many as are asked for of all others.
+    /// A place for the delivery that is asked for. Suspects share one, since a process runs one at
+    /// a time, whatever the caller; for all others there are as many as are asked for.
     async fn place_of(&self, key: &Key) -> Result<Place, Result<RunOutcome, StoreError>> {
         let later = || Err(Ok(RunOutcome::Again { after: LATER }));
         // Taken first: a drain waits for it.

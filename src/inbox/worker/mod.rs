@@ -91,7 +91,7 @@ struct Polling {
     is_woken: bool,
 }
 
-/// What the tasks of one worker share.
+/// The state that the tasks of one worker share.
 struct Shared<P: Provider, S, T> {
     engine: Arc<Engine<S>>,
     provider: Arc<P>,
@@ -106,10 +106,10 @@ struct Shared<P: Provider, S, T> {
     /// How many deliveries may be held, those included that have ended and are not settled yet.
     held: Arc<Semaphore>,
     places: usize,
-    /// The same for suspects: one.
+    /// How many suspects may run, and be held: one.
     apart: Arc<Semaphore>,
     apart_held: Arc<Semaphore>,
-    /// The same for what `run_one` is asked for: as many as are asked for.
+    /// How many runs `run_one` may have under way: any number.
     asked_for: Arc<Semaphore>,
     /// Topics without a handler, of which the operator was told.
     unhandled: Mutex<HashSet<String>>,

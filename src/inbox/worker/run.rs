@@ -26,16 +26,16 @@ use crate::{
     trace::{self, Brief},
 };
 
-/// After so many runs in a row that did not end, a delivery is buried.
+/// After this many runs in a row that did not end, a delivery is buried.
 const MOST_CRASHES: u32 = 3;
-/// When a delivery is due again whose topic no handler takes.
+/// When a delivery without a handler for its topic is due again.
 const UNHANDLED_AGAIN: Duration = Duration::from_secs(60);
 /// Log at most this many topics without a handler.
 const MOST_UNHANDLED: usize = 1000;
 
-/// What a run came to.
+/// How a run ended.
 struct Ended {
-    /// What the store is told; nothing, if it knows.
+    /// The action for the store; `None` if it knows already.
     end: Option<Action>,
     outcome: Outcome,
     /// For the history: a word, and why. `None` for what was no attempt, or succeeded.
@@ -71,7 +71,7 @@ impl Ended {
     }
 }
 
-/// Who waits for a run.
+/// The caller that waits for a run.
 pub(super) type Reply = oneshot::Sender<Result<RunOutcome, StoreError>>;
 
 impl<P, S, T> Shared<P, S, T>
@@ -307,7 +307,7 @@ where
         ended
     }
 
-    /// What becomes of a delivery whose handler ended like this.
+    /// The action for a delivery whose handler ended like this.
     fn after(&self, taken: &Taken, told: Told, outcome: Outcome) -> Ended {
         let end = match told {
             Told::Known => None,
@@ -322,7 +322,7 @@ where
         Ended { end, outcome, attempt }
     }
 
-    /// What becomes of a delivery that is not finished.
+    /// The action for a delivery that is not finished.
     fn again(&self, taken: &Taken, outcome: Outcome) -> Ended {
         let refusal = outcome.refusal();
         let kind = refusal.map(Refusal::kind);

@@ -23,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// A run that has ended, on its way to the store.
 pub(super) struct Settled {
-    /// What the store is told; nothing, if it knows.
+    /// The action for the store; `None` if it knows already.
     pub(super) settlement: Option<Settlement>,
     /// Others of this process may run the event again when the store has been told.
     pub(super) leader: Option<Leader>,
@@ -51,7 +51,7 @@ impl Settled {
         }
         if let Some((reply, run_outcome)) = self.reply {
             let run_outcome = if is_late { RunOutcome::Elsewhere } else { run_outcome };
-            // Whoever asked may be gone.
+            // The caller may be gone.
             let _ = reply.send(Ok(run_outcome));
         }
         drop(self.held);

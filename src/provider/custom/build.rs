@@ -31,7 +31,7 @@ impl CustomBuilder {
         })
     }
 
-    /// The same provider without its secrets, to read deliveries that were verified and stored
+    /// The provider without its secrets, to read deliveries that were verified and stored
     /// earlier. It [refuses](Verifier::refusing) every request.
     ///
     /// # Errors

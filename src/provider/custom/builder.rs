@@ -114,7 +114,7 @@ impl CustomBuilder {
     ///
     /// # Security
     /// An id in an [unsigned header](FieldPath::unsigned_header) identifies the event together with
-    /// its topic and the digest of the body ([`Identity`](crate::event::Identity)). Whoever
+    /// its topic and the digest of the body ([`Identity`](crate::event::Identity)). Someone who
     /// captured a request can send it again under a new id, and it runs again, unless the layer is
     /// built with [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity): then the
     /// digest alone is the key, as [without an id](Self::without_id). The handler finds the
@@ -124,7 +124,7 @@ impl CustomBuilder {
         self
     }
 
-    /// The same for a provider that leaves the id out of some bodies. Their deduplication key is
+    /// [`id`](Self::id) for a provider that omits it from some bodies. Their deduplication key is
     /// the digest of the body, as [without an id](Self::without_id). An odd id counts as none:
     /// should the provider move its ids elsewhere, a retry whose body differs runs again, and
     /// nobody is told.
@@ -152,7 +152,7 @@ impl CustomBuilder {
     ///
     /// A field of the body makes the key `scope:id`, and is signed as the id is. An [unsigned
     /// header](FieldPath::unsigned_header) becomes part of the key, at the cost that
-    /// [`id`](Self::id) describes: whoever captured a request can send it again under another
+    /// [`id`](Self::id) describes: someone who captured a request can send it again under another
     /// scope, and it runs again, unless the layer is built with
     /// [`strict_identity`](crate::layer::WebhookLayerBuilder::strict_identity).
     pub fn scope(mut self, path: FieldPath) -> Self {
@@ -165,14 +165,14 @@ impl CustomBuilder {
     ///
     /// # Security
     /// The signature does not cover a topic in an [unsigned header](FieldPath::unsigned_header):
-    /// whoever captured a request that was not handled can send it to another handler. Use the
+    /// someone who captured a request that was not handled can send it to another handler. Use the
     /// body's topic where there is one; otherwise let handlers look at the payload.
     pub fn topic(mut self, path: FieldPath) -> Self {
         self.topic = Some(TopicSource::At(path));
         self
     }
 
-    /// The same for a provider that leaves the topic out of some bodies: such an event has the
+    /// [`topic`](Self::topic) for a provider that omits it from some bodies: such an event has the
     /// topic `""`, and goes to the fallback. An event whose topic is odd (no string, empty, too
     /// long) goes there too, so a change on the provider's side does not get 400, and nobody sees
     /// it.
@@ -270,7 +270,7 @@ impl CustomBuilder {
     }
 
     /// The bodies are forms, and their fields are the event: an object of strings, for
-    /// [`FieldPath`]s and payload. Of two fields with one name the first counts. Together with
+    /// [`FieldPath`]s and payload. If two fields have one name, the first counts. Together with
     /// [`form_field`](Self::form_field), this is for forms without that field.
     pub fn form_fields(mut self) -> Self {
         self.form_fields = true;

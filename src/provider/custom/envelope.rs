@@ -18,7 +18,7 @@ use crate::{
 const TEXT: &str = "a string of 1 to 255 bytes";
 const TEXT_OR_NUMBER: &str = "a string of 1 to 255 bytes or a whole number";
 
-/// What a path can lead to.
+/// The role of the value that a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::provider) enum Role {
     /// A whole number is as good as its digits in a string.
@@ -74,7 +74,7 @@ struct Node {
     fields: Vec<Node>,
 }
 
-/// What the paths led to.
+/// The values that the paths led to.
 #[derive(Default)]
 pub(in crate::provider) struct Found {
     pub(super) id: Option<EventId>,
@@ -83,9 +83,9 @@ pub(in crate::provider) struct Found {
     pub(super) action: Option<EventId>,
     pub(super) time: Time,
     pub(super) signed_at: Option<SystemTime>,
-    /// The same as the body writes it.
+    /// `signed_at` as the body writes it.
     pub(super) signed_at_as_written: Option<String>,
-    /// Of several paths of the topic, the number of this one.
+    /// The topic and the number of the path that led to it, where it has several.
     topic_at: Option<(usize, EventId)>,
 }
 

@@ -40,7 +40,7 @@ impl FieldPath {
         Self::keys(path.split('.'))
     }
 
-    /// The same key by key, for keys that contain a dot.
+    /// A field of the body by its keys, for keys that contain a dot.
     #[must_use]
     pub fn keys<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
         Self(Where::Body(keys.into_iter().map(Into::into).collect()))
@@ -55,9 +55,9 @@ impl FieldPath {
     /// A header, which the signature does not cover.
     ///
     /// # Security
-    /// Whoever captured one request can send it again with any value here, and the signature still
-    /// holds. [`CustomBuilder`](super::CustomBuilder) says what that means for an id and for a
-    /// topic.
+    /// Someone who captured one request can send it again with any value here, and the signature
+    /// still holds. [`CustomBuilder`](super::CustomBuilder) says what that means for an id and for
+    /// a topic.
     #[must_use]
     pub fn unsigned_header(name: HeaderName) -> Self {
         Self(Where::UnsignedHeader(name))

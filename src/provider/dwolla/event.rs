@@ -65,7 +65,7 @@ struct Fields {
     correlation_id: Option<Span>,
 }
 
-/// The same while it is read: the texts are still borrowed from the body.
+/// An event while it is read: the texts are still borrowed from the body.
 #[derive(Deserialize)]
 struct Body<'a> {
     id: EventId,

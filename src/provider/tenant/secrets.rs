@@ -5,7 +5,7 @@ use crate::{event::Tenant, signature::Secrets};
 /// Whatever a source fails with.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Where the secrets of tenants are: an async function, or a type of yours.
+/// A source of tenants' secrets: an async function, or a type of yours.
 ///
 /// ```
 /// use std::collections::HashMap;

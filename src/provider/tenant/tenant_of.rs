@@ -71,7 +71,7 @@ impl TenantOf {
         Self(How::LastSegment)
     }
 
-    /// What a function finds in the parts of the request. It must not block.
+    /// A function finds the name in the parts of the request. It must not block.
     #[must_use]
     pub fn from_parts(find: impl Fn(&Parts) -> Option<Tenant> + Send + Sync + 'static) -> Self {
         Self(How::Head(Arc::new(find)))

@@ -62,7 +62,7 @@ impl Tenants {
         self.tenant_of.max_bytes()
     }
 
-    /// What the source says of this tenant, now: nothing is kept.
+    /// Asks the source for this tenant's secrets, now: nothing is kept.
     ///
     /// # Errors
     /// The source did not respond.

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use super::Directory;
 use crate::event::Tenant;
 
-/// What a layer has looked up of its tenants: made by
+/// A handle to the secrets that a layer has looked up for its tenants: made by
 /// [`WebhookLayer::tenants_handle`](crate::WebhookLayer::tenants_handle). Cheap to clone.
 #[derive(Clone)]
 pub struct TenantsHandle(Arc<Directory>);

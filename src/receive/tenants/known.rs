@@ -18,7 +18,7 @@ const MOST_LOOKS: usize = 64;
 
 /// A tenant that the source knows.
 pub(super) struct Entry {
-    /// None after it was forgotten: the name is known, the secrets are not.
+    /// `None` after it was forgotten: the name is known, the secrets are not.
     pub(super) keys: Option<KeySet>,
     pub(super) fresh_until: Instant,
     pub(super) stale_until: Instant,

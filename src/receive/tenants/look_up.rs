@@ -1,4 +1,4 @@
-//! One lookup, in a task of its own: whoever hangs up cancels nothing.
+//! One lookup, in a task of its own: a client that disconnects cancels nothing.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,8 +1,8 @@
-//! Whose request it is, and the secrets that decide: what was looked up is kept here.
+//! The tenant of a request and its secrets, which are kept here once they are looked up.
 //!
-//! Everything here is done for whoever asks. So each thing that a name can take up is bounded: the
+//! Everything here is done for any client. So each thing that a name can take up is bounded: the
 //! tenants that are kept, the names that are remembered as nobody's, the lookups for names that
-//! were not seen before, and who waits for one of them.
+//! were not seen before, and the requests that wait for one of them.
 
 mod handle;
 mod known;
@@ -43,7 +43,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Directory {
     pub(crate) tenants: Tenants,
     scheme: Scheme,
-    /// What is computed for a request of nobody's.
+    /// Verifies the requests of unknown tenants, to do the same work.
     pub(super) decoy: Verifier,
     /// How many requests of one tenant may be in flight.
     share: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Directory {
     rest: Mutex<Rest>,
 }
 
-/// What only a request looks at whose tenant is not at hand.
+/// Used only by requests whose tenant is not cached.
 struct Rest {
     unknown: Unknown,
     pending: HashMap<Tenant, Pending>,
@@ -73,7 +73,7 @@ struct Pending {
     seats: Seats,
 }
 
-/// What the source has said.
+/// The result of a lookup.
 #[derive(Clone)]
 enum LookedUp {
     Known(KeySet),
@@ -81,7 +81,7 @@ enum LookedUp {
     Failed(Arc<str>),
 }
 
-/// What is at hand.
+/// What is cached for a name.
 enum AtHand {
     Fresh(KeySet),
     /// For a source that does not respond.

@@ -7,7 +7,7 @@ use crate::event::Tenant;
 /// How many unknown tenant names are cached.
 const MOST: usize = 10_000;
 
-/// Names of which the source has said that there is no such tenant.
+/// Names for which the source has said that there is no such tenant.
 #[derive(Default)]
 pub(super) struct Unknown {
     until: HashMap<Tenant, Instant>,

@@ -1,4 +1,4 @@
-//! What the body may have been when it was signed.
+//! Bodies that may have been signed instead of the one that came.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use super::{
     json::{Escapes, Layout, escape, layout},
 };
 
-/// Bodies up to this length are written in other forms: 1 MiB. Of longer ones, parts are tried.
+/// Bodies up to this length are written in other forms: 1 MiB. Longer ones are tried in parts.
 const LONGEST: usize = 1 << 20;
 
 /// No other form is longer than this: 4 MiB.
@@ -15,7 +15,7 @@ const LONGEST_FORM: usize = 4 << 20;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// What was done to the body between the provider and here, to be undone.
+/// A change to the body between the provider and here, to be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyChange {
     /// JSON was parsed and printed; it was this before, and there was a newline behind it.

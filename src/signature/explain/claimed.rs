@@ -44,7 +44,7 @@ impl Writing {
     }
 }
 
-/// What may be a tag.
+/// A text that may be a tag.
 pub(super) struct Claimed<'h> {
     pub(super) header: &'h HeaderName,
     pub(super) text: &'h [u8],

@@ -1,4 +1,4 @@
-//! What may be signed besides the body.
+//! Contents that may be signed besides the body.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,18 +10,18 @@ use super::super::{
     scheme::{Form, TimePlace},
 };
 
-/// What the provider signs otherwise than the scheme has it.
+/// How the content that the provider signs differs from the scheme's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ContentChange {
     BodyAlone,
-    /// Of the URL that is signed, the slash at the end.
+    /// The signed URL has a slash at its end that the scheme's has not.
     SlashAdded,
     SlashRemoved,
     Https,
     Http,
 }
 
-/// What is signed before and behind the body.
+/// The content that is signed before and after the body.
 pub(super) struct Content {
     pub(super) change: Option<ContentChange>,
     pub(super) before: Vec<u8>,

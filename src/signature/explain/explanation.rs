@@ -1,4 +1,4 @@
-//! What was found, in words. Nothing here could hold a secret, a tag or a body.
+//! The findings in words. Nothing here could hold a secret, a tag or a body.
 
 use std::{fmt, time::Duration};
 
@@ -21,7 +21,7 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     pub(super) findings: Vec<Finding>,
-    /// Where nothing was found.
+    /// For the case that nothing was found.
     pub(super) known: Option<Known>,
 }
 
@@ -57,7 +57,7 @@ pub(super) enum Finding {
     },
 }
 
-/// What is known of a request that no mistake explains.
+/// The known facts about a request that no mistake explains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) kind: ExplanationKind,
@@ -67,7 +67,7 @@ pub(super) struct Known {
     pub(super) elsewhere: Option<HeaderName>,
     /// In bytes; none where the request was refused before its body was read.
     pub(super) body: Option<usize>,
-    /// What `Content-Length` says, where it says something else.
+    /// The value of `Content-Length`, where it says something else.
     pub(super) said: Option<u64>,
     pub(super) replaced_letters: bool,
     pub(super) forms: Tried,

@@ -1,7 +1,7 @@
 //! The one place that knows whether the feature `gzip` is on.
 
-/// What compressed bytes stand for, if that is no longer than `most`: a small body can stand for a
-/// very large one.
+/// The decompressed bytes, if they are no longer than `most`: a small body can stand for a very
+/// large one.
 #[cfg(feature = "gzip")]
 pub(super) fn decompress(bytes: &[u8], most: usize) -> Option<Vec<u8>> {
     use std::io::Read as _;

@@ -7,7 +7,7 @@ pub(super) enum Layout {
     Compact,
     /// A space after each comma and colon, as Python's `json.dumps` writes.
     Spaced,
-    /// So many spaces for each level.
+    /// This many spaces for each level.
     Indented(usize),
 }
 

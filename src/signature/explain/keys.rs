@@ -1,4 +1,4 @@
-//! What the provider's key may be, where this receiver has its secret in another form.
+//! Keys that the provider may sign with, where this receiver has its secret in another form.
 
 use base64::{
     Engine as _,

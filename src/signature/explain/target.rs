@@ -1,4 +1,5 @@
-//! What a request is compared with: a scheme, keyed with all that the secrets may stand for.
+//! The target that a request is compared with: a scheme, keyed with all that the secrets may stand
+//! for.
 
 use http::HeaderMap;
 

@@ -8,7 +8,7 @@ use std::{
 use super::super::{Completion, Key, Record, State};
 use crate::event::Fingerprint;
 
-/// Where a record is: a keyed hash of its key.
+/// A record's place: a keyed hash of its key.
 pub(super) type Place = [u8; 12];
 
 /// Times as seconds since the store was made; 32 bits hold 136 years.

@@ -165,7 +165,7 @@ impl MemoryStoreBuilder {
         self
     }
 
-    /// What decides leases and retention; by default a [`MonotonicClock`].
+    /// The clock that decides leases and retention; by default a [`MonotonicClock`].
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);

@@ -28,8 +28,8 @@ const SHARDS: usize = 4;
 /// How many records fit into a shard before it grows: it is a table of 1,024, of which an eighth
 /// stays free.
 const SLOTS: usize = 896;
-/// An empty map takes half a kilobyte, so many of them 8 MB. For more than 53 million ids the maps
-/// grow in size, no longer in number.
+/// An empty map takes half a kilobyte, and this many take 8 MB. For more than 53 million ids the
+/// maps grow in size, no longer in number.
 const MAX_MAPS: usize = 1 << 14;
 
 type Map = DashMap<Place, Kept>;
@@ -43,8 +43,8 @@ pub(super) enum Room {
     InAnyCase,
 }
 
-/// What the clones of a memory store share. Locks are taken in this order: `removing`, a record,
-/// `namespaces` or `queues`.
+/// The state that the clones of a memory store share. Locks are taken in this order: `removing`, a
+/// record, `namespaces` or `queues`.
 pub(super) struct Records {
     maps: Box<[Map]>,
     hash: RandomState,
@@ -100,8 +100,8 @@ impl Records {
         room: Room,
         transition: impl Fn(Option<&Record>, SystemTime) -> Change<A>,
     ) -> Result<A, StoreError> {
-        // Read before the record is locked: whoever waits for the lock gets a moment less of lease,
-        // never more.
+        // Read before the record is locked: a caller that waits for the lock gets a moment less of
+        // lease, never more.
         let now = self.clock.now();
         let key = &claim_request.key;
         let place = self.place(key);
@@ -202,7 +202,7 @@ impl Records {
     /// what is CLAIMED or FREE.
     fn make_room(&self, now: SystemTime) -> bool {
         let turn = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever had the turn before may have made room.
+        // The caller before may have made room.
         self.count.load(Relaxed) < self.capacity
             || self
                 .epoch
@@ -258,7 +258,7 @@ impl Records {
         ))
     }
 
-    /// Where a key's record is: 96 bits of SipHash, under a key that never leaves the process.
+    /// The place of a key's record: 96 bits of SipHash, under a key that never leaves the process.
     ///
     /// Two ids in one place would be one event, and the second of them lost. Chance does that to
     /// one of 10¹⁷ stores with a million ids. Nobody can look for such ids, or for ids that crowd

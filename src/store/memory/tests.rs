@@ -16,7 +16,7 @@ use crate::{
 
 const RETENTION: Duration = Duration::from_secs(35 * 24 * 3600);
 const RETRY_WINDOW: Duration = Duration::from_secs(72 * 3600);
-/// What a claim removes, with one more where it makes room first.
+/// The most that a claim removes, with one more where it makes room first.
 const AT_MOST: u64 = REMOVED_AT_ONCE as u64 + 1;
 
 #[derive(Clone, Debug)]

@@ -61,7 +61,7 @@ pub fn never() -> SystemTime {
         .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Where a stored delivery is, as operators see it.
+/// The stage of a stored delivery, as operators see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Stage {
@@ -116,7 +116,7 @@ pub enum Deposited {
     /// A run without a stored body holds the event: it is handled before its response. Nothing
     /// changed, and nothing is stored.
     InFlight {
-        /// What is left of its lease.
+        /// The rest of its lease.
         remaining: Duration,
     },
     /// The id belongs to an event with another fingerprint. Nothing changed.
@@ -177,7 +177,7 @@ impl Record {
 /// | with a body, in any state | known | conflict |
 /// | DONE without a body | known | conflict |
 ///
-/// Where a record is taken over, its generation goes on rising. The attempts count from 0: the
+/// When a record is taken over, its generation goes on rising. The attempts count from 0: the
 /// provider made the others, and its event must not be given up before a worker has tried.
 #[must_use]
 pub fn deposit(current: Option<&Record>, fingerprint: Fingerprint, now: SystemTime) -> Change<Deposited> {
@@ -290,7 +290,7 @@ pub fn bury(current: Option<&Record>, claim_request: &ClaimRequest, now: SystemT
     }
 }
 
-/// An operator's `bury`: DEAD, from any state that is not finished, whoever holds the claim.
+/// An operator's `bury`: DEAD, from any state that is not finished, even while a claim holds it.
 #[must_use]
 pub fn bury_unfinished(current: Option<&Record>, now: SystemTime) -> Change<Effect> {
     match current.filter(|record| !record.is_expired(now)) {

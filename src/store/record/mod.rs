@@ -70,7 +70,7 @@ pub enum Claimed {
     },
     /// Another run holds it, of this event or of another under its id.
     InFlight {
-        /// What is left of its lease.
+        /// The rest of its lease.
         remaining: Duration,
     },
     /// The event is finished.
@@ -93,7 +93,7 @@ pub enum Effect {
     NotHeld,
 }
 
-/// What an operation does: the record to write, if it changes, and the response.
+/// The effect of an operation: the record to write, if it changes, and the response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change<A> {
@@ -131,9 +131,9 @@ impl<A> Change<A> {
 /// A delivery that lies in an inbox was acknowledged, so other facts never take its record: they
 /// are a conflict in every state.
 ///
-/// Whoever acquires the record gives it its fingerprint. What is not DONE has handled nothing that
-/// is known, so other facts are no conflict there: they wait for the run that holds the claim, and
-/// take over what is free.
+/// The claim that acquires the record gives it its fingerprint. A record that is not DONE has
+/// handled nothing that is known, so other facts are no conflict there: they wait for the run that
+/// holds the claim, and take over what is free.
 ///
 /// A token belongs to one run, and a run has one fingerprint. The token that holds the claim, with
 /// another fingerprint, is therefore not the run that holds it, and waits for the end of the lease.

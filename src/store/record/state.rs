@@ -1,4 +1,4 @@
-//! What a store keeps.
+//! The records that a store keeps.
 
 use std::time::SystemTime;
 
@@ -8,13 +8,13 @@ use crate::{
     store::{ClaimRequest, Token},
 };
 
-/// What a store keeps for a key.
+/// The record that a store keeps for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// Where in its life the event is.
+    /// The event's state.
     pub state: State,
-    /// What makes two deliveries this event.
+    /// The facts that make two deliveries this event.
     pub fingerprint: Fingerprint,
     /// When the record counts as absent.
     pub expires: SystemTime,
@@ -23,13 +23,13 @@ pub struct Record {
     pub schedule: Option<Schedule>,
 }
 
-/// Where in its life an event is.
+/// The state of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
     /// A handler runs, or its process died.
     Claimed {
-        /// Who holds it.
+        /// The token that holds it.
         token: Token,
         /// Which claim of this record it is: a fencing token.
         generation: u64,
@@ -96,7 +96,7 @@ impl Record {
         }
     }
 
-    /// The same, of a delivery that lies in an inbox.
+    /// Adds the schedule of a delivery that lies in an inbox.
     #[must_use]
     pub fn with_schedule(mut self, schedule: Option<Schedule>) -> Self {
         self.schedule = schedule;

@@ -1,4 +1,4 @@
-//! What an operator asks of it.
+//! An operator's calls.
 
 use std::{sync::PoisonError, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl MemoryInbox {
-    /// What a filter lets through, the oldest first.
+    /// The entries that match a filter, the oldest first.
     fn entries(&self, filter: &Filter) -> Vec<Entry> {
         let now = self.clock.now();
         let prefix = filter.tenant_prefix();

@@ -160,7 +160,7 @@ impl<H: StoreHarness> Case<H> {
     }
 }
 
-/// Where an event may be.
+/// The states that an event may be in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Situation {
     Absent,

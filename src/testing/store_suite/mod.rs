@@ -98,7 +98,7 @@ use crate::store::IdempotencyStore;
 ///
 /// See [the module](self) for one.
 pub trait StoreHarness: Send + Sync + 'static {
-    /// What is tested.
+    /// The store under test.
     type Store: IdempotencyStore;
 
     /// The store. It may hold records of other tests.

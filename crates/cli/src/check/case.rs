@@ -1,4 +1,4 @@
-//! What a case is: deliveries, and what a receiver should do with them.
+//! Cases: deliveries, and what a receiver should do with them.
 
 use std::{fmt, time::SystemTime};
 
@@ -30,7 +30,7 @@ impl fmt::Debug for Case {
 pub(crate) enum Expected {
     /// Refuse it, and run nothing.
     Refused,
-    /// Accept each of the deliveries, and run so many times.
+    /// Accept each of the deliveries, and run this many times.
     Handled(u64),
     /// Accept it. Whether anything runs is the receiver's affair.
     Acknowledged,

@@ -18,7 +18,7 @@ use crate::{
     wire::{Framing, Request, Response, Target, exchange},
 };
 
-/// Where runs are seen.
+/// The place where runs are seen.
 #[derive(Clone, Debug)]
 pub(crate) enum Counter {
     /// A URL that says how many there were.

@@ -1,4 +1,4 @@
-//! What a receiver did, compared with what it should have done.
+//! Compares what a receiver did with what it should have done.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What came of one delivery.
+/// The result of one delivery.
 #[derive(Debug)]
 pub(crate) struct Got {
     pub(crate) response: Result<Response, NoResponse>,
@@ -60,7 +60,7 @@ impl Got {
     }
 }
 
-/// What was seen of a case.
+/// The observations of a case.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) got: Vec<Got>,
@@ -68,7 +68,7 @@ pub(crate) struct Seen {
     pub(crate) runs: Option<u64>,
     /// What a response gave away.
     pub(crate) leaked: Option<&'static str>,
-    /// What came of the usual delivery that followed, where one did; `Err` says it.
+    /// The result of the usual delivery that followed, where one did; `Err` says it.
     pub(crate) recovered: Option<Result<(), String>>,
     /// Two kinds of wrong tags that took unlike times, in words.
     pub(crate) uneven: Option<String>,

@@ -40,9 +40,9 @@ use crate::{
 /// if the check could not run.
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
-    /// Where the receiver listens: its webhook's path, http or https
+    /// The receiver's URL, with its webhook's path, http or https
     url: String,
-    /// Who to be; see `tower-webhook providers`
+    /// The provider to sign as; see `tower-webhook providers`
     #[arg(long, short)]
     provider: String,
     #[command(flatten)]

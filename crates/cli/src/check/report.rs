@@ -1,4 +1,4 @@
-//! What a run found: a table, JSON, or JUnit's XML.
+//! The report of a run: a table, JSON, or JUnit's XML.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::judge::Outcome;
 use crate::output::coloured;
 
-/// What came of a case.
+/// The result of a case.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Finding {
     pub(crate) name: String,

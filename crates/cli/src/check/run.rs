@@ -106,7 +106,7 @@ impl Runner {
         }
     }
 
-    /// What came of a case, and whether the receiver is still there.
+    /// The result of a case, and whether the receiver is still there.
     pub(crate) async fn run(&self, case: &Case) -> Result<(Finding, bool), Failure> {
         let before = self.runs().await?;
         let mut seen = match (case.make)(&self.maker)? {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Of two samples that were taken in turn: how their medians differ, if they certainly do.
+/// The difference of the medians of two samples that were taken in turn, if it is certain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Difference {
     pub(crate) first: Duration,

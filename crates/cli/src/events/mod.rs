@@ -35,7 +35,7 @@ pub(crate) struct EventsArgs {
     /// Which events: the provider's name, unless the layer has another namespace
     #[arg(long, short, global = true)]
     namespace: Option<String>,
-    /// Of this tenant alone, where a layer with tenants stores events: ids are then as the provider
+    /// Only this tenant's, where a layer with tenants stores events: ids are then as the provider
     /// gives them
     #[arg(long, global = true, value_name = "NAME")]
     tenant: Option<Tenant>,
@@ -62,7 +62,7 @@ enum Verb {
     List {
         #[command(flatten)]
         selection: Selection,
-        /// At most so many; 0 for all
+        /// At most this many; 0 for all
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
@@ -104,7 +104,7 @@ struct Selection {
     /// In this stage
     #[arg(long, value_enum)]
     stage: Option<StageArg>,
-    /// Of this topic
+    /// Only events of this topic
     #[arg(long)]
     topic: Option<String>,
     /// Stored since: a time in RFC 3339, or an age (3h)
@@ -169,7 +169,7 @@ impl Verb {
     }
 }
 
-/// Whose events are meant.
+/// The namespace and tenant whose events are meant.
 struct Scope {
     namespace: String,
     tenant: Option<Tenant>,

@@ -59,7 +59,7 @@ pub(crate) enum Resent {
 /// sign what is right, and a test compares the two.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
-    /// What is signed, with `{id}`, `{time}`, `{url}` and `{body}` in it.
+    /// The signed content, with `{id}`, `{time}`, `{url}` and `{body}` in it.
     pub(crate) content: &'static str,
     /// The value of the signature's header, with `{time}` and `{tag}` in it.
     pub(crate) value: &'static str,
@@ -78,15 +78,15 @@ pub(crate) enum Text {
     Base64,
 }
 
-/// What of a secret is the key.
+/// The part of a secret that is the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     AsIs,
-    /// What the base64 behind `whsec_` stands for.
+    /// The decoded base64 after `whsec_`.
     Base64,
 }
 
-/// Where a signed time is.
+/// The place of a signed time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Time {
     Unsigned,

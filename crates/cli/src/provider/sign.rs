@@ -101,7 +101,7 @@ impl Signer {
         self.request_with(event, body.into())
     }
 
-    /// The same with another body.
+    /// A request for this event with another body.
     pub(crate) fn request_with(&self, event: &Event, body: Bytes) -> Result<Request, Failure> {
         let signed = self.signature(&event.id, event.sent, &body)?;
         let mut request = Request::post(body);

@@ -1,4 +1,4 @@
-//! What each provider posts: a usual event, how it is signed, and the headers that nobody signs.
+//! The providers' requests: a usual event, how it is signed, and the headers that nobody signs.
 
 use http::{HeaderName, HeaderValue};
 use serde_json::json;

@@ -36,10 +36,10 @@ use crate::{failure::Failure, output::Output, secrets::SecretArgs, store, time};
 /// they could not be compared.
 #[derive(Args)]
 pub(crate) struct ReconcileArgs {
-    /// Whose records
+    /// The provider whose records are compared
     #[arg(long, short, value_enum)]
     provider: Provider,
-    /// Where the provider's API is [default: the provider's own]
+    /// The URL of the provider's API [default: the provider's own]
     #[arg(long, value_name = "URL")]
     api: Option<String>,
     /// Dwolla: the application's client id

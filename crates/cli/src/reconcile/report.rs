@@ -1,4 +1,4 @@
-//! What a comparison says.
+//! The report of a comparison.
 
 use std::collections::BTreeMap;
 

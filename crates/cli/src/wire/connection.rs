@@ -16,7 +16,7 @@ use super::{
     roots,
 };
 
-/// Of a response's body no more is kept. A receiver's responses are short.
+/// The most that is kept of a response's body. A receiver's responses are short.
 const KEPT: usize = 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(10);
 

@@ -11,9 +11,9 @@ pub(crate) enum Framing {
     Length,
     /// `Content-Length` with another number.
     LengthOf(u64),
-    /// Chunks of so many bytes.
+    /// Chunks of this many bytes.
     Chunked(usize),
-    /// The headers say both, as whoever smuggles requests does.
+    /// The headers say both, as request smuggling does.
     Both,
 }
 

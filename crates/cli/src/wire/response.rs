@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-/// What came back.
+/// A response.
 #[derive(Clone)]
 pub(crate) struct Response {
     pub(crate) status: u16,

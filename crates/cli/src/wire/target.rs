@@ -5,7 +5,7 @@ use http::Uri;
 use super::roots::Roots;
 use crate::failure::Failure;
 
-/// Where requests go: a URL in its parts.
+/// The target of requests: a URL in its parts.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) is_tls: bool,

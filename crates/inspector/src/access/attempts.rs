@@ -7,10 +7,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// So many wrong tokens a minute, from one address.
+/// How many wrong tokens a minute one address may try.
 pub(crate) const MOST: u32 = 10;
 
-/// So many addresses are remembered; the oldest is forgotten for the next.
+/// How many addresses are remembered; the oldest is forgotten for the next.
 const ADDRESSES: usize = 256;
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! What every request goes through, and every response.
+//! The checks that every request goes through, and the headers of every response.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -138,7 +138,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Where a request comes from, if the server has said it.
+/// The peer of a request, if the server has said it.
 pub(crate) fn address(parts: &Parts) -> Option<IpAddr> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     peer.map(|ConnectInfo(peer)| peer.ip())

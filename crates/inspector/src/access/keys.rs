@@ -1,4 +1,4 @@
-//! Tags that this process, or whoever has the same token, can make and check.
+//! Tags that this process, or another one with the same token, can make and check.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;

@@ -10,7 +10,7 @@ use http::{
     uri::Authority,
 };
 
-/// What a proxy adds. One on this machine would bring strangers in from a loopback address.
+/// Headers that a proxy adds. One on this machine would bring strangers in from a loopback address.
 const OF_PROXIES: [HeaderName; 10] = [
     FORWARDED,
     VIA,

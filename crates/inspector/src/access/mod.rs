@@ -49,7 +49,7 @@ impl Access {
     /// The shortest token, in bytes.
     pub const SHORTEST_TOKEN: usize = 16;
 
-    /// Whoever has this token: a browser by a form, whose session lasts 12 hours, and a program by
+    /// Anyone with this token: a browser by a form, whose session lasts 12 hours, and a program by
     /// `Authorization: Bearer`. Ten wrong tokens a minute are heard from one address.
     ///
     /// The session's cookie is made from the token, so processes with one token share sessions, and
@@ -58,7 +58,7 @@ impl Access {
         Self(Kind::Token(token.into()))
     }
 
-    /// Whoever this function lets in, which looks at what the application's own authentication has
+    /// Anyone this function lets in, which looks at what the application's own authentication has
     /// left in the request. Without that layer there is nothing to be found, and nobody is let in.
     ///
     /// ```
@@ -81,14 +81,14 @@ impl Access {
         Self(Kind::Application(Arc::new(is_allowed)))
     }
 
-    /// Whoever is on this machine: the peer's address is a loopback address, the `Host` a name of
+    /// Anyone on this machine: the peer's address is a loopback address, the `Host` a name of
     /// this machine, and no proxy has touched the request. For development.
     ///
     /// Serve the app with `into_make_service_with_connect_info::<SocketAddr>()`; where the peer's
     /// address is unknown, everybody is refused.
     ///
     /// # Security
-    /// Every user and process of the machine is let in. So is whoever comes through a tunnel that
+    /// Every user and process of the machine is let in. So is a client that uses a tunnel which
     /// sets `Host` to a local name and adds no header of a proxy: `ssh -R`, say.
     #[must_use]
     pub fn loopback_only() -> Self {
@@ -106,10 +106,10 @@ impl fmt::Debug for Access {
     }
 }
 
-/// The same at work.
+/// An [`Access`] at work.
 pub(crate) struct AccessState {
     kind: Allowed,
-    /// What sessions and forms are signed with.
+    /// The key that signs sessions and forms.
     key: Key,
     attempts: Attempts,
 }
@@ -165,7 +165,7 @@ impl AccessState {
         Ok(is_right)
     }
 
-    /// What a form holds that does this: bound to the session, and to what is done.
+    /// The token of a form that does this: bound to the session, and to what is done.
     pub(crate) fn form_token(&self, session: &Session, action: &str) -> String {
         self.key.tag(&["form", session.id(), action])
     }

@@ -1,5 +1,4 @@
-//! Who is on the other side: a browser that has logged in, one that has seen a page, or a program
-//! with the token.
+//! Sessions: a browser that has logged in, one that has seen a page, or a program with the token.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

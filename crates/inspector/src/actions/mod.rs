@@ -1,4 +1,4 @@
-//! What an operator can do, each with a page that asks whether it is meant.
+//! An operator's actions, each with a page that asks whether it is meant.
 
 mod perform;
 mod results;
@@ -18,7 +18,7 @@ use crate::{
 /// For how long refused requests are captured, at a time.
 pub(crate) const CAPTURING: Duration = Duration::from_secs(600);
 
-/// So many events at once, as many as a page lists.
+/// How many events one action may concern: as many as a page lists.
 pub(crate) const MOST: usize = 50;
 
 /// Something that changes what is stored, or what is captured.
@@ -127,7 +127,7 @@ impl Action {
         link("do", self.fields())
     }
 
-    /// Where it was asked from.
+    /// The page that it was asked from.
     pub(crate) fn back(&self) -> String {
         match (self, self.keys()) {
             (Self::StartCapture | Self::StopCapture, _) => "refused".to_owned(),

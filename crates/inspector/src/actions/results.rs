@@ -1,19 +1,19 @@
-//! What was done, for the page that says so: a reload of it does nothing again.
+//! Results of actions, for the page that shows them: a reload of it does nothing again.
 
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// So many are kept.
+/// How many are kept.
 const MOST: usize = 64;
 
-/// What came of an action.
+/// The result of an action.
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
     /// In a sentence.
     pub(crate) summary: String,
-    /// What could not be done, and why.
+    /// The parts that could not be done, and why.
     pub(crate) left: Vec<(String, String)>,
     /// Whether all of it was done.
     pub(crate) is_complete: bool,

@@ -45,7 +45,7 @@ pub(crate) fn body(bytes: &[u8], raw: &str) -> Markup {
     }
 }
 
-/// The longest beginning of at most so many bytes.
+/// The longest beginning of at most `most` bytes.
 fn beginning(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
     while !text.is_char_boundary(end) {
@@ -60,7 +60,7 @@ fn is_json(text: &str) -> bool {
 }
 
 /// JSON with a line for each value. Order, numbers and strings stay as they came: nothing is parsed
-/// and printed again. Whether it was cut at so many bytes.
+/// and printed again. Whether it was cut at `most` bytes.
 fn indented(json: &str, most: usize) -> (String, bool) {
     let mut text = String::with_capacity(json.len().min(most));
     let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);

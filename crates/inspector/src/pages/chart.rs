@@ -8,7 +8,7 @@ use tower_webhook::delivery_log::PerMinute;
 use super::parts::{Kind, time};
 use crate::text::{count, grouped, length, rfc3339};
 
-/// So many bars at most; a longer time has wider ones.
+/// The most bars; a longer time has wider ones.
 const BARS: u64 = 60;
 
 const MINUTE: u64 = 60;

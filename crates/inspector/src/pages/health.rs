@@ -12,11 +12,11 @@ use tower_webhook::{
 
 use crate::endpoint::FailureLimit;
 
-/// So many of its newest entries are looked at, a page at a time.
+/// How many of its newest entries are looked at, a page at a time.
 const MOST: usize = 5000;
 const PAGE: usize = 500;
 
-/// Of so many signed requests the clocks are compared.
+/// For how many signed requests the clocks are compared.
 const DRIFTS: usize = 100;
 
 /// The rate is over this time, unless the provider has another.

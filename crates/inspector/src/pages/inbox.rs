@@ -1,4 +1,4 @@
-//! What is stored: how much waits, and each delivery.
+//! The inbox: how much waits, and each stored delivery.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -149,7 +149,7 @@ async fn backlogs(inboxes: &[(&str, &AnyInbox)], chosen: &str) -> Markup {
     }
 }
 
-/// Where an entry is, in words.
+/// An entry's stage, in words.
 pub(crate) fn stage(entry: &Entry, now: SystemTime) -> Markup {
     let (class, sign) = match entry.stage {
         Stage::Done => ("finished", "✓"),

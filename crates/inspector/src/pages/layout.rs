@@ -1,4 +1,4 @@
-//! What is around each page.
+//! The layout around each page.
 
 use axum::response::{Html, IntoResponse as _, Response};
 use http::StatusCode;

@@ -68,7 +68,7 @@ pub(crate) fn see(page: &str) -> Response {
     }
 }
 
-/// What is none of the pages.
+/// The response to a path that is not a page.
 pub(crate) async fn fallback(
     State(shared): State<Arc<Shared>>,
     Extension(session): Extension<Session>,

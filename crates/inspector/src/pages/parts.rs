@@ -1,4 +1,4 @@
-//! What several pages have.
+//! Parts that several pages have.
 
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use crate::{
 pub(crate) enum Kind {
     /// As it should.
     Well,
-    /// The request was not accepted: whoever sent it, or the configuration, is wrong.
+    /// The request was not accepted: the client, or the configuration, is wrong.
     Refused,
     /// It was accepted, or would have been, and something on this side failed.
     Failed,
@@ -114,7 +114,7 @@ pub(crate) fn time(time: SystemTime) -> Markup {
     html! { time datetime=(text) { (shown) } }
 }
 
-/// The same, and how long ago it was.
+/// A time, and how long ago it was.
 pub(crate) fn time_and_age(at: SystemTime, now: SystemTime) -> Markup {
     html! { (time(at)) " UTC " span .quiet { "(" (ago(at, now)) ")" } }
 }

@@ -1,4 +1,4 @@
-//! What the reconciler found.
+//! The reconciler's reports.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What was done.
+//! The results of an action.
 
 use std::sync::Arc;
 

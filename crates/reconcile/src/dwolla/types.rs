@@ -14,7 +14,7 @@ use crate::{
 pub struct Subscription {
     /// The subscription's id.
     pub id: String,
-    /// Where the events are sent.
+    /// The address that the events are sent to.
     pub url: Option<String>,
     /// Whether nothing is sent now. Absent in some responses.
     pub paused: Option<bool>,
@@ -51,7 +51,7 @@ pub struct Webhook {
     pub event_id: Option<String>,
     /// The subscription's id.
     pub subscription_id: Option<String>,
-    /// What was sent and what came back; empty if nothing was sent, because of a pause.
+    /// The requests and responses; empty if nothing was sent, because of a pause.
     pub attempts: Vec<Attempt>,
     /// All other fields.
     pub other: OtherFields,
@@ -94,9 +94,9 @@ impl<'de> Deserialize<'de> for Webhook {
 pub struct Attempt {
     /// The attempt's id.
     pub id: Option<String>,
-    /// What was sent.
+    /// The request.
     pub request: Option<RecordedRequest>,
-    /// What came back; absent if nothing did.
+    /// The response; absent if there was none.
     pub response: Option<RecordedResponse>,
     /// All other fields.
     pub other: OtherFields,
@@ -120,7 +120,7 @@ impl<'de> Deserialize<'de> for Attempt {
 pub struct RecordedRequest {
     /// When it was sent.
     pub timestamp: Option<Time>,
-    /// Where it was sent.
+    /// The address that it was sent to.
     pub url: Option<String>,
     /// Its headers, the signature among them.
     pub headers: RecordedHeaders,

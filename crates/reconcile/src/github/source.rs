@@ -26,7 +26,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// redelivery of it was. If something in front of the receiver responds 2xx for it, a proxy with a
 /// page for maintenance say, that is wrong: [`recheck_delivered`](Deliveries::recheck_delivered).
 ///
-/// The API tells the payload as JSON. Of a hook that sends forms, the form is made again. If the
+/// The API tells the payload as JSON. If the hook sends forms, the form is made again. If the
 /// bytes differ from those that were sent, the signature does not match, and the delivery is not
 /// fetchable: ask GitHub to send it again
 /// ([`redeliver`](crate::Reconciler::redeliver)).
@@ -87,8 +87,8 @@ impl Source for Deliveries {
     }
 }
 
-/// Whose redelivery was a success, of those that were listed so far: attempts before it are listed
-/// after it. Eight bytes for each.
+/// Deliveries whose redelivery, listed so far, was a success: attempts before it are listed after
+/// it. Eight bytes for each.
 #[derive(Default)]
 struct Redelivered {
     guids: HashSet<u64>,

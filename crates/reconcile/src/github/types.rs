@@ -23,7 +23,7 @@ pub struct Delivery {
     pub redelivery: bool,
     /// How long the response took, in seconds.
     pub duration: Option<f64>,
-    /// What came of it, in GitHub's words: `OK`, `failed to connect`.
+    /// The result in GitHub's words: `OK`, `failed to connect`.
     pub status: Option<String>,
     /// The status of the response. Where there was none, GitHub makes one up: 502, 504 or 0.
     pub status_code: Option<u16>,
@@ -79,9 +79,9 @@ impl<'de> Deserialize<'de> for Delivery {
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct DeliveryDetail {
-    /// What the list tells, too.
+    /// The fields that the list has, too.
     pub delivery: Delivery,
-    /// Where it was sent.
+    /// The address that it was sent to.
     pub url: Option<String>,
     /// The request's headers, the signature among them.
     pub headers: RecordedHeaders,

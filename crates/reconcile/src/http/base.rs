@@ -58,7 +58,7 @@ impl Base {
         Ok(url)
     }
 
-    /// Where a link of a response leads, if that is on this host.
+    /// The target of a response's link, if that is on this host.
     pub(crate) fn follow(&self, from: &Url, link: &str) -> Result<Url, Error> {
         let mut url = from.join(link).map_err(|_| {
             Error::new(

@@ -1,4 +1,4 @@
-//! What is asked for.
+//! A call to a provider's API.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};

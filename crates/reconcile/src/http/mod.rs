@@ -35,7 +35,7 @@ use retry::{Again, Failed};
 /// How many redirects within the host are followed. GitHub sends one for a renamed repository.
 const MAX_REDIRECTS: usize = 3;
 
-/// What distinguishes one API from another.
+/// The differences between one API and another.
 pub(crate) struct Profile {
     pub(crate) name: &'static str,
     pub(crate) accept: &'static str,
@@ -47,7 +47,7 @@ pub(crate) struct Profile {
     pub(crate) read_error: fn(&[u8]) -> Said,
 }
 
-/// What a provider said about an error.
+/// A provider's own words about an error.
 #[derive(Default)]
 pub(crate) struct Said {
     pub(crate) code: Option<String>,
@@ -337,7 +337,7 @@ fn date(headers: &HeaderMap) -> Option<SystemTime> {
     Some(jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp().into())
 }
 
-/// Where a response sends the request, if it may go there with its method and body.
+/// The target of a redirect, if the request may go there with its method and body.
 fn redirect<'a>(method: &Method, status: StatusCode, headers: &'a HeaderMap) -> Option<&'a str> {
     let may_follow = match status {
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,

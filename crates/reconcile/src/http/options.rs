@@ -89,7 +89,7 @@ impl Options {
         self
     }
 
-    /// Where the time comes from. Default: [`TokioTimer`].
+    /// The source of time. Default: [`TokioTimer`].
     pub fn timer(mut self, timer: impl Timer) -> Self {
         self.timer = Arc::new(timer);
         self

@@ -1,4 +1,4 @@
-//! What came back: a bounded body, or an error that says what the provider said.
+//! Responses: a bounded body, or an error that says what the provider said.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,7 +20,7 @@ const MAX_SAID: usize = 300;
 pub(crate) struct Response {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Where it came from, after redirects: relative links start here.
+    /// The URL that it came from, after redirects: relative links start here.
     pub(crate) url: Url,
 }
 

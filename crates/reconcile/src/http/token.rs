@@ -50,7 +50,7 @@ pub(crate) struct TokenSource {
 #[derive(Default)]
 struct State {
     token: Option<Arc<Current>>,
-    /// What the latest fetch failed with, unless it succeeded.
+    /// The error of the latest fetch, unless it succeeded.
     failure: Option<Error>,
 }
 
@@ -79,8 +79,8 @@ impl TokenSource {
         }
     }
 
-    /// A valid token. Whoever waits while another caller fetches gets what that caller gets, a
-    /// failure too.
+    /// A valid token. A caller that waits while another fetches gets what that one gets, a failure
+    /// too.
     ///
     /// # Cancel safety
     /// A caller that is dropped while it fetches leaves the fetching to the next.

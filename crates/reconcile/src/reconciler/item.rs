@@ -1,4 +1,4 @@
-//! What a source lists, and what is handed in.
+//! The items that a source lists, and the events that are handed in.
 
 use std::{
     fmt,
@@ -91,7 +91,8 @@ impl<E> Item<E> {
         self
     }
 
-    /// What is to be handed in. Without it, [`Source::fetch`](super::Source::fetch) is asked.
+    /// The event or request to hand in. Without it, [`Source::fetch`](super::Source::fetch) is
+    /// called.
     pub fn content(mut self, content: Content<E>) -> Self {
         self.content = Some(content);
         self
@@ -129,7 +130,7 @@ impl<E> fmt::Debug for Item<E> {
     }
 }
 
-/// What of an item is handed in.
+/// The part of an item that is handed in.
 pub struct Content<E>(pub(super) Kind<E>);
 
 pub(super) enum Kind<E> {

@@ -16,7 +16,7 @@ pub(super) const NAMESPACE: &str = "tower-webhook-reconcile";
 /// A released lease and an expired one are kept so long.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
-/// What came of asking for the lease.
+/// The result of asking for the lease.
 pub(super) enum Asked {
     Held(Lease),
     Busy(Duration),
@@ -105,7 +105,7 @@ impl Drop for Lease {
     }
 }
 
-/// Whose events they are: a layer's namespace, and the tenant where the layer has tenants.
+/// The owner of the events: a layer's namespace, and the tenant where the layer has tenants.
 pub(super) fn scope<E: Event>(door: &Processor<E>) -> Cow<'_, str> {
     match door.tenant() {
         Some(tenant) => Cow::Owned(format!("{}/{tenant}", door.namespace())),

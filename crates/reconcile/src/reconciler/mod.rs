@@ -39,7 +39,7 @@
 //!
 //! GitHub's list does not tell an event's whole id, which is made of the payload too. What GitHub
 //! recorded as delivered is believed, and so is a redelivery's success for the attempts before it.
-//! What was handed in once leaves a mark in the store, by which later runs know it.
+//! An item that was handed in once leaves a mark in the store, by which later runs know it.
 //!
 //! # Windows
 //! The first run looks back for as long as the provider keeps what it recorded. Each later run
@@ -59,7 +59,7 @@
 //! all the same. What is lost is only the politeness towards the provider's API.
 //!
 //! # Tenants
-//! Where the layer has [tenants](tower_webhook::provider::tenant), each has a source and a
+//! If the layer has [tenants](tower_webhook::provider::tenant), each has a source and a
 //! reconciler of its own, over `processor.of(&tenant)`: what is missing goes to that tenant, is
 //! verified with its secrets, and is looked up among its events alone; so are lease and marks. The
 //! report, its line and the log say whose run it was, the metrics do not. Without `of`, a run fails

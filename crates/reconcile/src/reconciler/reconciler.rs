@@ -57,7 +57,7 @@ pub struct Reconciler<S: Source> {
     mode: Mode,
     within: Option<Window>,
     observe: Box<Observe>,
-    /// Where the next run's window begins.
+    /// The start of the next run's window.
     from: Mutex<Option<SystemTime>>,
     pub(super) wake: Arc<Notify>,
 }
@@ -169,8 +169,8 @@ impl<S: Source> Reconciler<S> {
     /// fails: it always ends with a report.
     ///
     /// # Cancel safety
-    /// What was handed in goes on in tasks of its own, and the lease is released in the background.
-    /// The report is lost, and the next run begins where this one has.
+    /// Events that were handed in go on in tasks of their own, and the lease is released in the
+    /// background. The report is lost, and the next run begins where this one has.
     ///
     /// # Panics
     /// Outside of a Tokio runtime with its timer enabled.

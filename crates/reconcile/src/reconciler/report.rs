@@ -11,7 +11,7 @@ use crate::Error;
 /// How many entries of each tally a report lists.
 const LISTED: usize = 100;
 
-/// What became of an item.
+/// How an item ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Ending {
@@ -175,7 +175,7 @@ impl Tally {
     }
 }
 
-/// What a run found, and what became of it. One line when displayed.
+/// The report of a run: the items that it found, and how they ended. One line when displayed.
 ///
 /// Every item that was seen is in one tally: [`seen`](Self::seen) is their sum.
 #[derive(Clone, Debug)]

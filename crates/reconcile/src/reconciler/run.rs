@@ -27,14 +27,14 @@ use super::{
 };
 use crate::{Error, ErrorKind};
 
-/// So many failures of the provider's API in a row end the run: it would fail for all the others,
+/// How many failures of the provider's API in a row end the run: it would fail for all the others,
 /// each after its own retries.
 const API_FAILURES: u32 = 10;
 
 /// What is told of each item.
 pub(super) type Observe = dyn Fn(&Listed, Ending) + Send + Sync;
 
-/// What one run works with.
+/// The parts that one run works with.
 pub(super) struct Run<'a, S: Source> {
     pub(super) source: &'a S,
     pub(super) door: &'a Processor<S::Event>,
@@ -163,7 +163,7 @@ impl<'a, S: Source> Run<'a, S> {
         }
     }
 
-    /// What has no time may be within.
+    /// An item without a time may be within.
     fn is_outside(&self, item: &Item<S::Event>) -> bool {
         let times = self.within.zip(item.time);
         times.is_some_and(|(window, time)| time < window.from || time >= window.until)

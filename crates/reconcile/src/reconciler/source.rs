@@ -8,7 +8,7 @@ use tower_webhook::event::Event;
 use super::{Content, Item, Window};
 use crate::{Error, ErrorKind, Pages};
 
-/// What a provider recorded: a list of items, and each by itself. The [module](super) says how to
+/// A provider's records: a list of items, and each by itself. The [module](super) says how to
 /// write one.
 ///
 /// # Cancel safety
@@ -35,15 +35,15 @@ pub trait Source: Send + Sync + 'static {
         None
     }
 
-    /// What was recorded in a time, in any order. Listing more is allowed, listing less is not; an
-    /// item may come twice.
+    /// Lists the items that were recorded in a window, in any order. Listing more is allowed,
+    /// listing less is not; an item may come twice.
     ///
     /// An error ends the list, and the run; its window is read again by the next one.
     fn list(&self, window: Window) -> Pages<Item<Self::Event>>;
 
-    /// What of an item is to be handed in. It is called for an item that the store does not know
-    /// and whose list had no [`content`](Item::content), or a recorded request that the receiver
-    /// refused to read or whose signature does not match.
+    /// Fetches the part of an item that is to be handed in. It is called for an item that the store
+    /// does not know and whose list had no [`content`](Item::content), or a recorded request that
+    /// the receiver refused to read or whose signature does not match.
     ///
     /// By default nothing can be fetched.
     ///

@@ -68,7 +68,7 @@ pub(crate) struct Connection {
     /// How long an operation may take, connecting included.
     limit: Duration,
     current: Mutex<Option<Live>>,
-    /// What the latest attempt to connect failed with, unless one has succeeded since.
+    /// The error of the latest attempt to connect, unless one has succeeded since.
     failure: Mutex<Option<String>>,
     /// Held by the one operation that connects for all.
     attempts: tokio::sync::Mutex<Attempts>,
@@ -308,9 +308,9 @@ impl Connection {
         }
     }
 
-    /// Where a new connection leads to a server that refuses, another would now too.
+    /// If a new connection led to a server that refuses, another one would now, too.
     fn pause(&self, error: &RedisError) {
-        // Whoever has the lock connects, and will see.
+        // The holder of the lock is connecting, and will see.
         if let Ok(mut attempts) = self.attempts.try_lock() {
             attempts.failed = Some((Instant::now(), error.clone()));
         }

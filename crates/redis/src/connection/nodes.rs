@@ -14,7 +14,7 @@ use super::{
     wire::{Node, Wire},
 };
 
-/// Of the nodes of a cluster, which.
+/// Which nodes of a cluster.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Which {
     /// Those that have records: each of them, or it is an error.
@@ -23,7 +23,7 @@ pub(crate) enum Which {
     Reachable,
 }
 
-/// Where something is asked that is not of one key.
+/// The server for a command that does not concern one key.
 #[derive(Clone, Debug)]
 pub(crate) struct At(pub(super) Option<Node>);
 

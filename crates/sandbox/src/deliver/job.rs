@@ -16,7 +16,7 @@ pub(crate) struct Job {
     pub(crate) delivery: String,
     /// The id of the endpoint.
     pub(crate) endpoint: String,
-    /// Of the endpoint, when this was planned: a pause begins a new one.
+    /// The endpoint's generation when this was planned: a pause begins a new one.
     pub(crate) generation: u64,
     pub(crate) turn: Turn,
     pub(super) plan: Plan,

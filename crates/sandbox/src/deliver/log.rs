@@ -23,7 +23,7 @@ const LIMIT: usize = 100_000;
 #[derive(Clone, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// Who sent it.
+    /// The provider that sent it.
     pub provider: Provider,
     /// The id of the subscription, webhook, hook or endpoint that it was sent for.
     pub endpoint: String,
@@ -31,7 +31,7 @@ pub struct Attempt {
     pub event_id: String,
     /// What happened.
     pub topic: String,
-    /// Where it was sent.
+    /// The address that it was sent to.
     pub url: String,
     /// Its headers, the signature among them.
     pub headers: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! Sending what the providers have to send: when it is due, so many at once for each endpoint.
+//! Sends the providers' deliveries when they are due, a bounded number at once for each endpoint.
 
 mod client;
 mod job;
@@ -135,9 +135,9 @@ impl Dispatcher {
         })
     }
 
-    /// Who sends for the providers.
+    /// Sets the couriers, which send for the providers.
     pub(crate) fn register(&self, couriers: Vec<Weak<dyn Courier>>) {
-        // Once, by who makes the providers.
+        // Called once, by the code that makes the providers.
         let _ = self.couriers.set(couriers);
     }
 
@@ -284,7 +284,7 @@ impl Dispatcher {
         // An attempt is over, and the next one is planned, in one step.
         let _together = self.keeper.together();
         self.keeper.remove(JOB, number);
-        // Recorded first: whoever sees what follows finds the attempt in the log.
+        // Recorded first: a client that sees what follows finds the attempt in the log.
         self.log.add(attempt);
         let next = courier.settle(job, &exchange);
         if let (Some(due), Turn::Scheduled(turn)) = (next, job.turn) {

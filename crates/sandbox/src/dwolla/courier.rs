@@ -26,7 +26,7 @@ const RETRIES: [Duration; 8] = [
 /// A retry comes no sooner after the attempt before, however old the event is.
 const STEP: Duration = Duration::from_secs(15 * 60);
 
-/// So many failures pause a subscription that has had no success for a day.
+/// How many failures pause a subscription that has had no success for a day.
 const FAILURES: u32 = 400;
 const WITHOUT_SUCCESS: Duration = Duration::from_secs(24 * 3600);
 

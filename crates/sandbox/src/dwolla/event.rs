@@ -31,10 +31,10 @@ pub(super) struct Event {
     pub(super) outcome: Option<String>,
     #[serde(with = "exact")]
     pub(super) happened: SystemTime,
-    /// What is delivered.
+    /// The bytes that are delivered.
     #[serde(with = "keep::bytes")]
     pub(super) delivered: Bytes,
-    /// What the API shows.
+    /// The bytes that the API shows.
     #[serde(with = "keep::bytes")]
     pub(super) listed: Bytes,
     odd: Option<Odd>,
@@ -90,7 +90,7 @@ struct Delivered<'a, L> {
     created: Option<&'a str>,
 }
 
-/// The same facts in other bytes.
+/// An event's facts as a list writes them, in other bytes than its delivery.
 #[derive(Serialize)]
 struct Listed<'a, L> {
     #[serde(rename = "_links")]

@@ -55,7 +55,7 @@ impl Paging {
         found.into_iter().skip(self.offset).take(self.limit)
     }
 
-    /// The page with these entries of so many. `filters` are the parameters that its links keep.
+    /// The page with these entries of `total`. `filters` are the parameters that its links keep.
     pub(super) fn page(
         self,
         url: &str,

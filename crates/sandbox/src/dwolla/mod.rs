@@ -1,6 +1,6 @@
 //! Dwolla's API, as far as it is about webhooks, and its deliveries.
 //!
-//! Where Dwolla's documents leave something open, the sandbox takes what is harder for a receiver:
+//! If Dwolla's documents leave something open, the sandbox takes what is harder for a receiver:
 //!
 //! - A pause drops the retries that were waiting, and what is created meanwhile is never sent by
 //!   itself.

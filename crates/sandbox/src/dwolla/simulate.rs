@@ -13,7 +13,7 @@ use super::{
 };
 use crate::shelf::Shelved;
 
-/// The last so many are processed.
+/// How many are processed: the newest.
 const MOST: usize = 500;
 
 /// A transfer, or a pair of small deposits, that is under way.

@@ -1,4 +1,4 @@
-//! What Dwolla remembers.
+//! Dwolla's state.
 
 use std::{
     borrow::Cow,
@@ -82,7 +82,7 @@ pub(super) struct Webhook {
     pub(super) event: String,
     pub(super) topic: String,
     pub(super) resource: String,
-    /// What retries are counted from.
+    /// The time that retries are counted from.
     #[serde(with = "exact")]
     pub(super) happened: SystemTime,
     /// Body and headers are made once, and are the same in every attempt.
@@ -183,7 +183,7 @@ impl State {
 /// Key, path and body of a request.
 type Request = (String, Vec<String>, Bytes);
 
-/// What was created under which idempotency key.
+/// The resources that were created under idempotency keys.
 #[derive(Debug)]
 pub(super) struct Replies(Shelf<Reply>);
 

@@ -11,7 +11,7 @@ use crate::{
     time::with_offset,
 };
 
-/// Of the sandbox; in production it is 5.
+/// The most subscriptions in the sandbox; in production it is 5.
 const MOST: usize = 10;
 
 /// Characters.

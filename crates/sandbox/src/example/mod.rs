@@ -81,7 +81,7 @@ struct Delivery {
     created: SystemTime,
     status: Status,
     attempts: u32,
-    /// Of the last attempt.
+    /// The status of the last attempt.
     code: Option<u16>,
     took: Option<Duration>,
 }

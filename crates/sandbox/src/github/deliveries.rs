@@ -141,7 +141,7 @@ impl Record {
             .is_ok_and(|response| (200..300).contains(&response.status))
     }
 
-    /// What GitHub makes of a response that never came.
+    /// How GitHub records a response that never came.
     fn status(&self) -> (&'static str, u16) {
         match &self.response {
             Ok(response) if self.is_success() => ("OK", response.status),

@@ -28,7 +28,7 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, "Requires authentication")
     }
 
-    /// Of a path, and of a method that a path does not have.
+    /// For an unknown path, and for a method that a path does not have.
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "Not Found")
     }

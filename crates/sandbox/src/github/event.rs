@@ -77,7 +77,7 @@ impl Event {
         Ok(Self::new(guid, name, payload, odd))
     }
 
-    /// What GitHub sends when a hook is made, and when it is asked to.
+    /// The event that GitHub sends when a hook is made, and when it is asked to.
     pub(super) fn ping(hook: &Value, id: u64) -> Self {
         let payload = json!({ "zen": "Anything added dilutes everything else.", "hook_id": id, "hook": hook });
         let guid = Uuid::new_v4().to_string();

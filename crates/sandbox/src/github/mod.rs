@@ -1,7 +1,7 @@
 //! GitHub's API for the hooks of repositories, organisations and an App, and their deliveries.
 //!
-//! GitHub sends each event once, waits 10 seconds, and never retries: whoever misses one asks for
-//! it within 3 days, and then it comes as another delivery under the same GUID.
+//! GitHub sends each event once, waits 10 seconds, and never retries: a receiver that misses one
+//! asks for it within 3 days, and then it comes as another delivery under the same GUID.
 
 mod courier;
 mod deliveries;
@@ -54,11 +54,11 @@ impl std::fmt::Debug for GitHub {
 
 struct State {
     hooks: Shelf<Hook>,
-    /// What is on its way, by [`Parcel::key`].
+    /// The deliveries on their way, by [`Parcel::key`].
     parcels: Shelf<Arc<Parcel>>,
-    /// What was sent, by the delivery's id.
+    /// The deliveries that were sent, by their ids.
     records: Shelf<Record>,
-    /// Of hooks and deliveries.
+    /// The last id of a hook or a delivery.
     last_id: u64,
     keeper: Keeper,
 }

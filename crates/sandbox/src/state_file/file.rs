@@ -13,7 +13,8 @@ use crate::{Error, ErrorKind, keep::Entries};
 /// `twsb`, in the place that SQLite has for whose file it is.
 const APPLICATION: i32 = i32::from_be_bytes(*b"twsb");
 
-/// Of the table and of the entries. A new one for each change that an older sandbox cannot read.
+/// The version of the table and the entries: a new one for each change that an older sandbox cannot
+/// read.
 const VERSION: i32 = 1;
 
 /// How long a sandbox waits for one that is ending.

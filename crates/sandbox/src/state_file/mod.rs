@@ -1,6 +1,6 @@
 //! The state in a SQLite file: one table of entries, written by one task.
 //!
-//! Whatever changes is noted here, in memory, by whoever changes it. The writer takes all that was
+//! Each change is noted here, in memory, by the code that makes it. The writer takes all that was
 //! noted and writes it in one transaction. A response to a request waits until what it has changed
 //! is in the file.
 
@@ -19,7 +19,7 @@ use crate::{
     keep::{Book, Keeper, Kept, Opened},
 };
 
-/// What is not in the file yet, by kind and place.
+/// The changes that are not in the file yet, by kind and place.
 type Changes = BTreeMap<(&'static str, u64), Option<String>>;
 
 /// What changes are noted in.
@@ -31,9 +31,9 @@ struct Notes {
 
 #[derive(Default)]
 struct Noted {
-    /// Of those who are in the middle of something.
+    /// The changes that came while operations are under way.
     unfinished: Changes,
-    /// How many are.
+    /// How many operations are under way.
     open: usize,
     finished: Changes,
     /// How many changes there were, and how many of them before the last moment at which nobody was
@@ -74,7 +74,7 @@ impl Book for Notes {
     fn end(&self) {
         let mut noted = self.noted.lock();
         noted.open -= 1;
-        // Whoever is still in the middle of something may have changed the same entries.
+        // An operation that is still under way may have changed the same entries.
         if noted.open == 0 && !noted.unfinished.is_empty() {
             let mut changes = std::mem::take(&mut noted.unfinished);
             noted.finished.append(&mut changes);

@@ -10,7 +10,7 @@ use crate::clock::{Clock, Reading};
 const TICK: Duration = Duration::from_secs(1);
 
 pub(super) async fn write(mut file: File, notes: &Notes, clock: &Clock) {
-    // Whoever waits is told, however this task ends.
+    // Those who wait are told, however this task ends.
     let _ended = Ended(notes);
     let mut changes = Changes::new();
     let mut ticks = tokio::time::interval(TICK);

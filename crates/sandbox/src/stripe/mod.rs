@@ -1,7 +1,7 @@
 //! Stripe's API for events and webhook endpoints, and its deliveries.
 //!
 //! Each attempt is signed again, in the world's time, which a receiver compares with its own clock.
-//! What gets no 2xx is sent again for three days, less and less often.
+//! An event that gets no 2xx is sent again for three days, less and less often.
 
 mod courier;
 mod endpoints;

@@ -140,7 +140,7 @@ impl SqlDeliveryLog {
         self.shared.lost.load(Ordering::Relaxed)
     }
 
-    /// What the latest attempt to write failed with; `None` if it has succeeded.
+    /// The error of the latest attempt to write; `None` if it has succeeded.
     #[must_use]
     pub fn last_failure(&self) -> Option<StoreError> {
         self.shared

@@ -55,7 +55,7 @@ pub(super) async fn write_all(shared: Arc<Shared>, mut queue: mpsc::Receiver<Mes
     }
 }
 
-/// What comes within a moment, up to a batch, or to a flush.
+/// The entries that come within a moment, up to a batch, or to a flush.
 async fn gather(first: Message, queue: &mut mpsc::Receiver<Message>) -> (Vec<Box<Entry>>, Option<oneshot::Sender<()>>) {
     let until = Instant::now() + LINGER;
     let mut batch = Vec::new();

@@ -1,4 +1,4 @@
-//! What an operator asks for.
+//! An operator's calls.
 
 use sqlx::Row as _;
 
@@ -6,7 +6,7 @@ use super::{Counts, EventId, Key, PostgresStore, StoreAdmin, StoreError, error, 
 use crate::row::millis;
 
 impl StoreAdmin for PostgresStore {
-    /// Removes up to so many records that are past their retention, the oldest first, with what is
+    /// Removes up to `limit` records that are past their retention, the oldest first, with what is
     /// stored of them; and of what was finished longer ago than
     /// [`keep_bodies`](super::PostgresStoreBuilder::keep_bodies) the body, the headers and the
     /// failed attempts. How many events there were. It waits for nobody, and a claim waits for it

@@ -35,7 +35,7 @@ const MOST: usize = 64;
 /// and how many bytes they have together, unless one alone has more.
 const MOST_BYTES: usize = 256 * 1024;
 
-/// What is said of a deposit; `None` if another came first, after the statement had looked.
+/// The outcome of a deposit; `None` if another came first, after the statement had looked.
 type Response = Result<Option<Deposited>, StoreError>;
 
 /// The deposits that wait for a statement.
@@ -127,7 +127,7 @@ struct Lane {
 }
 
 impl Drop for Lane {
-    /// Where the task ends before its time, with its runtime say, nobody waits for it.
+    /// If the task ends before its time, with its runtime say, nobody waits for it.
     fn drop(&mut self) {
         if !self.has_ended {
             let mut waiting = self.shared.deposits.lock();
@@ -146,7 +146,7 @@ impl Lane {
                 let mut waiting = self.shared.deposits.lock();
                 let group = waiting.next();
                 if group.is_empty() {
-                    // Under the lock: whoever comes now begins anew.
+                    // Under the lock: the next caller begins anew.
                     waiting.lanes = waiting.lanes.saturating_sub(1);
                     self.has_ended = true;
                     return;
@@ -204,7 +204,7 @@ async fn store_alone(shared: Arc<Shared>, deposit: Deposit, reply: oneshot::Send
 
 fn respond(replies: Vec<oneshot::Sender<Response>>, responses: Vec<Response>) {
     for (reply, response) in replies.into_iter().zip(responses) {
-        // Whoever asked may have gone.
+        // The caller may have gone.
         let _ = reply.send(response);
     }
 }
@@ -225,7 +225,7 @@ async fn while_wanted<T>(asks: impl Future<Output = T>, replies: &mut [oneshot::
     .await
 }
 
-/// What the statement says of one.
+/// What the statement returned for one deposit.
 pub(super) fn deposited(row: &PgRow, deposit: &Deposit) -> Response {
     if row.try_get("deposited").map_err(|failed| error(&failed))? {
         return Ok(Some(Deposited::Stored));
@@ -235,7 +235,7 @@ pub(super) fn deposited(row: &PgRow, deposit: &Deposit) -> Response {
     Ok(change.write.is_none().then_some(change.response))
 }
 
-/// What a statement does about an event that another transaction has locked.
+/// How a statement treats an event that another transaction has locked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Locks {
     Wait,

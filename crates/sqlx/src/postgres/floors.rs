@@ -15,8 +15,8 @@ const HOLDS: Duration = Duration::from_secs(10);
 /// statement began, and it is seen when it is committed. Those that are on their way at the same
 /// time end in any order.
 const LATE: i64 = 1_000_000;
-/// The same below the time of a take that found nothing: a deposit in a transaction of the
-/// application's may be committed a while after its statement.
+/// How far the floor is below the time of a take that found nothing: a deposit in a transaction of
+/// the application's may be committed a while after its statement.
 const LATE_IDLE: i64 = 5 * LATE;
 
 /// While any transaction is open in the database, vacuum leaves the index entries of what was done,
@@ -54,7 +54,7 @@ impl Floors {
         self.raise_to(namespace, begun, lowest.saturating_sub(LATE));
     }
 
-    /// The same for a take that found nothing at this time, in microseconds since 1970.
+    /// Raises the floor after a take that found nothing at this time, in microseconds since 1970.
     pub(super) fn raise_idle(&self, namespace: &Arc<str>, begun: Floor, now: i64) {
         self.raise_to(namespace, begun, now.saturating_sub(LATE_IDLE));
     }

@@ -1,4 +1,4 @@
-//! What errors of the driver mean.
+//! The meaning of the driver's errors.
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
 
@@ -21,7 +21,7 @@ pub(super) fn may_come_up(error: &sqlx::Error) -> bool {
     is_refused || has_code(error, |code| code == STARTING)
 }
 
-/// What a server is said to fail with that is alive, and no primary.
+/// The error for a server that is alive, but not a primary.
 pub(super) fn standby() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::ReadOnlyFilesystem, STANDBY))
 }
@@ -63,7 +63,7 @@ pub(super) fn is_overtaken(error: &sqlx::Error) -> bool {
     has_code(error, |code| matches!(code, "40001" | "40P01"))
 }
 
-/// What an error of the driver is for the layer. Its text only: the driver's types are nobody's
+/// An error of the driver as the layer sees it. Its text only: the driver's types are nobody's
 /// business outside.
 pub(super) fn error(error: &sqlx::Error) -> StoreError {
     const DISK_FULL: &str = "53100";

@@ -101,9 +101,9 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 ///   [`Config`](tower_webhook::store::StoreErrorKind::Config). It asks over two connections which
 ///   sessions they have; only where others change them at each moment can it be deceived.
 /// - [`complete_in`](Self::complete_in) and [`deposit_in`](Self::deposit_in) work in a transaction
-///   that goes through the pooler, with a store that was opened with the parameter. Of the
-///   application's own statements sqlx has to prepare none by name: `.persistent(false)` on each,
-///   all of them within transactions; and `extra_float_digits(None)` on its `PgConnectOptions`.
+///   that goes through the pooler, with a store that was opened with the parameter. Keep sqlx from
+///   preparing the application's own statements by name: `.persistent(false)` on each, all of them
+///   within transactions; and `extra_float_digits(None)` on its `PgConnectOptions`.
 /// - A [pool that is given](Self::with_pool) may not lead through such a pooler.
 /// - A statement that fails is in the server's log with its values, in hex, the body among them,
 ///   unless its `log_min_error_statement` says otherwise.
@@ -130,8 +130,8 @@ use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
 /// # Growth
 /// Rows past their retention count as absent and stay until [`purge`](StoreAdmin::purge) removes
 /// them; spawn [`purge_every`](StoreAdmin::purge_every). It removes bodies that were [kept long
-/// enough](PostgresStoreBuilder::keep_bodies), too. A transaction that stays open for hours, of
-/// whomever in this server, keeps Postgres from cleaning up, and makes every take slower.
+/// enough](PostgresStoreBuilder::keep_bodies), too. A transaction that stays open for hours,
+/// in any of the server's sessions, keeps Postgres from cleaning up, and makes every take slower.
 ///
 /// # Examples
 /// ```no_run
@@ -166,7 +166,7 @@ struct Shared {
     changed: Arc<Notify>,
 }
 
-/// Of the lock under which tables are created: the first bytes of "webhooks".
+/// The key of the lock under which tables are created: the first bytes of "webhooks".
 const CREATING: i64 = 0x7765_6268_6f6f_6b73;
 
 impl PostgresStore {

@@ -1,4 +1,4 @@
-//! What an operator asks of the inbox.
+//! An operator's calls to the inbox.
 
 use std::time::{Duration, SystemTime};
 

@@ -49,11 +49,11 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct Pool {
     source: Source,
-    /// What the latest attempt to connect failed with, unless one has succeeded since.
+    /// The error of the latest attempt to connect, unless one has succeeded since.
     failure: Mutex<Option<String>>,
 }
 
-/// Where connections come from.
+/// The source of connections.
 enum Source {
     /// Nobody else has them. They are made here: sqlx's pool tries again where it is refused, as
     /// this does, but says nothing of it.
@@ -61,7 +61,7 @@ enum Source {
         options: Box<PgConnectOptions>,
         kept: Kept,
         way: Way,
-        /// Of connections, at the same time.
+        /// How many connections there may be at the same time.
         most: u32,
     },
     /// Others use it, too: what is kept would be missing there.
@@ -90,7 +90,7 @@ impl Pool {
         })
     }
 
-    /// Where its connections lead, without user and password.
+    /// The address of its connections, without user and password.
     pub(super) fn address(&self) -> String {
         let given;
         let options: &PgConnectOptions = match &self.source {
@@ -124,8 +124,8 @@ impl Pool {
         }
     }
 
-    /// Whether a pool that is given has sessions of its own. Of connections that are made here it
-    /// was seen before.
+    /// Whether a pool that is given has sessions of its own. Connections that are made here were
+    /// checked before.
     pub(super) async fn has_sessions(&self) -> Result<(), StoreError> {
         let Source::Given(pool) = &self.source else {
             return Ok(());
@@ -154,7 +154,7 @@ impl Pool {
         self.in_time(self.until_it_responds(statement)).await
     }
 
-    /// The same, and what the server says if it refuses the statement.
+    /// [`rows`](Self::rows), or the server's error if it refuses the statement.
     pub(super) async fn rows_or_refusal<'q>(
         &self,
         statement: impl Fn() -> Statement<'q>,

@@ -1,4 +1,4 @@
-//! What comes back.
+//! The rows that statements return.
 
 use sqlx::{Row as _, postgres::PgRow};
 

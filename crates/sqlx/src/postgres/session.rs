@@ -17,10 +17,10 @@ use super::{
 /// are single rows': what takes longer than this waits for a lock that nobody should hold for so
 /// long, and its caller has given up. They are written for READ COMMITTED.
 const SESSION: &str = "SET statement_timeout = '5s'; SET default_transaction_isolation = 'read committed'; ";
-/// Of a standby every write is refused: a balancer, or a name, leads there after a failover.
+/// A standby refuses every write: a balancer, or a name, leads there after a failover.
 const STANDING: &str = "SELECT pg_is_in_recovery()";
 
-/// What a URL says: where to connect, and whether sessions are shared there.
+/// Reads a URL: where to connect, and whether sessions are shared there.
 pub(super) fn read(url: &str) -> Result<(PgConnectOptions, Way), StoreError> {
     let (url, way) = without_pooler(url)?;
     // What is wrong with a URL is not said with its words: it has the password.
@@ -132,7 +132,7 @@ async fn session(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
     sqlx::raw_sql(SESSION).fetch_one(connection).await?.try_get(0)
 }
 
-/// What is said where sessions are shared, and the URL does not say so.
+/// The error where sessions are shared, and the URL does not say so.
 pub(super) fn shared() -> StoreError {
     StoreError::config(SHARED)
 }

@@ -115,7 +115,7 @@ pub(super) fn of_claim_request<'q>(sql: &Arc<str>, claim_request: &'q ClaimReque
         .bind(claim_request.fingerprint.to_bytes().to_vec())
 }
 
-/// What Postgres takes as text: all but NUL, which a topic or the text of an error may hold.
+/// A text as Postgres takes it: without NUL, which a topic or the text of an error may hold.
 pub(super) fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }

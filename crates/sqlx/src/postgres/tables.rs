@@ -1,4 +1,4 @@
-//! What is looked at when a store is opened.
+//! The checks when a store is opened.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What an operator asks for.
+//! An operator's calls.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ use crate::row::millis;
 const PART: usize = 1000;
 
 impl StoreAdmin for SqliteStore {
-    /// Removes up to so many records that are past their retention, the oldest first, and bodies
-    /// that were [kept](super::SqliteStoreBuilder::keep_bodies) long enough; how many there were.
+    /// Removes up to `limit` records that are past their retention, the oldest first, and bodies
+    /// that were [kept](super::SqliteStoreBuilder::keep_bodies) long enough, and returns how many.
     /// While it does, nobody else can write: keep the batches small (a thousand take some tens of
     /// milliseconds) and pause between them.
     async fn purge(&self, limit: usize) -> Result<u64, StoreError> {

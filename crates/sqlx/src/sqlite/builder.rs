@@ -76,8 +76,8 @@ impl SqliteStoreBuilder {
     /// Opens the file, creating it where it is missing.
     ///
     /// # Errors
-    /// The file cannot be opened or is no database, SQLite did not take a setting, the table's name
-    /// is none, or the table is missing or another.
+    /// The file cannot be opened or is not a database, SQLite did not take a setting, the table
+    /// name is invalid, or the table is missing or has other columns.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
         let table = match &self.table {
             Some(name) => Table::new(name)?,

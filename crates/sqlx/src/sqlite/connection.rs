@@ -73,8 +73,8 @@ pub(super) struct Live<'c> {
 }
 
 impl Live<'_> {
-    /// Whoever is dropped with the connection in hand closes it, and what was open on it is rolled
-    /// back.
+    /// A caller that is dropped with the connection in hand closes it, and what was open on it is
+    /// rolled back.
     pub(super) async fn take(&mut self) -> Result<SqliteConnection, StoreError> {
         match self.connection.take() {
             Some(connection) => Ok(connection),
@@ -174,7 +174,7 @@ pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(BUSY | LOCKED))
 }
 
-/// What an error of the driver means. Its text only: the driver's types are nobody's business
+/// The meaning of an error of the driver. Its text only: the driver's types are nobody's business
 /// outside.
 pub(super) fn error(error: &sqlx::Error) -> StoreError {
     const FULL: i32 = 13;

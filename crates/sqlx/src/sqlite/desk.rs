@@ -163,8 +163,8 @@ impl Desk<'_> {
         Ok(change.response)
     }
 
-    /// What cannot be read is claimed all the same, as a worker would that dies of it: left due, it
-    /// would come first for ever.
+    /// A row that cannot be read is claimed all the same, as by a worker that dies of it: left due,
+    /// it would come first for ever.
     pub(super) async fn take(&mut self, request: &TakeRequest) -> Result<Read, StoreError> {
         let sql = match (&request.id, request.suspects) {
             (Some(_), _) => &self.sql.due_one,

@@ -113,7 +113,7 @@ impl SqliteStore {
     }
 }
 
-/// Where the task ends before its time, with its runtime say, the next who waits begins anew.
+/// If the task ends before its time, with its runtime say, the next caller begins anew.
 struct Watching(Weak<Shared>);
 
 impl Watching {

@@ -132,7 +132,7 @@ struct Shared {
     /// and lets the others poll.
     writer: Connection,
     reader: Connection,
-    /// What waits for the writer.
+    /// The jobs that wait for the writer.
     queue: Queue,
     /// Told when a delivery may have become due.
     changed: Arc<Notify>,
@@ -319,7 +319,7 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-/// The table is none of ours, most likely.
+/// The table is probably not ours.
 fn another(failed: &StoreError) -> StoreError {
     StoreError::unavailable(format!(
         "{failed}; expected the table that SqliteStore::SCHEMA describes"

@@ -1,4 +1,4 @@
-//! What comes back, and what a record is as a row.
+//! The rows that statements return, and a record as a row.
 
 use std::time::SystemTime;
 

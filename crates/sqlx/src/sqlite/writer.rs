@@ -1,5 +1,5 @@
-//! All that write share commits. Whoever finds nobody at work begins; what comes meanwhile waits
-//! for the next transaction, and then all of it is one.
+//! Concurrent writes share commits. A caller that finds nobody at work begins; what comes meanwhile
+//! waits for the next transaction, and then all of it is one.
 
 use std::{
     collections::VecDeque,
@@ -39,7 +39,7 @@ pub(super) trait Write: Send + Sync + 'static {
     fn write(&self, desk: &mut Desk<'_>) -> impl Future<Output = Result<Self::Response, StoreError>> + Send;
 }
 
-/// What waits for a transaction.
+/// The jobs that wait for a transaction.
 #[derive(Default)]
 pub(super) struct Queue(Mutex<Waiting>);
 
@@ -100,7 +100,7 @@ impl<W: Write> Job for Queued<W> {
 
     fn respond(self: Box<Self>, committed: Result<(), StoreError>) {
         let Self { response, reply, .. } = *self;
-        // Whoever asked may have gone.
+        // The caller may have gone.
         let _ = reply.send(committed.and_then(|()| response.ok_or_else(gone)));
     }
 }
@@ -141,7 +141,7 @@ pub(super) async fn write<W: Write>(shared: &Arc<Shared>, write: W) -> Result<W:
     response.await.unwrap_or_else(|_| Err(gone()))
 }
 
-/// Where the task ends before its time, with its runtime say, the next caller begins anew.
+/// If the task ends before its time, with its runtime say, the next caller begins anew.
 struct Running {
     shared: Arc<Shared>,
     has_ended: bool,
@@ -166,7 +166,7 @@ async fn run_all(mut running: Running) {
             waiting.in_hand = count;
             let group = waiting.jobs.drain(..count).filter(|job| job.is_wanted()).collect();
             if count == 0 {
-                // Under the lock: whoever comes now begins anew.
+                // Under the lock: the next caller begins anew.
                 waiting.is_running = false;
                 running.has_ended = true;
                 return;
@@ -203,7 +203,7 @@ fn respond(group: Vec<Box<dyn Job>>, committed: &Result<(), StoreError>) {
     }
 }
 
-/// Where a transaction failed.
+/// The step at which a transaction failed.
 enum Failed {
     /// It did not begin.
     Before(StoreError),

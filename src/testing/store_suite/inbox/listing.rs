@@ -1,4 +1,4 @@
-//! What a filter lets through.
+//! Filters and pages.
 
 use super::*;
 

@@ -59,7 +59,7 @@ where
         self.harness.store()
     }
 
-    /// What a layer without an inbox would claim this event with.
+    /// The claim request that a layer without an inbox would make for this event.
     fn request(&self, id: &str) -> ClaimRequest {
         self.case.claim_request_in(&self.namespace, id)
     }

@@ -1,4 +1,4 @@
-//! What an operator asks for, and what stays.
+//! An operator's calls, and what they leave.
 
 use super::*;
 

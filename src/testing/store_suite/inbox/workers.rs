@@ -1,4 +1,4 @@
-//! What is stored, and who may run it.
+//! Deposits, and the workers that may run them.
 
 use super::*;
 

@@ -23,7 +23,7 @@ fn other_facts<H: StoreHarness>(case: &Case<H>, claim_request: &ClaimRequest) ->
     case.again(&same_token(claim_request))
 }
 
-/// Whoever does not hold the record changes nothing of it.
+/// A claim request that does not hold the record changes nothing of it.
 async fn finishes_nothing<H: StoreHarness>(case: &Case<H>, claim_request: &ClaimRequest) {
     let before = case.get(claim_request).await;
     assert_eq!(case.renew(claim_request).await, Effect::NotHeld);

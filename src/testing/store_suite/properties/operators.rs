@@ -1,4 +1,4 @@
-//! What an operator asks for.
+//! An operator's calls.
 
 use std::{sync::Arc, time::Duration};
 

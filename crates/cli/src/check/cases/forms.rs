@@ -1,4 +1,4 @@
-//! What only one provider sends: handshakes, forms, older and newer kinds of events.
+//! Cases of a single provider: handshakes, forms, older and newer kinds of events.
 
 use serde_json::json;
 
