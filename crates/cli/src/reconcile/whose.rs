@@ -54,7 +54,7 @@ impl<P: Provider + Clone> Providers<P> {
         let secrets = self.secrets.clone();
         // Whose events they are, the command was told: no request names it.
         let of_any = move |_: Tenant| ready(Ok::<_, BoxError>(secrets.clone()));
-        let provider = self.reader.clone().per_tenant(TenantOf::head(|_| None), of_any);
+        let provider = self.reader.clone().per_tenant(TenantOf::from_parts(|_| None), of_any);
         let provider = provider.map_err(|error| Failure::caused_by("the provider cannot have tenants", &error))?;
         Ok(through.door(layer(provider, namespace, store)?).of(tenant))
     }
