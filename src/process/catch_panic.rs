@@ -6,7 +6,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     task::Poll,
     time::Duration,
 };
@@ -55,14 +55,13 @@ pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     })
 }
 
-/// Awaits what may panic.
-pub(crate) async fn catch_polled<F: Future>(future: F) -> Result<F::Output, Panicked> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch(|| future.as_mut().poll(cx)) {
+/// Awaits what may panic. It is pinned before: an `async fn` would keep it twice, as its argument
+/// and where it is pinned, and a store's operation is large.
+pub(crate) fn catch_polled<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Result<F::Output, Panicked>> {
+    poll_fn(move |cx| match catch(|| future.as_mut().poll(cx)) {
         Ok(polled) => polled.map(Ok),
         Err(panicked) => Poll::Ready(Err(panicked)),
     })
-    .await
 }
 
 /// Drops what may panic when dropped. Tells whether it did.
@@ -84,12 +83,12 @@ pub(super) async fn store_operation<T, S: IdempotencyStore>(
 ) -> Result<T, StoreError> {
     let timer = Timer::start();
     let limit = engine.settings.store_timeout;
-    let caught = pin!(async {
-        let panicked = |panicked| Err(StoreError::unavailable(format!("the store panicked: {panicked}")));
-        catch_polled(operation).await.unwrap_or_else(panicked)
-    });
-    let result = timeout_after(limit, caught).await;
-    let result = result.unwrap_or_else(|| Err(late(&*engine.store, limit)));
+    let operation = pin!(operation);
+    let result = match timeout_after(limit, pin!(catch_polled(operation))).await {
+        Some(Ok(result)) => result,
+        Some(Err(panicked)) => Err(StoreError::unavailable(format!("the store panicked: {panicked}"))),
+        None => Err(late(&*engine.store, limit)),
+    };
     engine.meter.store(name, result.is_ok(), timer);
     result
 }

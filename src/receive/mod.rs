@@ -37,7 +37,13 @@ pub(crate) use settings::Settings;
 pub(crate) use tenants::Directory;
 pub use tenants::TenantsHandle;
 
-use std::{error::Error as StdError, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    error::Error as StdError,
+    fmt,
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, request::Parts};
@@ -130,8 +136,17 @@ where
     // Boxed: what a refusal leaves of it goes into a task.
     let mut body = Box::pin(body);
     let mut capture = receiver.begin_capture();
-    let arriving = arrive(&receiver, &mut observation, parts, body.as_mut(), capture.as_mut());
-    let arrived = process::catch_polled(arriving).await.unwrap_or_else(|panicked| {
+    let arrived = {
+        let arriving = pin!(arrive(
+            &receiver,
+            &mut observation,
+            parts,
+            body.as_mut(),
+            capture.as_mut()
+        ));
+        process::catch_polled(arriving).await
+    };
+    let arrived = arrived.unwrap_or_else(|panicked| {
         Err(Refused {
             refusal: provider_panicked(&panicked),
             // They went with it.

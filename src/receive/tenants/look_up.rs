@@ -1,6 +1,6 @@
 //! One lookup, in a task of its own: a client that disconnects cancels nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -40,9 +40,9 @@ impl Directory {
     }
 
     async fn ask_source(&self, tenant: &Tenant) -> LookedUp {
-        let asked = catch_polled(self.tenants.look_up(tenant));
+        let asked = pin!(self.tenants.look_up(tenant));
         let failed = |reason: String| LookedUp::Failed(reason.into());
-        match timeout(self.tenants.lookup_timeout, asked).await {
+        match timeout(self.tenants.lookup_timeout, catch_polled(asked)).await {
             Ok(Ok(Ok(Some(secrets)))) => match KeySet::new(&self.scheme, &secrets) {
                 Ok(keys) => {
                     self.warn_of_short_secret(tenant, &keys);

@@ -316,7 +316,12 @@ async fn callers_that_have_gone_leave_the_way_free() {
     }
     assert_eq!(store.deposit(&deposit("d")).await.unwrap(), Deposited::Stored);
     transaction.rollback().await.unwrap();
-    assert_eq!(store.deposit(&deposit("a")).await.unwrap(), Deposited::Stored);
+    // What a copy had sent may land by now.
+    let again = store.deposit(&deposit("a")).await.unwrap();
+    assert!(
+        matches!(again, Deposited::Stored | Deposited::Known(Stage::Waiting)),
+        "{again:?}"
+    );
 }
 
 // --- deposits in a transaction

@@ -95,6 +95,10 @@ fn observed(
             (failures, Some(since)) => {
                 (grouped(failures)) @if health.is_cut && health.last_success.is_none() { " or more" }
                 " in a row, since " (time_and_age(since, now))
+                @if health.unauthenticated > 0 {
+                    "; " (grouped(health.unauthenticated)) " of them unauthenticated: a stranger's, or the provider's if \
+                     it has another secret"
+                }
             },
             _ => "",
         }

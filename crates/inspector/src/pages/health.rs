@@ -34,6 +34,9 @@ pub(super) struct Health {
     pub(super) drift: Option<(i64, usize)>,
     /// How many deliveries in a row did not get 2xx, up to now.
     pub(super) failures: u64,
+    /// How many of them were not signed by any of the secrets: a stranger's, or the provider's if it
+    /// has another secret.
+    pub(super) unauthenticated: u64,
     /// When the first of them was.
     pub(super) failing_since: Option<SystemTime>,
     /// When one got 2xx last.
@@ -108,6 +111,8 @@ impl Health {
         }
         if self.last_success.is_none() {
             self.failures = self.failures.saturating_add(1);
+            let is_unauthenticated = entry.secret_index.is_none();
+            self.unauthenticated = self.unauthenticated.saturating_add(is_unauthenticated.into());
             self.failing_since = Some(entry.time);
         }
         if entry.time >= since {
@@ -170,6 +175,7 @@ mod tests {
         for (time, status) in entries {
             let mut entry = Entry::new(second(*time), "dwolla", "dwolla", Source::Delivered, "handled");
             entry.status = *status;
+            entry.secret_index = (*status != Some(401)).then_some(0);
             entry.signed_at = Some(second(*time) - Duration::from_millis(*time));
             log.record(entry);
         }
@@ -180,6 +186,7 @@ mod tests {
     async fn failures_in_a_row_are_those_since_the_last_success() {
         let health = read(&[(1, Some(200)), (4000, Some(401)), (4001, None), (5000, Some(500))]).await;
         assert_eq!((health.failures, health.failing_since), (2, Some(second(4000))));
+        assert_eq!(health.unauthenticated, 1);
         assert_eq!((health.last_success, health.recent), (Some(second(1)), (2, 2)));
         assert_eq!(health.used(FailureLimit::InARow(8), second(7200)), 0.25);
         let without = FailureLimit::WithoutSuccess(Duration::from_secs(6400));
