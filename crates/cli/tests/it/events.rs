@@ -2,14 +2,14 @@
 
 #![cfg(test)] // for clippy
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use http::HeaderMap;
 use serde_json::{Value, json};
 use tower_webhook::{
     event::{EventId, Fingerprint, Tenant},
-    inbox::{Deposit, Inbox as _, StoredDelivery},
-    store::Key,
+    inbox::{Action, Deposit, Inbox as _, Settlement, StoredDelivery, TakeRequest},
+    store::{Completion, Key, Token},
 };
 use tower_webhook_sqlx::SqliteStore;
 
@@ -103,6 +103,31 @@ async fn stored_deliveries_are_listed_shown_buried_replayed_and_forgotten() {
     assert_eq!((code, forgotten), (1, json!({ "forgotten": 1, "left": left })));
     assert_eq!(stored.ids(&[]).await.len(), 3);
     assert_eq!(stored.events(&["purge"]).await, (0, json!({ "purged": 0 })));
+}
+
+#[tokio::test]
+async fn a_finished_event_took_the_attempts_that_it_took() {
+    let stored = stored("attempts", 1).await;
+    let store = SqliteStore::open(stored.folder.join("webhooks.db")).await.unwrap();
+    for action in [
+        Action::PutBack {
+            after: Duration::ZERO,
+            is_counted: true,
+        },
+        Action::Complete(Completion::Handled),
+    ] {
+        let taken = store
+            .take(&TakeRequest::new("dwolla", Token::random(), 1))
+            .await
+            .unwrap();
+        let settlement = Settlement::new(taken[0].claim_request.clone(), action);
+        store.settle(&[settlement]).await.unwrap();
+    }
+    let (_, list) = stored.events(&["list"]).await;
+    let entry = &list["events"][0];
+    assert_eq!((&entry["stage"], &entry["attempts"]), (&"done".into(), &2.into()));
+    let (_, shown) = stored.events(&["show", "e0000"]).await;
+    assert_eq!(shown["event"]["delivery"]["entry"]["attempts"], 2);
 }
 
 #[tokio::test]
