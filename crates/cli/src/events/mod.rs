@@ -107,10 +107,10 @@ struct Selection {
     /// Of this topic
     #[arg(long)]
     topic: Option<String>,
-    /// Stored since: a time in RFC 3339, or an age (3h)
+    /// Stored since: a time in RFC 3339, a day, or an age (3h)
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     since: Option<SystemTime>,
-    /// Stored before: a time in RFC 3339, or an age (3h)
+    /// Stored before: a time in RFC 3339, a day, or an age (3h)
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     before: Option<SystemTime>,
 }
