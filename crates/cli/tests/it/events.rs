@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tower_webhook::{
     event::{EventId, Fingerprint, Tenant},
     inbox::{Action, Deposit, Inbox as _, Settlement, StoredDelivery, TakeRequest},
-    store::{Completion, Key, Token},
+    store::{ClaimRequest, Completion, IdempotencyStore as _, Key, Token},
 };
 use tower_webhook_sqlx::SqliteStore;
 
@@ -128,6 +128,91 @@ async fn a_finished_event_took_the_attempts_that_it_took() {
     assert_eq!((&entry["stage"], &entry["attempts"]), (&"done".into(), &2.into()));
     let (_, shown) = stored.events(&["show", "e0000"]).await;
     assert_eq!(shown["event"]["delivery"]["entry"]["attempts"], 2);
+}
+
+impl Stored {
+    /// The exit code, and what was said beside the result.
+    async fn noted(&self, namespace: &str, arguments: &[&str]) -> (i32, String) {
+        let all = ["events", "--store", &self.url, "-n", namespace];
+        let output = run(&[&all[..], arguments].concat()).await;
+        assert!(output.status.code() != Some(1) || output.stdout != b"0\n");
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn what_a_store_does_not_have_is_said() {
+    let stored = stored("absent", 1).await;
+    let (code, said) = stored.noted("dwola", &["count"]).await;
+    let expected = "the store has no event of the namespace dwola; expected the provider's name";
+    assert!(code == 1 && said.starts_with(expected), "{said}");
+    assert_eq!(stored.noted("dwolla", &["count"]).await, (0, String::new()));
+    let (code, said) = stored.noted("dwola", &["list"]).await;
+    assert!(
+        code == 1 && said.contains("only deliveries that lie in an inbox"),
+        "{said}"
+    );
+    assert_eq!(stored.noted("dwolla", &["list"]).await, (0, String::new()));
+
+    // An endpoint without an inbox stores no body.
+    let store = SqliteStore::open(stored.folder.join("webhooks.db")).await.unwrap();
+    let request = |namespace: &str, id: &str| {
+        let key = Key::new(namespace, EventId::new(id).unwrap());
+        ClaimRequest::new(key, Token::random(), Fingerprint::of([id]))
+    };
+    for namespace in ["direct", "dwolla"] {
+        let done = request(namespace, "done");
+        store.complete(&done, Completion::Handled).await.unwrap();
+        store.claim(&request(namespace, "failed")).await.unwrap();
+    }
+    for (namespace, id, expected) in [
+        (
+            "direct",
+            "done",
+            "its body was never stored, since its endpoint has no inbox; or",
+        ),
+        (
+            "direct",
+            "failed",
+            "its body was never stored: it came to an endpoint without an inbox",
+        ),
+        ("dwolla", "done", "its body is not stored any more; or"),
+    ] {
+        let (code, said) = stored.noted(namespace, &["replay", id]).await;
+        let expected = format!("{namespace}/{id}: {expected}");
+        assert!(code == 1 && said.starts_with(&expected), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_beginning_of_an_id_is_enough_where_no_other_begins_so() {
+    let stored = stored("beginnings", 0).await;
+    let store = SqliteStore::open(stored.folder.join("webhooks.db")).await.unwrap();
+    for (number, id) in ["72d3162e-aa:1", "72d3162e-bb:2", "72d3162e-b", "acme/0ea5c5f1:3"]
+        .iter()
+        .enumerate()
+    {
+        deposit(&store, EventId::new(id).unwrap(), number).await;
+    }
+    let shown = async |arguments: &[&str]| {
+        let (code, said) = stored.events(&[&["show"], arguments].concat()).await;
+        assert_eq!(code, 0, "{said}");
+        said["event"]["id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(shown(&["72d3162e-a"]).await, "72d3162e-aa:1");
+    // One with exactly that id comes first.
+    assert_eq!(shown(&["72d3162e-b"]).await, "72d3162e-b");
+    assert_eq!(shown(&["0ea5c5f1", "--tenant", "acme"]).await, "acme/0ea5c5f1:3");
+    for verb in ["show", "forget", "bury", "replay"] {
+        let (code, said) = stored.events(&[verb, "72d3162e"]).await;
+        let expected = "several events begin with 72d3162e; expected one of them: \
+                        72d3162e-aa:1, 72d3162e-bb:2, 72d3162e-b";
+        assert_eq!((code, &said["error"]), (2, &expected.into()));
+    }
+    assert_eq!(stored.events(&["show", "72d3162"]).await, (1, json!({ "event": null })));
+    let (code, forgotten) = stored.events(&["forget", "72d3162e-aa", "72d3162e-bb"]).await;
+    assert_eq!((code, forgotten), (0, json!({ "forgotten": 2, "left": [] })));
+    assert_eq!(stored.ids(&[]).await, ["72d3162e-b", "acme/0ea5c5f1:3"]);
 }
 
 #[tokio::test]
