@@ -9,7 +9,7 @@ use tower_webhook::{
 use super::show;
 use crate::{
     failure::Failure,
-    output::{Output, note, plain},
+    output::{Output, cell, note, plain},
     store::{Opened, failed},
     time,
 };
@@ -80,7 +80,7 @@ pub(super) async fn list(opened: &Opened, filter: &Filter, limit: usize, output:
                 time::write(entry.received_at),
                 entry.stage.to_string(),
                 entry.attempts.to_string(),
-                plain(&entry.topic),
+                cell(&entry.topic),
                 plain(entry.key.id().as_str()),
             ]);
         }
@@ -89,7 +89,7 @@ pub(super) async fn list(opened: &Opened, filter: &Filter, limit: usize, output:
         } else {
             ""
         };
-        format!("{table}{more}")
+        format!("{}{more}", table.trim_fmt())
     };
     if entries.is_empty() {
         note("nothing is listed: only deliveries that lie in an inbox are; `events count` counts the others, too");

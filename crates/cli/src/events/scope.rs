@@ -8,7 +8,7 @@ use tower_webhook::{
 
 use crate::{
     failure::Failure,
-    output::note,
+    output::{note, plain},
     store::{Opened, failed},
 };
 
@@ -55,7 +55,7 @@ impl Scope {
             match &found[..] {
                 [] => {}
                 [one] => {
-                    note(&format!("{beginning} is {}", one.id()));
+                    note(&plain(&format!("{beginning} is {}", one.id())));
                     if let Some(key) = keys.get_mut(place) {
                         *key = one.clone();
                     }
@@ -65,7 +65,7 @@ impl Scope {
                     let more = if found.len() > NAMED { ", …" } else { "" };
                     return Err(Failure::usage(format!(
                         "several events begin with {beginning}; expected one of them: {}{more}",
-                        named.join(", ")
+                        plain(&named.join(", "))
                     )));
                 }
             }

@@ -185,6 +185,41 @@ async fn what_a_store_does_not_have_is_said() {
 }
 
 #[tokio::test]
+async fn what_others_wrote_turns_no_text_around_begins_no_line_and_pads_no_row() {
+    let stored = stored("texts", 1).await;
+    let store = SqliteStore::open(stored.folder.join("webhooks.db")).await.unwrap();
+    let long = format!("long{}", "g".repeat(200));
+    for (id, topic) in [("odd\u{202e}id", "a\u{202e}b\nstate: done"), (&*long, &*long)] {
+        let delivery = StoredDelivery::new(topic, HeaderMap::new(), "{}");
+        let key = Key::new("dwolla", EventId::new(id).unwrap());
+        let deposit = Deposit::new(key, Fingerprint::of([id]), delivery);
+        store.deposit(&deposit).await.unwrap();
+    }
+    let text = async |arguments: &[&str]| {
+        let all = ["events", "--store", &stored.url, "-n", "dwolla"];
+        String::from_utf8(run(&[&all[..], arguments].concat()).await.stdout).unwrap()
+    };
+    let list = text(&["list"]).await;
+    assert!(
+        list.contains("a\u{fffd}b\u{fffd}state: done") && list.contains("odd\u{fffd}id"),
+        "{list}"
+    );
+    // The id is there as a whole, the topic before it is not.
+    assert!(list.contains(&long) && !list.contains(&format!("{long} ")), "{list}");
+    let widths: Vec<usize> = list.lines().map(|line| line.chars().count()).collect();
+    assert_eq!(
+        (widths.len(), widths.iter().filter(|width| **width > 200).count()),
+        (4, 1),
+        "{list}"
+    );
+    let shown = text(&["show", "odd\u{202e}id"]).await;
+    assert!(
+        shown.contains("\ntopic: a\u{fffd}b\u{fffd}state: done\n") && !shown.contains('\u{202e}'),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
 async fn the_beginning_of_an_id_is_enough_where_no_other_begins_so() {
     let stored = stored("beginnings", 0).await;
     let store = SqliteStore::open(stored.folder.join("webhooks.db")).await.unwrap();
