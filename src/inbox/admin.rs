@@ -267,7 +267,8 @@ pub struct Entry {
     pub topic: String,
     /// Where it is.
     pub stage: Stage,
-    /// How many attempts there were since it was stored or replayed.
+    /// How many attempts there were since it was stored or replayed, the one that finished it
+    /// included.
     pub attempts: u32,
     /// How many of the last were never settled.
     pub crashes: u32,

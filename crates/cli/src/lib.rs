@@ -52,7 +52,7 @@ pub async fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone
         Ok(false) => 1,
         Err(failure) => {
             match output {
-                Output::Text => output::note(&format!("tower-webhook: {failure}")),
+                Output::Text => output::note(&output::plain_lines(&format!("tower-webhook: {failure}"))),
                 Output::Json => output::json(&serde_json::json!({ "error": failure.to_string() })),
             }
             2

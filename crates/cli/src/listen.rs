@@ -25,7 +25,7 @@ use tower_webhook::signature::{Explain, Scheme, Secrets, verify};
 use crate::{
     captured,
     failure::Failure,
-    output::{Output, coloured, json as print_json, line, note, plain},
+    output::{Output, coloured, json as print_json, line, note, plain, plain_lines},
     provider::DescriptionArgs,
     secrets::SecretArgs,
     time,
@@ -258,17 +258,22 @@ impl Shown<'_> {
             self.body.len(),
             coloured(colour, &status.to_string())
         );
-        let mut add = |line: String| text.push_str(&format!("\n    {}", plain(&line).replace('\n', "\n    ")));
+        // What others wrote is further in than what is said of it.
+        let mut theirs = |lines: &str| text.push_str(&format!("\n        {}", lines.replace('\n', "\n        ")));
         for (name, value) in self.headers {
             match is_brief {
-                true => add(name.to_string()),
-                false => add(format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))),
+                true => theirs(name.as_str()),
+                false => theirs(&plain(&format!(
+                    "{name}: {}",
+                    String::from_utf8_lossy(value.as_bytes())
+                ))),
             }
         }
         if !is_brief && !self.body.is_empty() {
-            add(String::new());
-            add(pretty(self.body));
+            theirs("");
+            theirs(&plain_lines(&pretty(self.body)));
         }
+        let mut add = |line: String| text.push_str(&format!("\n    {}", plain(&line)));
         match self.checked {
             Some(Ok(())) => add("authentic".to_owned()),
             Some(Err(why)) => add(format!("not authentic: {why}")),

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::{
     captured,
     failure::Failure,
-    output::{Output, note, plain},
+    output::{Output, note, plain, plain_lines},
     provider::{At, DescriptionArgs, Event, Provider, Signer, fresh_id},
     secrets::SecretArgs,
     wire::{NoResponse, Request, RootArgs, Target, exchange},
@@ -212,7 +212,7 @@ fn text(report: &Responses<'_>, advises: bool) -> String {
             line.push_str(&format!(" (retry after {} s)", plain(seconds)));
         }
         if !sent.body.is_empty() {
-            line.push_str(&format!(" {}", plain(sent.body.trim_end())));
+            line.push_str(&format!(" {}", plain_lines(sent.body.trim_end())));
         }
         if advises {
             let advice = match sent.status {

@@ -2,10 +2,10 @@
 
 use std::{sync::PoisonError, time::Duration};
 
-use super::{MemoryInbox, Stored};
+use super::{MemoryInbox, Row, Stored};
 use crate::{
     inbox::{Attempt, Cursor, Entry, Filter, InboxAdmin, Letter, Page},
-    store::{Counts, Effect, Key, Record, Replayed, Stage, State, StoreAdmin, StoreError, record},
+    store::{Counts, Effect, Key, Replayed, Stage, State, StoreAdmin, StoreError, record},
 };
 
 impl MemoryInbox {
@@ -17,7 +17,7 @@ impl MemoryInbox {
         let mut entries: Vec<Entry> = rows
             .iter()
             .filter(|(key, row)| key.namespace() == filter.namespace && !row.record.is_expired(now))
-            .filter_map(|(key, row)| Some(entry(key, &row.record, row.letter.as_ref()?)))
+            .filter_map(|(key, row)| Some(entry(key, row, row.letter.as_ref()?)))
             .filter(|entry| filter.stage.is_none_or(|stage| stage == entry.stage))
             .filter(|entry| {
                 prefix
@@ -33,11 +33,8 @@ impl MemoryInbox {
     }
 }
 
-fn entry(key: &Key, record: &Record, letter: &Stored) -> Entry {
-    let attempts = match record.state {
-        State::Claimed { attempts, .. } | State::Free { attempts, .. } | State::Dead { attempts, .. } => attempts,
-        State::Done { .. } => 0,
-    };
+fn entry(key: &Key, row: &Row, letter: &Stored) -> Entry {
+    let record = &row.record;
     let schedule = record.schedule;
     Entry::new(
         key.clone(),
@@ -45,7 +42,7 @@ fn entry(key: &Key, record: &Record, letter: &Stored) -> Entry {
         Stage::from(&record.state),
         letter.received_at,
     )
-    .with_attempts(attempts, schedule.map_or(0, |schedule| schedule.crashes))
+    .with_attempts(row.attempts, schedule.map_or(0, |schedule| schedule.crashes))
     .with_due_at(schedule.and_then(|schedule| schedule.due_at))
 }
 
@@ -107,7 +104,7 @@ impl InboxAdmin for MemoryInbox {
             let row = row.as_ref().filter(|row| !row.record.is_expired(now))?;
             let letter = row.letter.as_ref()?;
             Some(Letter::new(
-                entry(key, &row.record, letter),
+                entry(key, row, letter),
                 letter.delivery.clone(),
                 letter.history.clone(),
             ))

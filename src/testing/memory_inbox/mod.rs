@@ -55,6 +55,8 @@ pub struct MemoryInbox {
 struct Row {
     record: Record,
     letter: Option<Stored>,
+    /// Of what is finished, too, whose record has none.
+    attempts: u32,
 }
 
 #[derive(Clone)]
@@ -96,11 +98,14 @@ impl MemoryInbox {
         self.step(key, |row, now| {
             let change = transition(row.as_ref().map(|row| &row.record), now);
             if let Some(record) = change.write {
-                let letter = row
-                    .take()
-                    .and_then(|row| row.letter)
-                    .filter(|_| record.schedule.is_some());
-                *row = Some(Row { record, letter });
+                let before = row.take();
+                let attempts = attempts(&record).or(before.as_ref().map(|row| row.attempts));
+                let letter = before.and_then(|row| row.letter).filter(|_| record.schedule.is_some());
+                *row = Some(Row {
+                    record,
+                    letter,
+                    attempts: attempts.unwrap_or(0),
+                });
             }
             change.response
         })
@@ -174,6 +179,7 @@ impl Inbox for MemoryInbox {
                 *row = Some(Row {
                     record,
                     letter: Some(letter),
+                    attempts: 0,
                 });
             }
             change.response
@@ -216,6 +222,7 @@ impl Inbox for MemoryInbox {
                         .with_received_at(letter.received_at),
                 );
             }
+            row.attempts = attempts(&record).unwrap_or(row.attempts);
             row.record = record;
         }
         Ok(taken)
@@ -273,4 +280,12 @@ impl Inbox for MemoryInbox {
 /// Whether the record's last claim was never settled, or will have expired when it is taken.
 fn is_suspect(record: &Record, crashes: u32) -> bool {
     crashes > 0 || matches!(record.state, State::Claimed { .. })
+}
+
+/// How many there were, where the record says so.
+fn attempts(record: &Record) -> Option<u32> {
+    match record.state {
+        State::Claimed { attempts, .. } | State::Free { attempts, .. } | State::Dead { attempts, .. } => Some(attempts),
+        State::Done { .. } => None,
+    }
 }

@@ -301,7 +301,7 @@ macro_rules! inbox_suite {
                 a_delivery_whose_process_died_is_replayed
                 many_are_replayed_over_a_time
                 an_operators_filter_means_one_tenants_events_and_no_others
-                a_list_shows_the_finished_until_they_expire_and_without_attempts
+                a_list_shows_the_finished_until_they_expire_and_their_attempts
                 an_operator_buries_what_is_unfinished
                 a_letter_has_body_headers_and_why_each_attempt_failed
                 deliveries_are_listed_by_stage_topic_and_time_a_page_at_a_time

@@ -11,7 +11,7 @@ use tower_webhook::{
 
 use crate::{
     failure::Failure,
-    output::{Output, is_watched, note},
+    output::{Output, is_watched, note, plain},
     store::{Opened, failed},
 };
 
@@ -61,7 +61,7 @@ where
     bar.finish_and_clear();
     if by_id && output == Output::Text {
         for (key, why) in &left {
-            note(&format!("{key}: {why}"));
+            note(&format!("{}: {why}", plain(&key.to_string())));
         }
     }
     let left: Vec<_> = left

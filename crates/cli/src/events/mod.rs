@@ -1,6 +1,8 @@
 //! `events`: what a store remembers, and an operator's verbs for it.
 
 mod batch;
+mod list;
+mod scope;
 mod show;
 
 use std::{
@@ -9,16 +11,17 @@ use std::{
 };
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::json;
 use tower_webhook::{
-    event::{EventId, Tenant},
-    inbox::{Entry, Filter, Inbox as _, InboxAdmin as _},
-    store::{Effect, IdempotencyStore as _, Key, Replayed, Stage, StoreAdmin as _},
+    event::Tenant,
+    inbox::{AnyInbox, Filter, InboxAdmin as _},
+    store::{Effect, IdempotencyStore as _, Key, Replayed, Stage, State, StoreError},
 };
 
+use self::scope::Scope;
 use crate::{
     failure::Failure,
-    output::{Output, plain},
+    output::Output,
     store::{self, Opened, failed},
     time,
 };
@@ -68,6 +71,8 @@ enum Verb {
     },
     /// Shows one event: its state, its attempts, and what of its delivery is stored
     Show {
+        /// The event's id, or 8 or more characters of its beginning, if it lies in an inbox and no
+        /// other begins with them
         id: String,
         /// Also shows headers and body
         #[arg(long)]
@@ -107,10 +112,10 @@ struct Selection {
     /// Only events of this topic
     #[arg(long)]
     topic: Option<String>,
-    /// Stored since: a time in RFC 3339, or an age (3h)
+    /// Stored since: a time in RFC 3339, a day, or an age (3h)
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     since: Option<SystemTime>,
-    /// Stored before: a time in RFC 3339, or an age (3h)
+    /// Stored before: a time in RFC 3339, a day, or an age (3h)
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     before: Option<SystemTime>,
 }
@@ -118,7 +123,7 @@ struct Selection {
 /// Some by their ids, or a selection.
 #[derive(Args, Clone, Debug)]
 struct Which {
-    /// The events' ids
+    /// The events' ids, or 8 or more characters of the beginning of each, as for `show`
     ids: Vec<String>,
     #[command(flatten)]
     selection: Selection,
@@ -169,24 +174,6 @@ impl Verb {
     }
 }
 
-/// The namespace and tenant whose events are meant.
-struct Scope {
-    namespace: String,
-    tenant: Option<Tenant>,
-}
-
-impl Scope {
-    /// The event with this id: the tenant's own, if one is named.
-    fn key(&self, id: &str) -> Result<Key, Failure> {
-        let id = EventId::new(id).map_err(|error| Failure::usage(format!("the id is {id}: {error}")))?;
-        let id = match &self.tenant {
-            Some(tenant) => tenant.id_of(&id),
-            None => id,
-        };
-        Ok(Key::new(&*self.namespace, id))
-    }
-}
-
 impl Selection {
     fn filter(&self, scope: &Scope) -> Filter {
         let mut filter = Filter::new(&*scope.namespace);
@@ -204,15 +191,10 @@ impl Selection {
 }
 
 impl Which {
-    /// The ids, or nothing where the selection is meant.
-    fn keys(&self, scope: &Scope) -> Result<Option<Vec<Key>>, Failure> {
+    /// The events that are named, or nothing where the selection is meant.
+    async fn keys(&self, opened: &Opened, scope: &Scope) -> Result<Option<Vec<Key>>, Failure> {
         match (self.ids.is_empty(), self.selection.is_empty() && !self.all) {
-            (false, true) => self
-                .ids
-                .iter()
-                .map(|id| scope.key(id))
-                .collect::<Result<_, _>>()
-                .map(Some),
+            (false, true) => scope.find(opened, &self.ids).await.map(Some),
             (false, false) => Err(Failure::usage(
                 "both ids and a selection are given; expected one of them: leave the other out",
             )),
@@ -252,19 +234,25 @@ pub(crate) async fn events(arguments: EventsArgs, output: Output) -> Result<bool
     };
     match arguments.verb {
         Verb::Purge => Ok(true),
-        Verb::Count => count(&opened, &scope.namespace, output).await,
-        Verb::List { selection, limit } => list(&opened, &selection.filter(&scope), limit, output).await,
-        Verb::Show { id, full } => show::show(&opened, &scope.key(&id)?, full, output).await,
+        Verb::Count => list::count(&opened, &scope.namespace, output).await,
+        Verb::List { selection, limit } => list::list(&opened, &selection.filter(&scope), limit, output).await,
+        Verb::Show { id, full } => {
+            let keys = scope.find(&opened, &[id]).await?;
+            match keys.first() {
+                Some(key) => show::show(&opened, key, full, output).await,
+                None => Ok(false),
+            }
+        }
         Verb::Replay { which, over } => replay(&opened, &which, &scope, over, output).await,
         Verb::Forget { which } => {
-            let keys = which.keys(&scope)?;
+            let keys = which.keys(&opened, &scope).await?;
             let filter = which.selection.filter(&scope);
             let store = opened.store();
             let verb = |key: Key| async move { store.forget(&key).await.map(is_applied) };
             batch::each(&opened, keys, &filter, "forgotten", output, verb).await
         }
         Verb::Bury { which, reason } => {
-            let keys = which.keys(&scope)?;
+            let keys = which.keys(&opened, &scope).await?;
             let filter = which.selection.filter(&scope);
             let (inbox, reason) = (opened.inbox("bury")?, &reason);
             let verb = |key: Key| async move { inbox.bury(&key, reason).await.map(is_applied) };
@@ -280,76 +268,6 @@ fn is_applied(effect: Effect) -> Result<(), &'static str> {
     }
 }
 
-async fn count(opened: &Opened, namespace: &str, output: Output) -> Result<bool, Failure> {
-    let counts = opened.store().count(namespace).await.map_err(failed)?;
-    let mut text = format!(
-        "claimed {}\nfree {}\ndone {}\ndead {}",
-        counts.claimed, counts.free, counts.done, counts.dead
-    );
-    let mut value = json!({
-        "claimed": counts.claimed, "free": counts.free, "done": counts.done, "dead": counts.dead,
-    });
-    if let Ok(inbox) = opened.inbox("count") {
-        let backlog = inbox.backlog(namespace, u64::MAX).await.map_err(failed)?;
-        let oldest = backlog.oldest_due.map(|age| age.as_secs());
-        text.push_str(&format!(
-            "\nin the inbox: due {}, scheduled {}, running {}, dead {}",
-            backlog.due, backlog.scheduled, backlog.running, backlog.dead
-        ));
-        if let Some(seconds) = oldest {
-            text.push_str(&format!("; the oldest has been due for {seconds} s"));
-        }
-        let inbox = json!({
-            "due": backlog.due, "scheduled": backlog.scheduled, "running": backlog.running, "dead": backlog.dead,
-            "oldest_due_s": oldest,
-        });
-        if let Value::Object(value) = &mut value {
-            value.insert("inbox".to_owned(), inbox);
-        }
-    }
-    output.print(|| text, &value);
-    Ok(true)
-}
-
-async fn list(opened: &Opened, filter: &Filter, limit: usize, output: Output) -> Result<bool, Failure> {
-    let inbox = opened.inbox("list")?;
-    let limit = if limit == 0 { usize::MAX } else { limit };
-    let (mut after, mut entries): (_, Vec<Entry>) = (None, Vec::new());
-    loop {
-        let size = 500.min(limit - entries.len());
-        let page = inbox.list(filter, after.as_ref(), size).await.map_err(failed)?;
-        entries.extend(page.entries);
-        after = page.next;
-        if after.is_none() || entries.len() >= limit {
-            break;
-        }
-    }
-    let is_cut = after.is_some();
-    let values: Vec<Value> = entries.iter().map(show::entry).collect();
-    let text = || {
-        let mut table = comfy_table::Table::new();
-        table.load_preset(comfy_table::presets::NOTHING);
-        table.set_header(["received", "stage", "attempts", "topic", "id"]);
-        for entry in &entries {
-            table.add_row([
-                time::write(entry.received_at),
-                entry.stage.to_string(),
-                entry.attempts.to_string(),
-                plain(&entry.topic),
-                plain(entry.key.id().as_str()),
-            ]);
-        }
-        let more = if is_cut {
-            "\nthere are more: --limit 0 lists all"
-        } else {
-            ""
-        };
-        format!("{table}{more}")
-    };
-    output.print(text, &json!({ "events": values, "more": is_cut }));
-    Ok(!entries.is_empty())
-}
-
 async fn replay(
     opened: &Opened,
     which: &Which,
@@ -359,13 +277,13 @@ async fn replay(
 ) -> Result<bool, Failure> {
     let inbox = opened.inbox("replay")?;
     let filter = which.selection.filter(scope);
-    match which.keys(scope)? {
+    match which.keys(opened, scope).await? {
         Some(keys) => {
             let verb = |key: Key| async move {
-                inbox.replay(&key).await.map(|replayed| match replayed {
+                Ok(match inbox.replay(&key).await? {
                     Replayed::Applied => Ok(()),
                     Replayed::Running => Err("it runs at this moment"),
-                    Replayed::NoBody => Err("its body is not stored any more"),
+                    Replayed::NoBody => Err(why_no_body(inbox, &key).await?),
                     _ => Err("there is no such event"),
                 })
             };
@@ -377,4 +295,24 @@ async fn replay(
             Ok(replayed > 0)
         }
     }
+}
+
+/// Why nothing of an event is stored, as far as that can be told: a record does not say whether it
+/// ever was.
+async fn why_no_body(inbox: &AnyInbox, key: &Key) -> Result<&'static str, StoreError> {
+    let is_finished = inbox
+        .get(key)
+        .await?
+        .is_some_and(|record| matches!(record.state, State::Done { .. }));
+    if !is_finished {
+        return Ok("its body was never stored: it came to an endpoint without an inbox");
+    }
+    let others = inbox.list(&Filter::new(key.namespace()), None, 1).await?;
+    Ok(match others.entries.is_empty() {
+        true => {
+            "its body was never stored, since its endpoint has no inbox; or no body of this namespace was kept for so \
+             long"
+        }
+        false => "its body is not stored any more; or it came to an endpoint without an inbox",
+    })
 }

@@ -14,7 +14,7 @@ use tower_webhook::{
 use crate::{
     failure::Failure,
     listen::pretty,
-    output::{Output, plain},
+    output::{Output, plain, plain_lines},
     store::{Opened, failed},
     time::write,
 };
@@ -41,7 +41,10 @@ pub(super) async fn show(opened: &Opened, key: &Key, full: bool, output: Output)
         Err(_) => None,
     };
     if record.is_none() && letter.is_none() {
-        output.print(|| format!("{key}: there is no such event"), &json!({ "event": null }));
+        output.print(
+            || format!("{}: there is no such event", plain(&key.to_string())),
+            &json!({ "event": null }),
+        );
         return Ok(false);
     }
     let mut value = json!({
@@ -50,7 +53,7 @@ pub(super) async fn show(opened: &Opened, key: &Key, full: bool, output: Output)
         "state": record.as_ref().map(state),
         "expires": record.as_ref().map(|record| expiry(record.expires)),
     });
-    let mut text = vec![key.to_string()];
+    let mut text = vec![plain(&key.to_string())];
     if let Some(record) = &record {
         text.push(format!("state: {}", state_text(record)));
     }
@@ -60,7 +63,7 @@ pub(super) async fn show(opened: &Opened, key: &Key, full: bool, output: Output)
             value.insert("delivery".to_owned(), delivery(letter, full));
         }
     }
-    output.print(|| plain(&text.join("\n")), &json!({ "event": value }));
+    output.print(|| text.join("\n"), &json!({ "event": value }));
     Ok(true)
 }
 
@@ -101,7 +104,7 @@ fn state_text(record: &Record) -> String {
 fn lines(letter: &Letter, full: bool) -> Vec<String> {
     let entry = &letter.entry;
     let mut lines = vec![
-        format!("topic: {}", entry.topic),
+        format!("topic: {}", plain(&entry.topic)),
         format!("stage: {}, {} attempts", entry.stage, entry.attempts),
         format!("received: {}", write(entry.received_at)),
     ];
@@ -110,20 +113,19 @@ fn lines(letter: &Letter, full: bool) -> Vec<String> {
     }
     for past in &letter.history {
         let attempt = &past.attempt;
+        let said = format!("{}: {} ({})", attempt.outcome, attempt.error, attempt.worker);
         lines.push(format!(
-            "attempt {} ended {}: {}: {} ({})",
+            "attempt {} ended {}: {}",
             attempt.number,
             write(past.ended_at),
-            attempt.outcome,
-            attempt.error,
-            attempt.worker
+            plain(&said)
         ));
     }
     lines.push(format!("body: {} bytes", letter.delivery.body.len()));
     if full {
         lines.push(String::new());
-        lines.push(String::from_utf8_lossy(&letter.delivery.headers_text()).into_owned());
-        lines.push(pretty(&letter.delivery.body));
+        lines.push(plain_lines(&String::from_utf8_lossy(&letter.delivery.headers_text())));
+        lines.push(plain_lines(&pretty(&letter.delivery.body)));
     }
     lines
 }

@@ -72,12 +72,12 @@ pub(crate) struct ReconcileArgs {
     /// among this tenant's alone
     #[arg(long, value_name = "NAME")]
     tenant: Option<Tenant>,
-    /// What was recorded since: a time in RFC 3339, or an age (3h) [default: all that the provider
-    /// keeps]
+    /// What was recorded since: a time in RFC 3339, a day, or an age (3h) [default: all that the
+    /// provider keeps]
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     since: Option<SystemTime>,
-    /// What was recorded before: a time in RFC 3339, or an age (3h) [default: now, by the later of
-    /// the provider's clock and this machine's]
+    /// What was recorded before: a time in RFC 3339, a day, or an age (3h) [default: now, by the
+    /// later of the provider's clock and this machine's]
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     until: Option<SystemTime>,
     /// Of this topic alone, as the receiver's handlers name it: `issues` is also `issues.opened`.

@@ -8,7 +8,7 @@ use tower_webhook_reconcile::reconciler::{Ending, Listed, Report};
 
 use super::compare::Compared;
 use crate::{
-    output::{Output, plain},
+    output::{Output, cell, plain},
     time,
 };
 
@@ -111,17 +111,17 @@ fn missing(left: &[&(Listed, Ending)]) -> String {
     table.load_preset(comfy_table::presets::NOTHING);
     table.set_header(["id", "event", "topic", "ending", "reason"]);
     for (item, ending) in left.iter().take(ROWS) {
-        let or_none = |text: &Option<String>| plain(text.as_deref().unwrap_or("-"));
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         let delivered = if item.is_delivered { ", though delivered" } else { "" };
         table.add_row([
-            plain(&item.id),
-            or_none(&item.event_id),
-            or_none(&item.topic),
+            cell(&item.id),
+            cell(&or_none(&item.event_id)),
+            cell(&or_none(&item.topic)),
             format!("{ending}{delivered}"),
-            or_none(&item.reason),
+            plain(&or_none(&item.reason)),
         ]);
     }
-    let mut text = format!("\n{table}");
+    let mut text = format!("\n{}", table.trim_fmt());
     if left.len() > ROWS {
         text.push_str(&format!("\nand {} more: --json names all", left.len() - ROWS));
     }

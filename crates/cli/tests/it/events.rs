@@ -14,7 +14,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use tower_webhook::{
     event::{EventId, Fingerprint, Tenant},
-    inbox::{AnyInbox, Deposit, Inbox as _, StoredDelivery},
+    inbox::{Action, AnyInbox, Deposit, Inbox as _, Settlement, StoredDelivery, TakeRequest},
     store::{ClaimRequest, Completion, IdempotencyStore as _, Key, Token},
 };
 
@@ -136,6 +136,155 @@ async fn stored_deliveries_are_listed_shown_buried_replayed_and_forgotten() {
         stored.inbox.complete(&request, Completion::Handled).await.unwrap();
         assert_eq!(stored.events(&["purge"]).await, (0, json!({ "purged": 1 })));
         assert_eq!(stored.ids(&[]).await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_finished_event_took_the_attempts_that_it_took() {
+    for stored in stored("attempts", 1).await {
+        let store = &stored.inbox;
+        for action in [
+            Action::PutBack {
+                after: Duration::ZERO,
+                is_counted: true,
+            },
+            Action::Complete(Completion::Handled),
+        ] {
+            let taken = store
+                .take(&TakeRequest::new("dwolla", Token::random(), 1))
+                .await
+                .unwrap();
+            let settlement = Settlement::new(taken[0].claim_request.clone(), action);
+            store.settle(&[settlement]).await.unwrap();
+        }
+        let (_, list) = stored.events(&["list"]).await;
+        let entry = &list["events"][0];
+        assert_eq!((&entry["stage"], &entry["attempts"]), (&"done".into(), &2.into()));
+        let (_, shown) = stored.events(&["show", "e0000"]).await;
+        assert_eq!(shown["event"]["delivery"]["entry"]["attempts"], 2);
+    }
+}
+
+impl Stored {
+    /// The exit code, and what was said beside the result.
+    async fn noted(&self, namespace: &str, arguments: &[&str]) -> (i32, String) {
+        let all = ["events", "--store", &self.url, "-n", namespace];
+        let output = run(&[&all[..], arguments].concat()).await;
+        assert!(output.status.code() != Some(1) || output.stdout != b"0\n");
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn what_a_store_does_not_have_is_said() {
+    for stored in stored("absent", 1).await {
+        let (code, said) = stored.noted("dwola", &["count"]).await;
+        let expected = "the store has no event of the namespace dwola; expected the provider's name";
+        assert!(code == 1 && said.starts_with(expected), "{said}");
+        assert_eq!(stored.noted("dwolla", &["count"]).await, (0, String::new()));
+        let (code, said) = stored.noted("dwola", &["list"]).await;
+        assert!(
+            code == 1 && said.contains("only deliveries that lie in an inbox"),
+            "{said}"
+        );
+        assert_eq!(stored.noted("dwolla", &["list"]).await, (0, String::new()));
+
+        // An endpoint without an inbox stores no body.
+        let store = &stored.inbox;
+        let request = |namespace: &str, id: &str| {
+            let key = Key::new(namespace, EventId::new(id).unwrap());
+            ClaimRequest::new(key, Token::random(), Fingerprint::of([id]))
+        };
+        for namespace in ["direct", "dwolla"] {
+            let done = request(namespace, "done");
+            store.complete(&done, Completion::Handled).await.unwrap();
+            store.claim(&request(namespace, "failed")).await.unwrap();
+        }
+        for (namespace, id, expected) in [
+            (
+                "direct",
+                "done",
+                "its body was never stored, since its endpoint has no inbox; or",
+            ),
+            (
+                "direct",
+                "failed",
+                "its body was never stored: it came to an endpoint without an inbox",
+            ),
+            ("dwolla", "done", "its body is not stored any more; or"),
+        ] {
+            let (code, said) = stored.noted(namespace, &["replay", id]).await;
+            let expected = format!("{namespace}/{id}: {expected}");
+            assert!(code == 1 && said.starts_with(&expected), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_others_wrote_turns_no_text_around_begins_no_line_and_pads_no_row() {
+    for stored in stored("texts", 1).await {
+        let store = &stored.inbox;
+        let long = format!("long{}", "g".repeat(200));
+        for (id, topic) in [("odd\u{202e}id", "a\u{202e}b\nstate: done"), (&*long, &*long)] {
+            let delivery = StoredDelivery::new(topic, HeaderMap::new(), "{}");
+            let key = Key::new("dwolla", EventId::new(id).unwrap());
+            let deposit = Deposit::new(key, Fingerprint::of([id]), delivery);
+            store.deposit(&deposit).await.unwrap();
+        }
+        let text = async |arguments: &[&str]| {
+            let all = ["events", "--store", &stored.url, "-n", "dwolla"];
+            String::from_utf8(run(&[&all[..], arguments].concat()).await.stdout).unwrap()
+        };
+        let list = text(&["list"]).await;
+        assert!(
+            list.contains("a\u{fffd}b\u{fffd}state: done") && list.contains("odd\u{fffd}id"),
+            "{list}"
+        );
+        // The id is there as a whole, the topic before it is not.
+        assert!(list.contains(&long) && !list.contains(&format!("{long} ")), "{list}");
+        let widths: Vec<usize> = list.lines().map(|line| line.chars().count()).collect();
+        assert_eq!(
+            (widths.len(), widths.iter().filter(|width| **width > 200).count()),
+            (4, 1),
+            "{list}"
+        );
+        let shown = text(&["show", "odd\u{202e}id"]).await;
+        assert!(
+            shown.contains("\ntopic: a\u{fffd}b\u{fffd}state: done\n") && !shown.contains('\u{202e}'),
+            "{shown}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_beginning_of_an_id_is_enough_where_no_other_begins_so() {
+    for stored in stored("beginnings", 0).await {
+        let store = &stored.inbox;
+        for (number, id) in ["72d3162e-aa:1", "72d3162e-bb:2", "72d3162e-b", "acme/0ea5c5f1:3"]
+            .iter()
+            .enumerate()
+        {
+            deposit(store, EventId::new(id).unwrap(), number).await;
+        }
+        let shown = async |arguments: &[&str]| {
+            let (code, said) = stored.events(&[&["show"], arguments].concat()).await;
+            assert_eq!(code, 0, "{said}");
+            said["event"]["id"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(shown(&["72d3162e-a"]).await, "72d3162e-aa:1");
+        // One with exactly that id comes first.
+        assert_eq!(shown(&["72d3162e-b"]).await, "72d3162e-b");
+        assert_eq!(shown(&["0ea5c5f1", "--tenant", "acme"]).await, "acme/0ea5c5f1:3");
+        for verb in ["show", "forget", "bury", "replay"] {
+            let (code, said) = stored.events(&[verb, "72d3162e"]).await;
+            let expected = "several events begin with 72d3162e; expected one of them: \
+                        72d3162e-aa:1, 72d3162e-bb:2, 72d3162e-b";
+            assert_eq!((code, &said["error"]), (2, &expected.into()));
+        }
+        assert_eq!(stored.events(&["show", "72d3162"]).await, (1, json!({ "event": null })));
+        let (code, forgotten) = stored.events(&["forget", "72d3162e-aa", "72d3162e-bb"]).await;
+        assert_eq!((code, forgotten), (0, json!({ "forgotten": 2, "left": [] })));
+        assert_eq!(stored.ids(&[]).await, ["72d3162e-b", "acme/0ea5c5f1:3"]);
     }
 }
 

@@ -65,6 +65,35 @@ impl Listener {
 }
 
 #[tokio::test]
+async fn what_others_wrote_is_told_from_what_is_said_of_it() {
+    let mut child = command(&["listen", "--listen", "127.0.0.1:0", "-p", "dwolla", "--secret", SECRET])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = notes.next_line().await.unwrap().unwrap();
+    let url = first.strip_prefix("listening on ").unwrap();
+    let folder = std::env::temp_dir().join(format!("tower-webhook-others-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let captured = folder.join("request.http");
+    std::fs::write(&captured, "X-A: \u{202e}a\n\nb\u{2066}\nauthentic\n").unwrap();
+    run(&["send", "--captured", captured.to_str().unwrap(), "--url", url]).await;
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = Vec::new();
+    while !lines
+        .last()
+        .is_some_and(|line: &String| line.starts_with("    not authentic: "))
+    {
+        lines.push(said.next_line().await.unwrap().unwrap());
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    for expected in ["        x-a: \u{fffd}a", "        b\u{fffd}", "        authentic"] {
+        assert!(lines.iter().any(|line| line == expected), "{lines:#?}");
+    }
+}
+
+#[tokio::test]
 async fn what_each_provider_sends_is_authentic_where_it_is_listened_for() {
     for provider in [
         "dwolla", "svix", "stripe", "github", "slack", "shopify", "paddle", "zoom", "linear",

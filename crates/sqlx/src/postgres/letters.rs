@@ -5,7 +5,7 @@ use sqlx::{Row as _, postgres::PgRow};
 use tower_webhook::{
     event::{EventId, Fingerprint},
     inbox::{Attempt, Entry, Letter, PastAttempt, StoredDelivery, TakeRequest, Taken},
-    store::{Key, Stage, StoreError},
+    store::{Key, StoreError},
 };
 
 use super::error;
@@ -45,7 +45,6 @@ pub(super) fn entry(row: &PgRow, namespace: &str) -> Result<Entry, StoreError> {
     let (topic, state, received_at, due_at): (&str, _, _, _) = read().map_err(|failed: sqlx::Error| error(&failed))?;
     let stage = stage(state);
     let (attempts, crashes) = counts(row)?;
-    let attempts = if stage == Stage::Done { 0 } else { attempts };
     let key = Key::new(namespace, id(row)?);
     Ok(Entry::new(key, topic, stage, time(received_at))
         .with_attempts(attempts, crashes)

@@ -79,7 +79,6 @@ pub(super) fn entry(namespace: &str, row: &SqliteRow) -> Result<Entry, StoreErro
     let due_at: Option<i64> = get(row, "due_at")?;
     let topic: String = get(row, "topic")?;
     let received_at = of_millis(get(row, "received_at")?);
-    let attempts = if stage == Stage::Done { 0 } else { attempts };
     Ok(Entry::new(key(namespace, row)?, topic, stage, received_at)
         .with_attempts(attempts, crashes)
         .with_due_at(due_at.map(of_millis)))

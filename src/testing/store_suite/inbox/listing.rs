@@ -2,13 +2,22 @@
 
 use super::*;
 
-pub async fn a_list_shows_the_finished_until_they_expire_and_without_attempts<H: StoreHarness>(harness: Arc<H>)
+pub async fn a_list_shows_the_finished_until_they_expire_and_their_attempts<H: StoreHarness>(harness: Arc<H>)
 where
     H::Store: Inbox + InboxAdmin,
 {
     let inbox = View::new(harness);
     inbox.event("done", Stage::Done).await;
     inbox.event("dead", Stage::Dead).await;
+    inbox.deposit_new("done at last").await;
+    let again = Action::PutBack {
+        after: Duration::ZERO,
+        is_counted: true,
+    };
+    for end in [again, Action::Complete(Completion::Handled)] {
+        let taken = inbox.take_event("done at last").await;
+        assert_eq!(inbox.end(&taken, end).await, Effect::Applied);
+    }
     let all = Filter::new(&*inbox.namespace);
     let listed = async || {
         let page = inbox.store().list(&all, None, 10).await.expect("list responds");
@@ -17,7 +26,10 @@ where
         found.sort_unstable();
         found
     };
-    assert_eq!(listed().await, [(Stage::Done, 0), (Stage::Dead, 1)]);
+    assert_eq!(listed().await, [(Stage::Done, 1), (Stage::Done, 2), (Stage::Dead, 1)]);
+    let request = inbox.request("done at last");
+    let letter = inbox.store().letter(&request.key).await.expect("letter responds");
+    assert_eq!(letter.expect("it is stored").entry.attempts, 2);
     inbox.case.advance(RETENTION + AFTER).await;
     assert_eq!(listed().await, [(Stage::Dead, 1)]);
 }
