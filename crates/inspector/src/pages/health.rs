@@ -34,8 +34,8 @@ pub(super) struct Health {
     pub(super) drift: Option<(i64, usize)>,
     /// How many deliveries in a row did not get 2xx, up to now.
     pub(super) failures: u64,
-    /// How many of them were not signed by any of the secrets: a stranger's, or the provider's if it
-    /// has another secret.
+    /// How many of them were not signed by any of the secrets: a stranger's, or the provider's if
+    /// it has another secret.
     pub(super) unauthenticated: u64,
     /// When the first of them was.
     pub(super) failing_since: Option<SystemTime>,
