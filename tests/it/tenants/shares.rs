@@ -2,7 +2,7 @@
 
 use tower_webhook::RefusalKind;
 
-use super::{Mood, Office, Source};
+use super::{Mood, Office, Source, signed_for};
 use crate::fixtures::Held;
 
 #[tokio::test(start_paused = true)]
@@ -47,6 +47,36 @@ async fn a_share_is_as_large_as_is_said() {
     held.end(2);
     first.await.unwrap().assert_acknowledged();
     office.deliver("acme", "2").await.assert_acknowledged();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_with_a_request_in_flight_keeps_its_place_however_many_others_come() {
+    let held = Held::new();
+    let names: Vec<String> = (0..20).map(|number| format!("tenant-{number}")).collect();
+    let mut known: Vec<&str> = names.iter().map(String::as_str).collect();
+    known.push("acme");
+    let office = Office::handling(
+        Source::of(&known),
+        |provider| provider.max_tenants(2),
+        |builder| builder.max_in_flight_per_tenant(1),
+        held.handler(),
+    );
+    let first = office.spawn("acme", "1");
+    held.started(1).await;
+    for name in &names {
+        let forged = office.send(signed_for(name, "nobody's secret", "1")).await;
+        forged.assert_refused(401, RefusalKind::Signature);
+    }
+    assert_eq!(office.source.asked(), 21);
+    // Forgotten and looked up anew, it would have a second share.
+    office
+        .deliver("acme", "2")
+        .await
+        .assert_refused(503, RefusalKind::Overloaded);
+    held.end(2);
+    first.await.unwrap().assert_acknowledged();
+    office.deliver("acme", "2").await.assert_acknowledged();
+    assert_eq!(office.source.asked(), 21);
 }
 
 #[tokio::test(start_paused = true)]
