@@ -161,7 +161,7 @@ impl Remaining {
 impl fmt::Display for Remaining {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            RemainingState::Cancelled => "cut off: its handler was cancelled, or it was being stored",
+            RemainingState::Cancelled => "its handler was cancelled",
             RemainingState::Unrecorded => "handled, but not recorded",
             RemainingState::Unreleased => "not handled, and its claim may hold until the lease ends",
         };
