@@ -32,7 +32,7 @@
 //! - `webhook_attempts_total`, a counter by `provider`, `topic`, `outcome`: runs of workers, by how
 //!   they ended.
 //! - `webhook_buried_total`, a counter by `provider`, `reason`: deliveries that a worker gave up,
-//!   because of their `attempts` or their `crashes`.
+//!   because of their `attempts` or their `crashes`, or because their key names no `tenant`.
 //!
 //! A layer with [tenants](crate::provider::tenant) has:
 //!

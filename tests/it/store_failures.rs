@@ -1,16 +1,21 @@
 //! A store that fails, hangs, panics, comes late or is full.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use tokio::time::sleep;
+use tower::ServiceExt as _;
 use tower_webhook::{
-    RefusalKind,
-    store::State,
+    RefusalKind, TopicRouter, WebhookLayer,
+    dwolla::Dwolla,
+    store::{ClaimRequest, Claimed, Completion, Effect, IdempotencyStore, Key, Record, State, StoreError},
     testing::{Fault, Operation},
 };
 
 use crate::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, SECRET, event, signed},
     fixtures::{LONG, SECOND, assert_state, succeed, work},
     wire::Via,
 };
@@ -137,4 +142,53 @@ async fn a_full_store_is_503_and_leaves_nothing_to_release() {
     );
     sleep(SECOND).await;
     assert_eq!(endpoint.store.calls(Operation::Release), 0);
+}
+
+/// A store whose claims fail with this error.
+struct Refusing {
+    error: StoreError,
+    releases: AtomicUsize,
+}
+
+impl IdempotencyStore for &'static Refusing {
+    async fn claim(&self, _: &ClaimRequest) -> Result<Claimed, StoreError> {
+        Err(self.error.clone())
+    }
+    async fn renew(&self, _: &ClaimRequest) -> Result<Effect, StoreError> {
+        Err(self.error.clone())
+    }
+    async fn complete(&self, _: &ClaimRequest, _: Completion) -> Result<Effect, StoreError> {
+        Err(self.error.clone())
+    }
+    async fn release(&self, _: &ClaimRequest) -> Result<Effect, StoreError> {
+        self.releases.fetch_add(1, Ordering::SeqCst);
+        Ok(Effect::NotHeld)
+    }
+    async fn get(&self, _: &Key) -> Result<Option<Record>, StoreError> {
+        Err(self.error.clone())
+    }
+    async fn forget(&self, _: &Key) -> Result<Effect, StoreError> {
+        Err(self.error.clone())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_released_only_where_it_may_have_been_made() {
+    for (error, is_released) in [
+        (StoreError::unavailable("no response"), true),
+        (StoreError::full("no room"), false),
+        (StoreError::config("no table"), false),
+    ] {
+        let store: &Refusing = Box::leak(Box::new(Refusing {
+            error,
+            releases: AtomicUsize::new(0),
+        }));
+        let layer = WebhookLayer::new(Dwolla::new(SECRET).unwrap(), store);
+        let service = layer.topics(TopicRouter::new().on("customer_created", succeed));
+        let response = service.oneshot(signed(event("1"))).await.unwrap();
+        assert_eq!(response.status(), 503);
+        sleep(LONG).await;
+        let releases = store.releases.load(Ordering::SeqCst);
+        assert_eq!(releases > 0, is_released, "{}", store.error);
+    }
 }

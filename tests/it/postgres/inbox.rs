@@ -272,8 +272,10 @@ async fn a_delivery_that_the_database_refuses_takes_no_other_with_it() {
 #[tokio::test]
 async fn an_event_that_a_transaction_holds_holds_up_no_other() {
     let Some(server) = Server::shared() else { return };
-    let store = store_in(server, &new_table()).await;
+    // Of a pool that is given, which has no time limit for a statement of its own.
     let pool = PgPool::connect(&server.url()).await.unwrap();
+    let builder = PostgresStore::builder().table(&new_table());
+    let store = builder.with_pool(pool.clone()).await.unwrap();
     let mut transaction = pool.begin().await.unwrap();
     store.deposit_in(&deposit("held"), &mut transaction).await.unwrap();
     let copy = tokio::spawn({
@@ -291,7 +293,14 @@ async fn an_event_that_a_transaction_holds_holds_up_no_other() {
 #[tokio::test]
 async fn callers_that_have_gone_leave_the_way_free() {
     let Some(server) = Server::shared() else { return };
-    let store = store_in(server, &new_table()).await;
+    // Fewer connections than callers that go away, and no time limit for a statement.
+    let few = PgPoolOptions::new()
+        .max_connections(2)
+        .connect(&server.url())
+        .await
+        .unwrap();
+    let builder = PostgresStore::builder().table(&new_table());
+    let store = builder.with_pool(few).await.unwrap();
     let pool = PgPool::connect(&server.url()).await.unwrap();
     let mut transaction = pool.begin().await.unwrap();
     for id in ["a", "b", "c"] {

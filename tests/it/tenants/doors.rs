@@ -237,6 +237,21 @@ async fn a_handler_that_asks_for_a_tenant_fails_where_there_is_none() {
 
 #[cfg(feature = "tracing")]
 #[tokio::test(start_paused = true)]
+async fn a_tenants_secret_that_can_be_guessed_is_warned_of_when_it_is_looked_up() {
+    let capture = crate::logs::Capture::start();
+    let source = Source::of(&["acme"]);
+    source.set("acme", &["short"]);
+    let (service, ..) = doors(&source);
+    let request = signed_for("acme", "short", "1");
+    let response = service.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let text = capture.text();
+    let warning = "a secret of the tenant acme has 5 bytes; expected at least 16";
+    assert!(text.contains(warning), "{text}");
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
 async fn the_log_says_whose_delivery_it_is_and_why_a_tenant_is_unknown() {
     let capture = crate::logs::Capture::start();
     let source = Source::of(&["acme"]);
