@@ -274,7 +274,7 @@ async fn an_event_that_a_transaction_holds_holds_up_no_other() {
     let Some(server) = Server::shared() else { return };
     // Of a pool that is given, which has no time limit for a statement of its own.
     let pool = PgPool::connect(&server.url()).await.unwrap();
-    let builder = PostgresStore::builder().table(&new_table());
+    let builder = PostgresStore::builder().table(new_table());
     let store = builder.with_pool(pool.clone()).await.unwrap();
     let mut transaction = pool.begin().await.unwrap();
     store.deposit_in(&deposit("held"), &mut transaction).await.unwrap();
@@ -299,7 +299,7 @@ async fn callers_that_have_gone_leave_the_way_free() {
         .connect(&server.url())
         .await
         .unwrap();
-    let builder = PostgresStore::builder().table(&new_table());
+    let builder = PostgresStore::builder().table(new_table());
     let store = builder.with_pool(few).await.unwrap();
     let pool = PgPool::connect(&server.url()).await.unwrap();
     let mut transaction = pool.begin().await.unwrap();
