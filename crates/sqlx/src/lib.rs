@@ -4,6 +4,8 @@
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod delivery_log;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod group;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod row;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -8,8 +8,8 @@ use tower_webhook::{
     Delivery, HandlerError, TopicRouter,
     dwolla::Dwolla,
     event::Fingerprint,
-    inbox::{Action, Deposit, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Worker},
-    store::{Completion, Deposited, Effect, IdempotencyStore, Replayed, Stage, State, StoreAdmin, Token},
+    inbox::{Action, Attempt, Deposit, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Worker},
+    store::{Claimed, Completion, Deposited, Effect, IdempotencyStore, Key, Replayed, Stage, State, StoreAdmin, Token},
 };
 use tower_webhook_sqlx::SqliteStore;
 
@@ -391,4 +391,153 @@ async fn who_writes_does_not_wait_for_all_that_is_replayed() {
     assert_eq!(replaying.await.unwrap(), 5000);
     let backlog = store.backlog("dwolla", 10_000).await.unwrap();
     assert_eq!((backlog.scheduled, backlog.dead), (4999, 0));
+}
+
+#[tokio::test]
+async fn texts_come_back_with_every_character_that_they_had() {
+    const ODD: &str = "\0 \" \\ \\u0000 é \u{1f600} \u{2028}\n'); --";
+    let folder = Folder::new();
+    let store = folder.store().await;
+    let mut odd = deposit("1");
+    odd.key = Key::new(ODD, odd.key.id().clone());
+    odd.delivery.topic = ODD.to_owned();
+    assert_eq!(store.deposit(&odd).await.unwrap(), Deposited::Stored);
+    let taken = store.take(&TakeRequest::new(ODD, Token::random(), 1)).await.unwrap();
+    assert_eq!(taken[0].delivery.topic, ODD);
+    let settlement = Settlement::new(taken[0].claim_request.clone(), Action::Bury);
+    let settlement = settlement.with_attempt(Attempt::new(1, ODD, ODD, ODD));
+    assert_eq!(store.settle(&[settlement]).await.unwrap(), [Effect::Applied]);
+    let letter = store.letter(&odd.key).await.unwrap().unwrap();
+    assert_eq!(letter.delivery.topic, ODD);
+    assert_eq!(letter.history.len(), 1);
+    let Attempt {
+        outcome, error, worker, ..
+    } = &letter.history[0].attempt;
+    assert_eq!([outcome, error, worker], [ODD; 3]);
+}
+
+/// Holds the file up until `go`: operations that come meanwhile share one commit, all but the
+/// first, which is in a transaction already.
+struct HeldUp {
+    store: SqliteStore,
+    other: SqliteConnection,
+    count: usize,
+}
+
+impl HeldUp {
+    async fn new(folder: &Folder, store: &SqliteStore) -> Self {
+        let mut other = folder.connection().await;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        let store = store.clone();
+        let mut held_up = Self { store, other, count: 0 };
+        let absent = Token::random().to_bytes();
+        held_up
+            .next(move |store| async move { store.forget(&key(&format!("{absent:?}"))).await })
+            .await;
+        held_up
+    }
+
+    /// Begins an operation after those that wait.
+    async fn next<F: Future<Output: Send> + Send + 'static>(
+        &mut self,
+        operation: impl FnOnce(SqliteStore) -> F,
+    ) -> tokio::task::JoinHandle<F::Output> {
+        let begun = tokio::spawn(operation(self.store.clone()));
+        self.count += 1;
+        while self.store.waiting() < self.count {
+            tokio::task::yield_now().await;
+        }
+        begun
+    }
+
+    async fn go(mut self) {
+        sqlx::query("COMMIT").execute(&mut self.other).await.unwrap();
+    }
+}
+
+/// Of one event in one commit: each operation sees what those before it have done.
+#[tokio::test]
+async fn operations_that_share_a_commit_see_each_other() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    let mut held_up = HeldUp::new(&folder, &store).await;
+    let first = held_up
+        .next(|store| async move { store.deposit(&deposit("1")).await })
+        .await;
+    let copy = held_up
+        .next(|store| async move { store.deposit(&deposit("1")).await })
+        .await;
+    let claim = held_up
+        .next(|store| async move { store.claim(&claim_request("1")).await })
+        .await;
+    let complete = held_up
+        .next(|store| async move { store.complete(&claim_request("1"), Completion::Handled).await })
+        .await;
+    let forget = held_up.next(|store| async move { store.forget(&key("1")).await }).await;
+    held_up.go().await;
+    assert_eq!(first.await.unwrap().unwrap(), Deposited::Stored);
+    assert_eq!(copy.await.unwrap().unwrap(), Deposited::Known(Stage::Waiting));
+    let claimed = claim.await.unwrap().unwrap();
+    assert!(matches!(claimed, Claimed::Acquired { attempts: 1, .. }), "{claimed:?}");
+    assert_eq!(complete.await.unwrap().unwrap(), Effect::Applied);
+    assert_eq!(forget.await.unwrap().unwrap(), Effect::Applied);
+    assert_eq!(store.get(&key("1")).await.unwrap(), None);
+    assert!(store.letter(&key("1")).await.unwrap().is_none());
+    assert!(take(&store).await.is_empty());
+}
+
+/// Its rows were read before those before it changed them.
+#[tokio::test]
+async fn an_operation_sees_what_a_take_or_a_purge_in_the_same_commit_did() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    store.deposit(&deposit("1")).await.unwrap();
+    let mut held_up = HeldUp::new(&folder, &store).await;
+    let taken = held_up.next(|store| async move { take(&store).await }).await;
+    let claim = held_up
+        .next(|store| async move { store.claim(&claim_request("1")).await })
+        .await;
+    held_up.go().await;
+    let taken = taken.await.unwrap().remove(0);
+    let claimed = claim.await.unwrap().unwrap();
+    assert!(matches!(claimed, Claimed::InFlight { .. }), "{claimed:?}");
+
+    let settlement = Settlement::new(taken.claim_request, Action::Complete(Completion::Handled));
+    store.settle(&[settlement]).await.unwrap();
+    store.advance(8 * DAY);
+    let mut held_up = HeldUp::new(&folder, &store).await;
+    let purge = held_up.next(|store| async move { store.purge(10).await }).await;
+    let replay = held_up.next(|store| async move { store.replay(&key("1")).await }).await;
+    held_up.go().await;
+    assert_eq!(purge.await.unwrap().unwrap(), 1);
+    assert_eq!(replay.await.unwrap().unwrap(), Replayed::NoBody);
+}
+
+/// More than a transaction keeps back until its end.
+#[tokio::test]
+async fn large_deliveries_that_share_a_commit_are_all_stored() {
+    const MEGABYTE: usize = 1024 * 1024;
+    let folder = Folder::new();
+    let store = folder.store().await;
+    let large = |number: u8| {
+        let mut deposit = deposit(&number.to_string());
+        deposit.delivery.body = vec![number; MEGABYTE - usize::from(number)].into();
+        deposit
+    };
+    let mut held_up = HeldUp::new(&folder, &store).await;
+    let mut tasks = Vec::new();
+    for number in 0..5 {
+        let large = large(number);
+        tasks.push(held_up.next(|store| async move { store.deposit(&large).await }).await);
+    }
+    held_up.go().await;
+    for task in tasks {
+        assert_eq!(task.await.unwrap().unwrap(), Deposited::Stored);
+    }
+    let taken = take(&store).await;
+    assert_eq!(taken.len(), 5);
+    for taken in taken {
+        let number = taken.claim_request.key.id().as_str().parse().unwrap();
+        assert_eq!(taken.delivery.body, large(number).delivery.body);
+    }
 }

@@ -6,9 +6,8 @@
 use std::{
     collections::{HashSet, VecDeque},
     future::{Future, poll_fn},
-    mem,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::Poll,
 };
 
@@ -27,9 +26,10 @@ use super::{
     rows::{first, seen},
     statements::{Statements, statement, text},
 };
+use crate::group::Lane;
 
 /// How many statements are under way at a time: while one waits for the disk, another is computed.
-const LANES: usize = 2;
+pub(super) const LANES: usize = 2;
 /// How many deliveries a statement stores at most,
 const MOST: usize = 64;
 /// and how many bytes they have together, unless one alone has more.
@@ -38,80 +38,18 @@ const MOST_BYTES: usize = 256 * 1024;
 /// The outcome of a deposit; `None` if another came first, after the statement had looked.
 type Response = Result<Option<Deposited>, StoreError>;
 
-/// The deposits that wait for a statement.
-#[derive(Default)]
-pub(super) struct Deposits(Mutex<Waiting>);
-
-#[derive(Default)]
-struct Waiting {
-    jobs: VecDeque<Job>,
-    lanes: usize,
-}
-
-struct Job {
+/// A deposit that waits for a statement.
+pub(super) struct Job {
     deposit: Deposit,
     reply: oneshot::Sender<Response>,
-}
-
-impl Deposits {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Waiting {
-    /// What goes into the next statement: of each event one deposit, since a statement writes a row
-    /// once. Those whose callers have gone are dropped.
-    fn next(&mut self) -> Vec<Job> {
-        let mut keys = HashSet::new();
-        let (mut group, mut copies) = (Vec::new(), Vec::new());
-        let mut bytes = 0_usize;
-        while group.len().saturating_add(copies.len()) < MOST {
-            let Some(job) = self.jobs.pop_front() else { break };
-            if job.reply.is_closed() {
-                continue;
-            }
-            bytes = bytes.saturating_add(job.deposit.delivery.body.len());
-            if bytes > MOST_BYTES && !group.is_empty() {
-                self.jobs.push_front(job);
-                break;
-            }
-            if keys.insert(job.deposit.key.clone()) {
-                group.push(job);
-            } else {
-                copies.push(job);
-            }
-        }
-        for copy in copies.into_iter().rev() {
-            self.jobs.push_front(copy);
-        }
-        // In an order that all agree on, so that two statements do not wait for each other.
-        group.sort_by(|one, other| one.deposit.key.cmp(&other.deposit.key));
-        group
-    }
 }
 
 /// Stores a delivery, together with what else waits.
 pub(super) async fn store(shared: &Arc<Shared>, deposit: &Deposit) -> Response {
     let (reply, response) = oneshot::channel();
-    let job = Job {
-        deposit: deposit.clone(),
-        reply,
-    };
-    let is_room = {
-        let mut waiting = shared.deposits.lock();
-        waiting.jobs.push_back(job);
-        let is_room = waiting.lanes < LANES;
-        waiting.lanes = waiting.lanes.saturating_add(is_room.into());
-        is_room
-    };
-    if is_room {
-        let lane = Lane {
-            shared: Arc::clone(shared),
-            has_ended: false,
-        };
-        // In a task: a caller that goes away takes no other's statement with it.
-        tokio::spawn(lane.run());
+    let deposit = deposit.clone();
+    if let Some(lane) = shared.deposits.push(Job { deposit, reply }) {
+        tokio::spawn(run(Arc::clone(shared), lane));
     }
     response.await.unwrap_or_else(|_| Err(gone()))
 }
@@ -120,42 +58,40 @@ fn gone() -> StoreError {
     StoreError::unavailable("the task that stores deliveries ended before its time")
 }
 
-/// A task that stores what waits, until nothing does.
-struct Lane {
-    shared: Arc<Shared>,
-    has_ended: bool,
-}
-
-impl Drop for Lane {
-    /// If the task ends before its time, with its runtime say, nobody waits for it.
-    fn drop(&mut self) {
-        if !self.has_ended {
-            let mut waiting = self.shared.deposits.lock();
-            waiting.lanes = waiting.lanes.saturating_sub(1);
-            let jobs = mem::take(&mut waiting.jobs);
-            drop(waiting);
-            drop(jobs);
-        }
+async fn run(shared: Arc<Shared>, mut lane: Lane<Job>) {
+    while let Some(group) = lane.next(first_of) {
+        store_all(&shared, group).await;
     }
 }
 
-impl Lane {
-    async fn run(mut self) {
-        loop {
-            let group = {
-                let mut waiting = self.shared.deposits.lock();
-                let group = waiting.next();
-                if group.is_empty() {
-                    // Under the lock: the next caller begins anew.
-                    waiting.lanes = waiting.lanes.saturating_sub(1);
-                    self.has_ended = true;
-                    return;
-                }
-                group
-            };
-            store_all(&self.shared, group).await;
+/// What goes into the next statement: of each event one deposit, since a statement writes a row
+/// once. Those whose callers have gone are dropped.
+fn first_of(jobs: &mut VecDeque<Job>) -> Vec<Job> {
+    let mut keys = HashSet::new();
+    let (mut group, mut copies) = (Vec::new(), Vec::new());
+    let mut bytes = 0_usize;
+    while group.len().saturating_add(copies.len()) < MOST {
+        let Some(job) = jobs.pop_front() else { break };
+        if job.reply.is_closed() {
+            continue;
+        }
+        bytes = bytes.saturating_add(job.deposit.delivery.body.len());
+        if bytes > MOST_BYTES && !group.is_empty() {
+            jobs.push_front(job);
+            break;
+        }
+        if keys.insert(job.deposit.key.clone()) {
+            group.push(job);
+        } else {
+            copies.push(job);
         }
     }
+    for copy in copies.into_iter().rev() {
+        jobs.push_front(copy);
+    }
+    // In an order that all agree on, so that two statements do not wait for each other.
+    group.sort_by(|one, other| one.deposit.key.cmp(&other.deposit.key));
+    group
 }
 
 /// One statement for all. Where the server refuses it, which it also does if somebody holds one of

@@ -35,14 +35,16 @@ use tower_webhook::{
 pub use self::builder::PostgresStoreBuilder;
 pub(crate) use self::deliveries::Deliveries;
 use self::{
-    deposits::Deposits,
     floors::Floors,
     meaning::error,
     pool::Pool,
     rows::{effect, first, number, seen},
     statements::{Statements, of_claim_request, of_key, statement},
 };
-use crate::row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken};
+use crate::{
+    group::Queue,
+    row::{ATTEMPTS, Offset, Seen, Table, counted, millis, overtaken},
+};
 
 /// Remembers in Postgres, and keeps an [inbox](tower_webhook::inbox) there: for many processes on
 /// many machines.
@@ -161,7 +163,7 @@ struct Shared {
     identity: StoreIdentity,
     keep_bodies: Duration,
     floors: Floors,
-    deposits: Deposits,
+    deposits: Queue<deposits::Job>,
     /// Told when a delivery may have become due.
     changed: Arc<Notify>,
 }
@@ -216,7 +218,7 @@ impl PostgresStore {
                 offset: Offset::default(),
                 keep_bodies,
                 floors: Floors::default(),
-                deposits: Deposits::default(),
+                deposits: Queue::new(deposits::LANES),
                 changed: Arc::default(),
             }),
         };

@@ -160,7 +160,12 @@ struct Purge {
 impl Write for Purge {
     type Response = u64;
 
+    fn keys(&self) -> Vec<&Key> {
+        Vec::new()
+    }
+
     async fn write(&self, desk: &mut Desk<'_>) -> Result<u64, StoreError> {
+        desk.forget_seen();
         let offset = desk.offset;
         let expired = statement(&desk.sql.expired).bind(self.limit).bind(offset);
         let mut purged = 0_i64;
@@ -192,6 +197,10 @@ struct Replay(Key);
 impl Write for Replay {
     type Response = Replayed;
 
+    fn keys(&self) -> Vec<&Key> {
+        vec![&self.0]
+    }
+
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Replayed, StoreError> {
         desk.wakes = true;
         desk.change(&self.0, |current, now| record::replay(current, now, now))
@@ -207,6 +216,10 @@ struct ReplayAll {
 
 impl Write for ReplayAll {
     type Response = u64;
+
+    fn keys(&self) -> Vec<&Key> {
+        self.part.iter().map(|(_, key)| key).collect()
+    }
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<u64, StoreError> {
         let mut replayed = 0;
@@ -231,6 +244,10 @@ struct Bury {
 
 impl Write for Bury {
     type Response = Effect;
+
+    fn keys(&self) -> Vec<&Key> {
+        vec![&self.key]
+    }
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Effect, StoreError> {
         desk.bury(&self.key, &self.reason).await

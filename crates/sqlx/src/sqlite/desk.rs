@@ -1,7 +1,10 @@
 //! A transaction, and each operation in it: read the record, let the transition table decide, write
 //! what it says.
 
-use std::{collections::HashSet, time::SystemTime};
+use std::{
+    collections::{HashMap, HashSet},
+    time::SystemTime,
+};
 
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 use tower_webhook::{
@@ -12,18 +15,25 @@ use tower_webhook::{
 
 use super::{
     connection::{Statement, error},
-    rows::{self, Written, attempts, columns, get, json_of, of_millis},
+    rows::{self, attempts, columns, get, json_of, of_millis, row_of},
     statements::{Statements, of_key, statement},
+    unwritten::Unwritten,
 };
 use crate::row::{Columns, millis, time};
 
+/// How many bytes of deliveries wait to be written at most, unless one alone has more.
+const MOST_BYTES: usize = 1024 * 1024;
+
 /// A connection with a transaction that is open on it.
 pub(super) struct Desk<'d> {
-    pub(super) connection: &'d mut SqliteConnection,
+    connection: &'d mut SqliteConnection,
     pub(super) sql: &'d Statements,
     pub(super) offset: i64,
     /// Whether a worker may find something that is due.
     pub(super) wakes: bool,
+    /// The rows that were read, as the operations have left them.
+    seen: HashMap<Key, Found>,
+    unwritten: Unwritten,
 }
 
 /// What a take has read, and why something could not be.
@@ -33,53 +43,125 @@ pub(super) struct Read {
     pub(super) failed: Option<StoreError>,
 }
 
-/// A record, and the row it was read from.
-pub(super) struct Found {
-    pub(super) now: SystemTime,
-    millis: i64,
+/// A row, and the record in it.
+struct Found {
+    now: i64,
     row: Option<Columns>,
-    pub(super) record: Option<Record>,
+    record: Result<Option<Record>, StoreError>,
 }
 
 impl Found {
     fn of(row: &SqliteRow) -> Result<Self, StoreError> {
-        let (millis, row) = columns(row)?;
-        let record = row.clone().map(Columns::into_record).transpose()?;
-        Ok(Self {
-            now: of_millis(millis),
-            millis,
-            row,
-            record,
-        })
+        let (now, row) = columns(row)?;
+        let record = row.clone().map(Columns::into_record).transpose();
+        Ok(Self { now, row, record })
     }
 
-    /// The columns of a record that takes this one's place.
-    fn written(&self, record: &Record) -> Written {
-        let before = self.row.as_ref().filter(|_| {
-            let expired = self.record.as_ref().is_none_or(|record| record.is_expired(self.now));
-            !expired
-        });
-        Written::of(record, before, self.millis)
+    fn time(&self) -> SystemTime {
+        of_millis(self.now)
+    }
+
+    fn record(&self) -> Result<Option<&Record>, StoreError> {
+        self.record.as_ref().map(Option::as_ref).map_err(Clone::clone)
+    }
+
+    fn is_stored(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.stored)
+    }
+
+    fn is_expired(&self) -> bool {
+        self.row.as_ref().is_none_or(|row| time(row.expires_at) <= self.time())
     }
 }
 
-impl Desk<'_> {
-    pub(super) async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
+impl<'d> Desk<'d> {
+    /// Where a transaction is open already.
+    pub(super) fn new(connection: &'d mut SqliteConnection, sql: &'d Statements, offset: i64) -> Self {
+        Self {
+            connection,
+            sql,
+            offset,
+            wakes: false,
+            seen: HashMap::new(),
+            unwritten: Unwritten::default(),
+        }
+    }
+
+    /// Begins a transaction in which nobody else writes, with the rows of these events.
+    pub(super) async fn begin(&mut self, keys: &[&Key]) -> Result<(), sqlx::Error> {
+        let begin = asked(statement(&self.sql.begin), keys, self.offset);
+        let rows = begin.fetch_all(&mut *self.connection).await?;
+        // One that is missing is read when it is asked for.
+        for (key, row) in keys.iter().zip(&rows) {
+            if let Ok(found) = Found::of(row) {
+                self.seen.insert((*key).clone(), found);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a worker may find something that is due.
+    pub(super) async fn commit(mut self) -> Result<bool, StoreError> {
+        let commit = if self.unwritten.is_empty() {
+            sqlx::query("COMMIT")
+        } else {
+            self.unwritten.bound_to(statement(&self.sql.commit))
+        };
+        commit.execute(self.connection).await.map_err(|failed| error(&failed))?;
+        Ok(self.wakes)
+    }
+
+    /// Writes what operations have left to the end, for those that look at the tables.
+    pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        let write = self.unwritten.bound_to(statement(&self.sql.write));
+        let written = write.execute(&mut *self.connection).await;
+        written.map(drop).map_err(|failed| error(&failed))
+    }
+
+    pub(super) async fn execute(&mut self, statement: Statement<'_>) -> Result<(), StoreError> {
+        self.flush().await?;
         let result = statement.execute(&mut *self.connection).await;
-        result.map(|done| done.rows_affected()).map_err(|failed| error(&failed))
+        result.map(drop).map_err(|failed| error(&failed))
     }
 
     pub(super) async fn rows(&mut self, statement: Statement<'_>) -> Result<Vec<SqliteRow>, StoreError> {
-        statement
-            .fetch_all(&mut *self.connection)
-            .await
-            .map_err(|failed| error(&failed))
+        self.flush().await?;
+        let rows = statement.fetch_all(&mut *self.connection).await;
+        rows.map_err(|failed| error(&failed))
     }
 
-    pub(super) async fn find(&mut self, key: &Key) -> Result<Found, StoreError> {
-        let read = of_key(&self.sql.read, key).bind(self.offset);
+    /// What was found, for `keep` to be given back.
+    async fn find(&mut self, key: &Key) -> Result<Found, StoreError> {
+        if let Some(found) = self.seen.remove(key) {
+            return Ok(found);
+        }
+        let read = asked(statement(&self.sql.read), &[key], self.offset);
         let rows = self.rows(read).await?;
         Found::of(rows.first().ok_or_else(super::nothing)?)
+    }
+
+    /// Keeps what was found, with the record that takes the place of the one in it.
+    async fn keep(&mut self, key: &Key, record: Option<Record>, mut found: Found) -> Result<(), StoreError> {
+        if let Some(record) = record {
+            if found.is_stored() && record.schedule.is_none() {
+                // It has expired, and another delivery of its event came, which is not stored.
+                self.forget_delivery(key).await?;
+            }
+            let row = row_of(&record, found.row.as_ref().filter(|_| !found.is_expired()), found.now);
+            self.unwritten.record(key, &row);
+            found.row = Some(row);
+            found.record = Ok(Some(record));
+        }
+        self.seen.insert(key.clone(), found);
+        Ok(())
+    }
+
+    /// For an operation that changes rows by itself: those that come after it read them anew.
+    pub(super) fn forget_seen(&mut self) {
+        self.seen.clear();
     }
 
     /// What the transition table makes of a record.
@@ -89,35 +171,14 @@ impl Desk<'_> {
         transition: impl FnOnce(Option<&Record>, SystemTime) -> record::Change<A>,
     ) -> Result<A, StoreError> {
         let found = self.find(key).await?;
-        let change = transition(found.record.as_ref(), found.now);
-        if let Some(record) = change.write {
-            self.write(key, &record, &found).await?;
-        }
+        let change = transition(found.record()?, found.time());
+        self.keep(key, change.write, found).await?;
         Ok(change.response)
     }
 
-    async fn write(&mut self, key: &Key, record: &Record, found: &Found) -> Result<(), StoreError> {
-        self.make_room(key, record, found).await?;
-        let write = found.written(record).bound_to(of_key(&self.sql.write, key));
-        self.execute(write).await?;
-        Ok(())
-    }
-
-    async fn make_room(&mut self, key: &Key, record: &Record, found: &Found) -> Result<(), StoreError> {
-        let was_stored = found.row.as_ref().is_some_and(|row| row.stored);
-        if was_stored && record.schedule.is_none() {
-            // It has expired, and another delivery of its event came, which is not stored.
-            self.forget_delivery(key).await?;
-        }
-        Ok(())
-    }
-
     pub(super) async fn forget(&mut self, key: &Key) -> Result<Effect, StoreError> {
-        let read = of_key(&self.sql.read, key).bind(self.offset);
-        let rows = self.rows(read).await?;
-        // Of one that cannot be read, too: there is no other way to be rid of it.
-        let (now, row) = columns(rows.first().ok_or_else(super::nothing)?)?;
-        if row.is_none_or(|row| time(row.expires_at) <= of_millis(now)) {
+        // One that cannot be read, too: there is no other way to be rid of it.
+        if self.find(key).await?.is_expired() {
             return Ok(Effect::NotHeld);
         }
         self.delete(key).await?;
@@ -127,6 +188,7 @@ impl Desk<'_> {
     pub(super) async fn delete(&mut self, key: &Key) -> Result<(), StoreError> {
         let forget = of_key(&self.sql.forget, key);
         self.execute(forget).await?;
+        self.seen.remove(key);
         self.forget_delivery(key).await
     }
 
@@ -134,32 +196,25 @@ impl Desk<'_> {
         let body = of_key(&self.sql.forget_body, key);
         self.execute(body).await?;
         let attempts = of_key(&self.sql.forget_attempts, key);
-        self.execute(attempts).await?;
-        Ok(())
+        self.execute(attempts).await
     }
 
     pub(super) async fn deposit(&mut self, deposit: &Deposit) -> Result<Deposited, StoreError> {
         let key = &deposit.key;
         let found = self.find(key).await?;
-        let change = record::deposit(found.record.as_ref(), deposit.fingerprint, found.now);
-        let Some(record) = change.write else {
-            return Ok(change.response);
-        };
-        if found.row.as_ref().is_some_and(|row| row.stored) {
-            let attempts = of_key(&self.sql.forget_attempts, key);
-            self.execute(attempts).await?;
+        let change = record::deposit(found.record()?, deposit.fingerprint, found.time());
+        if change.write.is_some() {
+            if found.is_stored() {
+                let attempts = of_key(&self.sql.forget_attempts, key);
+                self.execute(attempts).await?;
+            }
+            self.unwritten.delivery(key, &deposit.delivery, found.now);
+            self.wakes = true;
         }
-        let delivery = &deposit.delivery;
-        let store = found
-            .written(&record)
-            .bound_to(of_key(&self.sql.deposit, key))
-            .bind(found.millis)
-            .bind(delivery.topic.as_str())
-            .bind(delivery.secret_index.and_then(|index| i64::try_from(index).ok()))
-            .bind(delivery.headers_text())
-            .bind(&delivery.body[..]);
-        self.execute(store).await?;
-        self.wakes = true;
+        self.keep(key, change.write, found).await?;
+        if self.unwritten.size() > MOST_BYTES {
+            self.flush().await?;
+        }
         Ok(change.response)
     }
 
@@ -198,98 +253,57 @@ impl Desk<'_> {
             .bind(now)
             .bind(json_of(&ids));
         self.execute(hold).await?;
+        let held: HashSet<&str> = ids.into_iter().collect();
+        let is_held = |key: &Key| key.namespace() == &*request.namespace && held.contains(key.id().as_str());
+        self.seen.retain(|key, _| !is_held(key));
         Ok(read)
     }
 
-    /// How runs ended: one statement reads the records of a namespace, and one writes them.
     pub(super) async fn settle(&mut self, settlements: &[Settlement]) -> Result<Vec<Effect>, StoreError> {
         let mut effects = Vec::with_capacity(settlements.len());
-        let mut rest = settlements;
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(apart(rest));
-            self.settle_apart(now, &mut effects).await?;
-            rest = later;
-        }
-        Ok(effects)
-    }
-
-    /// Settlements of different events of one namespace.
-    async fn settle_apart(&mut self, settlements: &[Settlement], effects: &mut Vec<Effect>) -> Result<(), StoreError> {
-        let Some(first) = settlements.first() else {
-            return Ok(());
-        };
-        let namespace = first.claim_request.key.namespace();
-        let ids: Vec<&str> = settlements
-            .iter()
-            .map(|settlement| settlement.claim_request.key.id().as_str())
-            .collect();
-        let ids = json_of(&ids);
-        let read = statement(&self.sql.read_many)
-            .bind(namespace)
-            .bind(ids)
-            .bind(self.offset);
-        let rows = self.rows(read).await?;
-        let mut written = Vec::with_capacity(settlements.len());
-        for (place, settlement) in settlements.iter().enumerate() {
-            let row = rows.get(place).ok_or_else(super::nothing)?;
-            let (found, request) = (Found::of(row)?, &settlement.claim_request);
-            let (current, now) = (found.record.as_ref(), found.now);
+        for settlement in settlements {
+            let request = &settlement.claim_request;
+            let found = self.find(&request.key).await?;
+            let (current, now) = (found.record()?, found.time());
             let change = match settlement.action {
                 Action::Complete(completion) => record::complete(current, request, completion, now),
                 Action::PutBack { after, is_counted } => record::put_back(current, request, after, is_counted, now),
                 // `Bury`, and what this version does not know, which waits for an operator.
                 _ => record::bury(current, request, now),
             };
-            if let Some(record) = change.write {
-                self.make_room(&request.key, &record, &found).await?;
-                written.push(found.written(&record).json(request.key.id()));
+            if change.write.is_some() {
                 self.wakes |= matches!(settlement.action, Action::PutBack { .. });
                 if let Some(attempt) = &settlement.attempt {
-                    self.note(&request.key, attempt, found.millis).await?;
+                    self.unwritten.attempt(&request.key, attempt, found.now);
                 }
             }
+            self.keep(&request.key, change.write, found).await?;
             effects.push(change.response);
         }
-        if !written.is_empty() {
-            let records = format!("[{}]", written.join(","));
-            let write = statement(&self.sql.write_many).bind(namespace).bind(records);
-            self.execute(write).await?;
-        }
-        Ok(())
+        Ok(effects)
     }
 
     pub(super) async fn bury(&mut self, key: &Key, reason: &str) -> Result<Effect, StoreError> {
         let found = self.find(key).await?;
-        let change = record::bury_unfinished(found.record.as_ref(), found.now);
-        if let Some(record) = change.write {
-            self.write(key, &record, &found).await?;
+        let change = record::bury_unfinished(found.record()?, found.time());
+        if change.write.is_some() {
             let number = found.row.as_ref().map_or(0, |row| row.attempts);
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             let attempt = Attempt::new(number, "buried", reason, "operator");
-            self.note(key, &attempt, found.millis).await?;
+            self.unwritten.attempt(key, &attempt, found.now);
         }
+        self.keep(key, change.write, found).await?;
         Ok(change.response)
-    }
-
-    async fn note(&mut self, key: &Key, attempt: &Attempt, now: i64) -> Result<(), StoreError> {
-        let note = of_key(&self.sql.note_attempt, key)
-            .bind(i64::from(attempt.number))
-            .bind(now)
-            .bind(attempt.outcome.as_str())
-            .bind(attempt.error.as_str())
-            .bind(attempt.worker.as_str());
-        self.execute(note).await?;
-        Ok(())
     }
 }
 
-/// How many of the first settlements are of one namespace, and each of another event.
-fn apart(settlements: &[Settlement]) -> usize {
-    let mut seen = HashSet::new();
-    let keys = settlements.iter().map(|settlement| &settlement.claim_request.key);
-    let namespace = keys.clone().next().map(Key::namespace);
-    keys.take_while(|key| namespace == Some(key.namespace()) && seen.insert(key.id()))
-        .count()
+/// `read.sql` for these events.
+pub(super) fn asked<'q>(statement: Statement<'q>, keys: &[&Key], offset: i64) -> Statement<'q> {
+    let keys: Vec<_> = keys.iter().map(|key| [key.namespace(), key.id().as_str()]).collect();
+    // Texts: there is nothing that JSON has not.
+    statement
+        .bind(serde_json::to_string(&keys).unwrap_or_default())
+        .bind(offset)
 }
 
 fn taken(request: &TakeRequest, row: &SqliteRow) -> Result<Taken, StoreError> {

@@ -174,12 +174,9 @@ impl SqliteStore {
         transaction: &mut SqliteTransaction<'_>,
     ) -> Result<Deposited, StoreError> {
         waits_for_the_disk(transaction).await?;
-        let mut desk = Desk {
-            connection: transaction,
-            sql: &self.shared.sql,
-            offset: self.shared.offset.millis(),
-            wakes: false,
-        };
-        desk.deposit(deposit).await
+        let mut desk = Desk::new(transaction, &self.shared.sql, self.shared.offset.millis());
+        let response = desk.deposit(deposit).await?;
+        desk.flush().await?;
+        Ok(response)
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::sleep;
 use tower_webhook::{
     inbox::{Backlog, Deposit, Inbox, Settlement, TakeRequest, Taken},
-    store::{Deposited, Effect, StoreError, record},
+    store::{Deposited, Effect, Key, StoreError, record},
 };
 
 use super::{
@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 impl Inbox for SqliteStore {
     async fn deposit(&self, deposit: &Deposit) -> Result<Deposited, StoreError> {
         // A copy waits for nobody who writes.
-        let seen = self.see_key(&deposit.key).await?;
+        let seen = self.see(&deposit.key).await?;
         let change = record::deposit(seen.record.as_ref(), deposit.fingerprint, seen.now);
         if change.write.is_none() {
             return Ok(change.response);
@@ -76,6 +76,10 @@ impl Inbox for SqliteStore {
 impl Write for Deposit {
     type Response = Deposited;
 
+    fn keys(&self) -> Vec<&Key> {
+        vec![&self.key]
+    }
+
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Deposited, StoreError> {
         desk.deposit(self).await
     }
@@ -84,6 +88,10 @@ impl Write for Deposit {
 impl Write for TakeRequest {
     type Response = Read;
 
+    fn keys(&self) -> Vec<&Key> {
+        Vec::new()
+    }
+
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Read, StoreError> {
         desk.take(self).await
     }
@@ -91,6 +99,10 @@ impl Write for TakeRequest {
 
 impl Write for Vec<Settlement> {
     type Response = Vec<Effect>;
+
+    fn keys(&self) -> Vec<&Key> {
+        self.iter().map(|settlement| &settlement.claim_request.key).collect()
+    }
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Vec<Effect>, StoreError> {
         desk.settle(self).await

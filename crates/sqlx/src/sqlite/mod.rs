@@ -2,13 +2,17 @@ mod builder;
 mod connection;
 mod statements;
 mod rows;
+mod unwritten;
 mod desk;
+mod reads;
 mod writer;
 mod admin;
 mod inbox;
 mod in_transaction;
 mod deliveries;
 
+#[cfg(feature = "test-util")]
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{
     fmt,
     path::Path,
@@ -27,12 +31,15 @@ pub use self::builder::SqliteStoreBuilder;
 pub(crate) use self::deliveries::Deliveries;
 use self::{
     connection::Connection,
-    desk::Desk,
-    rows::{columns, of_millis},
+    desk::{Desk, asked},
+    reads::Lookup,
     statements::{Statements, statement},
-    writer::{Queue, Write},
+    writer::{Job, Write},
 };
-use crate::row::{Columns, Offset, Seen, Table};
+use crate::{
+    group::Queue,
+    row::{Offset, Seen, Table},
+};
 
 /// Remembers in a SQLite file: for the processes of one machine, across restarts.
 ///
@@ -132,8 +139,11 @@ struct Shared {
     /// and lets the others poll.
     writer: Connection,
     reader: Connection,
-    /// The jobs that wait for the writer.
-    queue: Queue,
+    reads: Queue<Lookup>,
+    writes: Queue<Box<dyn Job>>,
+    /// How many operations are in the transaction that is under way.
+    #[cfg(feature = "test-util")]
+    in_hand: AtomicUsize,
     /// Told when a delivery may have become due.
     changed: Arc<Notify>,
     is_watched: AtomicBool,
@@ -181,7 +191,10 @@ impl SqliteStore {
                 writer: Connection::open(options.clone().busy_timeout(Duration::ZERO)).await?,
                 options: options.create_if_missing(false),
                 reader,
-                queue: Queue::default(),
+                reads: Queue::new(1),
+                writes: Queue::new(1),
+                #[cfg(feature = "test-util")]
+                in_hand: AtomicUsize::new(0),
                 changed: Arc::default(),
                 is_watched: AtomicBool::new(false),
                 offset: Offset::default(),
@@ -189,7 +202,9 @@ impl SqliteStore {
             }),
         };
         // Whatever table is there has the columns, or this says what it lacks.
-        store.see("", "").await.map_err(|failed| another(&failed))?;
+        let nothing = asked(statement(&store.shared.sql.read), &[], 0);
+        let read = store.shared.reader.rows(nothing).await;
+        read.map_err(|failed| another(&failed))?;
         Ok(store)
     }
 
@@ -206,24 +221,14 @@ impl SqliteStore {
     #[doc(hidden)]
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.shared.queue.len()
+        let in_hand = &self.shared.in_hand;
+        self.shared
+            .writes
+            .with(|jobs| jobs.len().saturating_add(in_hand.load(Ordering::SeqCst)))
     }
 
-    async fn see(&self, namespace: &str, id: &str) -> Result<Seen, StoreError> {
-        let statement = statement(&self.shared.sql.read)
-            .bind(namespace)
-            .bind(id)
-            .bind(self.shared.offset.millis());
-        let rows = self.shared.reader.rows(statement).await?;
-        let (now, columns) = columns(rows.first().ok_or_else(nothing)?)?;
-        Ok(Seen {
-            now: of_millis(now),
-            record: columns.map(Columns::into_record).transpose()?,
-        })
-    }
-
-    async fn see_key(&self, key: &Key) -> Result<Seen, StoreError> {
-        self.see(key.namespace(), key.id().as_str()).await
+    async fn see(&self, key: &Key) -> Result<Seen, StoreError> {
+        reads::read(&self.shared, key).await
     }
 
     async fn write<W: Write>(&self, write: W) -> Result<W::Response, StoreError> {
@@ -241,6 +246,10 @@ enum Operation {
 impl Write for ClaimRequest {
     type Response = Claimed;
 
+    fn keys(&self) -> Vec<&Key> {
+        vec![&self.key]
+    }
+
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Claimed, StoreError> {
         desk.change(&self.key, |current, now| record::claim(current, self, now))
             .await
@@ -249,6 +258,10 @@ impl Write for ClaimRequest {
 
 impl Write for (ClaimRequest, Operation) {
     type Response = Effect;
+
+    fn keys(&self) -> Vec<&Key> {
+        vec![&self.0.key]
+    }
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Effect, StoreError> {
         let (request, operation) = self;
@@ -267,6 +280,10 @@ struct Forget(Key);
 impl Write for Forget {
     type Response = Effect;
 
+    fn keys(&self) -> Vec<&Key> {
+        vec![&self.0]
+    }
+
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Effect, StoreError> {
         desk.forget(&self.0).await
     }
@@ -275,7 +292,7 @@ impl Write for Forget {
 impl IdempotencyStore for SqliteStore {
     async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
         // A duplicate waits for nobody who writes.
-        let seen = self.see_key(&claim_request.key).await?;
+        let seen = self.see(&claim_request.key).await?;
         let change = record::claim(seen.record.as_ref(), claim_request, seen.now);
         if change.write.is_none() {
             return Ok(change.response);
@@ -297,7 +314,7 @@ impl IdempotencyStore for SqliteStore {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let Seen { now, record } = self.see_key(key).await?;
+        let Seen { now, record } = self.see(key).await?;
         Ok(record.filter(|record| !record.is_expired(now)))
     }
 

@@ -1,8 +1,11 @@
--- The store's time, and the row, if there is one.
--- ?1 namespace  ?2 id  ?3 offset (milliseconds; 0, but in tests)
+-- The store's time and the row, if there is one, of each event that is asked for, with its place in
+-- the array.
+-- ?1 namespaces and ids, as a JSON array of arrays  ?2 offset (milliseconds; 0, but in tests)
 WITH clock (now) AS (
-    SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER) + ?3
+    SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER) + ?2
 )
-SELECT now, state, fingerprint, token, generation, attempts, changed_at, lease_until, expires_at, stored, due_at, crashes
-FROM clock
-LEFT JOIN webhook_events AS event ON event.namespace = ?1 AND event.id = ?2
+SELECT asked.key AS place, (SELECT now FROM clock) AS now,
+       state, fingerprint, token, generation, attempts, changed_at, lease_until, expires_at, stored, due_at, crashes
+FROM json_each(?1) AS asked
+LEFT JOIN webhook_events AS event ON event.namespace = asked.value ->> 0 AND event.id = asked.value ->> 1
+ORDER BY asked.key

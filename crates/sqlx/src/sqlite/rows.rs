@@ -9,11 +9,15 @@ use tower_webhook::{
     store::{Completion, Key, Record, Stage, State, StoreError},
 };
 
-use super::connection::{Statement, error};
+use super::connection::error;
 use crate::row::{self, Columns, stage, time};
 
 pub(super) fn micros(millis: i64) -> i64 {
     millis.saturating_mul(1000)
+}
+
+pub(super) fn of_micros(micros: i64) -> i64 {
+    micros / 1000
 }
 
 /// A time as the table has it, rounded up so that nothing ends early.
@@ -106,135 +110,59 @@ pub(super) fn states(stage: Stage) -> &'static str {
 
 /// Ids as a JSON array.
 pub(super) fn json_of(ids: &[&str]) -> String {
-    format!("[{}]", ids.iter().map(|id| quoted(id)).collect::<Vec<_>>().join(","))
+    // Texts: there is nothing that JSON has not.
+    serde_json::to_string(ids).unwrap_or_default()
 }
 
-fn quoted(id: &str) -> String {
-    let escaped = |letter: char| match letter {
-        '"' | '\\' => format!("\\{letter}"),
-        '\0'..='\x1f' => format!("\\u{:04x}", u32::from(letter)),
-        _ => letter.to_string(),
-    };
-    format!("\"{}\"", id.chars().map(escaped).collect::<String>())
-}
-
-/// A record as the columns of `write.sql`, from the state on.
-pub(super) struct Written {
-    pub(super) state: &'static str,
-    pub(super) token: Option<Vec<u8>>,
-    pub(super) generation: i64,
-    pub(super) attempts: i64,
-    pub(super) changed_at: i64,
-    pub(super) lease_until: Option<i64>,
-    fingerprint: Vec<u8>,
-    expires_at: i64,
-    stored: bool,
-    due_at: Option<i64>,
-    crashes: i64,
-}
-
-impl Written {
-    /// Which claim it was stays written of what is finished, for those who look.
-    pub(super) fn of(record: &Record, before: Option<&Columns>, now: i64) -> Self {
-        let (generation, attempts) = match record.state {
-            State::Claimed {
-                generation, attempts, ..
-            }
-            | State::Free { generation, attempts }
-            | State::Dead {
-                generation, attempts, ..
-            } => (i64::try_from(generation).unwrap_or(i64::MAX), i64::from(attempts)),
-            _ => before.map_or((0, 0), |before| (before.generation, before.attempts)),
-        };
-        let schedule = record.schedule;
-        let mut written = Self {
-            fingerprint: record.fingerprint.to_bytes().to_vec(),
-            expires_at: to_millis(record.expires),
-            stored: schedule.is_some(),
-            due_at: schedule.and_then(|schedule| schedule.due_at).map(to_millis),
-            crashes: schedule.map_or(0, |schedule| i64::from(schedule.crashes)),
-            state: "free",
-            token: None,
-            generation,
-            attempts,
-            changed_at: now,
-            lease_until: None,
-        };
-        match record.state {
-            State::Claimed { token, lease_until, .. } => {
-                written.state = "claimed";
-                written.token = Some(token.to_bytes().to_vec());
-                written.lease_until = Some(to_millis(lease_until));
-            }
-            State::Done { completion, at } => {
-                written.state = match completion {
-                    Completion::Handled => "handled",
-                    _ => "rejected",
-                };
-                written.changed_at = to_millis(at);
-            }
-            State::Dead { at, .. } => {
-                written.state = "dead";
-                written.changed_at = to_millis(at);
-            }
-            _ => {}
+/// A record as a row. Which claim it was stays written of what is finished, for those who look.
+pub(super) fn row_of(record: &Record, before: Option<&Columns>, now: i64) -> Columns {
+    let (generation, attempts) = match record.state {
+        State::Claimed {
+            generation, attempts, ..
         }
-        written
-    }
-
-    /// As the parameters of `write.sql`, after the key.
-    pub(super) fn bound_to(self, statement: Statement<'_>) -> Statement<'_> {
-        statement
-            .bind(self.state)
-            .bind(self.fingerprint)
-            .bind(self.token)
-            .bind(self.generation)
-            .bind(self.attempts)
-            .bind(self.changed_at)
-            .bind(self.lease_until)
-            .bind(self.expires_at)
-            .bind(self.stored)
-            .bind(self.due_at)
-            .bind(self.crashes)
-    }
-
-    /// As an array of `write_many.sql`.
-    pub(super) fn json(&self, id: &EventId) -> String {
-        let number = |number: Option<i64>| number.map_or_else(|| "null".to_owned(), |number| number.to_string());
-        let token = self
-            .token
-            .as_ref()
-            .map_or_else(|| "null".to_owned(), |token| hexadecimal(token));
-        format!(
-            "[{},\"{}\",{},{token},{},{},{},{},{},{},{},{}]",
-            quoted(id.as_str()),
-            self.state,
-            hexadecimal(&self.fingerprint),
-            self.generation,
-            self.attempts,
-            self.changed_at,
-            number(self.lease_until),
-            self.expires_at,
-            u8::from(self.stored),
-            number(self.due_at),
-            self.crashes,
-        )
-    }
-}
-
-/// Bytes as a JSON string of hexadecimal digits.
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digits}\"")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_quoted_as_json_has_it() {
-        let ids = [r#"a"b"#, r"c\d", "é, \u{2028}", "\n"];
-        assert_eq!(json_of(&ids), "[\"a\\\"b\",\"c\\\\d\",\"é, \u{2028}\",\"\\u000a\"]");
+        | State::Free { generation, attempts }
+        | State::Dead {
+            generation, attempts, ..
+        } => (i64::try_from(generation).unwrap_or(i64::MAX), i64::from(attempts)),
+        _ => before.map_or((0, 0), |before| (before.generation, before.attempts)),
+    };
+    let micros_of = |time| micros(to_millis(time));
+    let schedule = record.schedule;
+    let (mut token, mut lease_until, mut changed_at) = (None, None, micros(now));
+    let state = match record.state {
+        State::Claimed {
+            token: of,
+            lease_until: until,
+            ..
+        } => {
+            token = Some(of.to_bytes().to_vec());
+            lease_until = Some(micros_of(until));
+            "claimed"
+        }
+        State::Done { completion, at } => {
+            changed_at = micros_of(at);
+            match completion {
+                Completion::Handled => "handled",
+                _ => "rejected",
+            }
+        }
+        State::Dead { at, .. } => {
+            changed_at = micros_of(at);
+            "dead"
+        }
+        _ => "free",
+    };
+    Columns {
+        state: state.to_owned(),
+        fingerprint: record.fingerprint.to_bytes().to_vec(),
+        token,
+        generation,
+        attempts,
+        changed_at,
+        lease_until,
+        expires_at: micros_of(record.expires),
+        stored: schedule.is_some(),
+        due_at: schedule.and_then(|schedule| schedule.due_at).map(micros_of),
+        crashes: schedule.map_or(0, |schedule| i64::from(schedule.crashes)),
     }
 }

@@ -8,22 +8,26 @@ use tower_webhook::store::Key;
 use super::connection::Statement;
 use crate::row::Table;
 
-const DEPOSIT: &str = concat!(include_str!("write.sql"), ";\n", include_str!("store_body.sql"));
+const BEGIN: &str = concat!("BEGIN IMMEDIATE;\n", include_str!("read.sql"));
+const COMMIT: &str = concat!(include_str!("write.sql"), ";\nCOMMIT");
 
 macro_rules! statements {
     ($($name:ident)*) => {
         /// The statements, for the table that was chosen.
         pub(super) struct Statements {
             $(pub(super) $name: Arc<str>,)*
-            /// Two statements, which cost one trip to the connection's thread.
-            pub(super) deposit: Arc<str>,
+            /// A transaction's first statement with `read`, and its last with `write`: two
+            /// statements cost one trip to the connection's thread.
+            pub(super) begin: Arc<str>,
+            pub(super) commit: Arc<str>,
         }
 
         impl Statements {
             pub(super) fn of(table: &Table) -> Self {
                 Self {
                     $($name: table.in_statement(include_str!(concat!(stringify!($name), ".sql"))).into(),)*
-                    deposit: table.in_statement(DEPOSIT).into(),
+                    begin: table.in_statement(BEGIN).into(),
+                    commit: table.in_statement(COMMIT).into(),
                 }
             }
         }
@@ -31,8 +35,7 @@ macro_rules! statements {
 }
 
 statements!(
-    read read_many write write_many complete_in forget forget_body forget_attempts
-    note_attempt due_fresh due_suspects due_one hold
+    read write complete_in forget forget_body forget_attempts due_fresh due_suspects due_one hold
     count backlog expired_claims list letter history expired kept drop_body
 );
 

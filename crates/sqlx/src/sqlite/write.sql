@@ -1,9 +1,13 @@
--- A record, as the transition table has decided it from what `read.sql` gave, in the same
--- transaction. ?1 namespace  ?2 id  ?3 state  ?4 fingerprint  ?5 token  ?6 generation  ?7 attempts
--- ?8 changed_at  ?9 lease_until  ?10 expires_at  ?11 stored  ?12 due_at  ?13 crashes
+-- What operations have decided from what `read.sql` gave, in the same transaction and in one trip
+-- to the connection's thread: records, deliveries, and attempts that failed. Each is a JSON array
+-- of arrays; bytes, and texts that may hold anything, are parts of ?1, by their place and length.
+-- ?1 bytes  ?2 records  ?3 deliveries  ?4 attempts
 INSERT INTO webhook_events
     (namespace, id, state, fingerprint, token, generation, attempts, changed_at, lease_until, expires_at, stored, due_at, crashes)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+SELECT value ->> 0, value ->> 1, value ->> 2, substr(?1, value ->> 3, 16), substr(?1, value ->> 4, 16), value ->> 5, value ->> 6,
+       value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+FROM json_each(?2)
+WHERE true
 ON CONFLICT (namespace, id) DO UPDATE SET
     state       = excluded.state,
     fingerprint = excluded.fingerprint,
@@ -15,4 +19,15 @@ ON CONFLICT (namespace, id) DO UPDATE SET
     expires_at  = excluded.expires_at,
     stored      = excluded.stored,
     due_at      = excluded.due_at,
-    crashes     = excluded.crashes
+    crashes     = excluded.crashes;
+
+-- An older delivery is of an event that has expired.
+INSERT OR REPLACE INTO webhook_bodies (namespace, id, received_at, topic, secret_index, headers, body)
+SELECT value ->> 0, value ->> 1, value ->> 2, CAST(substr(?1, value ->> 3, value ->> 4) AS TEXT), value ->> 5,
+       substr(?1, value ->> 6, value ->> 7), substr(?1, value ->> 8, value ->> 9)
+FROM json_each(?3);
+
+INSERT INTO webhook_attempts (namespace, id, number, ended_at, outcome, error, worker)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, CAST(substr(?1, value ->> 4, value ->> 5) AS TEXT),
+       CAST(substr(?1, value ->> 6, value ->> 7) AS TEXT), CAST(substr(?1, value ->> 8, value ->> 9) AS TEXT)
+FROM json_each(?4)

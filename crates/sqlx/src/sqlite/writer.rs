@@ -1,26 +1,23 @@
 //! Concurrent writes share commits. A caller that finds nobody at work begins; what comes meanwhile
 //! waits for the next transaction, and then all of it is one.
 
-use std::{
-    collections::VecDeque,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+#[cfg(feature = "test-util")]
+use std::sync::atomic::Ordering;
+use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use sqlx::SqliteConnection;
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep},
 };
-use tower_webhook::store::StoreError;
+use tower_webhook::store::{Key, StoreError};
 
 use super::{
     Shared,
     connection::{BUSY, Live, error, is_busy},
     desk::Desk,
 };
+use crate::group::Lane;
 
 /// How many operations one transaction has at most.
 const MOST: usize = 256;
@@ -34,38 +31,19 @@ const GAP: Duration = Duration::from_millis(1);
 
 /// An operation that writes.
 pub(super) trait Write: Send + Sync + 'static {
-    type Response: Send + 'static;
+    type Response: Send + Sync + 'static;
+
+    /// The events whose rows it will ask for: those of a whole transaction are read at once.
+    fn keys(&self) -> Vec<&Key>;
 
     fn write(&self, desk: &mut Desk<'_>) -> impl Future<Output = Result<Self::Response, StoreError>> + Send;
 }
 
-/// The jobs that wait for a transaction.
-#[derive(Default)]
-pub(super) struct Queue(Mutex<Waiting>);
-
-#[derive(Default)]
-struct Waiting {
-    jobs: VecDeque<Box<dyn Job>>,
-    is_running: bool,
-    /// How many are in the transaction that is under way.
-    in_hand: usize,
-}
-
-impl Queue {
-    #[cfg(feature = "test-util")]
-    pub(super) fn len(&self) -> usize {
-        let waiting = self.lock();
-        waiting.jobs.len().saturating_add(waiting.in_hand)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// An operation with its caller, whatever its type.
-trait Job: Send {
+pub(super) trait Job: Send + Sync {
     fn is_wanted(&self) -> bool;
+
+    fn keys(&self) -> Vec<&Key>;
 
     /// Runs the operation, and keeps its response.
     fn run<'a>(
@@ -86,6 +64,10 @@ struct Queued<W: Write> {
 impl<W: Write> Job for Queued<W> {
     fn is_wanted(&self) -> bool {
         !self.reply.is_closed()
+    }
+
+    fn keys(&self) -> Vec<&Key> {
+        self.write.keys()
     }
 
     fn run<'a>(
@@ -112,73 +94,51 @@ fn gone() -> StoreError {
 /// Runs an operation in the next transaction. The response comes when that is on the disk.
 pub(super) async fn write<W: Write>(shared: &Arc<Shared>, write: W) -> Result<W::Response, StoreError> {
     let (reply, response) = oneshot::channel();
+    let is_room = shared.writes.with(|jobs| {
+        if jobs.len() >= MOST_WAITING {
+            jobs.retain(|job| job.is_wanted());
+        }
+        jobs.len() < MOST_WAITING
+    });
+    if !is_room {
+        return Err(StoreError::unavailable(format!(
+            "{MOST_WAITING} operations wait for the file"
+        )));
+    }
     let job = Box::new(Queued {
         write,
         response: None,
         reply,
     });
-    let begins = {
-        let mut waiting = shared.queue.lock();
-        if waiting.jobs.len() >= MOST_WAITING {
-            waiting.jobs.retain(|job| job.is_wanted());
-        }
-        if waiting.jobs.len() >= MOST_WAITING {
-            return Err(StoreError::unavailable(format!(
-                "{MOST_WAITING} operations wait for the file"
-            )));
-        }
-        waiting.jobs.push_back(job);
-        !std::mem::replace(&mut waiting.is_running, true)
-    };
-    if begins {
+    if let Some(lane) = shared.writes.push(job) {
         // In a task: a caller that goes away must not leave a transaction half-way.
-        let running = Running {
-            shared: Arc::clone(shared),
-            has_ended: false,
-        };
-        tokio::spawn(run_all(running));
+        tokio::spawn(run_all(Arc::clone(shared), lane));
     }
     response.await.unwrap_or_else(|_| Err(gone()))
 }
 
-/// If the task ends before its time, with its runtime say, the next caller begins anew.
-struct Running {
-    shared: Arc<Shared>,
-    has_ended: bool,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            self.shared.queue.lock().is_running = false;
-        }
-    }
-}
-
-async fn run_all(mut running: Running) {
-    let shared = Arc::clone(&running.shared);
+async fn run_all(shared: Arc<Shared>, mut lane: Lane<Box<dyn Job>>) {
     let mut live = shared.writer.lock().await;
     let mut began = Instant::now();
-    loop {
-        let group: Vec<Box<dyn Job>> = {
-            let mut waiting = shared.queue.lock();
-            let count = waiting.jobs.len().min(MOST);
-            waiting.in_hand = count;
-            let group = waiting.jobs.drain(..count).filter(|job| job.is_wanted()).collect();
-            if count == 0 {
-                // Under the lock: the next caller begins anew.
-                waiting.is_running = false;
-                running.has_ended = true;
-                return;
-            }
-            group
-        };
+    let next = |jobs: &mut VecDeque<_>| {
+        let group = first(jobs);
+        #[cfg(feature = "test-util")]
+        shared.in_hand.store(group.len(), Ordering::SeqCst);
+        group
+    };
+    while let Some(group) = lane.next(next) {
         commit_all(&shared, &mut live, group).await;
         if began.elapsed() > TURN {
             sleep(GAP).await;
             began = Instant::now();
         }
     }
+}
+
+/// What goes into the next transaction.
+fn first(jobs: &mut VecDeque<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+    let count = jobs.len().min(MOST);
+    jobs.drain(..count).filter(|job| job.is_wanted()).collect()
 }
 
 /// One transaction for all; where that fails, one for each, so that one which cannot be written
@@ -221,50 +181,44 @@ impl Failed {
 
 async fn transact(shared: &Shared, live: &mut Live<'_>, group: &mut [Box<dyn Job>]) -> Result<(), Failed> {
     let mut connection = live.take().await.map_err(Failed::Before)?;
-    if let Err(failed) = begin(&mut connection).await {
-        live.give_back(connection, Some(&failed));
-        return Err(Failed::Before(error(&failed)));
-    }
-    let mut desk = Desk {
-        connection: &mut connection,
-        sql: &shared.sql,
-        offset: shared.offset.millis(),
-        wakes: false,
-    };
-    let mut done = Ok(());
-    for job in group {
-        done = job.run(&mut desk).await;
-        if done.is_err() {
-            break;
+    let desk = Desk::new(&mut connection, &shared.sql, shared.offset.millis());
+    let failed = match run(desk, group).await {
+        Ok(wakes) => {
+            live.give_back(connection, None);
+            if wakes {
+                shared.changed.notify_waiters();
+            }
+            return Ok(());
         }
-    }
-    let wakes = desk.wakes;
-    if done.is_ok() {
-        let committed = execute(&mut connection, "COMMIT").await;
-        done = committed.map_err(|failed| error(&failed));
-    }
-    let Err(failed) = done else {
-        live.give_back(connection, None);
-        if wakes {
-            shared.changed.notify_waiters();
-        }
-        return Ok(());
+        Err(failed) => failed,
     };
-    // Where SQLite has rolled back by itself, it says so, and that is no harm. A connection whose
-    // thread has died is opened anew.
+    // Where SQLite has rolled back by itself, or has not begun, it says so, and that is no harm. A
+    // connection whose thread has died is opened anew.
     match execute(&mut connection, "ROLLBACK").await {
         Err(dead) if dead.as_database_error().is_none() => drop(connection),
         _ => live.give_back(connection, None),
     }
-    Err(Failed::Within(failed))
+    Err(failed)
+}
+
+/// Whether a worker may find something that is due afterwards.
+async fn run(mut desk: Desk<'_>, group: &mut [Box<dyn Job>]) -> Result<bool, Failed> {
+    begin(&mut desk, group)
+        .await
+        .map_err(|failed| Failed::Before(error(&failed)))?;
+    for job in group {
+        job.run(&mut desk).await.map_err(Failed::Within)?;
+    }
+    desk.commit().await.map_err(Failed::Within)
 }
 
 /// Begins once no other connection writes. SQLite's own waiting looks ever more rarely, and may
 /// never meet the gap between two transactions of a process that has much to write.
-async fn begin(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+async fn begin(desk: &mut Desk<'_>, group: &[Box<dyn Job>]) -> Result<(), sqlx::Error> {
+    let keys: Vec<&Key> = group.iter().flat_map(|job| job.keys()).collect();
     let began = Instant::now();
     loop {
-        match execute(connection, "BEGIN IMMEDIATE").await {
+        match desk.begin(&keys).await {
             Err(failed) if is_busy(&failed) && began.elapsed() < BUSY => sleep(GAP).await,
             begun => return begun,
         }
