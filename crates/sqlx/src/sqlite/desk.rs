@@ -151,7 +151,7 @@ impl<'d> Desk<'d> {
                 self.forget_delivery(key).await?;
             }
             let row = row_of(&record, found.row.as_ref().filter(|_| !found.is_expired()), found.now);
-            self.unwritten.record(key, &row);
+            self.unwritten.record(key, found.row.is_some(), row.clone());
             found.row = Some(row);
             found.record = Ok(Some(record));
         }

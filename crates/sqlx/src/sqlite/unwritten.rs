@@ -1,6 +1,6 @@
 //! What a transaction has yet to write, as the parameters of `write.sql`.
 
-use std::mem;
+use std::{collections::BTreeMap, mem};
 
 use serde::Serialize;
 use tower_webhook::{
@@ -13,15 +13,22 @@ use crate::row::Columns;
 
 #[derive(Default)]
 pub(super) struct Unwritten {
-    records: Rows,
+    /// As the last operation has left each.
+    records: BTreeMap<Key, Unsaved>,
     deliveries: Rows,
     attempts: Rows,
     bytes: Bytes,
 }
 
+struct Unsaved {
+    /// Whether there is a row of it already.
+    is_known: bool,
+    row: Columns,
+}
+
 impl Unwritten {
     pub(super) fn is_empty(&self) -> bool {
-        self.records.0.is_empty() && self.deliveries.0.is_empty() && self.attempts.0.is_empty()
+        self.records.is_empty() && self.deliveries.0.is_empty() && self.attempts.0.is_empty()
     }
 
     /// How many bytes it has of deliveries.
@@ -29,24 +36,13 @@ impl Unwritten {
         self.bytes.0.len()
     }
 
-    pub(super) fn record(&mut self, key: &Key, row: &Columns) {
-        let (fingerprint, _) = self.bytes.push(&row.fingerprint);
-        let token = row.token.as_ref().map(|token| self.bytes.push(token).0);
-        self.records.push(&(
-            key.namespace(),
-            key.id().as_str(),
-            &row.state,
-            fingerprint,
-            token,
-            row.generation,
-            row.attempts,
-            of_micros(row.changed_at),
-            row.lease_until.map(of_micros),
-            of_micros(row.expires_at),
-            u8::from(row.stored),
-            row.due_at.map(of_micros),
-            row.crashes,
-        ));
+    pub(super) fn record(&mut self, key: &Key, is_known: bool, row: Columns) {
+        match self.records.get_mut(key) {
+            Some(unsaved) => unsaved.row = row,
+            None => {
+                self.records.insert(key.clone(), Unsaved { is_known, row });
+            }
+        }
     }
 
     pub(super) fn delivery(&mut self, key: &Key, delivery: &StoredDelivery, received_at: i64) {
@@ -87,10 +83,32 @@ impl Unwritten {
 
     /// All of it as the parameters of the statement; nothing is left.
     pub(super) fn bound_to<'q>(&mut self, statement: Statement<'q>) -> Statement<'q> {
-        let all = mem::take(self);
+        let mut all = mem::take(self);
+        let (mut new, mut changed) = (Rows::default(), Rows::default());
+        for (key, Unsaved { is_known, row }) in &all.records {
+            let (fingerprint, _) = all.bytes.push(&row.fingerprint);
+            let token = row.token.as_ref().map(|token| all.bytes.push(token).0);
+            let rows = if *is_known { &mut changed } else { &mut new };
+            rows.push(&(
+                key.namespace(),
+                key.id().as_str(),
+                &row.state,
+                fingerprint,
+                token,
+                row.generation,
+                row.attempts,
+                of_micros(row.changed_at),
+                row.lease_until.map(of_micros),
+                of_micros(row.expires_at),
+                u8::from(row.stored),
+                row.due_at.map(of_micros),
+                row.crashes,
+            ));
+        }
         statement
             .bind(all.bytes.0)
-            .bind(all.records.json())
+            .bind(new.json())
+            .bind(changed.json())
             .bind(all.deliveries.json())
             .bind(all.attempts.json())
     }
