@@ -1,6 +1,6 @@
 -- take: what `due_….sql` has found is claimed, in the same transaction.
 -- ?1 namespace  ?2 token  ?3 lease  ?4 now  ?5 the ids, as a JSON array
-UPDATE OR FAIL webhook_events
+UPDATE webhook_events
 SET crashes     = crashes + (state = 'claimed'),
     state       = 'claimed',
     token       = ?2,

@@ -188,7 +188,7 @@ impl SqliteStore {
             shared: Arc::new(Shared {
                 sql: Statements::of(table),
                 identity: builder::identity(&options, table),
-                writer: Connection::open(options.clone().busy_timeout(Duration::ZERO)).await?,
+                writer: Connection::open(builder::writing(options.clone())).await?,
                 options: options.create_if_missing(false),
                 reader,
                 reads: Queue::new(1),

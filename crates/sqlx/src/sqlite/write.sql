@@ -1,16 +1,14 @@
 -- What operations have decided from what `read.sql` gave, in the same transaction and in one trip
 -- to the connection's thread: records, deliveries, and attempts that failed. Each is a JSON array
 -- of arrays; bytes, and texts that may hold anything, are parts of $1, by their place and length.
--- Whatever fails, the transaction is rolled back as a whole: with OR FAIL, and without DO UPDATE,
--- SQLite keeps no copy of each page for a statement that fails half-way.
 -- $1 bytes  $2 new records  $3 changed ones  $4 deliveries  $5 attempts
-INSERT OR FAIL INTO webhook_events
+INSERT INTO webhook_events
     (namespace, id, state, fingerprint, token, generation, attempts, changed_at, lease_until, expires_at, stored, due_at, crashes)
 SELECT value ->> 0, value ->> 1, value ->> 2, substr($1, value ->> 3, 16), substr($1, value ->> 4, 16), value ->> 5, value ->> 6,
        value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
 FROM json_each($2);
 
-UPDATE OR FAIL webhook_events
+UPDATE webhook_events
 SET state       = value ->> 2,
     fingerprint = substr($1, value ->> 3, 16),
     token       = substr($1, value ->> 4, 16),
@@ -27,17 +25,12 @@ WHERE namespace = value ->> 0
   AND webhook_events.id = value ->> 1;
 
 -- An older delivery is of an event that has expired.
-DELETE FROM webhook_bodies
-WHERE rowid IN (SELECT older.rowid
-                FROM json_each($4)
-                JOIN webhook_bodies AS older ON older.namespace = value ->> 0 AND older.id = value ->> 1);
-
-INSERT OR FAIL INTO webhook_bodies (namespace, id, received_at, topic, secret_index, headers, body)
+INSERT OR REPLACE INTO webhook_bodies (namespace, id, received_at, topic, secret_index, headers, body)
 SELECT value ->> 0, value ->> 1, value ->> 2, CAST(substr($1, value ->> 3, value ->> 4) AS TEXT), value ->> 5,
        substr($1, value ->> 6, value ->> 7), substr($1, value ->> 8, value ->> 9)
 FROM json_each($4);
 
-INSERT OR FAIL INTO webhook_attempts (namespace, id, number, ended_at, outcome, error, worker)
+INSERT INTO webhook_attempts (namespace, id, number, ended_at, outcome, error, worker)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, CAST(substr($1, value ->> 4, value ->> 5) AS TEXT),
        CAST(substr($1, value ->> 6, value ->> 7) AS TEXT), CAST(substr($1, value ->> 8, value ->> 9) AS TEXT)
 FROM json_each($5)
