@@ -541,3 +541,59 @@ async fn large_deliveries_that_share_a_commit_are_all_stored() {
         assert_eq!(taken.delivery.body, large(number).delivery.body);
     }
 }
+
+#[tokio::test]
+async fn a_copy_waits_for_no_other_process_that_writes() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    store.deposit(&deposit("stored")).await.unwrap();
+    store.claim(&claim_request("done")).await.unwrap();
+    store
+        .complete(&claim_request("done"), Completion::Handled)
+        .await
+        .unwrap();
+    let mut other = folder.connection().await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    // One comes while something waits for the other process,
+    let held_up = tokio::spawn({
+        let store = store.clone();
+        async move { store.forget(&key("absent")).await }
+    });
+    while store.waiting() < 1 {
+        tokio::task::yield_now().await;
+    }
+    let again = claim_request("done").with_token(Token::random());
+    assert_eq!(store.claim(&again).await.unwrap(), Claimed::Done(Completion::Handled));
+    assert!(!held_up.is_finished());
+    sqlx::query("COMMIT").execute(&mut other).await.unwrap();
+    held_up.await.unwrap().unwrap();
+
+    // and one together with what meets it first.
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let (new, copy) = (deposit("new"), deposit("stored"));
+    let (new, copy) = tokio::join!(store.deposit(&new), async {
+        let known = store.deposit(&copy).await;
+        sqlx::query("COMMIT").execute(&mut other).await.unwrap();
+        known
+    });
+    assert_eq!(copy.unwrap(), Deposited::Known(Stage::Waiting));
+    assert_eq!(new.unwrap(), Deposited::Stored);
+}
+
+/// It has nothing to write.
+#[tokio::test]
+async fn a_copy_is_known_where_nothing_can_be_written() {
+    let folder = Folder::new();
+    folder.store().await.deposit(&deposit("stored")).await.unwrap();
+    let store = folder.store().await;
+    let mut other = folder.connection().await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let (new, copy) = (deposit("new"), deposit("stored"));
+    let (new, copy) = tokio::join!(store.deposit(&new), store.deposit(&copy));
+    assert_eq!(copy.unwrap(), Deposited::Known(Stage::Waiting));
+    assert!(
+        new.unwrap_err()
+            .to_string()
+            .contains("another connection has been writing")
+    );
+}

@@ -22,6 +22,12 @@ pub(super) const BUSY: Duration = Duration::from_millis(1500);
 const OPENING: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(25);
 
+/// The pages that a connection keeps in memory, as SQLite has it: 8 MiB. What is looked up by random
+/// ids finds nothing in its 2.
+const CACHE: &str = "-8192";
+/// How many rows may be on their way from the connection's thread: as many as are read at once.
+const ROWS: usize = 256;
+
 pub(super) type Statement<'q> = Query<'q, Sqlite, <Sqlite as sqlx::Database>::Arguments>;
 
 /// One connection for those who queue for it. It is opened again should its thread have died.
@@ -100,6 +106,8 @@ pub(super) fn options(path: &Path, max_pages: Option<u32>) -> SqliteConnectOptio
         // second run.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY)
+        .pragma("cache_size", CACHE)
+        .row_buffer_size(ROWS)
         .disable_statement_logging();
     match max_pages {
         Some(pages) => options.pragma("max_page_count", pages.to_string()),

@@ -20,18 +20,13 @@ use super::{
     statements::statement,
     writer::Write,
 };
+use crate::row::Seen;
 
 /// How often it is looked whether another process has written. It costs no access to the disk.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Inbox for SqliteStore {
     async fn deposit(&self, deposit: &Deposit) -> Result<Deposited, StoreError> {
-        // A copy waits for nobody who writes.
-        let seen = self.see(&deposit.key).await?;
-        let change = record::deposit(seen.record.as_ref(), deposit.fingerprint, seen.now);
-        if change.write.is_none() {
-            return Ok(change.response);
-        }
         self.write(deposit.clone()).await
     }
 
@@ -82,6 +77,11 @@ impl Write for Deposit {
 
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Deposited, StoreError> {
         desk.deposit(self).await
+    }
+
+    fn without_writing(&self, seen: &Seen) -> Option<Deposited> {
+        let change = record::deposit(seen.record.as_ref(), self.fingerprint, seen.now);
+        change.write.is_none().then_some(change.response)
     }
 }
 

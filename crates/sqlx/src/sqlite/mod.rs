@@ -11,12 +11,13 @@ mod inbox;
 mod in_transaction;
 mod deliveries;
 
-#[cfg(feature = "test-util")]
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{
     fmt,
     path::Path,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -141,8 +142,7 @@ struct Shared {
     reader: Connection,
     reads: Queue<Lookup>,
     writes: Queue<Box<dyn Job>>,
-    /// How many operations are in the transaction that is under way.
-    #[cfg(feature = "test-util")]
+    /// How many operations are in the transaction that is under way, for tests.
     in_hand: AtomicUsize,
     /// Told when a delivery may have become due.
     changed: Arc<Notify>,
@@ -193,7 +193,6 @@ impl SqliteStore {
                 reader,
                 reads: Queue::new(1),
                 writes: Queue::new(1),
-                #[cfg(feature = "test-util")]
                 in_hand: AtomicUsize::new(0),
                 changed: Arc::default(),
                 is_watched: AtomicBool::new(false),
@@ -221,10 +220,8 @@ impl SqliteStore {
     #[doc(hidden)]
     #[must_use]
     pub fn waiting(&self) -> usize {
-        let in_hand = &self.shared.in_hand;
-        self.shared
-            .writes
-            .with(|jobs| jobs.len().saturating_add(in_hand.load(Ordering::SeqCst)))
+        let in_hand = || self.shared.in_hand.load(std::sync::atomic::Ordering::Relaxed);
+        self.shared.writes.with(|jobs| jobs.len().saturating_add(in_hand()))
     }
 
     async fn see(&self, key: &Key) -> Result<Seen, StoreError> {
@@ -253,6 +250,11 @@ impl Write for ClaimRequest {
     async fn write(&self, desk: &mut Desk<'_>) -> Result<Claimed, StoreError> {
         desk.change(&self.key, |current, now| record::claim(current, self, now))
             .await
+    }
+
+    fn without_writing(&self, seen: &Seen) -> Option<Claimed> {
+        let change = record::claim(seen.record.as_ref(), self, seen.now);
+        change.write.is_none().then_some(change.response)
     }
 }
 
@@ -291,12 +293,6 @@ impl Write for Forget {
 
 impl IdempotencyStore for SqliteStore {
     async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
-        // A duplicate waits for nobody who writes.
-        let seen = self.see(&claim_request.key).await?;
-        let change = record::claim(seen.record.as_ref(), claim_request, seen.now);
-        if change.write.is_none() {
-            return Ok(change.response);
-        }
         self.write(claim_request.clone()).await
     }
 

@@ -1,9 +1,14 @@
 //! Concurrent writes share commits. A caller that finds nobody at work begins; what comes meanwhile
 //! waits for the next transaction, and then all of it is one.
 
-#[cfg(feature = "test-util")]
-use std::sync::atomic::Ordering;
-use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use sqlx::SqliteConnection;
 use tokio::{
@@ -16,8 +21,9 @@ use super::{
     Shared,
     connection::{BUSY, Live, error, is_busy},
     desk::Desk,
+    reads,
 };
-use crate::group::Lane;
+use crate::{group::Lane, row::Seen};
 
 /// How many operations one transaction has at most.
 const MOST: usize = 256;
@@ -37,6 +43,11 @@ pub(super) trait Write: Send + Sync + 'static {
     fn keys(&self) -> Vec<&Key>;
 
     fn write(&self, desk: &mut Desk<'_>) -> impl Future<Output = Result<Self::Response, StoreError>> + Send;
+
+    /// Its response, if by what is seen of its event nothing will be written.
+    fn without_writing(&self, _: &Seen) -> Option<Self::Response> {
+        None
+    }
 }
 
 /// An operation with its caller, whatever its type.
@@ -44,6 +55,9 @@ pub(super) trait Job: Send + Sync {
     fn is_wanted(&self) -> bool;
 
     fn keys(&self) -> Vec<&Key>;
+
+    /// Whether it has a response without writing.
+    fn look(&mut self, seen: &Seen) -> bool;
 
     /// Runs the operation, and keeps its response.
     fn run<'a>(
@@ -68,6 +82,11 @@ impl<W: Write> Job for Queued<W> {
 
     fn keys(&self) -> Vec<&Key> {
         self.write.keys()
+    }
+
+    fn look(&mut self, seen: &Seen) -> bool {
+        self.response = self.write.without_writing(seen);
+        self.response.is_some()
     }
 
     fn run<'a>(
@@ -121,9 +140,8 @@ async fn run_all(shared: Arc<Shared>, mut lane: Lane<Box<dyn Job>>) {
     let mut live = shared.writer.lock().await;
     let mut began = Instant::now();
     let next = |jobs: &mut VecDeque<_>| {
-        let group = first(jobs);
-        #[cfg(feature = "test-util")]
-        shared.in_hand.store(group.len(), Ordering::SeqCst);
+        let group = first(jobs, MOST);
+        hold(&shared, group.len());
         group
     };
     while let Some(group) = lane.next(next) {
@@ -135,15 +153,20 @@ async fn run_all(shared: Arc<Shared>, mut lane: Lane<Box<dyn Job>>) {
     }
 }
 
-/// What goes into the next transaction.
-fn first(jobs: &mut VecDeque<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
-    let count = jobs.len().min(MOST);
+/// So many jobs, less those that nobody wants any more.
+fn first(jobs: &mut VecDeque<Box<dyn Job>>, most: usize) -> Vec<Box<dyn Job>> {
+    let count = jobs.len().min(most);
     jobs.drain(..count).filter(|job| job.is_wanted()).collect()
+}
+
+/// Says how many jobs the lane has in hand, to tests.
+fn hold(shared: &Shared, count: usize) {
+    shared.in_hand.store(count, Relaxed);
 }
 
 /// One transaction for all; where that fails, one for each, so that one which cannot be written
 /// takes no other with it.
-async fn commit_all(shared: &Shared, live: &mut Live<'_>, mut group: Vec<Box<dyn Job>>) {
+async fn commit_all(shared: &Arc<Shared>, live: &mut Live<'_>, mut group: Vec<Box<dyn Job>>) {
     let committed = transact(shared, live, &mut group).await;
     match committed {
         Err(Failed::Within(_)) if group.len() > 1 => {
@@ -179,10 +202,10 @@ impl Failed {
     }
 }
 
-async fn transact(shared: &Shared, live: &mut Live<'_>, group: &mut [Box<dyn Job>]) -> Result<(), Failed> {
+async fn transact(shared: &Arc<Shared>, live: &mut Live<'_>, group: &mut Vec<Box<dyn Job>>) -> Result<(), Failed> {
     let mut connection = live.take().await.map_err(Failed::Before)?;
     let desk = Desk::new(&mut connection, &shared.sql, shared.offset.millis());
-    let failed = match run(desk, group).await {
+    let failed = match run(shared, desk, group).await {
         Ok(wakes) => {
             live.give_back(connection, None);
             if wakes {
@@ -202,25 +225,63 @@ async fn transact(shared: &Shared, live: &mut Live<'_>, group: &mut [Box<dyn Job
 }
 
 /// Whether a worker may find something that is due afterwards.
-async fn run(mut desk: Desk<'_>, group: &mut [Box<dyn Job>]) -> Result<bool, Failed> {
-    begin(&mut desk, group)
-        .await
-        .map_err(|failed| Failed::Before(error(&failed)))?;
-    for job in group {
+async fn run(shared: &Arc<Shared>, mut desk: Desk<'_>, group: &mut Vec<Box<dyn Job>>) -> Result<bool, Failed> {
+    let begun = begin(shared, &mut desk, group).await;
+    begun.map_err(|failed| Failed::Before(error(&failed)))?;
+    for job in &mut *group {
         job.run(&mut desk).await.map_err(Failed::Within)?;
     }
     desk.commit().await.map_err(Failed::Within)
 }
 
 /// Begins once no other connection writes. SQLite's own waiting looks ever more rarely, and may
-/// never meet the gap between two transactions of a process that has much to write.
-async fn begin(desk: &mut Desk<'_>, group: &[Box<dyn Job>]) -> Result<(), sqlx::Error> {
-    let keys: Vec<&Key> = group.iter().flat_map(|job| job.keys()).collect();
+/// never meet the gap between two transactions of a process that has much to write. Meanwhile
+/// whoever has nothing to write gets a response, also of those that come.
+async fn begin(shared: &Arc<Shared>, desk: &mut Desk<'_>, group: &mut Vec<Box<dyn Job>>) -> Result<(), sqlx::Error> {
     let began = Instant::now();
+    let mut unseen = mem::take(group);
     loop {
-        match desk.begin(&keys).await {
-            Err(failed) if is_busy(&failed) && began.elapsed() < BUSY => sleep(GAP).await,
-            begun => return begun,
+        let jobs = group.iter().chain(&unseen).take(MOST);
+        let keys: Vec<&Key> = jobs.flat_map(|job| job.keys()).collect();
+        let begun = desk.begin(&keys).await;
+        let is_held_up = begun.as_ref().is_err_and(is_busy) && began.elapsed() < BUSY;
+        if is_held_up {
+            respond_to_known(shared, &mut unseen).await;
+        }
+        group.append(&mut unseen);
+        if !is_held_up {
+            let later = group.split_off(group.len().min(MOST));
+            shared.writes.with(|jobs| {
+                later.into_iter().rev().for_each(|job| jobs.push_front(job));
+                hold(shared, group.len());
+            });
+            return begun;
+        }
+        sleep(GAP).await;
+        let room = MOST_WAITING.saturating_sub(group.len());
+        unseen = shared.writes.with(|jobs| {
+            let come = first(jobs, room);
+            hold(shared, group.len().saturating_add(come.len()));
+            come
+        });
+    }
+}
+
+/// Responds to those that have nothing to write, as far as can be seen without the file's lock.
+async fn respond_to_known(shared: &Arc<Shared>, group: &mut Vec<Box<dyn Job>>) {
+    for mut job in mem::take(group) {
+        let key = match job.keys()[..] {
+            [key] => Some(key.clone()),
+            _ => None,
+        };
+        let is_known = match key {
+            Some(key) => reads::read(shared, &key).await.is_ok_and(|seen| job.look(&seen)),
+            None => false,
+        };
+        if is_known {
+            job.respond(Ok(()));
+        } else {
+            group.push(job);
         }
     }
 }
