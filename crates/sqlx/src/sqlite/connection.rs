@@ -22,8 +22,8 @@ pub(super) const BUSY: Duration = Duration::from_millis(1500);
 const OPENING: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// The pages that a connection keeps in memory, as SQLite has it: 8 MiB. What is looked up by random
-/// ids finds nothing in its 2.
+/// The pages that a connection keeps in memory, as SQLite has it: 8 MiB. Of the 2 that are usual,
+/// little serves those who look up random ids.
 const CACHE: &str = "-8192";
 /// How many rows may be on their way from the connection's thread: as many as are read at once.
 const ROWS: usize = 256;

@@ -141,7 +141,7 @@ async fn run_all(shared: Arc<Shared>, mut lane: Lane<Box<dyn Job>>) {
     let mut began = Instant::now();
     let next = |jobs: &mut VecDeque<_>| {
         let group = first(jobs, MOST);
-        hold(&shared, group.len());
+        note_in_hand(&shared, group.len());
         group
     };
     while let Some(group) = lane.next(next) {
@@ -160,7 +160,7 @@ fn first(jobs: &mut VecDeque<Box<dyn Job>>, most: usize) -> Vec<Box<dyn Job>> {
 }
 
 /// Says how many jobs the lane has in hand, to tests.
-fn hold(shared: &Shared, count: usize) {
+fn note_in_hand(shared: &Shared, count: usize) {
     shared.in_hand.store(count, Relaxed);
 }
 
@@ -253,7 +253,7 @@ async fn begin(shared: &Arc<Shared>, desk: &mut Desk<'_>, group: &mut Vec<Box<dy
             let later = group.split_off(group.len().min(MOST));
             shared.writes.with(|jobs| {
                 later.into_iter().rev().for_each(|job| jobs.push_front(job));
-                hold(shared, group.len());
+                note_in_hand(shared, group.len());
             });
             return begun;
         }
@@ -261,7 +261,7 @@ async fn begin(shared: &Arc<Shared>, desk: &mut Desk<'_>, group: &mut Vec<Box<dy
         let room = MOST_WAITING.saturating_sub(group.len());
         unseen = shared.writes.with(|jobs| {
             let come = first(jobs, room);
-            hold(shared, group.len().saturating_add(come.len()));
+            note_in_hand(shared, group.len().saturating_add(come.len()));
             come
         });
     }
