@@ -333,7 +333,7 @@ impl<P: Provider, S> WebhookLayerBuilder<P, S> {
         let name = self.provider.name();
         Directory::new(tenants, scheme, name, &self.settings.process.namespace, share)
             .map(Some)
-            .map_err(|error| BuildError::new(error.to_string()))
+            .map_err(BuildError::no_key)
     }
 }
 

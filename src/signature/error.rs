@@ -267,6 +267,15 @@ impl SignatureError {
             Reason::Own { kind, .. } => kind,
         }
     }
+
+    /// The error of the secrets, where they are what is wrong. It is part of this error's text.
+    #[must_use]
+    pub fn secret_error(&self) -> Option<&SecretError> {
+        match &*self.0 {
+            Reason::Secret(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for SignatureError {
@@ -379,10 +388,8 @@ pub(super) fn id_rule(f: &mut fmt::Formatter<'_>, end: Option<u8>) -> fmt::Resul
 
 impl Error for SignatureError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &*self.0 {
-            Reason::Secret(error) => Some(error),
-            _ => None,
-        }
+        // The text of the secrets' error is part of this one's.
+        self.secret_error().and_then(Error::source)
     }
 }
 

@@ -80,7 +80,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("event", &[]),
     ("signature", &["clock"]),
     ("clock", &[]),
-    ("error", &[]),
+    ("error", &["signature"]),
     ("trace", &[]),
     ("metrics", &["inbox", "event"]),
     ("axum", &["receive", "delivery", "event", "trace"]),

@@ -59,12 +59,12 @@ impl CustomBuilder {
         let verifier = verifier(&self.scheme)?;
         let has_time = self.time.is_some();
         if let Some(path) = self.time.take() {
-            envelope.insert(Role::Time, &path.in_body("time")?)?;
+            insert(&mut envelope, Role::Time, &path.in_body("time")?)?;
         }
         let (mut signing_time, mut tolerance) = (None, None);
         if let Some((path, within)) = self.signed_at.take() {
             let path = path.in_body("signing time")?;
-            envelope.insert(Role::SigningTime, &path)?;
+            insert(&mut envelope, Role::SigningTime, &path)?;
             (signing_time, tolerance) = (path.last().cloned(), Some(within));
         }
         let payloads = self.insert_payloads(&mut envelope)?;
@@ -132,7 +132,7 @@ impl CustomBuilder {
         match path.0 {
             Where::UnsignedHeader(name) => found.header = Some(name),
             _ => {
-                envelope.insert(role, &path.in_body("id")?)?;
+                insert(envelope, role, &path.in_body("id")?)?;
                 found.is_signed = true;
             }
         }
@@ -179,7 +179,7 @@ impl CustomBuilder {
                         (true, false) => Role::Topic,
                         _ => Role::TopicAt(at),
                     };
-                    envelope.insert(role, &path.in_body("topic")?)?;
+                    insert(envelope, role, &path.in_body("topic")?)?;
                 }
             }
         }
@@ -192,7 +192,7 @@ impl CustomBuilder {
             envelope.need_topic();
         }
         if let Some(path) = self.action.take() {
-            envelope.insert(Role::Action, &path.in_body("action")?)?;
+            insert(envelope, Role::Action, &path.in_body("action")?)?;
         }
         Ok((header, is_optional))
     }
@@ -210,7 +210,7 @@ impl CustomBuilder {
                 continue;
             }
             let path = path.in_body("payload")?;
-            envelope.insert(Role::Payload, &path)?;
+            insert(envelope, Role::Payload, &path)?;
             payloads.push(path);
         }
         Ok(payloads)
@@ -244,7 +244,7 @@ impl CustomBuilder {
                 "the id's scope is at {path} in the body, whose digest scopes the unsigned id already; expected none, or a header"
             )));
         }
-        envelope.insert(Role::Scope, &path.in_body("id's scope")?)?;
+        insert(envelope, Role::Scope, &path.in_body("id's scope")?)?;
         Ok(None)
     }
 
@@ -267,6 +267,10 @@ impl CustomBuilder {
         }
         Ok(handshakes)
     }
+}
+
+fn insert(envelope: &mut Envelope, role: Role, path: &[String]) -> Result<(), CustomError> {
+    envelope.insert(role, path).map_err(CustomError::new)
 }
 
 /// Where the id is.

@@ -230,8 +230,8 @@ impl<S: Source> Reconciler<S> {
                 "the record {named} is no lease; expected nobody else to use that key: forget it"
             ))),
             Err(error) => {
-                let message = format!("the store did not grant the lease: {error}");
-                Err(End::Failed(Error::caused_by(ErrorKind::Store, message, error)))
+                let message = "the store did not grant the lease";
+                Err(End::Failed(Error::saying(ErrorKind::Store, message, error)))
             }
         }
     }

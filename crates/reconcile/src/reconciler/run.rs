@@ -173,7 +173,7 @@ impl<'a, S: Source> Run<'a, S> {
         let ended = match self.end_of(&mut item).await {
             Ok(ended) => ended,
             Err(error) => {
-                let error = Error::caused_by(ErrorKind::Store, format!("the store did not respond: {error}"), error);
+                let error = Error::saying(ErrorKind::Store, "the store did not respond", error);
                 let reason = error.to_string();
                 self.stop.set(End::Failed(error));
                 Ended::because(Ending::Failed, reason)
