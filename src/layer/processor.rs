@@ -180,8 +180,9 @@ impl<E: Event> Processor<E> {
     /// # runtime.block_on(async {
     /// use tower_webhook::{
     ///     MemoryStore, TopicRouter, WebhookLayer,
+    ///     event::Tenant,
     ///     process::Outcome,
-    ///     provider::{Provider as _, tenant::{BoxError, Tenant, TenantOf}},
+    ///     provider::{Provider as _, tenant::{BoxError, TenantOf}},
     ///     signature::Secrets,
     ///     stripe::{self, Stripe},
     /// };

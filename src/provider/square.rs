@@ -186,7 +186,8 @@ impl Square {
     ///
     /// ```
     /// use tower_webhook::{
-    ///     provider::{Provider as _, tenant::{BoxError, Tenant, TenantOf}},
+    ///     event::Tenant,
+    ///     provider::{Provider as _, tenant::{BoxError, TenantOf}},
     ///     signature::Secrets,
     ///     square::Square,
     /// };

@@ -8,10 +8,10 @@ use std::{error::Error, time::Duration};
 use http::{HeaderMap, HeaderName};
 use tower_webhook::{
     custom::{Custom, CustomError, FieldPath},
-    event::{EventErrorKind, PayloadError, read_payload},
+    event::{EventErrorKind, PayloadError, Tenant, read_payload},
     provider::{
         DeliveryPolicy, Provider as _,
-        tenant::{BoxError, Tenant, TenantOf},
+        tenant::{BoxError, TenantOf},
     },
     signature::{Algorithm, Encoding, Scheme, SecretErrorKind, Secrets, SignatureErrorKind, verify},
     square::Square,

@@ -18,6 +18,7 @@ mod inbox;
 use inbox::wired as inbox_wired;
 mod msrv;
 mod prose;
+mod public_paths;
 mod error_sources;
 mod signature;
 mod explain;

@@ -13,7 +13,7 @@ use crate::{
 ///
 /// ```
 /// use http::{HeaderName, Request};
-/// use tower_webhook::provider::tenant::{Tenant, TenantOf};
+/// use tower_webhook::{event::Tenant, provider::tenant::TenantOf};
 ///
 /// let request = Request::post("/webhooks/acme/stripe?live").header("x-shop", "umbrella");
 /// let (parts, ()) = request.body(())?.into_parts();

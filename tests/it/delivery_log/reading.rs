@@ -4,8 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use tower_webhook::{
     delivery_log::{DeliveryLog as _, DeliveryLogReader, Entry, Filter, MemoryLog},
-    event::Source,
-    provider::tenant::Tenant,
+    event::{Source, Tenant},
 };
 
 use super::all;

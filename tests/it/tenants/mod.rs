@@ -25,10 +25,11 @@ use tower::ServiceExt as _;
 use tower_webhook::{
     Delivery, MemoryStore, TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla},
+    event::Tenant,
     layer::{TenantsHandle, WebhookLayerBuilder},
     provider::{
         Provider as _,
-        tenant::{BoxError, PerTenant, Tenant, TenantOf, TenantSecrets},
+        tenant::{BoxError, PerTenant, TenantOf, TenantSecrets},
     },
     signature::Secrets,
 };

@@ -5,10 +5,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 use tower_webhook::{
     inbox::{Entry, InboxAdmin as _, Letter},
-    store::{
-        IdempotencyStore as _, Key,
-        record::{Record, State},
-    },
+    store::{IdempotencyStore as _, Key, Record, State},
 };
 
 use crate::{
