@@ -20,7 +20,7 @@ mod tenants;
 mod diagnosis;
 mod parse;
 mod handed_in;
-mod refusal_body;
+mod refusal_hook;
 mod respond;
 mod sharing;
 
@@ -30,7 +30,7 @@ pub(crate) use diagnosis::Diagnosis;
 pub(crate) use handed_in::Given;
 pub use inner::Http;
 pub(crate) use inner::{HandIn, Inner};
-pub(crate) use refusal_body::RefusalBody;
+pub(crate) use refusal_hook::RefusalHook;
 #[cfg(feature = "axum")]
 pub(crate) use respond::missing_layer;
 pub(crate) use settings::Settings;
@@ -78,7 +78,7 @@ pub(crate) struct Receiver<P, S> {
     /// None where all requests are signed with the provider's secrets.
     pub(crate) tenants: Option<Arc<Directory>>,
     /// The layer's problems unless the builder sets another.
-    pub(crate) refusal_body: Option<RefusalBody>,
+    pub(crate) refusal_hook: Option<RefusalHook>,
     /// Keeps refused requests while it is switched on, if there is one.
     pub(crate) captures: Option<Captures>,
     admission: admission::Admission,
@@ -98,7 +98,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
             sharing,
             diagnosis: None,
             tenants: None,
-            refusal_body: None,
+            refusal_hook: None,
             captures: None,
             admission,
         }
@@ -166,7 +166,7 @@ where
                     let outcome = engine.outcome(started, &call, &observation, Some(deadline)).await;
                     drop(permit); // the request is in flight until here
                     let said = call.take_response(&outcome).map_or(Said::Nothing, Said::Inner);
-                    return respond::respond(outcome, said, receiver.refusal_body.as_ref());
+                    return respond::respond(outcome, said, receiver.refusal_hook.as_ref());
                 }
                 Dispatched::Ended(outcome, said) => (outcome, said),
             }
@@ -192,7 +192,7 @@ where
             (outcome, Said::Nothing)
         }
     };
-    let response = respond::respond(outcome, said, receiver.refusal_body.as_ref());
+    let response = respond::respond(outcome, said, receiver.refusal_hook.as_ref());
     if is_head { respond::head_of(response) } else { response }
 }
 

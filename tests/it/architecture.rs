@@ -86,7 +86,16 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("axum", &["receive", "delivery", "event", "trace"]),
     (
         "testing",
-        &["delivery", "provider", "store", "inbox", "event", "signature", "clock"],
+        &[
+            "delivery",
+            "provider",
+            "store",
+            "inbox",
+            "event",
+            "signature",
+            "clock",
+            "error",
+        ],
     ),
 ];
 
