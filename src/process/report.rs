@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Engine, Outcome, catch};
 use crate::{
-    delivery_log::Entry,
+    delivery_log::DeliveryLogEntry,
     error::RefusalKind,
     event::{Source, Tenant},
     metrics::Topic,
@@ -203,7 +203,7 @@ impl<S: IdempotencyStore> Engine<S> {
             captured,
         } = observation.request;
         let _ = catch(|| {
-            let mut entry = Entry::new(
+            let mut entry = DeliveryLogEntry::new(
                 log.now(),
                 Arc::clone(&self.provider),
                 Arc::clone(&self.settings.namespace),

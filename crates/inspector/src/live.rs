@@ -23,7 +23,7 @@ use tokio::{
     sync::broadcast::{self, Receiver, error::RecvError},
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
-use tower_webhook::delivery_log::{DeliveryLogReader, Filter, Numbered};
+use tower_webhook::delivery_log::{DeliveryLogFilter, DeliveryLogReader, Numbered};
 
 use crate::{
     inspector::{Shared, Shutdown},
@@ -94,7 +94,7 @@ async fn read(
     sending: broadcast::Sender<Batch>,
     reader: Arc<Mutex<Option<broadcast::Sender<Batch>>>>,
 ) {
-    let everything = Filter::new();
+    let everything = DeliveryLogFilter::new();
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last: Option<u64> = None;
@@ -126,7 +126,7 @@ async fn read(
 struct Listener {
     receiver: Receiver<Batch>,
     log: Arc<dyn DeliveryLogReader>,
-    filter: Filter,
+    filter: DeliveryLogFilter,
     /// The newest that it has seen.
     last: Option<u64>,
     /// Whether it has to look at the log itself: at first, and if it was too slow.

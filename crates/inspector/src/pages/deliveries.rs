@@ -8,7 +8,7 @@ use std::{
 use axum::{Extension, extract::State, response::Response};
 use http::StatusCode;
 use maud::{Markup, html};
-use tower_webhook::delivery_log::{Entry, Filter};
+use tower_webhook::delivery_log::{DeliveryLogEntry, DeliveryLogFilter};
 
 use super::{
     chart::{Chart, Range},
@@ -51,14 +51,14 @@ const FAILURES: &str = "failures";
 
 /// What was asked for.
 pub(crate) struct Asked {
-    pub(crate) filter: Filter,
+    pub(crate) filter: DeliveryLogFilter,
     /// What was not understood.
     pub(crate) problem: Option<String>,
 }
 
 impl Asked {
     pub(crate) fn read(params: &Params, now: SystemTime) -> Self {
-        let mut filter = Filter::new();
+        let mut filter = DeliveryLogFilter::new();
         let text = |name: &str| {
             let value = params.get(name).map(str::trim)?;
             (!value.is_empty()).then(|| value.to_owned())
@@ -118,7 +118,7 @@ pub(crate) async fn page(
     let found = log.list(&asked.filter, before, PAGE + 1).await;
     let in_range = asked.filter.clone().since(range.since).until(range.until);
     let per_minute = log.per_minute(&in_range).await;
-    let newest = log.list(&Filter::new(), None, 1).await;
+    let newest = log.list(&DeliveryLogFilter::new(), None, 1).await;
 
     let given = params.only(&FIELDS);
     let is_filtered = !given.is_empty();
@@ -190,7 +190,10 @@ fn form(shared: &Shared, params: &Params, is_filtered: bool) -> Markup {
     namespaces.sort_unstable();
     let outcome = text("outcome");
     let known = |name: &str| {
-        Entry::SUCCESSES.contains(&name) || REFUSED.contains(&name) || FAILED.contains(&name) || name == FAILURES
+        DeliveryLogEntry::SUCCESSES.contains(&name)
+            || REFUSED.contains(&name)
+            || FAILED.contains(&name)
+            || name == FAILURES
     };
     html! {
         form method="get" action="deliveries" .filter role="search" aria-label="Filter deliveries" {
@@ -202,7 +205,7 @@ fn form(shared: &Shared, params: &Params, is_filtered: bool) -> Markup {
                         option value=(FAILURES) selected[outcome == FAILURES] { "Any that did not go well" }
                         optgroup label="Refused" { @for name in REFUSED { (choice(name, &outcome)) } }
                         optgroup label="Failed" { @for name in FAILED { (choice(name, &outcome)) } }
-                        optgroup label="Went well" { @for name in Entry::SUCCESSES { (choice(name, &outcome)) } }
+                        optgroup label="Went well" { @for name in DeliveryLogEntry::SUCCESSES { (choice(name, &outcome)) } }
                         @if !outcome.is_empty() && !known(&outcome) { (choice(&outcome, &outcome)) }
                     }
                 }
