@@ -141,8 +141,8 @@ impl Refusal {
 }
 
 /// Parts of a response besides the outcome.
-pub(super) enum Said {
-    Nothing,
+pub(super) enum ResponseKind {
+    Usual,
     Handshake(Handshake),
     /// The response of the HTTP service behind the layer.
     Inner(Response<ResponseBody>),
@@ -170,11 +170,11 @@ pub(super) fn status(outcome: &Outcome, response: Option<&Response<ResponseBody>
 }
 
 /// The response to a request whose event ended like this.
-pub(super) fn respond(outcome: Outcome, said: Said, hook: Option<&RefusalHook>) -> Response<ResponseBody> {
-    let mut response = match (&outcome, said) {
-        (_, Said::Inner(response)) => response,
-        (_, Said::Handshake(handshake)) => shake(&handshake),
-        (Outcome::Refused(refusal), Said::Nothing) => {
+pub(super) fn respond(outcome: Outcome, kind: ResponseKind, hook: Option<&RefusalHook>) -> Response<ResponseBody> {
+    let mut response = match (&outcome, kind) {
+        (_, ResponseKind::Inner(response)) => response,
+        (_, ResponseKind::Handshake(handshake)) => shake(&handshake),
+        (Outcome::Refused(refusal), ResponseKind::Usual) => {
             let usual = refuse(refusal);
             let response = match hook {
                 Some(hook) => hook.apply(refusal, usual),
@@ -182,7 +182,7 @@ pub(super) fn respond(outcome: Outcome, said: Said, hook: Option<&RefusalHook>) 
             };
             response.map(ResponseBody::full)
         }
-        (_, Said::Nothing) => Response::new(ResponseBody::empty()),
+        (_, ResponseKind::Usual) => Response::new(ResponseBody::empty()),
     };
     let extensions = response.extensions_mut();
     if let Outcome::Refused(refusal) = &outcome {

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{
     Algorithm, Encoding, SecretError, TimestampFormat,
-    timestamp::{NoTime, Off},
+    timestamp::{NoTime, TimeOff},
 };
 
 /// Why a signature was refused: for the log, never for the response. It holds no tag and no secret.
@@ -85,8 +85,8 @@ enum Reason {
     Mismatch {
         secrets: usize,
     },
-    Off {
-        off: Off,
+    TimeOff {
+        off: TimeOff,
         tolerance: Duration,
     },
     Secret(SecretError),
@@ -237,8 +237,8 @@ impl SignatureError {
         Self(Box::new(Reason::NoItem { header, label }))
     }
 
-    pub(super) fn off(off: Off, tolerance: Duration) -> Self {
-        Self(Box::new(Reason::Off { off, tolerance }))
+    pub(super) fn off(off: TimeOff, tolerance: Duration) -> Self {
+        Self(Box::new(Reason::TimeOff { off, tolerance }))
     }
 
     pub(super) fn mismatch(secrets: usize) -> Self {
@@ -260,7 +260,7 @@ impl SignatureError {
             | Reason::TwoTimes { .. }
             | Reason::Items { .. }
             | Reason::NoItem { .. } => SignatureErrorKind::Malformed,
-            Reason::Off { .. } => SignatureErrorKind::Timestamp,
+            Reason::TimeOff { .. } => SignatureErrorKind::Timestamp,
             Reason::Sha1 { .. } => SignatureErrorKind::Sha1,
             Reason::Mismatch { .. } => SignatureErrorKind::Mismatch,
             Reason::Secret(_) => SignatureErrorKind::Secret,
@@ -352,14 +352,14 @@ impl fmt::Display for SignatureError {
                     "{header} has no item that begins with {label:?}; expected a tag behind it"
                 )
             }
-            Reason::Off { off, tolerance } => {
+            Reason::TimeOff { off, tolerance } => {
                 let (seconds, direction, hint) = match off {
-                    Off::Past(seconds) => (
+                    TimeOff::Past(seconds) => (
                         seconds,
                         "ago",
                         "an old request that somebody sent again, or a clock that is wrong",
                     ),
-                    Off::Future(seconds) => (seconds, "ahead", "a clock that is wrong, here or there"),
+                    TimeOff::Future(seconds) => (seconds, "ahead", "a clock that is wrong, here or there"),
                 };
                 write!(
                     f,

@@ -28,7 +28,7 @@ use tower_webhook::delivery_log::{DeliveryLogFilter, DeliveryLogReader, Numbered
 use crate::{
     inspector::{Shared, Shutdown},
     pages::{
-        deliveries::{Asked, PAGE},
+        deliveries::{DeliveriesQuery, PAGE},
         row,
     },
     params::Params,
@@ -154,7 +154,7 @@ pub(crate) async fn live(State(shared): State<Arc<Shared>>, headers: HeaderMap, 
     let listener = Listener {
         receiver: shared.live.listen(log),
         log: Arc::clone(log),
-        filter: Asked::read(&params, shared.clock.now()).filter,
+        filter: DeliveriesQuery::read(&params, shared.clock.now()).filter,
         last: seen.or_else(|| params.number("after")),
         must_look: true,
         ends: Instant::now() + LASTS,

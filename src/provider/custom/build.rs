@@ -6,7 +6,7 @@ use super::{
     Custom, CustomBuilder, CustomError, FieldPath,
     builder::{IdSource, TopicSource},
     envelope::{Envelope, Role},
-    field_path::Where,
+    field_path::FieldPlace,
     handshake::DescribedHandshake,
     reader::Reader,
 };
@@ -130,7 +130,7 @@ impl CustomBuilder {
             IdSource::Nowhere => return Ok(found),
         };
         match path.0 {
-            Where::UnsignedHeader(name) => found.header = Some(name),
+            FieldPlace::UnsignedHeader(name) => found.header = Some(name),
             _ => {
                 insert(envelope, role, &path.in_body("id")?)?;
                 found.is_signed = true;
@@ -173,7 +173,7 @@ impl CustomBuilder {
                 )));
             }
             match path.0 {
-                Where::UnsignedHeader(name) => header = Some(name),
+                FieldPlace::UnsignedHeader(name) => header = Some(name),
                 _ => {
                     let role = match (is_only, is_optional) {
                         (true, false) => Role::Topic,
@@ -205,7 +205,7 @@ impl CustomBuilder {
                     "the payload's path {path} comes after the whole body; expected the whole body last: it is always there"
                 )));
             }
-            if path.0 == Where::WholeBody {
+            if path.0 == FieldPlace::WholeBody {
                 payloads.push(Vec::new());
                 continue;
             }
@@ -231,7 +231,7 @@ impl CustomBuilder {
                 "the id has a scope, but the events are without an id; expected `id`, `optional_id` or `signed_id`",
             ));
         }
-        if let Where::UnsignedHeader(name) = path.0 {
+        if let FieldPlace::UnsignedHeader(name) = path.0 {
             if id.header.as_ref() == Some(&name) || topic == Some(&name) {
                 return Err(CustomError::new(format!(
                     "the id's scope is in the header `{name}`, where the id or the topic is; expected a header of its own"
@@ -288,11 +288,11 @@ impl FieldPath {
     /// The path into the body, for what must be signed.
     pub(super) fn in_body(self, what: &str) -> Result<Vec<String>, CustomError> {
         match self.0 {
-            Where::Body(path) => Ok(path),
-            Where::WholeBody => Err(CustomError::new(format!(
+            FieldPlace::Body(path) => Ok(path),
+            FieldPlace::WholeBody => Err(CustomError::new(format!(
                 "the {what} is the whole body, which only a payload can be; expected a path into it"
             ))),
-            Where::UnsignedHeader(name) => Err(CustomError::new(format!(
+            FieldPlace::UnsignedHeader(name) => Err(CustomError::new(format!(
                 "the {what} is in the header `{name}`, which the signature does not cover; expected a path into the body"
             ))),
         }

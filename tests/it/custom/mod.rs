@@ -5,7 +5,7 @@ mod bodies;
 mod descriptions;
 mod field_paths;
 mod providers;
-mod own;
+mod verifier_functions;
 
 use std::{
     fmt::Debug,

@@ -16,7 +16,7 @@ use super::{all, ended, endings, log};
 use crate::{
     endpoint::{Endpoint, Event, SECRET, TestClock, event, event_of, signed, with_body},
     fixtures::{LONG, SECOND, succeed, work},
-    inbox::office::Office,
+    inbox::inbox_endpoint::InboxEndpoint,
 };
 
 #[tokio::test(start_paused = true)]
@@ -117,10 +117,10 @@ async fn a_copy_that_waited_and_a_response_that_was_due_have_entries_of_their_ow
 #[tokio::test(start_paused = true)]
 async fn a_workers_runs_have_entries_beside_that_of_the_delivery() {
     let (given, log) = log();
-    let office = Office::with(|builder| builder.delivery_log(given), |service| service);
-    office.store("a").await;
+    let endpoint = InboxEndpoint::with(|builder| builder.delivery_log(given), |service| service);
+    endpoint.store("a").await;
     let failed_once = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let handle = office
+    let handle = endpoint
         .worker(move |_| {
             let is_second = failed_once.swap(true, std::sync::atomic::Ordering::SeqCst);
             async move {
@@ -133,7 +133,7 @@ async fn a_workers_runs_have_entries_beside_that_of_the_delivery() {
         })
         .retries(Retries::default())
         .start();
-    office.all_ended().await;
+    endpoint.all_ended().await;
     drop(handle.drain(LONG).await);
 
     let entries = all(&*log).await;

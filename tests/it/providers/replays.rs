@@ -15,7 +15,7 @@ use tower_webhook::{
 };
 
 use super::{
-    bench::{Store, UNIFORM, calls, store},
+    verifier_endpoint::{Store, UNIFORM, calls, store},
     *,
 };
 use crate::endpoint::Answer;

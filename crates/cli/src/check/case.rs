@@ -17,7 +17,7 @@ pub(crate) struct Case {
     pub(crate) make: Make,
 }
 
-pub(crate) type Make = Box<dyn Fn(&Maker) -> Result<Act, Failure> + Send + Sync>;
+pub(crate) type Make = Box<dyn Fn(&Maker) -> Result<Action, Failure> + Send + Sync>;
 
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,7 +58,7 @@ impl fmt::Display for Expected {
 
 /// What is done in a case.
 #[derive(Debug)]
-pub(crate) enum Act {
+pub(crate) enum Action {
     /// One delivery after the other, each over a connection of its own.
     InTurn(Vec<Sent>),
     /// All at the same time.
@@ -179,7 +179,7 @@ pub(crate) fn one(
     make: impl Fn(&Maker) -> Result<Request, Failure> + Send + Sync + 'static,
 ) -> Case {
     several(name, expected, why, move |maker| {
-        Ok(Act::InTurn(vec![make(maker)?.into()]))
+        Ok(Action::InTurn(vec![make(maker)?.into()]))
     })
 }
 
@@ -188,7 +188,7 @@ pub(crate) fn several(
     name: impl Into<String>,
     expected: Expected,
     why: &'static str,
-    make: impl Fn(&Maker) -> Result<Act, Failure> + Send + Sync + 'static,
+    make: impl Fn(&Maker) -> Result<Action, Failure> + Send + Sync + 'static,
 ) -> Case {
     Case {
         name: name.into(),

@@ -50,13 +50,13 @@ const LAST: [(&str, &str); 5] = [
 const FAILURES: &str = "failures";
 
 /// What was asked for.
-pub(crate) struct Asked {
+pub(crate) struct DeliveriesQuery {
     pub(crate) filter: DeliveryLogFilter,
     /// What was not understood.
     pub(crate) problem: Option<String>,
 }
 
-impl Asked {
+impl DeliveriesQuery {
     pub(crate) fn read(params: &Params, now: SystemTime) -> Self {
         let mut filter = DeliveryLogFilter::new();
         let text = |name: &str| {
@@ -111,7 +111,7 @@ pub(crate) async fn page(
         };
         return respond(&shared, &session, StatusCode::OK, "deliveries", heading, main);
     };
-    let asked = Asked::read(&params, now);
+    let asked = DeliveriesQuery::read(&params, now);
     let before = params.number("before");
     let range = asked.range(now);
     // One more than is shown says whether there is another page.

@@ -12,11 +12,11 @@ use crate::Error;
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) error: Error,
-    pub(super) again: Again,
+    pub(super) again: RetryRule,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
+pub(super) enum RetryRule {
     /// The next attempt would fail as well.
     Never,
     /// The request may have been carried out: only where a second time changes nothing.

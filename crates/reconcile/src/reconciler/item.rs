@@ -188,10 +188,10 @@ impl<E> fmt::Debug for Content<E> {
 
 type HandingIn<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
-/// An event on its way to its door. Only events that carry their whole key can be handed in without
-/// a request; where one is made, that is known.
+/// An event on its way to the processor. Only events that carry their whole key can be handed in
+/// without a request; where one is made, that is known.
 pub(super) trait HandIn<E>: Send + Sync {
-    fn hand_in<'a>(self: Box<Self>, door: &'a Processor<E>) -> HandingIn<'a>
+    fn hand_in<'a>(self: Box<Self>, processor: &'a Processor<E>) -> HandingIn<'a>
     where
         E: 'a;
 }
@@ -202,11 +202,11 @@ struct Fetched<E> {
 }
 
 impl<E: SelfIdentified + Event> HandIn<E> for Fetched<E> {
-    fn hand_in<'a>(self: Box<Self>, door: &'a Processor<E>) -> HandingIn<'a>
+    fn hand_in<'a>(self: Box<Self>, processor: &'a Processor<E>) -> HandingIn<'a>
     where
         E: 'a,
     {
-        Box::pin(door.process_raw(self.event, self.raw))
+        Box::pin(processor.process_raw(self.event, self.raw))
     }
 }
 
