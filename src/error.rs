@@ -185,7 +185,7 @@ impl Refusal {
         self.kind
     }
 
-    /// What exactly was wrong, for a log. It includes a handler's own error and a panic's message.
+    /// The exact reason, for a log. It includes a handler's own error and a panic's message.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason

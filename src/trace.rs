@@ -78,7 +78,7 @@ pub(crate) enum Level {
     Error,
 }
 
-/// What is known of a delivery. Every event that tells how one ended carries all of it itself: at
+/// The facts of a delivery's end. Every event that tells how one ended carries all of it itself: at
 /// `RUST_LOG=warn` there is no span.
 #[cfg(feature = "service")]
 #[derive(Clone, Copy)]
@@ -98,7 +98,7 @@ pub(crate) struct DeliveryEnd<'a> {
     pub(crate) attempt: Option<u32>,
     pub(crate) outcome: &'a str,
     pub(crate) reason: &'a str,
-    /// What was wrong with the signature, by its kind's name.
+    /// The name of the signature error's kind.
     pub(crate) signature: Option<&'a str>,
     /// The status that the provider gets; none if it has hung up.
     pub(crate) status: Option<u16>,
@@ -233,7 +233,7 @@ pub(crate) fn warn_at(provider: &str, namespace: &str, message: fmt::Arguments<'
     tracing::warn!(target: "tower_webhook", provider, namespace, "{message}");
 }
 
-/// What an operator must see to at one endpoint, which says which.
+/// Logs an error at one endpoint that an operator must see to.
 #[cfg(all(feature = "service", feature = "tracing"))]
 pub(crate) fn error_at(provider: &str, namespace: &str, message: fmt::Arguments<'_>) {
     tracing::error!(target: "tower_webhook", provider, namespace, "{message}");

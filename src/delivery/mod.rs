@@ -1,5 +1,5 @@
-//! What a handler gets: a [`Delivery`] is an authentic event, with the request that brought it and
-//! the [`Claim`] under which this run may handle it.
+//! The input of a handler: a [`Delivery`] is an authentic event, with the request that brought it
+//! and the [`Claim`] under which this run may handle it.
 
 mod claim;
 mod lease_handle;

@@ -104,7 +104,7 @@ impl<L: DeliveryLog + ?Sized> DeliveryLog for Arc<L> {
     }
 }
 
-/// What a [`DeliveryLogReader`] returns.
+/// The future of a [`DeliveryLogReader`].
 pub type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A delivery log that can be asked.

@@ -14,7 +14,7 @@ use crate::{
     trace::{DeliveryEnd, Level, Span},
 };
 
-/// What is known of an event before it has ended, for the log and the metrics.
+/// The facts of an event before it has ended, for the log and the metrics.
 #[derive(Clone)]
 pub(crate) struct Observation {
     pub(crate) span: Span,
@@ -31,7 +31,7 @@ pub(crate) struct Observation {
     pub(crate) request: RequestFacts,
 }
 
-/// What is known of the request that brought an event.
+/// The facts of the request that brought an event.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct RequestFacts {
     pub(crate) size: Option<usize>,

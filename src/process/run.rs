@@ -205,7 +205,7 @@ impl End {
     }
 }
 
-/// What a handler's error says, and its end: both run the user's code.
+/// Formats and drops a handler's error: both run the user's code.
 fn text_of(error: HandlerError) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();

@@ -254,7 +254,7 @@ where
     Ok((parsed, permit))
 }
 
-/// What became of an event.
+/// The result of dispatching an event.
 enum Dispatched {
     /// It is processed, and this request waits for the outcome.
     Started(Started, Call),
@@ -315,7 +315,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         Dispatched::Started(started, call)
     }
 
-    /// What is said where the provider has panicked on an event.
+    /// The outcome where the provider has panicked on an event.
     fn not_dispatched(&self, observation: &Observation, panicked: &impl fmt::Display) -> Dispatched {
         let outcome = Outcome::from(provider_panicked(panicked));
         let told = DeliveryEnd {

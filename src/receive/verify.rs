@@ -31,7 +31,7 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
-    /// What was verified, if it was by somebody's secrets. The timestamp is checked last, so an
+    /// The verified request, if a tenant's secrets decided. The timestamp is checked last, so an
     /// unknown tenant is refused for the same reason whatever the timestamp.
     pub(super) fn of(verified: Result<Verified, SignatureError>, whose: Option<NamedTenant>) -> Result<Self, Refusal> {
         let (tenant, keys) = match whose {

@@ -97,7 +97,7 @@ enum Reason {
     },
 }
 
-/// What was wrong with a signature.
+/// The kind of a [`SignatureError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignatureErrorKind {
@@ -157,10 +157,8 @@ impl SignatureError {
     }
 
     pub(super) fn repeated(header: &HeaderName, values: usize) -> Self {
-        Self(Box::new(Reason::Repeated {
-            header: header.clone(),
-            values,
-        }))
+        let header = header.clone();
+        Self(Box::new(Reason::Repeated { header, values }))
     }
 
     pub(super) fn empty(header: &HeaderName) -> Self {
@@ -186,17 +184,13 @@ impl SignatureError {
     }
 
     pub(super) fn sha1(header: &HeaderName, algorithm: Algorithm) -> Self {
-        Self(Box::new(Reason::Sha1 {
-            header: header.clone(),
-            algorithm,
-        }))
+        let header = header.clone();
+        Self(Box::new(Reason::Sha1 { header, algorithm }))
     }
 
     pub(super) fn encoding(header: &HeaderName, encoding: Encoding) -> Self {
-        Self(Box::new(Reason::Encoding {
-            header: header.clone(),
-            encoding,
-        }))
+        let header = header.clone();
+        Self(Box::new(Reason::Encoding { header, encoding }))
     }
 
     pub(super) fn absent(header: &HeaderName, what: &'static str) -> Self {
@@ -245,7 +239,7 @@ impl SignatureError {
         Self(Box::new(Reason::Mismatch { secrets }))
     }
 
-    /// What was wrong.
+    /// The error's kind.
     #[must_use]
     pub fn kind(&self) -> SignatureErrorKind {
         match *self.0 {
@@ -367,11 +361,16 @@ impl fmt::Display for SignatureError {
                     tolerance.as_secs()
                 )
             }
-            Reason::Mismatch { secrets } => write!(
-                f,
-                "the tag matches none of the {secrets} secret(s); expected the body's own: check that the secret is the one \
-                 given to the provider and that nothing before this layer changes the body"
-            ),
+            Reason::Mismatch { secrets } => {
+                match secrets {
+                    1 => f.write_str("the tag does not match the secret")?,
+                    _ => write!(f, "the tag matches none of the {secrets} secrets")?,
+                }
+                f.write_str(
+                    "; expected the body's own: check that the secret is the one given to the provider and that nothing before this \
+                     layer changes the body",
+                )
+            }
             Reason::Own { reason, .. } => f.write_str(reason),
             Reason::Secret(error) => write!(f, "the secrets do not fit the scheme: {error}"),
         }

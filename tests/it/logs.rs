@@ -184,10 +184,7 @@ async fn a_failure_is_an_error_with_its_reason_and_a_forgery_a_warning_with_its(
         .send(with_body(signature(b"{}"), Full::from(event("1"))))
         .await;
     let span = capture.span();
-    assert!(
-        span["reason"].contains("the tag matches none of the 1 secret(s)"),
-        "{span:?}"
-    );
+    assert!(span["reason"].contains("the tag does not match the secret"), "{span:?}");
     assert!(!span.contains_key("id"), "nothing of an unauthenticated body is logged");
     assert!(
         capture.text().contains("WARN in Some(\"webhook\"): message=signature"),
@@ -735,7 +732,7 @@ async fn at_warn_one_line_says_all_of_a_request_that_was_refused_before_it_was_a
             of_other,
             "mismatch",
             length.as_str(),
-            "the tag matches none of the 1 secret(s); expected the body's own: check that the secret is the one given to the \
+            "the tag does not match the secret; expected the body's own: check that the secret is the one given to the \
              provider and that nothing before this layer changes the body",
         ),
     ] {

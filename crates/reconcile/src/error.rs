@@ -21,7 +21,7 @@ struct Inner {
     says_source: bool,
 }
 
-/// What went wrong.
+/// A category of errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -137,7 +137,7 @@ impl Error {
         Self::saying(ErrorKind::Other, "", error)
     }
 
-    /// What went wrong.
+    /// The error's category.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

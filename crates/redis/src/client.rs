@@ -1,4 +1,4 @@
-//! What a URL leads to: a server, a cluster, or what sentinels watch; its settings, and TLS.
+//! A client for the servers of a URL: one server, a cluster, or a primary that sentinels watch.
 
 use std::time::Duration;
 

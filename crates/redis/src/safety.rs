@@ -4,8 +4,8 @@ use tower_webhook::store::StoreError;
 
 use super::connection::{Connection, NodeSelection, ServerChoice};
 
-/// What an operator should know of the servers' settings, with the consequence. In a cluster the
-/// replicas are checked, too: one of them is the primary after a failover.
+/// Warnings about the servers' settings, each with its consequence. In a cluster the replicas are
+/// checked, too: one of them is the primary after a failover.
 pub(crate) async fn warnings(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut warnings = Vec::new();
     for at in connection.servers(NodeSelection::Reachable).await? {

@@ -81,7 +81,7 @@ enum LookedUp {
     Failed(Arc<str>),
 }
 
-/// What is cached for a name.
+/// The cache's entry for a name.
 enum Cached {
     Fresh(KeySet),
     /// For a source that does not respond.

@@ -123,7 +123,7 @@ impl Explanation {
 }
 
 impl Finding {
-    /// What matches, after "the signature matches".
+    /// Writes the words that follow "the signature matches".
     fn matches(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotRefused => f.write_str("this scheme and secret as they are"),
@@ -145,7 +145,7 @@ impl Finding {
         }
     }
 
-    /// What to do about it.
+    /// Writes advice on how to mend it.
     fn advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotRefused => f.write_str(

@@ -230,7 +230,7 @@ impl<'a> Search<'a> {
         Explanation::found(findings)
     }
 
-    /// What is wrong with how the tag stands in the request.
+    /// Searches for mistakes in the form of the tag.
     fn form_of(&self, scheme: &Scheme, content: &Content, is_own_hash: bool, claimed: &Claimed<'_>) -> Option<Finding> {
         let read = scheme
             .headers()
@@ -268,7 +268,7 @@ impl<'a> Search<'a> {
         (off > tolerance).then_some(Finding::Clock { off, ahead, tolerance })
     }
 
-    /// What can be said where nothing matches, or where there is no body to compare with.
+    /// The explanation where nothing matches, or where there is no body to compare with.
     pub(super) fn nothing(self, error: SignatureError, body: Option<&[u8]>) -> Explanation {
         let own = self
             .targets

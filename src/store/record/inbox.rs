@@ -79,8 +79,8 @@ pub fn deposit(current: Option<&Record>, fingerprint: Fingerprint, now: SystemTi
     }
 }
 
-/// What `deposit` returns of a record that it leaves as it is, whatever the time: one with a body,
-/// or of an event that has ended.
+/// The response of `deposit` to a record that it leaves as it is, whatever the time: one with a
+/// body, or of an event that has ended.
 pub(crate) fn known(current: &Record, fingerprint: Fingerprint) -> Option<Deposited> {
     let has_ended = matches!(current.state, State::Done { .. } | State::Dead { .. });
     if !has_ended && current.schedule.is_none() {

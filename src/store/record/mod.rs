@@ -69,7 +69,7 @@ pub use {schedule::Schedule, state::Record};
 pub struct Change<A> {
     /// The new record; `None` to leave what there is.
     pub write: Option<Record>,
-    /// What the store's method returns.
+    /// The return value of the store's method.
     pub response: A,
 }
 

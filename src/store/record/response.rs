@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Completion, Stage};
 
-/// What `claim` returns.
+/// The result of [`claim`](crate::store::IdempotencyStore::claim).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claimed {
@@ -28,7 +28,7 @@ pub enum Claimed {
     Conflict,
 }
 
-/// What `renew`, `complete`, `release` and `forget` return.
+/// The result of `renew`, `complete`, `release` and `forget`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Effect {
@@ -40,7 +40,7 @@ pub enum Effect {
     NotHeld,
 }
 
-/// What `deposit` returns.
+/// The result of [`deposit`](crate::inbox::Inbox::deposit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Deposited {
@@ -58,7 +58,7 @@ pub enum Deposited {
     Conflict,
 }
 
-/// What `replay` returns.
+/// The result of [`replay`](crate::inbox::InboxAdmin::replay).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Replayed {

@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-/// What a worker goes by: when a stored delivery is due, and whether its last runs ended.
+/// A worker's view of a stored delivery: when a stored delivery is due, and whether its last runs
+/// ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Schedule {

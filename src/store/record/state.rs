@@ -18,7 +18,7 @@ pub struct Record {
     pub fingerprint: Fingerprint,
     /// When the record counts as absent.
     pub expires: SystemTime,
-    /// What a worker goes by, while the delivery lies in an inbox. `None` for an event that is
+    /// The worker's schedule, while the delivery lies in an inbox. `None` for an event that is
     /// handled before the response, and once the body of a finished one was dropped.
     pub schedule: Option<Schedule>,
 }

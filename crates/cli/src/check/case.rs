@@ -25,7 +25,7 @@ impl fmt::Debug for Case {
     }
 }
 
-/// What a receiver should do.
+/// The response that a receiver should give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     /// Refuse it, and run nothing.
@@ -56,7 +56,7 @@ impl fmt::Display for Expected {
     }
 }
 
-/// What is done in a case.
+/// The steps of a case.
 #[derive(Debug)]
 pub(crate) enum Action {
     /// One delivery after the other, each over a connection of its own.
@@ -77,7 +77,7 @@ pub(crate) struct Sent {
     pub(crate) pieces: Option<Vec<Piece>>,
     /// Whether a receiver may close the connection without a response.
     pub(crate) may_close: bool,
-    /// What the response must hold.
+    /// A text that the response must hold.
     pub(crate) echo: Option<String>,
 }
 

@@ -66,7 +66,7 @@ pub(crate) struct Observations {
     pub(crate) got: Vec<DeliveryResult>,
     /// How many runs were counted, where they are.
     pub(crate) runs: Option<u64>,
-    /// What a response gave away.
+    /// The confidential text that a response held.
     pub(crate) leaked: Option<&'static str>,
     /// The result of the usual delivery that followed, where one did; `Err` says it.
     pub(crate) recovered: Option<Result<(), String>>,
@@ -75,7 +75,7 @@ pub(crate) struct Observations {
 }
 
 impl Observations {
-    /// What a report says of it.
+    /// The text of it in a report.
     pub(crate) fn text(&self, expected: Expected) -> String {
         let mut parts: Vec<(String, usize)> = Vec::new();
         for got in &self.got {

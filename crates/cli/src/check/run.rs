@@ -238,8 +238,7 @@ impl Runner {
         });
     }
 
-    /// What a response holds that it should not: the secret, or a tag that the request did not
-    /// have.
+    /// Finds what a response must not hold: the secret, or a tag that the request did not have.
     fn leaked(&self, request: &Request, response: &Response) -> Option<&'static str> {
         let mut text = String::from_utf8_lossy(&response.body).into_owned();
         for (name, value) in &response.headers {

@@ -64,7 +64,7 @@ pub(super) async fn show(opened: &Opened, key: &Key, full: bool, output: Output)
     Ok(true)
 }
 
-/// What never expires has the largest time there is, which no calendar writes.
+/// A record that never expires has the largest time there is, which no calendar writes.
 fn expiry(time: SystemTime) -> Option<String> {
     let years = time.duration_since(SystemTime::now()).ok()?.as_secs() / (365 * 24 * 3600);
     (years < 1000).then(|| write(time))

@@ -22,13 +22,13 @@ pub(crate) struct DescriptionArgs {
     description: Option<PathBuf>,
 }
 
-/// What the file holds.
+/// The contents of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Description {
     /// `Name: value` with `{tag}`, and perhaps `{time}`, in the value.
     signature: String,
-    /// What stands between tags, where the header holds a list of them.
+    /// The separator of tags, where the header holds a list of them.
     list: Option<String>,
     #[serde(default = "body_alone")]
     signed: String,
@@ -274,7 +274,7 @@ impl Description {
 /// How the tag, and perhaps a time, stand in the signature's value.
 struct Place {
     separator: Option<String>,
-    /// What is before the tag, and before the time.
+    /// The texts before the tag and before the time.
     tag: String,
     time: Option<String>,
 }

@@ -44,7 +44,7 @@ pub(crate) enum FieldPlace {
     Body(&'static [&'static str]),
 }
 
-/// What an automatic retry is.
+/// The form of an automatic retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resent {
     /// The bytes, the time and the tag of the first attempt, hours later.

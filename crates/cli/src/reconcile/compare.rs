@@ -42,14 +42,14 @@ pub(super) struct Comparison<S, P> {
     pub(super) remedy: Remedy,
 }
 
-/// What a run told, item by item.
+/// The report of a run, with the items it found.
 pub(super) struct ItemsByEnding {
     pub(super) report: Report,
-    /// What is not known, and how it ended.
+    /// The items that the store does not know, and how each ended.
     pub(super) unknown: Vec<(Listed, Ending)>,
 }
 
-/// What was found, and what became of it.
+/// The result of a comparison, and of its remedy.
 pub(super) struct Compared<'c> {
     pub(super) window: Window,
     pub(super) topics: &'c BTreeSet<String>,
@@ -65,19 +65,19 @@ impl Compared<'_> {
         !item.is_delivered || self.also_delivered || !self.topics.is_empty()
     }
 
-    /// What is missing, before any remedy.
+    /// The items that are missing before any remedy.
     pub(super) fn missing(&self) -> Vec<&(Listed, Ending)> {
         let unknown = self.looked.unknown.iter();
         unknown.filter(|(item, _)| self.is_missed(item)).collect()
     }
 
-    /// What was delivered and is not stored, and perhaps need not be.
+    /// The items that were delivered and are not stored, and perhaps need not be.
     pub(super) fn unstored(&self) -> Vec<&(Listed, Ending)> {
         let unknown = self.looked.unknown.iter();
         unknown.filter(|(item, _)| !self.is_missed(item)).collect()
     }
 
-    /// What is missing still.
+    /// The items that are still missing after the remedy.
     pub(super) fn left(&self) -> Vec<&(Listed, Ending)> {
         let Some(remedied) = &self.remedied else {
             return self.missing();

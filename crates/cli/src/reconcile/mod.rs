@@ -108,7 +108,7 @@ enum Provider {
     Stripe,
 }
 
-/// What is done about what is missing.
+/// The remedy for missing items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Remedy {
     None,

@@ -24,7 +24,7 @@ use crate::{
 /// How many are on a page.
 pub(crate) const PAGE: usize = 50;
 
-/// What the form can say, beside the page.
+/// The fields of the form, besides the page.
 const FIELDS: [&str; 9] = [
     "provider",
     "namespace",
@@ -49,10 +49,10 @@ const LAST: [(&str, &str); 5] = [
 /// The value of the outcome that stands for all failures.
 const FAILURES: &str = "failures";
 
-/// What was asked for.
+/// The filter that the request asks for.
 pub(crate) struct DeliveriesQuery {
     pub(crate) filter: DeliveryLogFilter,
-    /// What was not understood.
+    /// The part of the request that was not understood.
     pub(crate) problem: Option<String>,
 }
 

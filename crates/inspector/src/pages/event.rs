@@ -89,7 +89,7 @@ async fn deliveries_of(shared: &Shared, namespace: &str, id: &str) -> Markup {
     }
 }
 
-/// What the store has: the record with what can be done, and the delivery as it lies there.
+/// Renders the stored event: its record with the possible actions, and its delivery.
 async fn remembered(shared: &Shared, endpoint: &Endpoint, key: &Key) -> (Markup, Markup) {
     if let Some(inbox) = &endpoint.inbox {
         match inbox.letter(key).await {

@@ -22,7 +22,7 @@ const DRIFTS: usize = 100;
 /// The rate is over this time, unless the provider has another.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What the newest deliveries say.
+/// A summary of the newest deliveries.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Health {
     /// How the last delivery ended, and when.

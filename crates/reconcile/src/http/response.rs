@@ -83,7 +83,7 @@ pub(super) async fn read_body(response: &mut reqwest::Response, limit: usize) ->
     }
 }
 
-/// What a response that is not 2xx means.
+/// A response that is not 2xx, on its way to an error.
 pub(super) struct Refusal<'a> {
     pub(super) profile: &'a Profile,
     pub(super) method: &'a Method,

@@ -51,8 +51,8 @@ impl Retries {
     }
 }
 
-/// What `Retry-After` asks for: seconds or a date. GitHub says in a header of its own when its
-/// limit ends.
+/// The delay that `Retry-After` asks for, in seconds or as a date. GitHub says in a header of its
+/// own when its limit ends.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     if let Some(asked) = text(RETRY_AFTER.as_str()) {

@@ -31,7 +31,7 @@ use crate::{Error, ErrorKind};
 /// each after its own retries.
 const API_FAILURES: u32 = 10;
 
-/// What is told of each item.
+/// A callback for each item.
 pub(super) type Observe = dyn Fn(&Listed, Ending) + Send + Sync;
 
 /// The parts that one run works with.
@@ -48,7 +48,7 @@ pub(super) struct Run<'a, S: Source> {
     failures: AtomicU32,
 }
 
-/// What is done about what is missing.
+/// The treatment of missing items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     HandIn,
@@ -111,7 +111,7 @@ impl Ended {
     }
 }
 
-/// What the store says of an item.
+/// The result of looking an item up in the store.
 enum LookedUp {
     Ended(Ending),
     Missing,
@@ -348,7 +348,7 @@ fn is_settled(ending: Ending) -> bool {
     )
 }
 
-/// What is made only now, if there is something.
+/// Makes lazy content, if there is any.
 fn made<E>(content: Content<E>) -> Option<Content<E>> {
     let mut content = content;
     loop {

@@ -106,7 +106,7 @@ async fn lively() -> World {
             _ => 200,
         });
         entry.reason = match &*entry.outcome {
-            "signature" => "the tag matches none of the 1 secret(s); expected the body's own".to_owned(),
+            "signature" => "the tag does not match the secret; expected the body's own".to_owned(),
             "handler-failed" => "the ledger is closed until midnight".to_owned(),
             _ => String::new(),
         };
