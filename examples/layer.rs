@@ -9,8 +9,7 @@ use std::error::Error;
 use axum::{Router, body::Body, http::Request, http::StatusCode, routing::post};
 use tower::ServiceExt;
 use tower_webhook::{
-    MemoryStore, WebhookLayer,
-    axum::Delivery,
+    Delivery, MemoryStore, WebhookLayer,
     dwolla::{self, Dwolla},
     signature::Secrets,
 };

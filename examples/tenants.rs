@@ -14,11 +14,11 @@ use tower::ServiceExt as _;
 use tower_webhook::{
     MemoryStore, Provider as _, TopicRouter, WebhookLayer,
     custom::{self, Custom, FieldPath},
-    event::Event,
+    event::{Event, Tenant},
     github::{self, GitHub},
     provider::{
         DeliveryPolicy,
-        tenant::{BoxError, Tenant, TenantOf, TenantSecrets},
+        tenant::{BoxError, TenantOf, TenantSecrets},
     },
     signature::{Algorithm, Encoding, Scheme, Secrets},
     stripe::{self, Stripe},

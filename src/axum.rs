@@ -4,8 +4,7 @@
 //! # #[cfg(feature = "memory")] {
 //! use axum::{Router, response::IntoResponse, routing::post};
 //! use tower_webhook::{
-//!     MemoryStore, WebhookLayer,
-//!     axum::Delivery,
+//!     Delivery, MemoryStore, WebhookLayer,
 //!     dwolla::{self, Dwolla},
 //! };
 //!
@@ -23,11 +22,7 @@
 //! # Ok::<(), tower_webhook::signature::SecretError>(())
 //! ```
 //!
-//! The [`Delivery`] of this module is the crate's own. Where the feature `axum` is off, the
-//! compiler says of this path that it is gated behind the feature. With a handler that takes the
-//! `Delivery` of the crate's root, axum then only says that it is not a `Handler`.
-
-pub use crate::delivery::Delivery;
+//! Where the feature `axum` is off, axum only says of such a function that it is not a `Handler`.
 
 use std::{any::type_name, fmt, marker::PhantomData};
 
@@ -37,7 +32,7 @@ use axum_core::{
 };
 use http::request::Parts;
 
-use crate::{event::Event, receive::missing_layer};
+use crate::{delivery::Delivery, event::Event, receive::missing_layer};
 
 impl<E: Event, S: Sync> FromRequestParts<S> for Delivery<E> {
     type Rejection = MissingDelivery<E>;

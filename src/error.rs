@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
+use crate::signature::SecretError;
+
 /// Why a delivery was refused: in the response's extensions, for layers further out.
 ///
 /// It holds no secret, tag or body. The [`reason`](Self::reason) is for operators: the client sees
@@ -183,7 +185,7 @@ impl Refusal {
         self.kind
     }
 
-    /// What exactly was wrong, for a log. It includes a handler's own error and a panic's message.
+    /// The exact reason, for a log. It includes a handler's own error and a panic's message.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
@@ -226,18 +228,56 @@ impl std::error::Error for Refusal {}
 /// # Ok::<(), tower_webhook::signature::SecretError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuildError(Cow<'static, str>);
+pub struct BuildError {
+    message: Cow<'static, str>,
+    source: Option<SecretError>,
+}
 
 impl BuildError {
     pub(crate) fn new(message: impl Into<Cow<'static, str>>) -> Self {
-        Self(message.into())
+        Self {
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// The scheme of a provider with tenants takes no key.
+    pub(crate) fn no_key(source: SecretError) -> Self {
+        Self {
+            source: Some(source),
+            ..Self::new(
+                "the provider's scheme takes no key of 32 bytes, which stands in for the secrets of an unknown tenant; expected one that \
+                 does",
+            )
+        }
     }
 }
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for BuildError {}
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+    use crate::signature::Secrets;
+
+    #[test]
+    fn a_scheme_without_a_key_is_caused_by_the_error_of_the_secrets() {
+        let cause = Secrets::new("").unwrap_err();
+        let error = BuildError::no_key(cause.clone());
+        assert_eq!(error.source().unwrap().downcast_ref(), Some(&cause));
+        assert!(!error.to_string().contains(&cause.to_string()));
+        assert!(BuildError::new("the lease is zero").source().is_none());
+    }
+}

@@ -98,7 +98,7 @@
 //! | `memory` | yes | [`MemoryStore`] | dashmap |
 //! | `tracing` | yes | a span and an [event](layer#logs) for each delivery | tracing |
 //! | `gzip` | yes | [`signature::explain`](signature::explain()) tries compressed bodies | flate2 |
-//! | `axum` | no | `axum::Delivery`, which is `Delivery`, as an extractor | axum-core |
+//! | `axum` | no | `Delivery` as an extractor | axum-core |
 //! | `metrics` | no | [counters and timings](metrics) | metrics |
 //! | `test-util` | no | `testing`: signed requests, a clock, stores that fail, a suite | |
 //!

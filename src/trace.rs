@@ -78,7 +78,7 @@ pub(crate) enum Level {
     Error,
 }
 
-/// What is known of a delivery. Every event that tells how one ended carries all of it itself: at
+/// The facts of a delivery's end. Every event that tells how one ended carries all of it itself: at
 /// `RUST_LOG=warn` there is no span.
 #[cfg(feature = "service")]
 #[derive(Clone, Copy)]
@@ -86,7 +86,7 @@ pub(crate) enum Level {
     not(feature = "tracing"),
     expect(dead_code, reason = "without the feature nothing is said")
 )]
-pub(crate) struct Told<'a> {
+pub(crate) struct DeliveryEnd<'a> {
     pub(crate) provider: &'a str,
     pub(crate) namespace: &'a str,
     /// How the event came, by its name.
@@ -98,7 +98,7 @@ pub(crate) struct Told<'a> {
     pub(crate) attempt: Option<u32>,
     pub(crate) outcome: &'a str,
     pub(crate) reason: &'a str,
-    /// What was wrong with the signature, by its kind's name.
+    /// The name of the signature error's kind.
     pub(crate) signature: Option<&'a str>,
     /// The status that the provider gets; none if it has hung up.
     pub(crate) status: Option<u16>,
@@ -128,26 +128,26 @@ pub(crate) struct Span(#[cfg(feature = "tracing")] tracing::Span);
 /// One event with everything that is told. The values are only made where somebody listens.
 #[cfg(all(feature = "service", feature = "tracing"))]
 macro_rules! tell {
-    ($level:ident, $told:ident, $message:expr) => {
+    ($level:ident, $end:ident, $message:expr) => {
         tracing::$level!(
             target: "tower_webhook",
-            provider = $told.provider,
-            namespace = $told.namespace,
-            source = $told.source,
-            tenant = $told.tenant,
-            id = $told.id.map(|id| display(Brief(id))),
-            topic = $told.topic.map(|topic| display(Brief(topic))),
-            attempt = $told.attempt,
-            outcome = $told.outcome,
-            reason = Some($told.reason).filter(|reason| !reason.is_empty()),
-            signature = $told.signature,
-            status = $told.status,
-            duration_ms = millis($told.started),
-            method = $told.refused.map(|(parts, _)| display(Brief(parts.method.as_str()))),
-            path = $told.refused.map(|(parts, _)| display(Brief(parts.uri.path()))),
-            content_type = header($told, CONTENT_TYPE),
-            content_length = header($told, CONTENT_LENGTH),
-            body_length = $told.refused.map(|(_, length)| length),
+            provider = $end.provider,
+            namespace = $end.namespace,
+            source = $end.source,
+            tenant = $end.tenant,
+            id = $end.id.map(|id| display(Brief(id))),
+            topic = $end.topic.map(|topic| display(Brief(topic))),
+            attempt = $end.attempt,
+            outcome = $end.outcome,
+            reason = Some($end.reason).filter(|reason| !reason.is_empty()),
+            signature = $end.signature,
+            status = $end.status,
+            duration_ms = millis($end.started),
+            method = $end.refused.map(|(parts, _)| display(Brief(parts.method.as_str()))),
+            path = $end.refused.map(|(parts, _)| display(Brief(parts.uri.path()))),
+            content_type = header($end, CONTENT_TYPE),
+            content_length = header($end, CONTENT_LENGTH),
+            body_length = $end.refused.map(|(_, length)| length),
             "{}",
             $message
         )
@@ -161,8 +161,8 @@ fn millis(started: Instant) -> f64 {
 }
 
 #[cfg(all(feature = "service", feature = "tracing"))]
-fn header(told: Told<'_>, name: http::HeaderName) -> Option<DisplayValue<BriefValue<'_>>> {
-    let (parts, _) = told.refused?;
+fn header(end: DeliveryEnd<'_>, name: http::HeaderName) -> Option<DisplayValue<BriefValue<'_>>> {
+    let (parts, _) = end.refused?;
     parts.headers.get(name).map(|value| display(BriefValue(value)))
 }
 
@@ -199,20 +199,20 @@ impl Span {
     }
 
     /// The delivery's end: its outcome and the reason for it, into the span and as one event.
-    pub(crate) fn end(&self, level: Level, told: Told<'_>) {
-        self.0.record("outcome", told.outcome);
-        if !told.reason.is_empty() {
-            self.0.record("reason", told.reason);
+    pub(crate) fn end(&self, level: Level, end: DeliveryEnd<'_>) {
+        self.0.record("outcome", end.outcome);
+        if !end.reason.is_empty() {
+            self.0.record("reason", end.reason);
         }
-        self.say(level, told, format_args!("{}", told.outcome));
+        self.log(level, end, format_args!("{}", end.outcome));
     }
 
     /// One event, whatever it is about.
-    pub(crate) fn say(&self, level: Level, told: Told<'_>, message: fmt::Arguments<'_>) {
+    pub(crate) fn log(&self, level: Level, end: DeliveryEnd<'_>, message: fmt::Arguments<'_>) {
         self.0.in_scope(|| match level {
-            Level::Info => tell!(info, told, message),
-            Level::Warn => tell!(warn, told, message),
-            Level::Error => tell!(error, told, message),
+            Level::Info => tell!(info, end, message),
+            Level::Warn => tell!(warn, end, message),
+            Level::Error => tell!(error, end, message),
         });
     }
 
@@ -233,7 +233,7 @@ pub(crate) fn warn_at(provider: &str, namespace: &str, message: fmt::Arguments<'
     tracing::warn!(target: "tower_webhook", provider, namespace, "{message}");
 }
 
-/// What an operator must see to at one endpoint, which says which.
+/// Logs an error at one endpoint that an operator must see to.
 #[cfg(all(feature = "service", feature = "tracing"))]
 pub(crate) fn error_at(provider: &str, namespace: &str, message: fmt::Arguments<'_>) {
     tracing::error!(target: "tower_webhook", provider, namespace, "{message}");
@@ -262,9 +262,9 @@ impl Span {
 
     pub(crate) fn attempt(&self, _: u32) {}
 
-    pub(crate) fn end(&self, _: Level, _: Told<'_>) {}
+    pub(crate) fn end(&self, _: Level, _: DeliveryEnd<'_>) {}
 
-    pub(crate) fn say(&self, _: Level, _: Told<'_>, _: fmt::Arguments<'_>) {}
+    pub(crate) fn log(&self, _: Level, _: DeliveryEnd<'_>, _: fmt::Arguments<'_>) {}
 
     pub(crate) fn follow<F: Future>(&self, future: F) -> F {
         future

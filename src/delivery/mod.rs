@@ -1,5 +1,5 @@
-//! What a handler gets: a [`Delivery`] is an authentic event, with the request that brought it and
-//! the [`Claim`] under which this run may handle it.
+//! The input of a handler: a [`Delivery`] is an authentic event, with the request that brought it
+//! and the [`Claim`] under which this run may handle it.
 
 mod claim;
 mod lease_handle;
@@ -31,8 +31,7 @@ use crate::event::{Event, Source, Tenant};
 /// ```
 ///
 /// With the feature `axum` it is an extractor of axum's. Without the feature axum says of a
-/// function that takes one that `the trait bound … Handler<_, _> is not satisfied`; import it as
-/// `tower_webhook::axum::Delivery`, and the compiler names the feature.
+/// function that takes one that `the trait bound … Handler<_, _> is not satisfied`.
 pub struct Delivery<E>(Arc<Inner<E>>);
 
 struct Inner<E> {

@@ -40,10 +40,10 @@ use tokio::time::Instant;
 /// together have at most [`MAX_BYTES`](Self::MAX_BYTES), and forgets all of them when the time is
 /// over. `Authorization` and cookies are left out.
 #[derive(Clone, Default)]
-pub struct Captures(Arc<Mutex<Kept>>);
+pub struct Captures(Arc<Mutex<CaptureState>>);
 
 #[derive(Default)]
-struct Kept {
+struct CaptureState {
     until: Option<Instant>,
     requests: VecDeque<(u64, Captured)>,
     bytes: usize,
@@ -88,7 +88,7 @@ impl Captures {
         Self::default()
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, CaptureState> {
         // Nothing panics while it is held.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.until.is_some_and(|until| Instant::now() >= until) {
@@ -158,7 +158,7 @@ impl Captures {
     }
 }
 
-impl Kept {
+impl CaptureState {
     fn forget(&mut self) {
         self.until = None;
         self.requests.clear();

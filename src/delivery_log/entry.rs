@@ -9,7 +9,7 @@ use crate::event::{Source, Tenant};
 /// How one delivery, or one run of a worker, ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Entry {
+pub struct DeliveryLogEntry {
     /// When it ended, by the layer's clock.
     pub time: SystemTime,
     /// The provider's name.
@@ -49,7 +49,7 @@ pub struct Entry {
     pub left_out: u64,
 }
 
-impl Entry {
+impl DeliveryLogEntry {
     /// The most bytes that are kept of an id or a topic; the rest is cut off.
     pub const MAX_NAME: usize = 256;
 
@@ -104,13 +104,13 @@ pub struct Numbered {
     /// The number.
     pub number: u64,
     /// The entry.
-    pub entry: Entry,
+    pub entry: DeliveryLogEntry,
 }
 
 impl Numbered {
     /// The entry with this number.
     #[must_use]
-    pub fn new(number: u64, entry: Entry) -> Self {
+    pub fn new(number: u64, entry: DeliveryLogEntry) -> Self {
         Self { number, entry }
     }
 }

@@ -1,18 +1,18 @@
 use std::time::SystemTime;
 
-use super::Entry;
+use super::DeliveryLogEntry;
 
 /// Which entries are meant: those that match all that is set.
 ///
 /// ```
-/// use tower_webhook::delivery_log::Filter;
+/// use tower_webhook::delivery_log::DeliveryLogFilter;
 ///
-/// let refused = Filter::new().provider("dwolla").outcome("signature");
+/// let refused = DeliveryLogFilter::new().provider("dwolla").outcome("signature");
 /// assert_eq!(refused.outcome.as_deref(), Some("signature"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Filter {
+pub struct DeliveryLogFilter {
     /// Only entries of this provider.
     pub provider: Option<String>,
     /// Only entries of this namespace.
@@ -25,7 +25,7 @@ pub struct Filter {
     pub id: Option<String>,
     /// Only entries with this outcome.
     pub outcome: Option<String>,
-    /// Only failures ([`Entry::is_failure`]).
+    /// Only failures ([`DeliveryLogEntry::is_failure`]).
     pub is_failure: bool,
     /// Only deliveries that ended at this time or later.
     pub since: Option<SystemTime>,
@@ -33,7 +33,7 @@ pub struct Filter {
     pub until: Option<SystemTime>,
 }
 
-impl Filter {
+impl DeliveryLogFilter {
     /// All entries.
     #[must_use]
     pub fn new() -> Self {
@@ -82,7 +82,7 @@ impl Filter {
         self
     }
 
-    /// Failures alone ([`Entry::is_failure`]).
+    /// Failures alone ([`DeliveryLogEntry::is_failure`]).
     #[must_use]
     pub fn failed(mut self) -> Self {
         self.is_failure = true;
@@ -105,7 +105,7 @@ impl Filter {
 
     /// Whether it lets this entry through.
     #[must_use]
-    pub fn matches(&self, entry: &Entry) -> bool {
+    pub fn matches(&self, entry: &DeliveryLogEntry) -> bool {
         let is =
             |wanted: &Option<String>, value: Option<&str>| wanted.as_deref().is_none_or(|wanted| value == Some(wanted));
         is(&self.provider, Some(&entry.provider))

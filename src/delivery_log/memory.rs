@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{DeliveryLog, DeliveryLogReader, Entry, Filter, Numbered, PerMinute, Reading};
+use super::{DeliveryLog, DeliveryLogEntry, DeliveryLogFilter, DeliveryLogReader, Numbered, PerMinute, Reading};
 
 /// A reader holds the lock for this many entries at a time: a delivery waits no longer.
 const AT_ONCE: usize = 256;
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 256;
 pub struct MemoryLog(Arc<Mutex<Ring>>);
 
 struct Ring {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<DeliveryLogEntry>,
     capacity: usize,
     /// The number of the next entry.
     next: u64,
@@ -41,7 +41,7 @@ impl MemoryLog {
     }
 
     /// Shows the entries to `look`, the newest first, until it has seen enough.
-    fn walk(&self, before: Option<u64>, mut look: impl FnMut(u64, &Entry) -> bool) {
+    fn walk(&self, before: Option<u64>, mut look: impl FnMut(u64, &DeliveryLogEntry) -> bool) {
         let mut before = before.unwrap_or(u64::MAX);
         loop {
             let ring = self.ring();
@@ -69,7 +69,7 @@ impl Ring {
 }
 
 impl DeliveryLog for MemoryLog {
-    fn record(&self, entry: Entry) {
+    fn record(&self, entry: DeliveryLogEntry) {
         let mut ring = self.ring();
         let evicted = (ring.entries.len() >= ring.capacity)
             .then(|| ring.entries.pop_front())
@@ -82,7 +82,12 @@ impl DeliveryLog for MemoryLog {
 }
 
 impl DeliveryLogReader for MemoryLog {
-    fn list<'a>(&'a self, filter: &'a Filter, before: Option<u64>, limit: usize) -> Reading<'a, Vec<Numbered>> {
+    fn list<'a>(
+        &'a self,
+        filter: &'a DeliveryLogFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Reading<'a, Vec<Numbered>> {
         let mut found = Vec::new();
         if limit > 0 {
             self.walk(before, |number, entry| {
@@ -95,7 +100,7 @@ impl DeliveryLogReader for MemoryLog {
         Box::pin(ready(Ok(found)))
     }
 
-    fn per_minute<'a>(&'a self, filter: &'a Filter) -> Reading<'a, Vec<PerMinute>> {
+    fn per_minute<'a>(&'a self, filter: &'a DeliveryLogFilter) -> Reading<'a, Vec<PerMinute>> {
         let mut counts: BTreeMap<(u64, String), u64> = BTreeMap::new();
         self.walk(None, |_, entry| {
             if filter.matches(entry) {

@@ -16,7 +16,7 @@
 //! use tower::ServiceExt as _;
 //! use tower_webhook::{
 //!     MemoryStore, TopicRouter, WebhookLayer,
-//!     delivery_log::{DeliveryLogReader as _, Filter, MemoryLog},
+//!     delivery_log::{DeliveryLogReader as _, DeliveryLogFilter, MemoryLog},
 //!     dwolla::Dwolla,
 //! };
 //!
@@ -32,7 +32,7 @@
 //!     .unwrap();
 //! let _ = service.oneshot(unsigned).await;
 //!
-//! let refused = log.list(&Filter::new().failed(), None, 10).await.unwrap();
+//! let refused = log.list(&DeliveryLogFilter::new().failed(), None, 10).await.unwrap();
 //! assert_eq!(refused[0].entry.outcome, "signature");
 //! assert_eq!(refused[0].entry.status, Some(401));
 //! # });
@@ -46,10 +46,11 @@
 //!
 //! # What it holds
 //! Never a secret, a signature, a header or a body. Texts are cut: ids and topics at
-//! [`Entry::MAX_NAME`] bytes, reasons at [`Entry::MAX_REASON`]. What strangers cause is bounded
-//! in rate: of requests that were refused before their signature was verified, a layer records 60
-//! a minute ([`log_unauthenticated`](crate::layer::WebhookLayerBuilder::log_unauthenticated)); how
-//! many were left out is in the next entry.
+//! [`DeliveryLogEntry::MAX_NAME`] bytes, reasons at [`DeliveryLogEntry::MAX_REASON`]. The rate of
+//! entries that strangers cause is limited: of requests that were refused before their signature
+//! was verified, a layer records 60 a minute
+//! ([`log_unauthenticated`](crate::layer::WebhookLayerBuilder::log_unauthenticated)); the next
+//! entry says how many were left out.
 //!
 //! To look at a refused request as a whole, switch on [`Captures`] for a while.
 
@@ -65,11 +66,14 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::SystemTime};
 
 #[cfg(feature = "service")]
 pub use captures::{Captured, Captures};
-pub use entry::{Entry, Numbered};
-pub use filter::Filter;
+pub use entry::{DeliveryLogEntry, Numbered};
+pub use filter::DeliveryLogFilter;
 pub use memory::MemoryLog;
 #[cfg(feature = "service")]
 pub(crate) use recorder::Recorder;
+// `tower-webhook-sqlx` says these two names; no one else should.
+#[doc(hidden)]
+pub use {entry::DeliveryLogEntry as Entry, filter::DeliveryLogFilter as Filter};
 
 use crate::store::StoreError;
 
@@ -77,13 +81,13 @@ use crate::store::StoreError;
 ///
 /// ```
 /// use std::sync::mpsc::SyncSender;
-/// use tower_webhook::delivery_log::{DeliveryLog, Entry};
+/// use tower_webhook::delivery_log::{DeliveryLog, DeliveryLogEntry};
 ///
 /// /// Entries go to a thread that sends them on.
-/// struct Forwarded(SyncSender<Entry>);
+/// struct Forwarded(SyncSender<DeliveryLogEntry>);
 ///
 /// impl DeliveryLog for Forwarded {
-///     fn record(&self, entry: Entry) {
+///     fn record(&self, entry: DeliveryLogEntry) {
 ///         let _ = self.0.try_send(entry); // the queue is full: the entry is lost, nothing waits
 ///     }
 /// }
@@ -91,16 +95,16 @@ use crate::store::StoreError;
 pub trait DeliveryLog: Send + Sync + 'static {
     /// A delivery has ended. It is called between the decision and the response, so it must
     /// neither wait nor block.
-    fn record(&self, entry: Entry);
+    fn record(&self, entry: DeliveryLogEntry);
 }
 
 impl<L: DeliveryLog + ?Sized> DeliveryLog for Arc<L> {
-    fn record(&self, entry: Entry) {
+    fn record(&self, entry: DeliveryLogEntry) {
         L::record(self, entry);
     }
 }
 
-/// What a [`DeliveryLogReader`] returns.
+/// The future of a [`DeliveryLogReader`].
 pub type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A delivery log that can be asked.
@@ -112,23 +116,33 @@ pub trait DeliveryLogReader: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// The log's store did not respond.
-    fn list<'a>(&'a self, filter: &'a Filter, before: Option<u64>, limit: usize) -> Reading<'a, Vec<Numbered>>;
+    fn list<'a>(
+        &'a self,
+        filter: &'a DeliveryLogFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Reading<'a, Vec<Numbered>>;
 
-    /// How many entries that a filter lets through ended how, for each minute that has any, the
-    /// oldest first. Give the filter a [`since`](Filter::since): without one, the whole log is
-    /// counted.
+    /// Counts the entries that pass a filter by their outcome, for each minute that has any, the
+    /// oldest first. Give the filter a [`since`](DeliveryLogFilter::since): without one, the whole
+    /// log is counted.
     ///
     /// # Errors
     /// The log's store did not respond.
-    fn per_minute<'a>(&'a self, filter: &'a Filter) -> Reading<'a, Vec<PerMinute>>;
+    fn per_minute<'a>(&'a self, filter: &'a DeliveryLogFilter) -> Reading<'a, Vec<PerMinute>>;
 }
 
 impl<R: DeliveryLogReader + ?Sized> DeliveryLogReader for Arc<R> {
-    fn list<'a>(&'a self, filter: &'a Filter, before: Option<u64>, limit: usize) -> Reading<'a, Vec<Numbered>> {
+    fn list<'a>(
+        &'a self,
+        filter: &'a DeliveryLogFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Reading<'a, Vec<Numbered>> {
         R::list(self, filter, before, limit)
     }
 
-    fn per_minute<'a>(&'a self, filter: &'a Filter) -> Reading<'a, Vec<PerMinute>> {
+    fn per_minute<'a>(&'a self, filter: &'a DeliveryLogFilter) -> Reading<'a, Vec<PerMinute>> {
         R::per_minute(self, filter)
     }
 }
@@ -139,7 +153,7 @@ impl<R: DeliveryLogReader + ?Sized> DeliveryLogReader for Arc<R> {
 pub struct PerMinute {
     /// When the minute began.
     pub minute: SystemTime,
-    /// How they ended, as in [`Entry::outcome`].
+    /// How they ended, as in [`DeliveryLogEntry::outcome`].
     pub outcome: String,
     /// How many they were.
     pub count: u64,

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{DeliveryLog, Entry, entry::cut};
+use super::{DeliveryLog, DeliveryLogEntry, entry::cut};
 use crate::clock::Clock;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -78,12 +78,12 @@ impl Recorder {
         Some(std::mem::take(&mut strangers.left_out))
     }
 
-    pub(crate) fn record(&self, entry: Entry) {
+    pub(crate) fn record(&self, entry: DeliveryLogEntry) {
         self.log.record(entry);
     }
 }
 
-impl Entry {
+impl DeliveryLogEntry {
     /// Sets which event it was, cut.
     pub(crate) fn identify(&mut self, id: Option<&str>, topic: Option<&str>) {
         self.id = id.map(|id| cut(id, Self::MAX_NAME));

@@ -23,7 +23,7 @@ pub struct EventError {
     message: Cow<'static, str>,
 }
 
-/// What was wrong with the body.
+/// The kind of an [`EventError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventErrorKind {
@@ -45,7 +45,7 @@ impl EventError {
         }
     }
 
-    /// What was wrong.
+    /// The error's kind.
     #[must_use]
     pub fn kind(&self) -> EventErrorKind {
         self.kind

@@ -2,7 +2,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// What makes two deliveries the same event: the first 16 bytes of a SHA-256.
+/// A digest of an event's facts: two deliveries of one event have the same. It is the first 16
+/// bytes of a SHA-256.
 ///
 /// A store keeps it beside the id. A second event under the id of a finished one is then
 /// reported as a conflict, instead of being taken for a duplicate and lost.

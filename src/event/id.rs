@@ -133,8 +133,7 @@ enum Wrong {
 }
 
 impl EventIdError {
-    /// What is wrong, without a subject: for a topic, or for an id that the provider calls
-    /// `event_id`.
+    /// The text without its subject: for a topic, or for an id that the provider calls `event_id`.
     pub(crate) fn wrong(&self) -> String {
         self.0.to_string()
     }

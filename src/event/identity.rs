@@ -2,8 +2,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::EventId;
 
-/// What makes two deliveries one event: the id that the provider documents, completed by what
-/// scopes it.
+/// The deduplication key of an event: the id that the provider documents, completed by what scopes
+/// it.
 ///
 /// Where the signature covers the id, the id alone is the deduplication key. Where the id stands in
 /// a header that nobody signs, the key is made of that header, of the headers that scope it (the
@@ -33,7 +33,7 @@ use super::EventId;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// What the signature covers; `None` for the digest of the body.
+    /// The part that the signature covers; `None` for the digest of the body.
     signed: Option<EventId>,
     unsigned: Option<Unsigned>,
 }

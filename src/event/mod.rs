@@ -66,8 +66,8 @@ pub trait Event: Clone + Send + Sync + 'static {
     /// see [`identity`](Self::identity).
     fn id(&self) -> Option<&EventId>;
 
-    /// What makes two deliveries this one event, and so what deduplication goes by. By default the
-    /// [`id`](Self::id), and the digest of the body where there is none.
+    /// The event's deduplication key. By default the [`id`](Self::id), and the digest of the body
+    /// where there is none.
     fn identity(&self) -> Identity {
         self.id().cloned().map_or_else(Identity::of_body, Identity::signed)
     }
@@ -81,7 +81,7 @@ pub trait Event: Clone + Send + Sync + 'static {
         None
     }
 
-    /// What makes two deliveries the same event; `None` for the signed bytes.
+    /// The digest of the event's facts; `None` for that of the signed bytes.
     ///
     /// Name the facts that cannot differ between two deliveries of one event if the provider may
     /// format a re-sent body anew.

@@ -3,7 +3,7 @@ use std::{any::type_name, fmt, marker::PhantomData};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess};
 use serde_path_to_error::{Path, Segment, Track};
 
-use super::{Event, EventErrorKind, Shape, read_json};
+use super::{Event, EventError, EventErrorKind, Shape, read_json};
 
 /// The longest key that an error names. Field names are shorter; a longer key is data.
 const LONGEST_KEY: usize = 40;
@@ -108,15 +108,18 @@ pub(crate) fn read_first_payload<T: DeserializeOwned>(body: &[u8], paths: &[&[&s
             // An array has no keys: the next place, the whole body say, may do.
             Err(error) if error.kind() == EventErrorKind::NotAnObject && paths.len() > 1 => missing = path.join("."),
             Err(error) => {
-                let reason = match misfit.filter(|_| error.kind() == EventErrorKind::Field) {
-                    Some(inner) => name(error.to_string(), path, &inner),
-                    None => error.to_string(),
+                let error = match misfit.filter(|_| error.kind() == EventErrorKind::Field) {
+                    Some(inner) => EventError::new(error.kind(), name(error.to_string(), path, &inner)),
+                    None => error,
                 };
-                return Err(PayloadError::new::<T>(reason));
+                return Err(PayloadError::new::<T>(error));
             }
         }
     }
-    serde_json::from_str("null").map_err(|_| PayloadError::new::<T>(format_args!("the event's {missing} is missing")))
+    serde_json::from_str("null").map_err(|_| {
+        let message = format!("the event's {missing} is missing");
+        PayloadError::new::<T>(EventError::new(EventErrorKind::Field, message))
+    })
 }
 
 /// The error with the path of the field that it is about.
@@ -254,19 +257,48 @@ impl<'k, I: IntoIterator<Item = &'k str>> de::Visitor<'_> for Position<I> {
 }
 
 /// Why a payload is not of the type that a handler asks for. Its text never repeats the body.
+///
+/// For the same reason the parser's own error is not its [source](std::error::Error::source): it
+/// may quote a value. What this crate says instead is [`get_ref`](Self::get_ref).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PayloadError(String);
+pub struct PayloadError {
+    expected: &'static str,
+    error: EventError,
+}
 
 impl PayloadError {
-    fn new<T>(reason: impl fmt::Display) -> Self {
-        Self(format!("the payload does not fit {}: {reason}", type_name::<T>()))
+    fn new<T>(error: EventError) -> Self {
+        Self {
+            expected: type_name::<T>(),
+            error,
+        }
+    }
+
+    /// The error without the type: what was wrong with the body. It is part of this error's text.
+    ///
+    /// ```
+    /// use tower_webhook::event::{EventErrorKind, read_payload};
+    ///
+    /// let error = read_payload::<u64>(b"not JSON", &["data"]).unwrap_err();
+    /// assert_eq!(error.get_ref().kind(), EventErrorKind::NotAnObject);
+    /// let error = read_payload::<u64>(b"{}", &["data"]).unwrap_err();
+    /// assert_eq!(error.get_ref().kind(), EventErrorKind::Field);
+    /// ```
+    #[must_use]
+    pub fn get_ref(&self) -> &EventError {
+        &self.error
     }
 }
 
 impl fmt::Display for PayloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "the payload does not fit {}: {}", self.expected, self.error)
     }
 }
 
-impl std::error::Error for PayloadError {}
+impl std::error::Error for PayloadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // Its text is part of this one's.
+        self.error.source()
+    }
+}

@@ -52,7 +52,7 @@ use std::future::Future;
 
 use crate::{delivery::Delivery, event::Event};
 
-/// What a handler can take: the event, the whole [`Delivery`], its
+/// An argument of a handler: the event, the whole [`Delivery`], its
 /// [`Claim`](crate::delivery::Claim), or the event's [`Payload`]. It can take up to three of them:
 ///
 /// ```
@@ -189,7 +189,7 @@ where
     }
 }
 
-/// What a handler may return: `()`, or `Result<(), E>` with any error.
+/// The result of a handler: `()`, or `Result<(), E>` with any error.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "neither `()` nor `Result<(), error>`",

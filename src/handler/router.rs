@@ -61,8 +61,9 @@ struct Routes<E, S> {
     registered: Arc<Registered>,
 }
 
-/// What is registered, without the event's type and the state's: to compare with another router. A
-/// handler is told from others by its own type, since every function and every closure has one.
+/// The registered handlers, without the event's type and the state's: to compare with another
+/// router. A handler is told from others by its own type, since every function and every closure
+/// has one.
 #[derive(Clone, Default)]
 pub(crate) struct Registered {
     topics: BTreeMap<String, TypeId>,

@@ -8,7 +8,7 @@ use crate::store::{ClaimRequest, Completion};
 pub struct Settlement {
     /// The claim request that holds the delivery.
     pub claim_request: ClaimRequest,
-    /// What happens to it.
+    /// The action to take on it.
     pub action: Action,
     /// The attempt, for the delivery's history. `None` for a run that succeeded.
     pub attempt: Option<Attempt>,
@@ -33,7 +33,7 @@ impl Settlement {
     }
 }
 
-/// What happens to a stored delivery after a run.
+/// The action to take on a stored delivery after a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {

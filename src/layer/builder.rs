@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::Response;
 
 use super::WebhookLayer;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     error::{BuildError, Refusal},
     process,
     provider::Provider,
-    receive::{Diagnosis, Directory, Receiver, RefusalBody, Settings},
+    receive::{Diagnosis, Directory, Receiver, RefusalHook, Settings},
     signature::{Explain, Scheme, Secrets},
     store::IdempotencyStore,
 };
@@ -40,7 +40,7 @@ pub struct WebhookLayerBuilder<P, S> {
     pub(super) settings: Settings,
     pub(super) explain: Option<(Secrets, u32)>,
     pub(super) explain_also: Vec<(String, Scheme, Secrets)>,
-    refusal_body: Option<RefusalBody>,
+    refusal_hook: Option<RefusalHook>,
     pub(super) captures: Option<Captures>,
     pub(super) log_unauthenticated: u32,
 }
@@ -77,7 +77,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
             settings,
             explain: None,
             explain_also: Vec::new(),
-            refusal_body: None,
+            refusal_hook: None,
             captures: None,
             log_unauthenticated: Recorder::PER_MINUTE,
         }
@@ -242,36 +242,38 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         self
     }
 
-    /// Replaces the bodies of refusals, which are RFC 9457 problems by default. It changes the body
-    /// and its `Content-Type`, never the status or another header. The responses of an HTTP service
-    /// behind the layer stay as they are. A function that panics is ignored.
+    /// Changes the responses of refusals: adds a header, or replaces the body, which is an RFC 9457
+    /// problem by default. The function gets the response as it would go out. Its status stays,
+    /// since it tells the provider whether to send the event again. The responses of an HTTP
+    /// service behind the layer stay as they are. A function that panics changes nothing.
     ///
     /// ```
     /// # #[cfg(feature = "memory")] {
-    /// use http::HeaderValue;
+    /// use http::{HeaderValue, header::CONTENT_TYPE};
     /// use tower_webhook::{MemoryStore, WebhookLayer, dwolla::Dwolla};
     ///
     /// let layer = WebhookLayer::builder(
     ///     Dwolla::new("8f742231b10e8888abcd99yyyzzz85a5")?,
     ///     MemoryStore::new(),
     /// )
-    /// .refusal_body(HeaderValue::from_static("text/plain"), |refusal| {
-    ///     refusal.kind().as_str()
+    /// .on_refusal(|refusal, response| {
+    ///     *response.body_mut() = refusal.kind().as_str().into();
+    ///     let headers = response.headers_mut();
+    ///     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    ///     headers.insert("x-region", HeaderValue::from_static("eu-west-1"));
     /// })
     /// .build()?;
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// `testing::refusal` (feature `test-util`) makes a refusal for a test of such a function.
+    ///
     /// # Security
     /// The [`reason`](crate::Refusal::reason) of a refusal is for operators: it says which check of
-    /// a signature failed, and what a handler's error said. Keep it out of the body.
-    pub fn refusal_body<B: Into<Bytes>>(
-        mut self,
-        content_type: HeaderValue,
-        write: impl Fn(&Refusal) -> B + Send + Sync + 'static,
-    ) -> Self {
-        self.refusal_body = Some(RefusalBody::new(content_type, write));
+    /// a signature failed, and what a handler's error said. Keep it out of the response.
+    pub fn on_refusal(mut self, change: impl Fn(&Refusal, &mut Response<Bytes>) + Send + Sync + 'static) -> Self {
+        self.refusal_hook = Some(RefusalHook::new(change));
         self
     }
 
@@ -308,7 +310,7 @@ impl<P: Provider, S: IdempotencyStore> WebhookLayerBuilder<P, S> {
         let mut receiver = Receiver::new(self.provider, self.store, self.settings, self.clock);
         receiver.diagnosis = diagnosis;
         receiver.tenants = directory.map(Arc::new);
-        receiver.refusal_body = self.refusal_body;
+        receiver.refusal_hook = self.refusal_hook;
         receiver.captures = self.captures;
         Ok(WebhookLayer::from_receiver(receiver))
     }
@@ -333,7 +335,7 @@ impl<P: Provider, S> WebhookLayerBuilder<P, S> {
         let name = self.provider.name();
         Directory::new(tenants, scheme, name, &self.settings.process.namespace, share)
             .map(Some)
-            .map_err(|error| BuildError::new(error.to_string()))
+            .map_err(BuildError::no_key)
     }
 }
 

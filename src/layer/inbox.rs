@@ -232,12 +232,12 @@ impl Deposits {
     {
         self.watch.watch(engine);
         let engine = Arc::clone(engine);
-        let told = observation.clone();
+        let observed = observation.clone();
         Arc::clone(&engine).begin(work, observation, |work, leader| async move {
             let outcome = self.store(&engine, work).await;
             engine.meter.deposit(outcome.as_str());
             let status = caller.status(&outcome);
-            engine.report_of(&told, &outcome, leader.key(), leader.topic(), status);
+            engine.report_of(&observed, &outcome, leader.key(), leader.topic(), status);
             leader.end(outcome);
         })
     }

@@ -8,7 +8,7 @@ use crate::{
     event::{Event, EventId, SelfIdentified, Tenant},
     process::Outcome,
     provider::Provider,
-    receive::{Given, HandIn, Receiver},
+    receive::{HandIn, HandedInItem, Receiver},
     store::{IdempotencyStore, Key},
 };
 
@@ -76,14 +76,14 @@ use crate::{
 /// # Panics
 /// The methods must be called inside of a Tokio runtime.
 pub struct Processor<E> {
-    door: Arc<dyn Door<E>>,
+    inner: Arc<dyn ErasedProcessor<E>>,
     tenant: Option<Tenant>,
 }
 
 type Processing<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
 /// A processor without the types of the provider, the store and the handlers' state.
-trait Door<E>: Send + Sync {
+trait ErasedProcessor<E>: Send + Sync {
     fn fetched(&self, event: E, body: Option<Bytes>, tenant: Option<Tenant>) -> Processing<'_>
     where
         E: SelfIdentified;
@@ -101,18 +101,18 @@ trait Door<E>: Send + Sync {
     fn store(&self) -> LayerStore;
 }
 
-struct Entrance<P: Provider, S, H> {
+struct TypedProcessor<P: Provider, S, H> {
     receiver: Arc<Receiver<P, S>>,
     inner: H,
 }
 
-impl<P, S, H> Entrance<P, S, H>
+impl<P, S, H> TypedProcessor<P, S, H>
 where
     P: Provider,
     S: IdempotencyStore,
     H: HandIn<P::Event, S>,
 {
-    fn hand_in(&self, given: Given<P::Event>) -> Processing<'_>
+    fn hand_in(&self, given: HandedInItem<P::Event>) -> Processing<'_>
     where
         H: Sync,
     {
@@ -120,7 +120,7 @@ where
     }
 }
 
-impl<P, S, H> Door<P::Event> for Entrance<P, S, H>
+impl<P, S, H> ErasedProcessor<P::Event> for TypedProcessor<P, S, H>
 where
     P: Provider,
     S: IdempotencyStore,
@@ -131,11 +131,11 @@ where
         P::Event: SelfIdentified,
     {
         let fetched = self.receiver.fetched(event, body, tenant);
-        self.hand_in(Given::Event(fetched.map(Box::new)))
+        self.hand_in(HandedInItem::Event(fetched.map(Box::new)))
     }
 
     fn recorded(&self, headers: HeaderMap, body: Bytes, tenant: Option<Tenant>) -> Processing<'_> {
-        self.hand_in(Given::Request { headers, body, tenant })
+        self.hand_in(HandedInItem::Request { headers, body, tenant })
     }
 
     fn wants(&self, topic: &str) -> bool {
@@ -167,7 +167,7 @@ impl<E: Event> Processor<E> {
         H: HandIn<E, S> + Sync,
     {
         Self {
-            door: Arc::new(Entrance { receiver, inner }),
+            inner: Arc::new(TypedProcessor { receiver, inner }),
             tenant: None,
         }
     }
@@ -180,8 +180,9 @@ impl<E: Event> Processor<E> {
     /// # runtime.block_on(async {
     /// use tower_webhook::{
     ///     MemoryStore, TopicRouter, WebhookLayer,
+    ///     event::Tenant,
     ///     process::Outcome,
-    ///     provider::{Provider as _, tenant::{BoxError, Tenant, TenantOf}},
+    ///     provider::{Provider as _, tenant::{BoxError, TenantOf}},
     ///     signature::Secrets,
     ///     stripe::{self, Stripe},
     /// };
@@ -205,7 +206,7 @@ impl<E: Event> Processor<E> {
     #[must_use]
     pub fn of(&self, tenant: &Tenant) -> Self {
         Self {
-            door: Arc::clone(&self.door),
+            inner: Arc::clone(&self.inner),
             tenant: Some(tenant.clone()),
         }
     }
@@ -220,7 +221,7 @@ impl<E: Event> Processor<E> {
     /// through [`of`](Self::of).
     #[must_use]
     pub fn has_tenants(&self) -> bool {
-        self.door.has_tenants()
+        self.inner.has_tenants()
     }
 
     /// The key under which the layer's store keeps the event with this id: of the tenant that this
@@ -238,25 +239,25 @@ impl<E: Event> Processor<E> {
     /// other ends as [`Outcome::Unhandled`], so there is no need to fetch it.
     #[must_use]
     pub fn wants(&self, topic: &str) -> bool {
-        self.door.wants(topic)
+        self.inner.wants(topic)
     }
 
     /// The provider's name.
     #[must_use]
     pub fn provider(&self) -> &str {
-        self.door.provider()
+        self.inner.provider()
     }
 
     /// The layer's [namespace](super::WebhookLayerBuilder::namespace) in its store.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.door.namespace()
+        self.inner.namespace()
     }
 
     /// The layer's store: to look an event up before it is fetched, and for claims of your own.
     #[must_use]
     pub fn store(&self) -> LayerStore {
-        self.door.store()
+        self.inner.store()
     }
 
     /// Processes a request that the provider has recorded: its headers and its body, as they were
@@ -305,7 +306,7 @@ impl<E: Event> Processor<E> {
     /// strangers send.
     pub async fn process_request(&self, headers: HeaderMap, body: impl Into<Bytes>) -> Outcome {
         let body = body.into();
-        self.door.recorded(headers, body, self.tenant.clone()).await
+        self.inner.recorded(headers, body, self.tenant.clone()).await
     }
 }
 
@@ -319,21 +320,21 @@ impl<E: SelfIdentified> Processor<E> {
     /// # Security
     /// Nothing verifies the event. Hand in what the provider's API returns.
     pub async fn process(&self, event: E) -> Outcome {
-        self.door.fetched(event, None, self.tenant.clone()).await
+        self.inner.fetched(event, None, self.tenant.clone()).await
     }
 
     /// [`process`](Self::process) with the bytes that the event was read from, for handlers that
     /// read [`Delivery::body`](crate::Delivery::body). Nobody has signed these bytes.
     pub async fn process_raw(&self, event: E, body: impl Into<Bytes>) -> Outcome {
         let body = body.into();
-        self.door.fetched(event, Some(body), self.tenant.clone()).await
+        self.inner.fetched(event, Some(body), self.tenant.clone()).await
     }
 }
 
 impl<E> Clone for Processor<E> {
     fn clone(&self) -> Self {
         Self {
-            door: Arc::clone(&self.door),
+            inner: Arc::clone(&self.inner),
             tenant: self.tenant.clone(),
         }
     }
@@ -342,7 +343,7 @@ impl<E> Clone for Processor<E> {
 impl<E> fmt::Debug for Processor<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Processor");
-        shown.field("provider", &self.door.provider());
+        shown.field("provider", &self.inner.provider());
         if let Some(tenant) = &self.tenant {
             shown.field("tenant", tenant);
         }

@@ -32,11 +32,11 @@ impl Panicked {
             (None, Some(text)) => text.as_str(),
             (None, None) => return Self("it says nothing that is text".to_owned()),
         };
-        let mut said: String = text.chars().take(Self::MOST).flat_map(char::escape_debug).collect();
+        let mut message: String = text.chars().take(Self::MOST).flat_map(char::escape_debug).collect();
         if text.chars().nth(Self::MOST).is_some() {
-            said.push('…');
+            message.push('…');
         }
-        Self(said)
+        Self(message)
     }
 }
 

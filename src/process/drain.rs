@@ -81,7 +81,7 @@ impl fmt::Debug for DrainHandle {
     }
 }
 
-/// What a drain had to leave unfinished; one line each when displayed.
+/// The events that a drain had to leave unfinished; one line each when displayed.
 #[derive(Clone, Debug)]
 #[must_use = "it lists what may run again"]
 pub struct DrainReport {

@@ -24,7 +24,7 @@ use crate::{
     event::{Event, Fingerprint},
     metrics::{Meter, Timer},
     store::{Completion, IdempotencyStore, Key, Stage, StoreError},
-    trace::Told,
+    trace::DeliveryEnd,
 };
 
 /// The state that all events of one layer share, however they come.
@@ -211,11 +211,11 @@ impl<S: IdempotencyStore> Engine<S> {
                     _ => None,
                 };
                 if let Some(outcome) = copy {
-                    let told = Told {
+                    let end = DeliveryEnd {
                         status: caller.status(&outcome),
-                        ..self.told_of(observation, &key, &topic)
+                        ..self.end_of(observation, &key, &topic)
                     };
-                    self.report_waited(observation, &outcome, told);
+                    self.report_waited(observation, &outcome, end);
                     return outcome;
                 }
                 (key, topic, outcome.unwrap_or_else(|| late().into()))
@@ -225,11 +225,11 @@ impl<S: IdempotencyStore> Engine<S> {
                 (key, topic, refusal.into())
             }
         };
-        let told = Told {
+        let end = DeliveryEnd {
             status: caller.status(&outcome),
-            ..self.told_of(observation, &key, &topic)
+            ..self.end_of(observation, &key, &topic)
         };
-        self.report(observation, &outcome, told);
+        self.report(observation, &outcome, end);
         outcome
     }
 
@@ -274,21 +274,21 @@ impl<S: IdempotencyStore> Engine<S> {
                         }
                     };
                     self.meter.handler(&observation.topic, handled.outcome.as_str(), timer);
-                    let told = Told {
+                    let end = DeliveryEnd {
                         attempt: Some(attempt),
                         status: caller.status(&handled.outcome),
-                        ..self.told_of(&observation, leader.key(), leader.topic())
+                        ..self.end_of(&observation, leader.key(), leader.topic())
                     };
-                    self.report(&observation, &handled.outcome, told);
+                    self.report(&observation, &handled.outcome, end);
                     handled.settle(&self, &leader).await;
                     leader.end(handled.outcome);
                 }
                 Err(NotClaimed { outcome, unsure }) => {
-                    let told = Told {
+                    let end = DeliveryEnd {
                         status: caller.status(&outcome),
-                        ..self.told_of(&observation, leader.key(), leader.topic())
+                        ..self.end_of(&observation, leader.key(), leader.topic())
                     };
-                    self.report(&observation, &outcome, told);
+                    self.report(&observation, &outcome, end);
                     match unsure {
                         Some(lease) => Box::pin(settle::release_unsure(&self, lease.request(), leader, outcome)).await,
                         None => leader.end(outcome),

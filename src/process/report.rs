@@ -6,15 +6,15 @@ use tokio::time::Instant;
 
 use super::{Engine, Outcome, catch};
 use crate::{
-    delivery_log::Entry,
+    delivery_log::DeliveryLogEntry,
     error::RefusalKind,
     event::{Source, Tenant},
     metrics::Topic,
     store::{Completion, IdempotencyStore, Key, Stage},
-    trace::{Level, Span, Told},
+    trace::{DeliveryEnd, Level, Span},
 };
 
-/// What is known of an event before it has ended, for the log and the metrics.
+/// The facts of an event before it has ended, for the log and the metrics.
 #[derive(Clone)]
 pub(crate) struct Observation {
     pub(crate) span: Span,
@@ -31,7 +31,7 @@ pub(crate) struct Observation {
     pub(crate) request: RequestFacts,
 }
 
-/// What is known of the request that brought an event.
+/// The facts of the request that brought an event.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct RequestFacts {
     pub(crate) size: Option<usize>,
@@ -70,8 +70,8 @@ impl<S: IdempotencyStore> Engine<S> {
     }
 
     /// The facts that are logged in any case; [`report`](Self::report) fills in how it ended.
-    pub(crate) fn told<'a>(&'a self, observation: &'a Observation) -> Told<'a> {
-        Told {
+    pub(crate) fn delivery_end<'a>(&'a self, observation: &'a Observation) -> DeliveryEnd<'a> {
+        DeliveryEnd {
             provider: &self.provider,
             namespace: &self.settings.namespace,
             source: observation.source.as_str(),
@@ -88,29 +88,29 @@ impl<S: IdempotencyStore> Engine<S> {
         }
     }
 
-    /// [`told`](Self::told) with the event.
-    pub(crate) fn told_of<'a>(&'a self, observation: &'a Observation, key: &'a Key, topic: &'a str) -> Told<'a> {
-        Told {
+    /// [`end`](Self::told) with the event.
+    pub(crate) fn end_of<'a>(&'a self, observation: &'a Observation, key: &'a Key, topic: &'a str) -> DeliveryEnd<'a> {
+        DeliveryEnd {
             id: Some(key.id().as_str()),
             topic: Some(topic),
-            ..self.told(observation)
+            ..self.delivery_end(observation)
         }
     }
 
     /// Says how an event ended, to the log and the metrics.
-    pub(crate) fn report(&self, observation: &Observation, outcome: &Outcome, told: Told<'_>) {
+    pub(crate) fn report(&self, observation: &Observation, outcome: &Outcome, end: DeliveryEnd<'_>) {
         let (level, reason, cause) = outcome.explained();
         let is_signature = matches!(outcome, Outcome::Refused(refusal) if refusal.kind() == RefusalKind::Signature);
-        let is_authentic = told.id.is_some() || !is_before_signature(outcome);
+        let is_authentic = end.id.is_some() || !is_before_signature(outcome);
         let outcome = outcome.as_str();
-        let told = Told {
+        let end = DeliveryEnd {
             outcome,
             reason,
             signature: is_signature.then_some(cause),
-            ..told
+            ..end
         };
-        observation.span.end(level, told);
-        self.record(observation, told, outcome, is_authentic);
+        observation.span.end(level, end);
+        self.record(observation, end, outcome, is_authentic);
         match observation.source {
             Source::Stored => self
                 .meter
@@ -130,27 +130,23 @@ impl<S: IdempotencyStore> Engine<S> {
         topic: &str,
         status: Option<u16>,
     ) {
-        let told = Told {
+        let end = DeliveryEnd {
             status,
-            ..self.told_of(observation, key, topic)
+            ..self.end_of(observation, key, topic)
         };
-        self.report(observation, outcome, told);
+        self.report(observation, outcome, end);
     }
 
     /// [`report`](Self::report) for a copy whose event was handled or stored while it waited.
-    pub(super) fn report_waited(&self, observation: &Observation, outcome: &Outcome, told: Told<'_>) {
+    pub(super) fn report_waited(&self, observation: &Observation, outcome: &Outcome, end: DeliveryEnd<'_>) {
         let reason = match outcome {
             Outcome::StoredBefore(_) => "stored by the delivery it waited for",
             _ => "handled by the delivery it waited for",
         };
         let outcome = outcome.as_str();
-        let told = Told {
-            outcome,
-            reason,
-            ..told
-        };
-        observation.span.end(Level::Info, told);
-        self.record(observation, told, outcome, true);
+        let end = DeliveryEnd { outcome, reason, ..end };
+        observation.span.end(Level::Info, end);
+        self.record(observation, end, outcome, true);
         self.meter.delivery(
             &observation.topic,
             observation.source,
@@ -171,23 +167,23 @@ impl<S: IdempotencyStore> Engine<S> {
         topic: &str,
     ) {
         let (level, reason, _) = outcome.explained();
-        let told = Told {
+        let end = DeliveryEnd {
             outcome: outcome.as_str(),
             reason,
             status,
-            ..self.told_of(observation, key, topic)
+            ..self.end_of(observation, key, topic)
         };
-        self.record(observation, told, outcome.as_str(), true);
+        self.record(observation, end, outcome.as_str(), true);
         match status {
             Some(status) => observation
                 .span
-                .say(level, told, format_args!("responded {status}: {reason}")),
-            None => observation.span.say(level, told, format_args!("{reason}")),
+                .log(level, end, format_args!("responded {status}: {reason}")),
+            None => observation.span.log(level, end, format_args!("{reason}")),
         }
     }
 
     /// Records it in the delivery log, if there is one.
-    fn record(&self, observation: &Observation, told: Told<'_>, outcome: &'static str, is_authentic: bool) {
+    fn record(&self, observation: &Observation, end: DeliveryEnd<'_>, outcome: &'static str, is_authentic: bool) {
         let Some(log) = &self.settings.log else { return };
         let left_out = if is_authentic {
             0
@@ -203,18 +199,18 @@ impl<S: IdempotencyStore> Engine<S> {
             captured,
         } = observation.request;
         let _ = catch(|| {
-            let mut entry = Entry::new(
+            let mut entry = DeliveryLogEntry::new(
                 log.now(),
                 Arc::clone(&self.provider),
                 Arc::clone(&self.settings.namespace),
                 observation.source,
                 outcome,
             );
-            entry.identify(told.id, told.topic);
-            entry.explain(told.reason);
+            entry.identify(end.id, end.topic);
+            entry.explain(end.reason);
             entry.tenant.clone_from(&observation.tenant);
-            entry.attempt = told.attempt;
-            entry.status = told.status;
+            entry.attempt = end.attempt;
+            entry.status = end.status;
             entry.duration = observation.started.elapsed();
             entry.size = size.map(|size| size as u64);
             entry.secret_index = secret_index;

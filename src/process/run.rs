@@ -46,18 +46,18 @@ pub(crate) enum HandlerResult {
 }
 
 impl<E: Event, S: Clone + Send + Sync + 'static> Handle<E> for TopicRouter<E, S> {
-    type Running = Topical;
+    type Running = TopicRun;
 
-    fn handle(mut self, delivery: Delivery<E>) -> Topical {
+    fn handle(mut self, delivery: Delivery<E>) -> TopicRun {
         use tower::Service as _;
-        Topical(self.call(delivery))
+        TopicRun(self.call(delivery))
     }
 }
 
 /// A topic's handler at work.
-pub(crate) struct Topical(HandlerFuture);
+pub(crate) struct TopicRun(HandlerFuture);
 
-impl Future for Topical {
+impl Future for TopicRun {
     type Output = HandlerResult;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HandlerResult> {
@@ -205,7 +205,7 @@ impl End {
     }
 }
 
-/// What a handler's error says, and its end: both run the user's code.
+/// Formats and drops a handler's error: both run the user's code.
 fn text_of(error: HandlerError) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();

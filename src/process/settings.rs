@@ -87,7 +87,7 @@ impl Settings {
     }
 }
 
-/// What is wrong with a time of zero.
+/// The error text for a time of zero.
 pub(crate) fn zero(name: &str) -> String {
     format!("{name} is zero, so nothing could ever succeed; expected more")
 }

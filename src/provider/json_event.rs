@@ -148,9 +148,9 @@ impl<P> JsonEvent<P> {
         self.0.id.as_ref()
     }
 
-    /// What happened, as the provider writes it. Where the provider tells an action apart from what
-    /// it happened to, both with a dot between them. Empty where the event has none: a router hands
-    /// it to its fallback.
+    /// The topic, as the provider writes it. Where the provider tells an action apart from what it
+    /// happened to, both with a dot between them. Empty where the event has none: a router hands it
+    /// to its fallback.
     ///
     /// # Security
     /// Trust it as much as its source: a topic from a header is not signed. The provider's module

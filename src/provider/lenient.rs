@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 use super::times::{self, Time};
 use crate::event::EventId;
 
-/// What to do with a JSON value of any type.
+/// A type that reads a JSON value of any type.
 ///
 /// serde's own means would cost more: `#[serde(untagged)]` copies each value before looking at it,
 /// and `serde_json::Value` builds a tree.

@@ -186,7 +186,8 @@ impl Square {
     ///
     /// ```
     /// use tower_webhook::{
-    ///     provider::{Provider as _, tenant::{BoxError, Tenant, TenantOf}},
+    ///     event::Tenant,
+    ///     provider::{Provider as _, tenant::{BoxError, TenantOf}},
     ///     signature::Secrets,
     ///     square::Square,
     /// };
@@ -276,6 +277,17 @@ enum Wrong {
     Secret(SecretError),
 }
 
+impl SquareError {
+    /// The error of the secrets, where they are what is wrong. Its text is this error's text.
+    #[must_use]
+    pub fn secret_error(&self) -> Option<&SecretError> {
+        match &self.0 {
+            Wrong::Secret(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for SquareError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -293,9 +305,7 @@ impl fmt::Display for SquareError {
 
 impl std::error::Error for SquareError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0 {
-            Wrong::Url | Wrong::Tenants => None,
-            Wrong::Secret(error) => error.source(),
-        }
+        // The secrets' error has this error's text.
+        self.secret_error().and_then(std::error::Error::source)
     }
 }

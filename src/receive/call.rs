@@ -35,8 +35,8 @@ impl Call {
     }
 
     /// Ends the call when it is dropped.
-    pub(super) fn until_dropped(&self) -> Waits {
-        Waits(self.clone())
+    pub(super) fn until_dropped(&self) -> WaitingRequest {
+        WaitingRequest(self.clone())
     }
 
     /// Keeps what the HTTP service has responded.
@@ -73,9 +73,9 @@ impl Caller for Call {
 }
 
 /// A request, for as long as somebody waits for its response.
-pub(super) struct Waits(Call);
+pub(super) struct WaitingRequest(Call);
 
-impl Drop for Waits {
+impl Drop for WaitingRequest {
     fn drop(&mut self) {
         let status = &self.0.0.status;
         let _ = status.compare_exchange(WAITS, GONE, Ordering::AcqRel, Ordering::Acquire);

@@ -59,43 +59,43 @@ impl Diagnosis {
         !state.is_busy && state.begun.len() < self.per_minute
     }
 
-    fn begin(&self) -> Option<Busy> {
+    fn begin(&self) -> Option<RunningExplanation> {
         let mut state = self.state();
         if !self.has_room(&mut state) {
             return None;
         }
         state.begun.push_back(Instant::now());
         state.is_busy = true;
-        Some(Busy(Arc::clone(&self.state)))
+        Some(RunningExplanation(Arc::clone(&self.state)))
     }
 }
 
 /// An explanation at work.
-struct Busy(Arc<Mutex<State>>);
+struct RunningExplanation(Arc<Mutex<State>>);
 
-impl Drop for Busy {
+impl Drop for RunningExplanation {
     fn drop(&mut self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_busy = false;
     }
 }
 
 /// A request that may yet be refused. Empty, and free, where the switch is off or its rate used up.
-pub(super) struct Suspect(Option<Box<Kept>>);
+pub(super) struct DiagnosedRequest(Option<Box<RequestCopy>>);
 
 /// The parts of a request that the steps consume.
-struct Kept {
+struct RequestCopy {
     headers: HeaderMap,
     body: Option<Bytes>,
 }
 
 impl<P: Provider, S> Receiver<P, S> {
-    pub(super) fn suspect(&self, headers: &HeaderMap) -> Suspect {
+    pub(super) fn suspect(&self, headers: &HeaderMap) -> DiagnosedRequest {
         let room = self
             .diagnosis
             .as_ref()
             .filter(|diagnosis| diagnosis.has_room(&mut diagnosis.state()));
-        Suspect(room.map(|_| {
-            Box::new(Kept {
+        DiagnosedRequest(room.map(|_| {
+            Box::new(RequestCopy {
                 headers: headers.clone(),
                 body: None,
             })
@@ -103,7 +103,7 @@ impl<P: Provider, S> Receiver<P, S> {
     }
 }
 
-impl Suspect {
+impl DiagnosedRequest {
     pub(super) fn take_body(&mut self, body: &Bytes) {
         if let Some(kept) = &mut self.0 {
             kept.body = Some(body.clone());

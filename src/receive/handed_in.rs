@@ -11,14 +11,14 @@ use crate::{
     process::{self, Observation, Outcome, Work},
     provider::Provider,
     store::IdempotencyStore,
-    trace::Told,
+    trace::DeliveryEnd,
 };
 
 /// Work that was handed in, with who has signed its request.
 pub(crate) type HandedIn<E> = (Work<E>, Option<Signed>);
 
 /// The event or request that is handed in.
-pub(crate) enum Given<E> {
+pub(crate) enum HandedInItem<E> {
     /// An event, or why it is not one.
     Event(Result<Box<HandedIn<E>>, Refusal>),
     /// A request that the provider has recorded, and its tenant, where the caller knows it.
@@ -31,7 +31,7 @@ pub(crate) enum Given<E> {
 
 impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
     /// Processes what is handed in, for as long as that takes.
-    pub(crate) async fn hand_in<H>(&self, inner: H, given: Given<P::Event>) -> Outcome
+    pub(crate) async fn hand_in<H>(&self, inner: H, given: HandedInItem<P::Event>) -> Outcome
     where
         H: HandIn<P::Event, S>,
     {
@@ -43,7 +43,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 let outcome = Outcome::from(refusal);
-                engine.report(&observation, &outcome, engine.told(&observation));
+                engine.report(&observation, &outcome, engine.delivery_end(&observation));
                 return outcome;
             }
         };
@@ -52,8 +52,8 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         observation.request.secret_index = work.message.secret_index;
         self.identify(&inner, &work, &mut observation);
         if let Some((outcome, _)) = self.unprocessed(&inner, &work, signed.as_ref()) {
-            let told: Told<'_> = engine.told_of(&observation, &work.key, work.event.topic());
-            engine.report(&observation, &outcome, told);
+            let end: DeliveryEnd<'_> = engine.end_of(&observation, &work.key, work.event.topic());
+            engine.report(&observation, &outcome, end);
             return outcome;
         }
         let started = inner.hand_in(engine, work, &observation);
@@ -62,7 +62,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
 
     async fn admit(
         &self,
-        given: Given<P::Event>,
+        given: HandedInItem<P::Event>,
         observation: &mut Observation,
     ) -> Result<(HandedIn<P::Event>, Permit), Refusal> {
         if self.engine.is_draining() {
@@ -70,8 +70,8 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         }
         let mut permit = self.admission.enter(0)?;
         let handed_in = match given {
-            Given::Event(event) => *event?,
-            Given::Request { headers, body, tenant } => {
+            HandedInItem::Event(event) => *event?,
+            HandedInItem::Request { headers, body, tenant } => {
                 self.recorded(headers, body, tenant, &mut permit, observation).await?
             }
         };

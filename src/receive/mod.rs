@@ -20,17 +20,17 @@ mod tenants;
 mod diagnosis;
 mod parse;
 mod handed_in;
-mod refusal_body;
+mod refusal_hook;
 mod respond;
 mod sharing;
 
 pub use body::{RequestBody, ResponseBody};
 pub(crate) use call::Call;
 pub(crate) use diagnosis::Diagnosis;
-pub(crate) use handed_in::Given;
+pub(crate) use handed_in::HandedInItem;
 pub use inner::Http;
 pub(crate) use inner::{HandIn, Inner};
-pub(crate) use refusal_body::RefusalBody;
+pub(crate) use refusal_hook::RefusalHook;
 #[cfg(feature = "axum")]
 pub(crate) use respond::missing_layer;
 pub(crate) use settings::Settings;
@@ -58,11 +58,11 @@ use crate::{
     process::{self, Caller as _, Engine, Observation, Outcome, Started, Work, timeout::deadline_after},
     provider::{Handshake, Provider},
     store::IdempotencyStore,
-    trace::Told,
+    trace::DeliveryEnd,
 };
 use parse::Parsed;
 use read_body::{Checks, Limits, Refused};
-use respond::Said;
+use respond::ResponseKind;
 use verify::Signed;
 
 /// The state that all requests of one layer share.
@@ -78,7 +78,7 @@ pub(crate) struct Receiver<P, S> {
     /// None where all requests are signed with the provider's secrets.
     pub(crate) tenants: Option<Arc<Directory>>,
     /// The layer's problems unless the builder sets another.
-    pub(crate) refusal_body: Option<RefusalBody>,
+    pub(crate) refusal_hook: Option<RefusalHook>,
     /// Keeps refused requests while it is switched on, if there is one.
     pub(crate) captures: Option<Captures>,
     admission: admission::Admission,
@@ -98,7 +98,7 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
             sharing,
             diagnosis: None,
             tenants: None,
-            refusal_body: None,
+            refusal_hook: None,
             captures: None,
             admission,
         }
@@ -155,7 +155,7 @@ where
             is_over: true,
         })
     });
-    let (outcome, said) = match arrived {
+    let (outcome, kind) = match arrived {
         Ok((parsed, permit)) => {
             drop(body);
             let dispatched = process::catch(|| receiver.dispatch(inner, parsed, &mut observation));
@@ -165,10 +165,12 @@ where
                     let deadline = deadline_after(observation.started, receiver.settings.response_timeout);
                     let outcome = engine.outcome(started, &call, &observation, Some(deadline)).await;
                     drop(permit); // the request is in flight until here
-                    let said = call.take_response(&outcome).map_or(Said::Nothing, Said::Inner);
-                    return respond::respond(outcome, said, receiver.refusal_body.as_ref());
+                    let kind = call
+                        .take_response(&outcome)
+                        .map_or(ResponseKind::Usual, ResponseKind::Inner);
+                    return respond::respond(outcome, kind, receiver.refusal_hook.as_ref());
                 }
-                Dispatched::Ended(outcome, said) => (outcome, said),
+                Dispatched::Ended(outcome, kind) => (outcome, kind),
             }
         }
         Err(Refused {
@@ -180,19 +182,19 @@ where
             observation.request.size = Some(read);
             observation.request.captured = receiver.capture(capture, &parts, &refusal);
             let outcome = Outcome::from(refusal);
-            let told = Told {
+            let told = DeliveryEnd {
                 status: Some(respond::status(&outcome, None)),
                 refused: Some((&parts, read)),
-                ..engine.told(&observation)
+                ..engine.delivery_end(&observation)
             };
             engine.report(&observation, &outcome, told);
             if !is_over {
                 discard::discard(body, &parts, &receiver.admission, receiver.settings.body_limit);
             }
-            (outcome, Said::Nothing)
+            (outcome, ResponseKind::Usual)
         }
     };
-    let response = respond::respond(outcome, said, receiver.refusal_body.as_ref());
+    let response = respond::respond(outcome, kind, receiver.refusal_hook.as_ref());
     if is_head { respond::head_of(response) } else { response }
 }
 
@@ -252,12 +254,12 @@ where
     Ok((parsed, permit))
 }
 
-/// What became of an event.
+/// The result of dispatching an event.
 enum Dispatched {
     /// It is processed, and this request waits for the outcome.
     Started(Started, Call),
     /// There is nothing to process.
-    Ended(Outcome, Said),
+    Ended(Outcome, ResponseKind),
 }
 
 impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
@@ -301,27 +303,27 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
             self.clock.now().duration_since(work.event.time()?).ok()
         });
         let call = Call::new();
-        if let Some((outcome, said)) = self.unprocessed(&inner, &work, Some(&signed)) {
-            let told = Told {
+        if let Some((outcome, kind)) = self.unprocessed(&inner, &work, Some(&signed)) {
+            let told = DeliveryEnd {
                 status: call.status(&outcome),
-                ..self.engine.told_of(observation, &work.key, work.event.topic())
+                ..self.engine.end_of(observation, &work.key, work.event.topic())
             };
             self.engine.report(observation, &outcome, told);
-            return Dispatched::Ended(outcome, said);
+            return Dispatched::Ended(outcome, kind);
         }
         let started = inner.start(&self.engine, work, parts, &call, observation);
         Dispatched::Started(started, call)
     }
 
-    /// What is said where the provider has panicked on an event.
+    /// The outcome where the provider has panicked on an event.
     fn not_dispatched(&self, observation: &Observation, panicked: &impl fmt::Display) -> Dispatched {
         let outcome = Outcome::from(provider_panicked(panicked));
-        let told = Told {
+        let told = DeliveryEnd {
             status: Some(respond::status(&outcome, None)),
-            ..self.engine.told(observation)
+            ..self.engine.delivery_end(observation)
         };
         self.engine.report(observation, &outcome, told);
-        Dispatched::Ended(outcome, Said::Nothing)
+        Dispatched::Ended(outcome, ResponseKind::Usual)
     }
 
     /// Says which event it is, to the log and the metrics.
@@ -347,20 +349,20 @@ impl<P: Provider, S: IdempotencyStore> Receiver<P, S> {
         inner: &H,
         work: &Work<P::Event>,
         signed: Option<&Signed>,
-    ) -> Option<(Outcome, Said)> {
+    ) -> Option<(Outcome, ResponseKind)> {
         let topic = work.event.topic();
         let handshake = signed.map(|signed| self.handshake(&work.event, signed));
         match handshake.transpose() {
             // A handshake without a response body goes to a handler registered for exactly its
             // topic.
             Ok(Some(Some(handshake))) if handshake.body().is_some() || inner.registered(topic).is_none() => {
-                Some((Outcome::Handshake, Said::Handshake(handshake)))
+                Some((Outcome::Handshake, ResponseKind::Handshake(handshake)))
             }
             Ok(_) if inner.wants(topic) => None,
-            Ok(_) => Some((Outcome::Unhandled, Said::Nothing)),
+            Ok(_) => Some((Outcome::Unhandled, ResponseKind::Usual)),
             Err(error) => {
                 let refusal = Refusal::new(RefusalKind::NotAnEvent, error.to_string());
-                Some((refusal.into(), Said::Nothing))
+                Some((refusal.into(), ResponseKind::Usual))
             }
         }
     }

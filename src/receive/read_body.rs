@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::{
     admission::{Admission, Permit},
-    tenants::{Directory, Whose},
+    tenants::{Directory, NamedTenant},
 };
 use crate::{
     error::{Refusal, RefusalKind},
@@ -41,7 +41,7 @@ pub(super) struct Received {
     pub(super) body: Bytes,
     pub(super) verification: Verification,
     /// The request's tenant, where the layer has tenants.
-    pub(super) whose: Option<Whose>,
+    pub(super) whose: Option<NamedTenant>,
 }
 
 /// The checks that a request has to pass before its body is read.
@@ -109,7 +109,7 @@ struct Progress {
 struct Read {
     body: Bytes,
     verification: Verification,
-    whose: Option<Whose>,
+    whose: Option<NamedTenant>,
 }
 
 async fn read<B>(

@@ -9,7 +9,7 @@ use http::{
 };
 use serde::Serialize;
 
-use super::{RefusalBody, ResponseBody};
+use super::{RefusalHook, ResponseBody};
 use crate::{
     error::{Refusal, RefusalKind},
     process::Outcome,
@@ -141,8 +141,8 @@ impl Refusal {
 }
 
 /// Parts of a response besides the outcome.
-pub(super) enum Said {
-    Nothing,
+pub(super) enum ResponseKind {
+    Usual,
     Handshake(Handshake),
     /// The response of the HTTP service behind the layer.
     Inner(Response<ResponseBody>),
@@ -170,12 +170,19 @@ pub(super) fn status(outcome: &Outcome, response: Option<&Response<ResponseBody>
 }
 
 /// The response to a request whose event ended like this.
-pub(super) fn respond(outcome: Outcome, said: Said, own_body: Option<&RefusalBody>) -> Response<ResponseBody> {
-    let mut response = match (&outcome, said) {
-        (_, Said::Inner(response)) => response,
-        (_, Said::Handshake(handshake)) => shake(&handshake),
-        (Outcome::Refused(refusal), Said::Nothing) => refuse(refusal, own_body),
-        (_, Said::Nothing) => Response::new(ResponseBody::empty()),
+pub(super) fn respond(outcome: Outcome, kind: ResponseKind, hook: Option<&RefusalHook>) -> Response<ResponseBody> {
+    let mut response = match (&outcome, kind) {
+        (_, ResponseKind::Inner(response)) => response,
+        (_, ResponseKind::Handshake(handshake)) => shake(&handshake),
+        (Outcome::Refused(refusal), ResponseKind::Usual) => {
+            let usual = refuse(refusal);
+            let response = match hook {
+                Some(hook) => hook.apply(refusal, usual),
+                None => usual,
+            };
+            response.map(ResponseBody::full)
+        }
+        (_, ResponseKind::Usual) => Response::new(ResponseBody::empty()),
     };
     let extensions = response.extensions_mut();
     if let Outcome::Refused(refusal) = &outcome {
@@ -201,22 +208,19 @@ pub(super) fn head_of(response: Response<ResponseBody>) -> Response<ResponseBody
     response.map(|_| ResponseBody::empty())
 }
 
-fn refuse(refusal: &Refusal, own_body: Option<&RefusalBody>) -> Response<ResponseBody> {
-    let (content_type, body) = own_body.and_then(|own| own.write(refusal)).unwrap_or_else(|| {
-        // Only an authentic body gets as far as `NotAnEvent`: its provider may know what is wrong
-        // with it.
-        let body = if refusal.kind() == RefusalKind::NotAnEvent {
-            problem(table(refusal).0, refusal.kind().as_str(), refusal.reason())
-        } else {
-            usual_problem(refusal)
-        };
-        (HeaderValue::from_static("application/problem+json"), body)
-    });
+fn refuse(refusal: &Refusal) -> Response<Bytes> {
     let status = refusal.status();
-    let mut response = Response::new(ResponseBody::full(body));
+    // Only an authentic body gets as far as `NotAnEvent`: its provider may know what is wrong with
+    // it.
+    let body = if refusal.kind() == RefusalKind::NotAnEvent {
+        problem(status, refusal.kind().as_str(), refusal.reason())
+    } else {
+        usual_problem(refusal)
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     match refusal.kind() {
         RefusalKind::Method => drop(headers.insert(ALLOW, HeaderValue::from_static("POST"))),
         RefusalKind::Encoding => drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"))),

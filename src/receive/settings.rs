@@ -16,6 +16,6 @@ pub(crate) struct Settings {
     pub(crate) max_event_age: Option<Duration>,
     /// Whether unsigned ids are left out of keys.
     pub(crate) strict_identity: bool,
-    /// What happens to the events that requests bring.
+    /// The settings for the events that requests bring.
     pub(crate) process: process::Settings,
 }

@@ -50,18 +50,18 @@ struct Router {
 
 /// All layers that record in one place, and what was said of them.
 #[derive(Default)]
-struct Sharers {
+struct LayersOfPlace {
     layers: Vec<Weak<Entry>>,
-    said: HashSet<(About, &'static Location<'static>, &'static Location<'static>)>,
+    warned: HashSet<(Conflict, &'static Location<'static>, &'static Location<'static>)>,
 }
 
 #[derive(PartialEq, Eq, Hash)]
-enum About {
+enum Conflict {
     Secrets,
     Handlers,
 }
 
-type Places = HashMap<Place, Sharers>;
+type Places = HashMap<Place, LayersOfPlace>;
 
 fn places() -> MutexGuard<'static, Places> {
     static PLACES: OnceLock<Mutex<Places>> = OnceLock::new();
@@ -96,7 +96,7 @@ impl Sharing {
             .any(|other| entry.verifier.shares_a_secret(&other.verifier));
         let warns = others.into_iter().next().filter(|first| {
             entry.is_foreign.store(!is_known, Ordering::Relaxed);
-            !is_known && sharers.said.insert((About::Secrets, first.built, entry.built))
+            !is_known && sharers.warned.insert((Conflict::Secrets, first.built, entry.built))
         });
         sharers.layers.push(Arc::downgrade(&entry));
         drop(places);
@@ -130,7 +130,7 @@ impl Sharing {
             found = sharers
                 .of_one_endpoint(entry)
                 .find_map(|other| other.disagrees(registered))
-                .filter(|(_, other)| sharers.said.insert((About::Handlers, other, made)));
+                .filter(|(_, other)| sharers.warned.insert((Conflict::Handlers, other, made)));
         }
         let mut routers = lock(&entry.routers);
         routers.retain(|router| router.registered.strong_count() > 0);
@@ -159,7 +159,7 @@ impl Sharing {
             found = sharers
                 .of_one_endpoint(entry)
                 .find_map(|other| other.disagrees_with_http(entry))
-                .filter(|(_, other)| sharers.said.insert((About::Handlers, other, entry.built)));
+                .filter(|(_, other)| sharers.warned.insert((Conflict::Handlers, other, entry.built)));
         }
         drop(places);
         if let Some((topic, other)) = found {
@@ -184,7 +184,7 @@ impl Drop for Sharing {
     }
 }
 
-impl Sharers {
+impl LayersOfPlace {
     fn others(&self, entry: &Arc<Entry>) -> impl Iterator<Item = Arc<Entry>> {
         let layers: Vec<_> = self.layers.iter().filter_map(Weak::upgrade).collect();
         let own = Arc::clone(entry);

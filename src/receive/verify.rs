@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use super::{
     read_body::{Received, Refused, signature},
-    tenants::Whose,
+    tenants::NamedTenant,
 };
 use crate::{
     error::Refusal,
@@ -31,12 +31,12 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
-    /// What was verified, if it was by somebody's secrets. The timestamp is checked last, so an
+    /// The verified request, if a tenant's secrets decided. The timestamp is checked last, so an
     /// unknown tenant is refused for the same reason whatever the timestamp.
-    pub(super) fn of(verified: Result<Verified, SignatureError>, whose: Option<Whose>) -> Result<Self, Refusal> {
+    pub(super) fn of(verified: Result<Verified, SignatureError>, whose: Option<NamedTenant>) -> Result<Self, Refusal> {
         let (tenant, keys) = match whose {
             Some(whose) if whose.keys.is_none() => return Err(whose.unknown()),
-            Some(Whose { tenant, keys }) => (tenant, keys),
+            Some(NamedTenant { tenant, keys }) => (tenant, keys),
             None => (None, None),
         };
         Ok(Self {

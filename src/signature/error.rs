@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{
     Algorithm, Encoding, SecretError, TimestampFormat,
-    timestamp::{NoTime, Off},
+    timestamp::{NoTime, TimeOff},
 };
 
 /// Why a signature was refused: for the log, never for the response. It holds no tag and no secret.
@@ -85,8 +85,8 @@ enum Reason {
     Mismatch {
         secrets: usize,
     },
-    Off {
-        off: Off,
+    TimeOff {
+        off: TimeOff,
         tolerance: Duration,
     },
     Secret(SecretError),
@@ -97,7 +97,7 @@ enum Reason {
     },
 }
 
-/// What was wrong with a signature.
+/// The kind of a [`SignatureError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignatureErrorKind {
@@ -157,10 +157,8 @@ impl SignatureError {
     }
 
     pub(super) fn repeated(header: &HeaderName, values: usize) -> Self {
-        Self(Box::new(Reason::Repeated {
-            header: header.clone(),
-            values,
-        }))
+        let header = header.clone();
+        Self(Box::new(Reason::Repeated { header, values }))
     }
 
     pub(super) fn empty(header: &HeaderName) -> Self {
@@ -186,17 +184,13 @@ impl SignatureError {
     }
 
     pub(super) fn sha1(header: &HeaderName, algorithm: Algorithm) -> Self {
-        Self(Box::new(Reason::Sha1 {
-            header: header.clone(),
-            algorithm,
-        }))
+        let header = header.clone();
+        Self(Box::new(Reason::Sha1 { header, algorithm }))
     }
 
     pub(super) fn encoding(header: &HeaderName, encoding: Encoding) -> Self {
-        Self(Box::new(Reason::Encoding {
-            header: header.clone(),
-            encoding,
-        }))
+        let header = header.clone();
+        Self(Box::new(Reason::Encoding { header, encoding }))
     }
 
     pub(super) fn absent(header: &HeaderName, what: &'static str) -> Self {
@@ -237,15 +231,15 @@ impl SignatureError {
         Self(Box::new(Reason::NoItem { header, label }))
     }
 
-    pub(super) fn off(off: Off, tolerance: Duration) -> Self {
-        Self(Box::new(Reason::Off { off, tolerance }))
+    pub(super) fn off(off: TimeOff, tolerance: Duration) -> Self {
+        Self(Box::new(Reason::TimeOff { off, tolerance }))
     }
 
     pub(super) fn mismatch(secrets: usize) -> Self {
         Self(Box::new(Reason::Mismatch { secrets }))
     }
 
-    /// What was wrong.
+    /// The error's kind.
     #[must_use]
     pub fn kind(&self) -> SignatureErrorKind {
         match *self.0 {
@@ -260,11 +254,20 @@ impl SignatureError {
             | Reason::TwoTimes { .. }
             | Reason::Items { .. }
             | Reason::NoItem { .. } => SignatureErrorKind::Malformed,
-            Reason::Off { .. } => SignatureErrorKind::Timestamp,
+            Reason::TimeOff { .. } => SignatureErrorKind::Timestamp,
             Reason::Sha1 { .. } => SignatureErrorKind::Sha1,
             Reason::Mismatch { .. } => SignatureErrorKind::Mismatch,
             Reason::Secret(_) => SignatureErrorKind::Secret,
             Reason::Own { kind, .. } => kind,
+        }
+    }
+
+    /// The error of the secrets, where they are what is wrong. It is part of this error's text.
+    #[must_use]
+    pub fn secret_error(&self) -> Option<&SecretError> {
+        match &*self.0 {
+            Reason::Secret(error) => Some(error),
+            _ => None,
         }
     }
 }
@@ -343,14 +346,14 @@ impl fmt::Display for SignatureError {
                     "{header} has no item that begins with {label:?}; expected a tag behind it"
                 )
             }
-            Reason::Off { off, tolerance } => {
+            Reason::TimeOff { off, tolerance } => {
                 let (seconds, direction, hint) = match off {
-                    Off::Past(seconds) => (
+                    TimeOff::Past(seconds) => (
                         seconds,
                         "ago",
                         "an old request that somebody sent again, or a clock that is wrong",
                     ),
-                    Off::Future(seconds) => (seconds, "ahead", "a clock that is wrong, here or there"),
+                    TimeOff::Future(seconds) => (seconds, "ahead", "a clock that is wrong, here or there"),
                 };
                 write!(
                     f,
@@ -358,11 +361,16 @@ impl fmt::Display for SignatureError {
                     tolerance.as_secs()
                 )
             }
-            Reason::Mismatch { secrets } => write!(
-                f,
-                "the tag matches none of the {secrets} secret(s); expected the body's own: check that the secret is the one \
-                 given to the provider and that nothing before this layer changes the body"
-            ),
+            Reason::Mismatch { secrets } => {
+                match secrets {
+                    1 => f.write_str("the tag does not match the secret")?,
+                    _ => write!(f, "the tag matches none of the {secrets} secrets")?,
+                }
+                f.write_str(
+                    "; expected the body's own: check that the secret is the one given to the provider and that nothing before this \
+                     layer changes the body",
+                )
+            }
             Reason::Own { reason, .. } => f.write_str(reason),
             Reason::Secret(error) => write!(f, "the secrets do not fit the scheme: {error}"),
         }
@@ -379,10 +387,8 @@ pub(super) fn id_rule(f: &mut fmt::Formatter<'_>, end: Option<u8>) -> fmt::Resul
 
 impl Error for SignatureError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &*self.0 {
-            Reason::Secret(error) => Some(error),
-            _ => None,
-        }
+        // The text of the secrets' error is part of this one's.
+        self.secret_error().and_then(Error::source)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Scheme, SecretError, Secrets, Verification, Verifier,
-    verification::Begun,
+    verification::VerificationState,
     verifier::{Keyed, Keys},
 };
 
@@ -51,7 +51,7 @@ impl Verifier {
 impl Verification {
     /// It is a request to the tenant of this name. Must be called before any `update`.
     pub(crate) fn is_of_tenant(&mut self, name: &str) {
-        if let Begun::Keyed(begun) = &mut self.0
+        if let VerificationState::Keyed(begun) = &mut self.0
             && let Some(at) = begun.tenant_at.take()
         {
             begun.before_body.splice(at..at, name.bytes());
@@ -60,7 +60,7 @@ impl Verification {
 
     /// From here on these secrets decide. Must be called before any `update`.
     pub(crate) fn decide_by(&mut self, keys: &KeySet) {
-        if let Begun::Keyed(begun) = &mut self.0 {
+        if let VerificationState::Keyed(begun) = &mut self.0 {
             begun.keys = Arc::clone(&keys.0);
         }
     }

@@ -33,7 +33,7 @@ mod verifier;
 mod verification;
 #[cfg(feature = "service")]
 mod key_set;
-mod own;
+mod verifier_fn;
 mod rotate;
 mod sign;
 mod explain;

@@ -1,4 +1,4 @@
-//! What a request claims: its tags, and what else of it is signed. Everything here is read before
+//! The claims of a request: its tags, and its other signed parts. Everything here is read before
 //! anything is known of the provider.
 
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -232,10 +232,10 @@ impl Scheme {
         self
     }
 
-    /// What is signed: text with `{body}` in it, and with `{id}` and `{timestamp}` where the scheme
-    /// has a place for them, which must be named before. For a provider
-    /// [with tenants](crate::provider::tenant) that signs an address which names the tenant,
-    /// `{tenant}` stands for its name.
+    /// Sets the signed content: text with `{body}` in it, and with `{id}` and `{timestamp}` where
+    /// the scheme has a place for them, which must be named before. For a provider [with
+    /// tenants](crate::provider::tenant) that signs an address which names the tenant, `{tenant}`
+    /// stands for its name.
     ///
     /// What a request signs can be cut into these parts in one way only. A time may touch the body,
     /// before it or behind it: without text between them a time in seconds must then have ten

@@ -18,8 +18,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// What a base64 secret stands for, in bytes: 24 to 64 by the Standard Webhooks specification, and
-/// Svix's server takes 75.
+/// The length of the key in a base64 secret, in bytes: 24 to 64 by the Standard Webhooks
+/// specification, and Svix's server takes 75.
 const KEY_LENGTHS: std::ops::RangeInclusive<usize> = 24..=75;
 
 /// How a secret's text stands for a key.
@@ -240,7 +240,8 @@ fn is_quoted(secret: &[u8]) -> bool {
     })
 }
 
-/// What a file, a shell or a copy from a web page (a no-break space) leaves around a secret.
+/// Whitespace that a file, a shell or a copy from a web page (a no-break space) leaves around a
+/// secret.
 fn is_space(letter: char) -> bool {
     letter.is_ascii_whitespace() || (!letter.is_ascii() && letter.is_whitespace())
 }

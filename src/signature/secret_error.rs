@@ -8,7 +8,7 @@ pub struct SecretError {
     pub(super) position: Option<usize>,
 }
 
-/// What was wrong with a secret.
+/// The kind of a [`SecretError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SecretErrorKind {
@@ -66,7 +66,7 @@ impl SecretError {
         }
     }
 
-    /// What was wrong.
+    /// The error's kind.
     #[must_use]
     pub fn kind(&self) -> SecretErrorKind {
         self.kind

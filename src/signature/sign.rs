@@ -169,6 +169,15 @@ impl SignError {
     fn time(format: TimestampFormat, exact: bool) -> Self {
         Self(NoSignature::Time { format, exact })
     }
+
+    /// The error of the secrets, where they are what is wrong. It is part of this error's text.
+    #[must_use]
+    pub fn secret_error(&self) -> Option<&SecretError> {
+        match &self.0 {
+            NoSignature::Secret(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for SignError {
@@ -190,11 +199,8 @@ impl fmt::Display for SignError {
 
 impl Error for SignError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.0 {
-            // Its text is part of this one's.
-            NoSignature::Secret(error) => error.source(),
-            NoSignature::NoScheme | NoSignature::Id(_) | NoSignature::Time { .. } => None,
-        }
+        // The text of the secrets' error is part of this one's.
+        self.secret_error().and_then(Error::source)
     }
 }
 

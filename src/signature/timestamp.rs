@@ -193,19 +193,19 @@ fn two_digits(text: &str, most: u64) -> Option<u64> {
 
 /// How far a signed time is from now, if it is farther than tolerated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Off {
+pub(super) enum TimeOff {
     Past(u64),
     Future(u64),
 }
 
 /// Compares whole seconds, as providers' own libraries do.
-pub(super) fn check(time: u64, now: SystemTime, tolerance: Duration) -> Result<(), Off> {
+pub(super) fn check(time: u64, now: SystemTime, tolerance: Duration) -> Result<(), TimeOff> {
     // A clock before 1970 tolerates nothing but times about 1970.
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     if now.saturating_sub(time) > tolerance.as_secs() {
-        Err(Off::Past(now.saturating_sub(time)))
+        Err(TimeOff::Past(now.saturating_sub(time)))
     } else if time.saturating_sub(now) > tolerance.as_secs() {
-        Err(Off::Future(time.saturating_sub(now)))
+        Err(TimeOff::Future(time.saturating_sub(now)))
     } else {
         Ok(())
     }

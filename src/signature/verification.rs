@@ -8,28 +8,28 @@ use http::HeaderMap;
 use super::{
     Scheme, SignatureError, Verified,
     mac::Mac,
-    own::{Kept, Own},
     request::{Claims, Tags},
     verifier::{Keys, decide},
+    verifier_fn::{KeptRequest, VerifierFn},
 };
 
 /// A signature being checked while the body arrives; see
 /// [`Verifier::begin`](super::Verifier::begin).
 #[must_use = "nothing is verified until `finish` says so"]
-pub struct Verification(pub(super) Begun);
+pub struct Verification(pub(super) VerificationState);
 
-pub(super) enum Begun {
-    Keyed(OfKeys),
+pub(super) enum VerificationState {
+    Keyed(KeyedVerification),
     /// A function sees headers and body as a whole. A caller that already has both does not copy
     /// them here.
-    Own {
-        own: Arc<Own>,
-        kept: Option<Box<Kept>>,
+    VerifierFn {
+        own: Arc<VerifierFn>,
+        kept: Option<Box<KeptRequest>>,
     },
 }
 
 /// The MACs of all secrets at work.
-pub(super) struct OfKeys {
+pub(super) struct KeyedVerification {
     pub(super) tags: Tags,
     pub(super) time: Option<u64>,
     /// The secrets that were valid when it began.
@@ -52,16 +52,16 @@ impl Verification {
     #[inline]
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
-            Begun::Keyed(begun) => begun.update(bytes),
-            Begun::Own { kept: Some(kept), .. } => kept.body.extend_from_slice(bytes),
-            Begun::Own { kept: None, .. } => {}
+            VerificationState::Keyed(begun) => begun.update(bytes),
+            VerificationState::VerifierFn { kept: Some(kept), .. } => kept.body.extend_from_slice(bytes),
+            VerificationState::VerifierFn { kept: None, .. } => {}
         }
     }
 
     /// Takes what is new in a body that is collected elsewhere.
     #[cfg(feature = "service")]
     pub(crate) fn update_from(&mut self, body: &[u8]) {
-        if let Begun::Keyed(begun) = &mut self.0 {
+        if let VerificationState::Keyed(begun) = &mut self.0 {
             let new = begun.left(body);
             if !new.is_empty() {
                 begun.update(new);
@@ -76,8 +76,8 @@ impl Verification {
     /// the tolerance.
     pub fn finish(self, now: SystemTime) -> Result<Verified, SignatureError> {
         match self.0 {
-            Begun::Keyed(begun) => begun.finish(&[], now),
-            Begun::Own { own, kept } => {
+            VerificationState::Keyed(begun) => begun.finish(&[], now),
+            VerificationState::VerifierFn { own, kept } => {
                 let kept = kept.unwrap_or_default();
                 own.verify(&kept.headers, &kept.body, now)
             }
@@ -88,8 +88,8 @@ impl Verification {
     #[cfg(feature = "service")]
     pub(crate) fn signed_time(&self) -> Option<SystemTime> {
         match &self.0 {
-            Begun::Keyed(begun) => SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(begun.time?)),
-            Begun::Own { .. } => None,
+            VerificationState::Keyed(begun) => SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(begun.time?)),
+            VerificationState::VerifierFn { .. } => None,
         }
     }
 
@@ -104,13 +104,13 @@ impl Verification {
         now: SystemTime,
     ) -> Result<Verified, SignatureError> {
         match &self.0 {
-            Begun::Keyed(begun) => begun.finish(begun.left(body), now),
-            Begun::Own { own, .. } => own.verify(headers, body, now),
+            VerificationState::Keyed(begun) => begun.finish(begun.left(body), now),
+            VerificationState::VerifierFn { own, .. } => own.verify(headers, body, now),
         }
     }
 }
 
-impl OfKeys {
+impl KeyedVerification {
     pub(super) fn new(claims: Claims<'_>, keys: Arc<Keys>, scheme: &Arc<Scheme>) -> Self {
         let content = scheme.content();
         Self {

@@ -11,12 +11,12 @@ use super::{
     Scheme, SecretError, Secrets, SignatureError, Verified,
     content::{Content, Values},
     mac::{Mac, Tag},
-    own::Own,
     request::Tags,
     rotate::SecretsHandle,
     secret::SecretForm,
     timestamp,
-    verification::{Begun, OfKeys, Verification},
+    verification::{KeyedVerification, Verification, VerificationState},
+    verifier_fn::VerifierFn,
 };
 use crate::clock::{Clock as _, SystemClock};
 
@@ -41,12 +41,12 @@ use crate::clock::{Clock as _, SystemClock};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Verifier(How);
+pub struct Verifier(VerifierKind);
 
 #[derive(Clone)]
-enum How {
+enum VerifierKind {
     Keyed(Keyed),
-    Own(Arc<Own>),
+    VerifierFn(Arc<VerifierFn>),
 }
 
 /// A scheme, keyed.
@@ -122,7 +122,7 @@ impl Verifier {
     }
 
     pub(super) fn of_any_tenant(scheme: &Scheme, secrets: &Secrets) -> Result<Self, SecretError> {
-        Ok(Self(How::Keyed(Keyed {
+        Ok(Self(VerifierKind::Keyed(Keyed {
             keys: Arc::new(RwLock::new(Arc::new(Keys::new(scheme, secrets)?))),
             scheme: Arc::new(scheme.clone()),
         })))
@@ -130,17 +130,17 @@ impl Verifier {
 
     #[cfg(feature = "service")]
     pub(super) fn of_keyed(keyed: Keyed) -> Self {
-        Self(How::Keyed(keyed))
+        Self(VerifierKind::Keyed(keyed))
     }
 
-    pub(super) fn of(own: Own) -> Self {
-        Self(How::Own(Arc::new(own)))
+    pub(super) fn of(own: VerifierFn) -> Self {
+        Self(VerifierKind::VerifierFn(Arc::new(own)))
     }
 
     pub(super) fn keyed(&self) -> Option<&Keyed> {
         match &self.0 {
-            How::Keyed(keyed) => Some(keyed),
-            How::Own(_) => None,
+            VerifierKind::Keyed(keyed) => Some(keyed),
+            VerifierKind::VerifierFn(_) => None,
         }
     }
 
@@ -148,8 +148,8 @@ impl Verifier {
     #[must_use]
     pub fn scheme(&self) -> Option<&Scheme> {
         match &self.0 {
-            How::Keyed(keyed) => Some(&keyed.scheme),
-            How::Own(own) => own.scheme(),
+            VerifierKind::Keyed(keyed) => Some(&keyed.scheme),
+            VerifierKind::VerifierFn(own) => own.scheme(),
         }
     }
 
@@ -158,9 +158,9 @@ impl Verifier {
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: Duration) -> Self {
         match &mut self.0 {
-            How::Keyed(keyed) => keyed.scheme = Arc::new(Scheme::clone(&keyed.scheme).tolerance(tolerance)),
+            VerifierKind::Keyed(keyed) => keyed.scheme = Arc::new(Scheme::clone(&keyed.scheme).tolerance(tolerance)),
             // What it refuses by; of a function nothing else is known.
-            How::Own(own) => {
+            VerifierKind::VerifierFn(own) => {
                 if let Some(scheme) = own.scheme() {
                     return Self::refusing(&scheme.clone().tolerance(tolerance));
                 }
@@ -188,8 +188,8 @@ impl Verifier {
     #[cfg(feature = "service")]
     pub(crate) fn shares_a_secret(&self, other: &Self) -> bool {
         let (us, them) = match (&self.0, &other.0) {
-            (How::Keyed(us), How::Keyed(them)) => (us, them),
-            (How::Own(_), How::Own(_)) => return true,
+            (VerifierKind::Keyed(us), VerifierKind::Keyed(them)) => (us, them),
+            (VerifierKind::VerifierFn(_), VerifierKind::VerifierFn(_)) => return true,
             _ => return false,
         };
         if Arc::ptr_eq(&us.keys, &them.keys) {
@@ -230,8 +230,8 @@ impl Verifier {
         now: impl FnOnce() -> SystemTime,
     ) -> Result<Verified, SignatureError> {
         let keyed = match &self.0 {
-            How::Keyed(keyed) => keyed,
-            How::Own(own) => return own.verify(headers, body, now()),
+            VerifierKind::Keyed(keyed) => keyed,
+            VerifierKind::VerifierFn(own) => return own.verify(headers, body, now()),
         };
         keyed.scheme.check(headers, body, now, |tags, signed| {
             let keys = keyed.keys();
@@ -246,10 +246,12 @@ impl Verifier {
     /// of the body is read.
     pub fn begin(&self, headers: &HeaderMap) -> Result<Verification, SignatureError> {
         match &self.0 {
-            How::Keyed(keyed) => keyed.begin(headers).map(|begun| Verification(Begun::Keyed(begun))),
-            How::Own(own) => own.begin(headers).map(|kept| {
+            VerifierKind::Keyed(keyed) => keyed
+                .begin(headers)
+                .map(|begun| Verification(VerificationState::Keyed(begun))),
+            VerifierKind::VerifierFn(own) => own.begin(headers).map(|kept| {
                 let (own, kept) = (Arc::clone(own), Some(Box::new(kept)));
-                Verification(Begun::Own { own, kept })
+                Verification(VerificationState::VerifierFn { own, kept })
             }),
         }
     }
@@ -260,20 +262,22 @@ impl Verifier {
     #[inline]
     pub(crate) fn begin_with(&self, headers: &HeaderMap) -> Result<Verification, SignatureError> {
         match &self.0 {
-            How::Keyed(keyed) => keyed.begin(headers).map(|begun| Verification(Begun::Keyed(begun))),
-            How::Own(own) => {
+            VerifierKind::Keyed(keyed) => keyed
+                .begin(headers)
+                .map(|begun| Verification(VerificationState::Keyed(begun))),
+            VerifierKind::VerifierFn(own) => {
                 own.claims(headers)?;
                 let own = Arc::clone(own);
-                Ok(Verification(Begun::Own { own, kept: None }))
+                Ok(Verification(VerificationState::VerifierFn { own, kept: None }))
             }
         }
     }
 }
 
 impl Keyed {
-    fn begin(&self, headers: &HeaderMap) -> Result<OfKeys, SignatureError> {
+    fn begin(&self, headers: &HeaderMap) -> Result<KeyedVerification, SignatureError> {
         let claims = self.scheme.claims(headers)?;
-        Ok(OfKeys::new(claims, Arc::clone(&self.keys()), &self.scheme))
+        Ok(KeyedVerification::new(claims, Arc::clone(&self.keys()), &self.scheme))
     }
 }
 
@@ -351,10 +355,10 @@ impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Verifier");
         match &self.0 {
-            How::Keyed(keyed) => shown
+            VerifierKind::Keyed(keyed) => shown
                 .field("scheme", &keyed.scheme)
                 .field("secrets", &keyed.keys().all().count()),
-            How::Own(own) => shown.field("headers", &own.headers()),
+            VerifierKind::VerifierFn(own) => shown.field("headers", &own.headers()),
         };
         shown.finish_non_exhaustive()
     }

@@ -15,7 +15,7 @@ pub struct StoreError {
     source: Arc<dyn Error + Send + Sync>,
 }
 
-/// What a failed store operation leaves behind.
+/// The kind of a [`StoreError`]: whether the failed operation may have been applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
@@ -64,13 +64,13 @@ impl StoreError {
         }
     }
 
-    /// What the failed operation leaves behind.
+    /// The error's kind.
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
 
-    /// What the store's driver said, which is part of this error's text.
+    /// The error of the store's driver, which is part of this error's text.
     #[must_use]
     pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.source

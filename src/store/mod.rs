@@ -52,7 +52,12 @@ pub use identity::StoreIdentity;
 pub use key::Key;
 #[cfg(feature = "memory")]
 pub use memory::{MemoryStore, MemoryStoreBuilder};
-pub use record::{Claimed, Completion, Deposited, Effect, Record, Replayed, Schedule, Stage, State, UnknownCompletion};
+pub use record::{
+    completion::{Completion, UnknownCompletion},
+    response::{Claimed, Deposited, Effect, Replayed},
+    schedule::Schedule,
+    state::{Record, Stage, State},
+};
 
 use std::future::Future;
 

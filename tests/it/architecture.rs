@@ -80,13 +80,22 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("event", &[]),
     ("signature", &["clock"]),
     ("clock", &[]),
-    ("error", &[]),
+    ("error", &["signature"]),
     ("trace", &[]),
     ("metrics", &["inbox", "event"]),
     ("axum", &["receive", "delivery", "event", "trace"]),
     (
         "testing",
-        &["delivery", "provider", "store", "inbox", "event", "signature", "clock"],
+        &[
+            "delivery",
+            "provider",
+            "store",
+            "inbox",
+            "event",
+            "signature",
+            "clock",
+            "error",
+        ],
     ),
 ];
 

@@ -15,9 +15,11 @@ mod architecture;
 #[cfg(all(feature = "memory", feature = "test-util"))]
 mod inbox;
 #[cfg(all(feature = "memory", feature = "test-util"))]
-use inbox::wired as inbox_wired;
+use inbox::over_transports as inbox_over_transports;
 mod msrv;
 mod prose;
+mod public_paths;
+mod error_sources;
 mod signature;
 mod explain;
 mod schemes;

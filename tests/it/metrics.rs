@@ -201,14 +201,14 @@ async fn every_metric_is_described() {
 
 #[tokio::test(start_paused = true)]
 async fn an_inbox_counts_deposits_its_backlog_and_what_its_worker_does() {
-    use crate::inbox::office::Office;
+    use crate::inbox::inbox_endpoint::InboxEndpoint;
     use tower_webhook::inbox::Retries;
 
     let (recorded, _guard) = Recorded::start();
-    let office = Office::new();
-    office.store("1").await;
-    office.store("1").await;
-    office.store("poor").await;
+    let endpoint = InboxEndpoint::new();
+    endpoint.store("1").await;
+    endpoint.store("1").await;
+    endpoint.store("poor").await;
     // Counted every ten seconds.
     sleep(Duration::from_secs(11)).await;
     recorded.assert(r#"webhook_deposits_total{provider="dwolla",outcome="stored"}"#, "2");
@@ -218,7 +218,7 @@ async fn an_inbox_counts_deposits_its_backlog_and_what_its_worker_does() {
     let oldest = r#"webhook_oldest_due_seconds{provider="dwolla",namespace="dwolla"}"#;
     recorded.assert(oldest, "10");
 
-    let worker = office
+    let worker = endpoint
         .worker(|delivery: Delivery<Event>| {
             let fails = delivery.event().id().as_str() == "poor";
             async move {
@@ -234,7 +234,7 @@ async fn an_inbox_counts_deposits_its_backlog_and_what_its_worker_does() {
                 .allow_shorter_than_provider(),
         )
         .start();
-    office.all_ended().await;
+    endpoint.all_ended().await;
     sleep(Duration::from_secs(11)).await;
     recorded.assert(due, "0");
     recorded.assert(oldest, "0");

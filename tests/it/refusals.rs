@@ -1,24 +1,26 @@
 //! What a refusal says, and the bodies that an application gives it.
 
-use http::HeaderValue;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use tower_webhook::{Outcome, Refusal, RefusalKind};
+use tower_webhook::{Outcome, Refusal, RefusalKind, testing::refusal};
 
 use crate::{
     endpoint::{Endpoint, event, signature, signed, with_body},
     fixtures::succeed,
 };
 
-fn own_body(refusal: &Refusal) -> String {
-    format!("refused: {}", refusal.kind())
+fn own_body(refusal: &Refusal, response: &mut Response<Bytes>) {
+    *response.body_mut() = format!("refused: {}", refusal.kind()).into();
+    response
+        .headers_mut()
+        .insert("content-type", HeaderValue::from_static("text/plain"));
 }
-
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
 
 #[tokio::test(start_paused = true)]
 async fn an_application_writes_the_bodies_of_refusals_and_nothing_else_of_them() {
     let usual = Endpoint::new(succeed);
-    let own = Endpoint::with(succeed, |builder| builder.refusal_body(TEXT, own_body));
+    let own = Endpoint::with(succeed, |builder| builder.on_refusal(own_body));
     let requests = || {
         let encoded = || {
             let mut request = signed(event("1"));
@@ -65,7 +67,7 @@ async fn a_failed_handlers_refusal_has_the_applications_body_and_its_delay() {
             "the ledger is being moved",
         ))
     };
-    let endpoint = Endpoint::with(fails, |builder| builder.refusal_body(TEXT, own_body));
+    let endpoint = Endpoint::with(fails, |builder| builder.on_refusal(own_body));
     let answer = endpoint.deliver("1").await;
     assert_eq!((answer.status.as_u16(), answer.retry_after()), (503, Some(30)));
     assert_eq!(answer.body, "refused: handler-failed");
@@ -73,12 +75,59 @@ async fn a_failed_handlers_refusal_has_the_applications_body_and_its_delay() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_panics_leaves_the_usual_one() {
-    let panics = |_: &Refusal| -> String { panic!("no body today") };
-    let endpoint = Endpoint::with(succeed, |builder| builder.refusal_body(TEXT, panics));
+    let panics = |refusal: &Refusal, response: &mut Response<Bytes>| {
+        own_body(refusal, response);
+        panic!("no body today")
+    };
+    let endpoint = Endpoint::with(succeed, |builder| builder.on_refusal(panics));
     endpoint
         .send(signed("{}"))
         .await
         .assert_refused(400, RefusalKind::NotAnEvent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_application_adds_a_header_to_the_usual_response() {
+    let usual = Endpoint::new(succeed);
+    let named = Endpoint::with(succeed, |builder| {
+        builder.on_refusal(|_, response| {
+            response
+                .headers_mut()
+                .insert("x-region", HeaderValue::from_static("eu-west-1"));
+        })
+    });
+    let (usual, mut named) = (usual.send(signed("{}")).await, named.send(signed("{}")).await);
+    assert_eq!(named.headers.remove("x-region").unwrap(), "eu-west-1");
+    named.assert_refused(400, RefusalKind::NotAnEvent);
+    assert_eq!((named.headers, named.body), (usual.headers, usual.body));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_application_changes_whether_the_provider_sends_it_again() {
+    let accepts = |_: &Refusal, response: &mut Response<Bytes>| *response.status_mut() = StatusCode::OK;
+    let endpoint = Endpoint::with(succeed, |builder| builder.on_refusal(accepts));
+    endpoint
+        .send(signed("{}"))
+        .await
+        .assert_refused(400, RefusalKind::NotAnEvent);
+}
+
+#[test]
+fn a_test_makes_a_refusal_of_any_kind() {
+    let delay = std::time::Duration::from_secs(30);
+    let made = refusal(RefusalKind::HandlerFailed, "the ledger is being moved", Some(delay));
+    assert_eq!(
+        (made.kind(), made.reason(), made.retry_delay(), made.status().as_u16()),
+        (
+            RefusalKind::HandlerFailed,
+            "the ledger is being moved",
+            Some(delay),
+            503
+        )
+    );
+    let mut response = Response::default();
+    own_body(&refusal(RefusalKind::Signature, "no signature", None), &mut response);
+    assert_eq!(response.body(), "refused: signature");
 }
 
 #[tokio::test(start_paused = true)]

@@ -404,3 +404,16 @@ fn a_raw_key_is_not_decoded_and_takes_a_texts_place_while_requests_come_in() {
         assert_eq!(verifier.shortest_secret(), Some(key.len()));
     }
 }
+
+#[test]
+fn a_wrong_tag_says_how_many_secrets_it_was_compared_with() {
+    let scheme = tower_webhook::dwolla::scheme();
+    let text = |secrets: &[&str]| {
+        let given = Secrets::new("another one").unwrap();
+        let headers = scheme.sign(&given, b"{}").unwrap();
+        let secrets = Secrets::try_from(secrets.to_vec()).unwrap();
+        verify(&scheme, &secrets, &headers, b"{}").unwrap_err().to_string()
+    };
+    assert!(text(&["one"]).starts_with("the tag does not match the secret; expected the body's own: "));
+    assert!(text(&["one", "two"]).starts_with("the tag matches none of the 2 secrets; expected the body's own: "));
+}

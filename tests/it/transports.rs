@@ -58,7 +58,7 @@ macro_rules! for_every_case {
                 a_store_that_fails_at_claim_is_503_and_its_claim_is_released
                 a_complete_that_fails_is_200_and_a_drain_waits_until_it_is_recorded
             }
-            inbox_wired {
+            inbox_over_transports {
                 a_delivery_is_stored_and_200
                 a_copy_is_200_whatever_became_of_the_first
                 an_event_that_runs_before_its_response_elsewhere_is_503

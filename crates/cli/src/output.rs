@@ -62,7 +62,7 @@ pub(crate) fn coloured(colour: AnsiColor, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// What came from elsewhere, in one line and with nothing that a terminal obeys.
+/// Foreign text in one line, without anything that a terminal obeys.
 pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|letter| if is_obeyed(letter) { '\u{fffd}' } else { letter })

@@ -15,7 +15,7 @@ use crate::{
     captured,
     failure::Failure,
     output::{Output, note, plain, plain_lines},
-    provider::{At, DescriptionArgs, Event, Provider, Signer, fresh_id},
+    provider::{DescriptionArgs, Event, FieldPlace, Provider, Signer, fresh_id},
     secrets::SecretArgs,
     wire::{NoResponse, Request, RootArgs, Target, exchange},
 };
@@ -288,10 +288,10 @@ fn made(arguments: &SendArgs, provider: &Provider) -> Event {
 fn in_body(arguments: &SendArgs, provider: &Provider, body: &[u8]) -> Result<Event, Failure> {
     // Anything can be sent, JSON or not; what is not there is left out of the headers.
     let json = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let chosen = |name: &str, at: At, given: &Option<String>| match (at, given) {
-        (At::Body(places), None) => Ok(Some(text_at(&json, places))),
-        (At::Header, given) => Ok(given.clone()),
-        (At::Body(_), Some(_)) => Err(Failure::usage(format!(
+    let chosen = |name: &str, at: FieldPlace, given: &Option<String>| match (at, given) {
+        (FieldPlace::Body(places), None) => Ok(Some(text_at(&json, places))),
+        (FieldPlace::Header, given) => Ok(given.clone()),
+        (FieldPlace::Body(_), Some(_)) => Err(Failure::usage(format!(
             "{name} is given beside --body, and {} says it in the body; leave {name} out, or change the file",
             provider.name
         ))),

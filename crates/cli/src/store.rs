@@ -9,7 +9,7 @@ use tower_webhook::{
 
 use crate::failure::Failure;
 
-/// What `--store` stands for, from the argument or from STORE.
+/// The store's URL, from the argument `--store` or from the variable STORE.
 pub(crate) fn url(given: Option<String>) -> Result<String, Failure> {
     given.ok_or_else(|| {
         Failure::usage("--store is missing; expected sqlite:<path>, postgres://…, redis://…, redis+cluster://… or redis+sentinel://…, here or in STORE")

@@ -131,8 +131,8 @@ pub enum FailureLimit {
 }
 
 impl FailureLimit {
-    /// What a provider documents, by its name: Dwolla, Shopify, Slack, Square and Svix. The others
-    /// say no number.
+    /// The limit that a provider documents, by its name: Dwolla, Shopify, Slack, Square and Svix.
+    /// The others say no number.
     ///
     /// ```
     /// use tower_webhook_inspector::FailureLimit;

@@ -23,12 +23,12 @@ use tokio::{
     sync::broadcast::{self, Receiver, error::RecvError},
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
-use tower_webhook::delivery_log::{DeliveryLogReader, Filter, Numbered};
+use tower_webhook::delivery_log::{DeliveryLogFilter, DeliveryLogReader, Numbered};
 
 use crate::{
     inspector::{Shared, Shutdown},
     pages::{
-        deliveries::{Asked, PAGE},
+        deliveries::{DeliveriesQuery, PAGE},
         row,
     },
     params::Params,
@@ -94,7 +94,7 @@ async fn read(
     sending: broadcast::Sender<Batch>,
     reader: Arc<Mutex<Option<broadcast::Sender<Batch>>>>,
 ) {
-    let everything = Filter::new();
+    let everything = DeliveryLogFilter::new();
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last: Option<u64> = None;
@@ -126,7 +126,7 @@ async fn read(
 struct Listener {
     receiver: Receiver<Batch>,
     log: Arc<dyn DeliveryLogReader>,
-    filter: Filter,
+    filter: DeliveryLogFilter,
     /// The newest that it has seen.
     last: Option<u64>,
     /// Whether it has to look at the log itself: at first, and if it was too slow.
@@ -154,7 +154,7 @@ pub(crate) async fn live(State(shared): State<Arc<Shared>>, headers: HeaderMap, 
     let listener = Listener {
         receiver: shared.live.listen(log),
         log: Arc::clone(log),
-        filter: Asked::read(&params, shared.clock.now()).filter,
+        filter: DeliveriesQuery::read(&params, shared.clock.now()).filter,
         last: seen.or_else(|| params.number("after")),
         must_look: true,
         ends: Instant::now() + LASTS,

@@ -17,9 +17,11 @@ struct Inner {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// The message ends with the source's text, or is it.
+    says_source: bool,
 }
 
-/// What went wrong.
+/// A category of errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -65,6 +67,7 @@ impl Error {
             request_id: None,
             retry_after: None,
             source: None,
+            says_source: false,
         }))
     }
 
@@ -85,6 +88,7 @@ impl Error {
             request_id,
             retry_after,
             source: None,
+            says_source: false,
         }))
     }
 
@@ -101,17 +105,39 @@ impl Error {
             request_id: None,
             retry_after: None,
             source: Some(source.into()),
+            says_source: false,
+        }))
+    }
+
+    /// An error whose cause belongs into its own text: a report's line has room for one text.
+    pub(crate) fn saying(
+        kind: ErrorKind,
+        message: impl Into<Cow<'static, str>>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        let (message, source) = (message.into(), source.into());
+        Self(Arc::new(Inner {
+            kind,
+            message: match &*message {
+                "" => source.to_string().into(),
+                before => format!("{before}: {source}").into(),
+            },
+            status: None,
+            code: None,
+            request_id: None,
+            retry_after: None,
+            source: Some(source),
+            says_source: true,
         }))
     }
 
     /// An error of your own, for a function that fetches tokens or for a source of events. Its text
     /// must hold no secret.
     pub fn other(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let error = error.into();
-        Self::caused_by(ErrorKind::Other, error.to_string(), error)
+        Self::saying(ErrorKind::Other, "", error)
     }
 
-    /// What went wrong.
+    /// The error's category.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -133,6 +159,24 @@ impl Error {
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
+    }
+
+    /// The error that caused this one: yours, of [`other`](Self::other), or the store's, whose text
+    /// is then part of this error's; an HTTP client's, which is the
+    /// [source](std::error::Error::source), too.
+    ///
+    /// ```
+    /// use std::{error::Error as _, io};
+    /// use tower_webhook_reconcile::Error;
+    ///
+    /// let error = Error::other(io::Error::other("the vault is sealed"));
+    /// assert_eq!(error.to_string(), "the vault is sealed");
+    /// assert!(error.get_ref().unwrap().is::<io::Error>());
+    /// assert!(error.source().is_none());
+    /// ```
+    #[must_use]
+    pub fn get_ref(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.0.source.as_deref()
     }
 
     /// How long the provider asked to wait, if it did.
@@ -164,6 +208,9 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        match self.get_ref() {
+            Some(said) if self.0.says_source => said.source(),
+            source => source.map(|source| source as _),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tower_webhook::store::{Counts, Key, StoreAdmin, StoreError};
 
 use super::{
-    connection::{At, Which},
+    connection::{NodeSelection, ServerChoice},
     name,
     store::RedisStore,
 };
@@ -27,7 +27,7 @@ const PAGE: &str = "1000";
 impl StoreAdmin for RedisStore {
     async fn count(&self, namespace: &str) -> Result<Counts, StoreError> {
         let mut counts = Counts::default();
-        for at in self.connection.servers(Which::Primaries).await? {
+        for at in self.connection.servers(NodeSelection::Primaries).await? {
             let now = self.now(&at).await?;
             let mut pages = Pages::new(self, at, namespace);
             while let Some(page) = pages.next(self).await? {
@@ -45,7 +45,7 @@ impl StoreAdmin for RedisStore {
 
     async fn expired_claims(&self, namespace: &str, limit: usize) -> Result<Vec<Key>, StoreError> {
         let mut expired = BTreeSet::new();
-        for at in self.connection.servers(Which::Primaries).await? {
+        for at in self.connection.servers(NodeSelection::Primaries).await? {
             let now = self.now(&at).await?;
             let mut pages = Pages::new(self, at, namespace);
             while expired.len() < limit
@@ -68,7 +68,7 @@ impl StoreAdmin for RedisStore {
 
 impl RedisStore {
     /// A server's time, in milliseconds since 1970.
-    async fn now(&self, at: &At) -> Result<u64, StoreError> {
+    async fn now(&self, at: &ServerChoice) -> Result<u64, StoreError> {
         let time = self.connection.ask(at, &["TIME"]).await?;
         let mut parts = time.iter().flatten().map_while(|part| part.parse::<u64>().ok());
         match (parts.next(), parts.next()) {
@@ -87,7 +87,7 @@ struct Row {
 }
 
 struct Pages {
-    at: At,
+    at: ServerChoice,
     stem: String,
     glob: String,
     /// Where the server goes on; `None` at its end.
@@ -95,7 +95,7 @@ struct Pages {
 }
 
 impl Pages {
-    fn new(store: &RedisStore, at: At, namespace: &str) -> Self {
+    fn new(store: &RedisStore, at: ServerChoice, namespace: &str) -> Self {
         let stem = name::stem(&store.prefix, namespace);
         Self {
             at,

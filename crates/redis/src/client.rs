@@ -1,4 +1,4 @@
-//! What a URL leads to: a server, a cluster, or what sentinels watch; its settings, and TLS.
+//! A client for the servers of a URL: one server, a cluster, or a primary that sentinels watch.
 
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ use crate::{
 
 /// Makes connections to what a URL leads to.
 pub(crate) struct RedisClient {
-    footing: Footing,
+    footing: Topology,
     /// Hosts and ports: no user, no password.
     server: String,
     database: i64,
 }
 
-enum Footing {
+enum Topology {
     Server {
         client: Box<Client>,
         /// For `rediss://`. The crate `redis` would take its cryptography from a default of the
@@ -72,7 +72,7 @@ impl RedisClient {
         Ok(Self {
             server: info.addr().to_string(),
             database: info.redis_settings().db(),
-            footing: Footing::Server {
+            footing: Topology::Server {
                 client: Box::new(Client::open(info).map_err(|error| error.to_string())?),
                 #[cfg(feature = "tls-no-provider")]
                 tls,
@@ -102,7 +102,7 @@ impl RedisClient {
         Ok(Self {
             server: addresses(&infos),
             database: infos.first().map_or(0, |info| info.redis_settings().db()),
-            footing: Footing::Cluster(Box::new(client)),
+            footing: Topology::Cluster(Box::new(client)),
         })
     }
 
@@ -118,7 +118,7 @@ impl RedisClient {
         Ok(Self {
             server: format!("{primary} (watched by {})", addresses(&sentinels)),
             database: server.redis_settings().db(),
-            footing: Footing::Sentinel {
+            footing: Topology::Sentinel {
                 sentinels,
                 primary,
                 settings: Box::new(settings),
@@ -137,14 +137,14 @@ impl RedisClient {
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
-        matches!(self.footing, Footing::Cluster(_))
+        matches!(self.footing, Topology::Cluster(_))
     }
 
     /// A new connection. A task of its own moves its bytes, until the last clone is dropped.
     pub(crate) async fn connect(&self, config: &AsyncConnectionConfig) -> RedisResult<Wire> {
         match &self.footing {
             #[cfg(feature = "tls-no-provider")]
-            Footing::Server { client, tls: Some(tls) } => {
+            Topology::Server { client, tls: Some(tls) } => {
                 let stream = tls.connect().await?;
                 let settings = client.get_connection_info().redis_settings();
                 let (connection, driver) =
@@ -152,12 +152,12 @@ impl RedisClient {
                 tokio::spawn(driver);
                 Ok(Wire::Server(connection))
             }
-            Footing::Server { client, .. } => {
+            Topology::Server { client, .. } => {
                 let connection = client.get_multiplexed_async_connection_with_config(config).await?;
                 Ok(Wire::Server(connection))
             }
-            Footing::Cluster(client) => Ok(Wire::Cluster(client.get_async_connection().await?, None)),
-            Footing::Sentinel {
+            Topology::Cluster(client) => Ok(Wire::Cluster(client.get_async_connection().await?, None)),
+            Topology::Sentinel {
                 sentinels,
                 primary,
                 settings,

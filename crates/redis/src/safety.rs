@@ -2,19 +2,19 @@
 
 use tower_webhook::store::StoreError;
 
-use super::connection::{At, Connection, Which};
+use super::connection::{Connection, NodeSelection, ServerChoice};
 
-/// What an operator should know of the servers' settings, with the consequence. In a cluster the
-/// replicas are checked, too: one of them is the primary after a failover.
+/// Warnings about the servers' settings, each with its consequence. In a cluster the replicas are
+/// checked, too: one of them is the primary after a failover.
 pub(crate) async fn warnings(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut warnings = Vec::new();
-    for at in connection.servers(Which::Reachable).await? {
+    for at in connection.servers(NodeSelection::Reachable).await? {
         warnings.extend(warnings_of(connection, &at).await?);
     }
     Ok(warnings)
 }
 
-async fn warnings_of(connection: &Connection, at: &At) -> Result<Vec<String>, StoreError> {
+async fn warnings_of(connection: &Connection, at: &ServerChoice) -> Result<Vec<String>, StoreError> {
     let policy = setting(connection, at, "maxmemory-policy").await?;
     let appends = setting(connection, at, "appendonly").await?;
     let saves = setting(connection, at, "save").await?;
@@ -66,14 +66,21 @@ async fn warnings_of(connection: &Connection, at: &At) -> Result<Vec<String>, St
 }
 
 /// The value of a setting; the inner error is the server's refusal to say.
-async fn setting(connection: &Connection, at: &At, name: &str) -> Result<Result<Option<String>, String>, StoreError> {
+async fn setting(
+    connection: &Connection,
+    at: &ServerChoice,
+    name: &str,
+) -> Result<Result<Option<String>, String>, StoreError> {
     let reply = connection.ask_if_allowed(at, &["CONFIG", "GET", name]).await?;
     // The name, then the value.
     Ok(reply.map(|texts| texts.into_iter().nth(1).flatten()))
 }
 
 /// The policy, and whether the server appends, from what it tells of itself.
-async fn info(connection: &Connection, at: &At) -> Result<Option<(Option<String>, Option<String>)>, StoreError> {
+async fn info(
+    connection: &Connection,
+    at: &ServerChoice,
+) -> Result<Option<(Option<String>, Option<String>)>, StoreError> {
     let Ok(texts) = connection.ask_if_allowed(at, &["INFO"]).await? else {
         return Ok(None);
     };

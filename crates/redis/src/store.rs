@@ -5,7 +5,7 @@ use tower_webhook::store::{
 };
 
 use crate::{
-    connection::{Again, Connection, Reply, Script},
+    connection::{Connection, Reply, Resend, Script},
     name,
     offset::Offset,
     safety,
@@ -184,11 +184,11 @@ impl RedisStore {
         self.offset.add(by);
     }
 
-    async fn on_key(&self, script: &Script, key: &Key, again: Again) -> Result<Reply, StoreError> {
+    async fn on_key(&self, script: &Script, key: &Key, again: Resend) -> Result<Reply, StoreError> {
         self.on_name(script, &name::of(&self.prefix, key), again).await
     }
 
-    async fn on_name(&self, script: &Script, name: &str, again: Again) -> Result<Reply, StoreError> {
+    async fn on_name(&self, script: &Script, name: &str, again: Resend) -> Result<Reply, StoreError> {
         let offset = self.offset.millis().to_string();
         self.connection.run(script, name, &[&offset], again).await
     }
@@ -210,7 +210,7 @@ impl RedisStore {
         let mut args = vec![offset.as_str(), &token, &fingerprint, &lease, &retention];
         args.extend(more);
         let name = name::of(&self.prefix, &claim_request.key);
-        self.connection.run(script, &name, &args, Again::Yes).await
+        self.connection.run(script, &name, &args, Resend::Yes).await
     }
 
     pub(crate) fn unexpected(&self, reply: &Reply) -> StoreError {
@@ -259,13 +259,13 @@ impl IdempotencyStore for RedisStore {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let reply = self.on_key(&self.scripts.get, key, Again::Yes).await?;
+        let reply = self.on_key(&self.scripts.get, key, Resend::Yes).await?;
         script::record(&reply).ok_or_else(|| self.unexpected(&reply))
     }
 
     async fn forget(&self, key: &Key) -> Result<Effect, StoreError> {
         // Sent twice, it could drop a claim that was made in between.
-        let reply = self.on_key(&self.scripts.forget, key, Again::No).await?;
+        let reply = self.on_key(&self.scripts.forget, key, Resend::No).await?;
         script::effect(&reply).ok_or_else(|| self.unexpected(&reply))
     }
 
@@ -332,7 +332,7 @@ impl RedisStoreBuilder {
         // A server that wants a password, or forbids scripts, is found now and not by the first
         // delivery.
         store
-            .on_name(&store.scripts.get, &name::stem(&store.prefix, ""), Again::Yes)
+            .on_name(&store.scripts.get, &name::stem(&store.prefix, ""), Resend::Yes)
             .await?;
         for warning in safety::warnings(&store.connection).await? {
             tracing::warn!(target: "tower_webhook", "{warning}");

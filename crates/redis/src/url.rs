@@ -84,7 +84,7 @@ struct Parts<'u, H> {
     /// With its `@`; or nothing.
     user: &'u str,
     hosts: H,
-    /// What follows the hosts, from the first `/` or `?`.
+    /// The rest of the URL after the hosts, from the first `/` or `?`.
     path: &'u str,
 }
 

@@ -8,7 +8,7 @@ pub struct Error {
     source: Option<Box<dyn error::Error + Send + Sync>>,
 }
 
-/// What went wrong.
+/// A category of errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -18,7 +18,7 @@ pub enum ErrorKind {
     Settings,
     /// The HTTP client that delivers cannot be built.
     Client,
-    /// What should be fired is no event.
+    /// The given event to fire is not an event.
     Event,
     /// The state file is another program's, in use, or cannot be read or written.
     State,
@@ -44,7 +44,7 @@ impl Error {
         }
     }
 
-    /// What went wrong.
+    /// The error's category.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -1,5 +1,5 @@
-//! What somebody asks to happen: JSON, of which only a few fields are read, so that the rest may
-//! be as odd as it likes.
+//! A request to fire an event, as JSON. Only a few fields are read, so that the rest may be as odd
+//! as it likes.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::{Error, ErrorKind, http::is_token};
 /// The fields of an event to fire, in their own texts.
 pub(crate) struct Fired<'a> {
     fields: BTreeMap<String, &'a RawValue>,
-    /// What an error says was expected.
+    /// The expectation that an error states.
     expected: &'static str,
 }
 

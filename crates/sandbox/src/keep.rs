@@ -1,4 +1,4 @@
-//! What the sandbox knows, entry by entry, as something that outlives it is told.
+//! Notes each change of the sandbox's state in something that outlives it.
 //!
 //! Each kind of thing has a name, and each entry a place among its kind. A change is noted as it is
 //! made; what was noted between [`Keeper::together`] and the end of its guard is kept as a whole or
@@ -50,7 +50,7 @@ impl Keeper {
         }
     }
 
-    /// What is noted until the guard is dropped is kept as a whole. No task may wait meanwhile.
+    /// Keeps all changes until the guard is dropped as one. No task may wait meanwhile.
     pub(crate) fn together(&self) -> Together<'_> {
         if let Some(book) = &self.0 {
             book.begin();
@@ -95,7 +95,7 @@ impl Drop for Together<'_> {
 /// Entries by their kinds, in the order of their places.
 pub(crate) type Entries = HashMap<String, Vec<(u64, String)>>;
 
-/// What was kept of an earlier sandbox, and where changes to it are noted.
+/// The kept state of an earlier sandbox, and where changes to it are noted.
 #[derive(Default)]
 pub(crate) struct Kept {
     pub(crate) keeper: Keeper,
@@ -120,7 +120,7 @@ impl Kept {
     }
 }
 
-/// What writes down what is noted, until the keeper is closed.
+/// The task that writes the noted changes, until the keeper is closed.
 pub(crate) type Write = Box<dyn FnOnce(Clock) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 /// The state that a sandbox begins with.

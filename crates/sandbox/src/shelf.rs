@@ -1,5 +1,5 @@
-//! What a provider has of one kind: found by id, listed in the order of its making, dropped when it
-//! is old. Every change is noted, so that a state file has it.
+//! A provider's entries of one kind: found by id, listed in the order of its making, dropped when
+//! it is old. Every change is noted, so that a state file has it.
 
 use std::{
     borrow::Cow,

@@ -22,7 +22,7 @@ const EVERY: Duration = Duration::from_secs(10);
 /// For how long something may be due before it is said that nobody takes it.
 const FORGOTTEN: Duration = Duration::from_secs(5 * 60);
 /// How often the same is said.
-const SAY_EVERY: Duration = Duration::from_secs(60);
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// The backlog of one endpoint.
 pub(crate) struct BacklogWatch {
@@ -81,7 +81,7 @@ impl Drop for Unwatched {
 
 async fn sample<S: Inbox>(watch: Weak<BacklogWatch>, engine: Weak<Engine<S>>) {
     let _unwatched = Unwatched(watch.clone());
-    let mut said = Said::default();
+    let mut warnings = LastWarnings::default();
     while let (Some(watch), Some(engine)) = (watch.upgrade(), engine.upgrade()) {
         let namespace = &engine.settings.namespace;
         let limit = watch.limit();
@@ -92,7 +92,7 @@ async fn sample<S: Inbox>(watch: Weak<BacklogWatch>, engine: Weak<Engine<S>>) {
             let is_full = backlog.unfinished() > limit;
             watch.is_full.store(is_full, Ordering::Relaxed);
             engine.meter.backlog(namespace, &backlog);
-            said.say(&engine, &backlog, is_full.then_some(limit));
+            warnings.warn(&engine, &backlog, is_full.then_some(limit));
         }
         drop((watch, engine));
         sleep(EVERY).await;
@@ -101,15 +101,15 @@ async fn sample<S: Inbox>(watch: Weak<BacklogWatch>, engine: Weak<Engine<S>>) {
 
 /// When the operator was last told of what is wrong.
 #[derive(Default)]
-struct Said {
+struct LastWarnings {
     full: Option<Instant>,
     forgotten: Option<Instant>,
 }
 
-impl Said {
-    fn say<S>(&mut self, engine: &Engine<S>, backlog: &Backlog, over: Option<u64>) {
+impl LastWarnings {
+    fn warn<S>(&mut self, engine: &Engine<S>, backlog: &Backlog, over: Option<u64>) {
         let is_due = |last: &mut Option<Instant>| {
-            let is_due = last.is_none_or(|last| last.elapsed() >= SAY_EVERY);
+            let is_due = last.is_none_or(|last| last.elapsed() >= WARN_EVERY);
             if is_due {
                 *last = Some(Instant::now());
             }

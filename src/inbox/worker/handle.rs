@@ -5,7 +5,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Shared, loops::Place};
+use super::{Shared, loops::Slot};
 use crate::{
     inbox::{Inbox, TakeRequest},
     process::{DrainHandle, DrainReport, LATER},
@@ -132,10 +132,10 @@ where
 {
     /// A place for the delivery that is asked for. Suspects share one, since a process runs one at
     /// a time, whatever the caller; for all others there are as many as are asked for.
-    async fn place_of(&self, key: &Key) -> Result<Place, Result<RunOutcome, StoreError>> {
+    async fn place_of(&self, key: &Key) -> Result<Slot, Result<RunOutcome, StoreError>> {
         let later = || Err(Ok(RunOutcome::Again { after: LATER }));
         // Taken first: a drain waits for it.
-        let Some(place) = Place::now(&self.asked_for, &self.asked_for) else {
+        let Some(place) = Slot::now(&self.asked_for, &self.asked_for) else {
             return later();
         };
         let record = self
@@ -146,7 +146,7 @@ where
         let Some(State::Claimed { lease_until, .. }) = record.map(|record| record.state) else {
             return Ok(place);
         };
-        match Place::now(&self.apart, &self.apart_held) {
+        match Slot::now(&self.apart, &self.apart_held) {
             Some(place) => Ok(place),
             None if lease_until > self.clock.now() => Err(Ok(RunOutcome::Elsewhere)),
             None => later(),

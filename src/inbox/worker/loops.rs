@@ -29,12 +29,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// A place for deliveries: to run, and to be held until they are settled.
-pub(super) struct Place {
+pub(super) struct Slot {
     pub(super) running: OwnedSemaphorePermit,
     pub(super) held: OwnedSemaphorePermit,
 }
 
-impl Place {
+impl Slot {
     /// Waits for one place, and takes those besides that are free.
     async fn up_to(most: usize, running: &Arc<Semaphore>, held: &Arc<Semaphore>) -> Option<Self> {
         // Never closed: an error does not come about.
@@ -114,7 +114,7 @@ where
         let mut pause = FIRST_PAUSE;
         loop {
             let place = {
-                let place = pin!(Place::up_to(MOST, running, held));
+                let place = pin!(Slot::up_to(MOST, running, held));
                 match self.unless_draining(place).await {
                     Some(Some(place)) => place,
                     _ => return,
@@ -166,7 +166,7 @@ where
         self.take_as(request).await
     }
 
-    fn spawn_all(self: &Arc<Self>, taken: Vec<Taken>, asked: Instant, mut place: Place) {
+    fn spawn_all(self: &Arc<Self>, taken: Vec<Taken>, asked: Instant, mut place: Slot) {
         for taken in taken {
             // There is one for each that the store was asked for.
             let place = place.split_one();

@@ -13,14 +13,14 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{RunOutcome, Shared, loops::Place, settler::Settled};
+use super::{RunOutcome, Shared, loops::Slot, settler::Settled};
 use crate::{
     delivery::{LeaseHandle, Message},
     error::{Refusal, RefusalKind},
     event::{Event as _, Source, Tenant},
     inbox::{Action, Attempt, Inbox, Settlement, TakeRequest, Taken},
     metrics::{Timer, Topic},
-    process::{Entry, LATER, Leader, Observation, Outcome, Settlement as Told, Work, catch, draining},
+    process::{Entry, LATER, Leader, Observation, Outcome, Settlement as RunSettlement, Work, catch, draining},
     provider::Provider,
     store::{Completion, StoreError},
     trace::{self, Brief},
@@ -72,7 +72,7 @@ impl Ended {
 }
 
 /// The caller that waits for a run.
-pub(super) type Reply = oneshot::Sender<Result<RunOutcome, StoreError>>;
+pub(super) type RunCaller = oneshot::Sender<Result<RunOutcome, StoreError>>;
 
 impl<P, S, T> Shared<P, S, T>
 where
@@ -123,7 +123,7 @@ where
     }
 
     /// Runs a delivery in a task of its own. The store was asked for it at this time.
-    pub(super) fn spawn(self: &Arc<Self>, taken: Taken, asked: Instant, place: Option<Place>, reply: Option<Reply>) {
+    pub(super) fn spawn(self: &Arc<Self>, taken: Taken, asked: Instant, place: Option<Slot>, reply: Option<RunCaller>) {
         let shared = Arc::clone(self);
         let observation = self.engine.observe(Source::Stored);
         let span = observation.span.clone();
@@ -135,8 +135,8 @@ where
         &self,
         taken: Taken,
         asked: Instant,
-        place: Option<Place>,
-        reply: Option<Reply>,
+        place: Option<Slot>,
+        reply: Option<RunCaller>,
         mut observation: Observation,
     ) {
         let (running, held) = place.map(|place| (place.running, place.held)).unzip();
@@ -302,18 +302,18 @@ where
     /// A delivery that could not even be read. A repaired provider may read it later.
     fn failed(&self, observation: &Observation, taken: &Taken, reason: String) -> Ended {
         let refusal = Refusal::new(RefusalKind::NotAnEvent, reason);
-        let ended = self.after(taken, Told::Release, refusal.into());
+        let ended = self.after(taken, RunSettlement::Release, refusal.into());
         self.report(observation, &ended.outcome, taken, &taken.delivery.topic);
         ended
     }
 
     /// The action for a delivery whose handler ended like this.
-    fn after(&self, taken: &Taken, told: Told, outcome: Outcome) -> Ended {
-        let end = match told {
-            Told::Known => None,
-            Told::Handled => Some(Action::Complete(Completion::Handled)),
-            Told::Rejected => Some(Action::Complete(Completion::Rejected)),
-            Told::Release => return self.again(taken, outcome),
+    fn after(&self, taken: &Taken, settlement: RunSettlement, outcome: Outcome) -> Ended {
+        let end = match settlement {
+            RunSettlement::Known => None,
+            RunSettlement::Handled => Some(Action::Complete(Completion::Handled)),
+            RunSettlement::Rejected => Some(Action::Complete(Completion::Rejected)),
+            RunSettlement::Release => return self.again(taken, outcome),
         };
         let attempt = match &outcome {
             Outcome::Rejected(reason) => Some((outcome.as_str(), reason.clone())),
@@ -355,18 +355,18 @@ where
     }
 
     fn report(&self, observation: &Observation, outcome: &Outcome, taken: &Taken, topic: &str) {
-        let told = trace::Told {
+        let end = trace::DeliveryEnd {
             attempt: Some(taken.attempts),
-            ..self.engine.told_of(observation, &taken.claim_request.key, topic)
+            ..self.engine.end_of(observation, &taken.claim_request.key, topic)
         };
-        self.engine.report(observation, outcome, told);
+        self.engine.report(observation, outcome, end);
     }
 
     /// Once for each topic.
     fn warn_of_unhandled(&self, topic: &str) {
-        let mut said = self.unhandled.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() < MOST_UNHANDLED && said.insert(topic.to_owned()) {
-            drop(said);
+        let mut reported = self.unhandled.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.len() < MOST_UNHANDLED && reported.insert(topic.to_owned()) {
+            drop(reported);
             trace::error_at(
                 &self.engine.provider,
                 &self.engine.settings.namespace,

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{RunOutcome, run::Reply};
+use super::{RunOutcome, run::RunCaller};
 use crate::{
     inbox::{Action, Inbox, Settlement},
     process::{Engine, Leader, Outcome, timeout::deadline_after},
@@ -29,7 +29,7 @@ pub(super) struct Settled {
     pub(super) leader: Option<Leader>,
     pub(super) outcome: Outcome,
     pub(super) held: Option<OwnedSemaphorePermit>,
-    pub(super) reply: Option<(Reply, RunOutcome)>,
+    pub(super) reply: Option<(RunCaller, RunOutcome)>,
 }
 
 impl Settled {

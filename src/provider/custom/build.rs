@@ -6,7 +6,7 @@ use super::{
     Custom, CustomBuilder, CustomError, FieldPath,
     builder::{IdSource, TopicSource},
     envelope::{Envelope, Role},
-    field_path::Where,
+    field_path::FieldPlace,
     handshake::DescribedHandshake,
     reader::Reader,
 };
@@ -59,12 +59,12 @@ impl CustomBuilder {
         let verifier = verifier(&self.scheme)?;
         let has_time = self.time.is_some();
         if let Some(path) = self.time.take() {
-            envelope.insert(Role::Time, &path.in_body("time")?)?;
+            insert(&mut envelope, Role::Time, &path.in_body("time")?)?;
         }
         let (mut signing_time, mut tolerance) = (None, None);
         if let Some((path, within)) = self.signed_at.take() {
             let path = path.in_body("signing time")?;
-            envelope.insert(Role::SigningTime, &path)?;
+            insert(&mut envelope, Role::SigningTime, &path)?;
             (signing_time, tolerance) = (path.last().cloned(), Some(within));
         }
         let payloads = self.insert_payloads(&mut envelope)?;
@@ -130,9 +130,9 @@ impl CustomBuilder {
             IdSource::Nowhere => return Ok(found),
         };
         match path.0 {
-            Where::UnsignedHeader(name) => found.header = Some(name),
+            FieldPlace::UnsignedHeader(name) => found.header = Some(name),
             _ => {
-                envelope.insert(role, &path.in_body("id")?)?;
+                insert(envelope, role, &path.in_body("id")?)?;
                 found.is_signed = true;
             }
         }
@@ -173,13 +173,13 @@ impl CustomBuilder {
                 )));
             }
             match path.0 {
-                Where::UnsignedHeader(name) => header = Some(name),
+                FieldPlace::UnsignedHeader(name) => header = Some(name),
                 _ => {
                     let role = match (is_only, is_optional) {
                         (true, false) => Role::Topic,
                         _ => Role::TopicAt(at),
                     };
-                    envelope.insert(role, &path.in_body("topic")?)?;
+                    insert(envelope, role, &path.in_body("topic")?)?;
                 }
             }
         }
@@ -192,7 +192,7 @@ impl CustomBuilder {
             envelope.need_topic();
         }
         if let Some(path) = self.action.take() {
-            envelope.insert(Role::Action, &path.in_body("action")?)?;
+            insert(envelope, Role::Action, &path.in_body("action")?)?;
         }
         Ok((header, is_optional))
     }
@@ -205,12 +205,12 @@ impl CustomBuilder {
                     "the payload's path {path} comes after the whole body; expected the whole body last: it is always there"
                 )));
             }
-            if path.0 == Where::WholeBody {
+            if path.0 == FieldPlace::WholeBody {
                 payloads.push(Vec::new());
                 continue;
             }
             let path = path.in_body("payload")?;
-            envelope.insert(Role::Payload, &path)?;
+            insert(envelope, Role::Payload, &path)?;
             payloads.push(path);
         }
         Ok(payloads)
@@ -231,7 +231,7 @@ impl CustomBuilder {
                 "the id has a scope, but the events are without an id; expected `id`, `optional_id` or `signed_id`",
             ));
         }
-        if let Where::UnsignedHeader(name) = path.0 {
+        if let FieldPlace::UnsignedHeader(name) = path.0 {
             if id.header.as_ref() == Some(&name) || topic == Some(&name) {
                 return Err(CustomError::new(format!(
                     "the id's scope is in the header `{name}`, where the id or the topic is; expected a header of its own"
@@ -244,7 +244,7 @@ impl CustomBuilder {
                 "the id's scope is at {path} in the body, whose digest scopes the unsigned id already; expected none, or a header"
             )));
         }
-        envelope.insert(Role::Scope, &path.in_body("id's scope")?)?;
+        insert(envelope, Role::Scope, &path.in_body("id's scope")?)?;
         Ok(None)
     }
 
@@ -269,6 +269,10 @@ impl CustomBuilder {
     }
 }
 
+fn insert(envelope: &mut Envelope, role: Role, path: &[String]) -> Result<(), CustomError> {
+    envelope.insert(role, path).map_err(CustomError::new)
+}
+
 /// Where the id is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Id {
@@ -284,11 +288,11 @@ impl FieldPath {
     /// The path into the body, for what must be signed.
     pub(super) fn in_body(self, what: &str) -> Result<Vec<String>, CustomError> {
         match self.0 {
-            Where::Body(path) => Ok(path),
-            Where::WholeBody => Err(CustomError::new(format!(
+            FieldPlace::Body(path) => Ok(path),
+            FieldPlace::WholeBody => Err(CustomError::new(format!(
                 "the {what} is the whole body, which only a payload can be; expected a path into it"
             ))),
-            Where::UnsignedHeader(name) => Err(CustomError::new(format!(
+            FieldPlace::UnsignedHeader(name) => Err(CustomError::new(format!(
                 "the {what} is in the header `{name}`, which the signature does not cover; expected a path into the body"
             ))),
         }

@@ -147,8 +147,8 @@ impl CustomBuilder {
         self
     }
 
-    /// What the id is unique within: an app, an account, a shop. In a body without it, the id alone
-    /// is the key.
+    /// The scope within which the id is unique: an app, an account, a shop. In a body without it,
+    /// the id alone is the key.
     ///
     /// A field of the body makes the key `scope:id`, and is signed as the id is. An [unsigned
     /// header](FieldPath::unsigned_header) becomes part of the key, at the cost that

@@ -25,13 +25,13 @@ pub(in crate::provider) enum Role {
     Id,
     /// An id that some bodies lack.
     MaybeId,
-    /// What scopes the id, where the body says it. An odd value counts as none.
+    /// The scope of the id, where the body names it. An odd value counts as none.
     Scope,
     Topic,
     /// One of several paths of the topic. The first that has one wins; an odd value counts as
     /// none.
     TopicAt(usize),
-    /// What the topic goes on with, after a dot.
+    /// The continuation of the topic, after a dot.
     Action,
     /// In RFC 3339, in seconds or in milliseconds.
     Time,

@@ -20,10 +20,10 @@ use http::HeaderName;
 /// assert_eq!(header.to_string(), "the header `x-webhook-event`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldPath(pub(super) Where);
+pub struct FieldPath(pub(super) FieldPlace);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Where {
+pub(super) enum FieldPlace {
     Body(Vec<String>),
     WholeBody,
     UnsignedHeader(HeaderName),
@@ -35,7 +35,7 @@ impl FieldPath {
     #[must_use]
     pub fn body(path: &str) -> Self {
         if path.is_empty() {
-            return Self(Where::Body(Vec::new()));
+            return Self(FieldPlace::Body(Vec::new()));
         }
         Self::keys(path.split('.'))
     }
@@ -43,13 +43,13 @@ impl FieldPath {
     /// A field of the body by its keys, for keys that contain a dot.
     #[must_use]
     pub fn keys<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
-        Self(Where::Body(keys.into_iter().map(Into::into).collect()))
+        Self(FieldPlace::Body(keys.into_iter().map(Into::into).collect()))
     }
 
     /// The whole body. Only a payload can be there, and it is tried last.
     #[must_use]
     pub fn whole_body() -> Self {
-        Self(Where::WholeBody)
+        Self(FieldPlace::WholeBody)
     }
 
     /// A header, which the signature does not cover.
@@ -60,16 +60,16 @@ impl FieldPath {
     /// a topic.
     #[must_use]
     pub fn unsigned_header(name: HeaderName) -> Self {
-        Self(Where::UnsignedHeader(name))
+        Self(FieldPlace::UnsignedHeader(name))
     }
 }
 
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Where::Body(keys) => write!(f, "`{}`", keys.join(".")),
-            Where::WholeBody => f.write_str("the whole body"),
-            Where::UnsignedHeader(name) => write!(f, "the header `{name}`"),
+            FieldPlace::Body(keys) => write!(f, "`{}`", keys.join(".")),
+            FieldPlace::WholeBody => f.write_str("the whole body"),
+            FieldPlace::UnsignedHeader(name) => write!(f, "the header `{name}`"),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 pub(super) struct Reader {
     pub(super) envelope: Envelope,
     pub(super) id: Id,
-    /// What scopes the id, where it is in a header that nobody signs.
+    /// The header of the id's scope, which nobody signs.
     pub(super) scope_header: Option<HeaderName>,
     /// The header that has the topic.
     pub(super) topic_header: Option<HeaderName>,

@@ -1,4 +1,4 @@
-/// What a [`Topic`](super::Topic) is about: one category for the account's own topics, its
+/// The subject of a [`Topic`](super::Topic): one category for the account's own topics, its
 /// customers' and Connect's.
 ///
 /// ```

@@ -127,7 +127,7 @@ impl Event {
         &self.0.id
     }
 
-    /// What happened. [`Topic::as_str`] is the text as Dwolla writes it.
+    /// The topic. [`Topic::as_str`] is the text as Dwolla writes it.
     #[must_use]
     pub fn topic(&self) -> &Topic {
         &self.0.topic

@@ -10,7 +10,7 @@ macro_rules! topics {
     ($($category:ident, $resource:expr => {
         $($variant:ident = $text:literal, $meaning:literal;)+
     })+) => {
-        /// What happened: the `topic` of an event, compared exactly as Dwolla writes it.
+        /// The `topic` of an event, compared exactly as Dwolla writes it.
         ///
         /// The variants are the topics that Dwolla's documents name as current: 73 in the list of
         /// events, four more on other pages, ten of Dwolla Connect. A variant is spelled like its
@@ -70,7 +70,7 @@ macro_rules! topics {
                 }
             }
 
-            /// What the topic is about; `None` for an unknown one.
+            /// The topic's category; `None` for an unknown topic.
             ///
             /// ```
             /// use tower_webhook::dwolla::{Category, Topic};

@@ -22,7 +22,8 @@
 //! use tower::ServiceExt as _;
 //! use tower_webhook::{
 //!     Delivery, MemoryStore, TopicRouter, WebhookLayer,
-//!     provider::{Provider as _, tenant::{BoxError, Tenant, TenantOf}},
+//!     event::Tenant,
+//!     provider::{Provider as _, tenant::{BoxError, TenantOf}},
 //!     signature::Secrets,
 //!     stripe::{self, Stripe},
 //! };
@@ -93,4 +94,4 @@ pub use secrets::{BoxError, TenantSecrets};
 pub use tenant_of::TenantOf;
 pub use tenants::Tenants;
 
-pub use crate::event::{Tenant, TenantError};
+use crate::event::Tenant;

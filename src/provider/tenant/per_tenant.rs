@@ -21,7 +21,8 @@ use crate::{
 /// ```
 /// use std::time::Duration;
 /// use tower_webhook::{
-///     provider::{Provider as _, tenant::{BoxError, Tenant, TenantOf}},
+///     event::Tenant,
+///     provider::{Provider as _, tenant::{BoxError, TenantOf}},
 ///     signature::Secrets,
 ///     stripe::Stripe,
 /// };

@@ -10,7 +10,8 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// ```
 /// use std::collections::HashMap;
 /// use tower_webhook::{
-///     provider::tenant::{BoxError, Tenant, TenantSecrets},
+///     event::Tenant,
+///     provider::tenant::{BoxError, TenantSecrets},
 ///     signature::Secrets,
 /// };
 ///

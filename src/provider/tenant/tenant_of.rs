@@ -13,7 +13,7 @@ use crate::{
 ///
 /// ```
 /// use http::{HeaderName, Request};
-/// use tower_webhook::provider::tenant::{Tenant, TenantOf};
+/// use tower_webhook::{event::Tenant, provider::tenant::TenantOf};
 ///
 /// let request = Request::post("/webhooks/acme/stripe?live").header("x-shop", "umbrella");
 /// let (parts, ()) = request.body(())?.into_parts();
@@ -31,12 +31,12 @@ use crate::{
 /// # Ok::<(), http::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct TenantOf(How);
+pub struct TenantOf(TenantPlace);
 
 type OfHead = dyn Fn(&Parts) -> Option<Tenant> + Send + Sync;
 
 #[derive(Clone)]
-enum How {
+enum TenantPlace {
     Header(HeaderName),
     Segment(usize),
     LastSegment,
@@ -55,26 +55,26 @@ impl TenantOf {
     /// tenant.
     #[must_use]
     pub fn header(name: HeaderName) -> Self {
-        Self(How::Header(name))
+        Self(TenantPlace::Header(name))
     }
 
     /// A segment of the path, counted from 0, as the layer sees it and as it is written: a `%` is
     /// not decoded. axum's `nest` takes what it matches off the path; `route_service` does not.
     #[must_use]
     pub fn path_segment(position: usize) -> Self {
-        Self(How::Segment(position))
+        Self(TenantPlace::Segment(position))
     }
 
     /// The last segment of the path.
     #[must_use]
     pub fn last_path_segment() -> Self {
-        Self(How::LastSegment)
+        Self(TenantPlace::LastSegment)
     }
 
     /// A function finds the name in the parts of the request. It must not block.
     #[must_use]
     pub fn from_parts(find: impl Fn(&Parts) -> Option<Tenant> + Send + Sync + 'static) -> Self {
-        Self(How::Head(Arc::new(find)))
+        Self(TenantPlace::Head(Arc::new(find)))
     }
 
     /// A field of a body that is JSON: its key, or the keys that lead to it with dots between them.
@@ -93,7 +93,7 @@ impl TenantOf {
         let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
         let mut envelope = Envelope::default();
         let path = envelope.insert(Role::Scope, &keys).map(|()| envelope);
-        Self(How::Body(Arc::new(Field { path, max_bytes })))
+        Self(TenantPlace::Body(Arc::new(Field { path, max_bytes })))
     }
 
     /// The tenant that the head of a request names.
@@ -101,7 +101,7 @@ impl TenantOf {
     pub fn in_head(&self, parts: &Parts) -> Option<Tenant> {
         let segments = || parts.uri.path().trim_start_matches('/').split('/');
         let name = match &self.0 {
-            How::Header(name) => {
+            TenantPlace::Header(name) => {
                 let mut values = parts.headers.get_all(name).iter();
                 let first = values.next()?;
                 if values.any(|value| value != first) {
@@ -109,10 +109,10 @@ impl TenantOf {
                 }
                 first.to_str().ok()?
             }
-            How::Segment(position) => segments().nth(*position)?,
-            How::LastSegment => segments().next_back()?,
-            How::Head(find) => return find(parts),
-            How::Body(_) => return None,
+            TenantPlace::Segment(position) => segments().nth(*position)?,
+            TenantPlace::LastSegment => segments().next_back()?,
+            TenantPlace::Head(find) => return find(parts),
+            TenantPlace::Body(_) => return None,
         };
         Tenant::new(name).ok()
     }
@@ -120,7 +120,7 @@ impl TenantOf {
     /// The tenant that a body names, where a [field of the body](Self::body_field) does.
     #[must_use]
     pub fn in_body(&self, body: &Bytes) -> Option<Tenant> {
-        let How::Body(field) = &self.0 else { return None };
+        let TenantPlace::Body(field) = &self.0 else { return None };
         let envelope = field.path.as_ref().ok().filter(|_| body.len() <= field.max_bytes)?;
         let name = envelope.read(body).ok()?.scope?;
         Tenant::new(name.as_str()).ok()
@@ -136,14 +136,14 @@ impl TenantOf {
     #[must_use]
     pub fn max_bytes(&self) -> Option<usize> {
         match &self.0 {
-            How::Body(field) => Some(field.max_bytes),
+            TenantPlace::Body(field) => Some(field.max_bytes),
             _ => None,
         }
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
         match &self.0 {
-            How::Body(field) => field.path.as_ref().map(drop).map_err(Clone::clone),
+            TenantPlace::Body(field) => field.path.as_ref().map(drop).map_err(Clone::clone),
             _ => Ok(()),
         }
     }
@@ -152,11 +152,11 @@ impl TenantOf {
 impl fmt::Debug for TenantOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            How::Header(name) => write!(f, "the header `{name}`"),
-            How::Segment(position) => write!(f, "segment {position} of the path"),
-            How::LastSegment => f.write_str("the last segment of the path"),
-            How::Head(_) => f.write_str("a function of the head"),
-            How::Body(field) => write!(f, "a field of the body, up to {} bytes", field.max_bytes),
+            TenantPlace::Header(name) => write!(f, "the header `{name}`"),
+            TenantPlace::Segment(position) => write!(f, "segment {position} of the path"),
+            TenantPlace::LastSegment => f.write_str("the last segment of the path"),
+            TenantPlace::Head(_) => f.write_str("a function of the head"),
+            TenantPlace::Body(field) => write!(f, "a field of the body, up to {} bytes", field.max_bytes),
         }
     }
 }

@@ -20,10 +20,10 @@ impl TenantsHandle {
     ///
     /// It holds for the layers that share this handle's layer, not for other processes.
     pub fn forget(&self, tenant: &Tenant) {
-        let mut rest = self.0.rest();
+        let mut lookups = self.0.lookups();
         // A lookup that began before responds to those that wait for it, and is not kept.
-        rest.pending.remove(tenant);
-        rest.unknown.remove(tenant);
+        lookups.pending.remove(tenant);
+        lookups.unknown.remove(tenant);
         if let Some(entry) = self.0.known_mut().get_mut(tenant) {
             entry.keys = None;
             entry.next_look_up = entry.fresh_until.min(tokio::time::Instant::now());

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{event::Tenant, signature::KeySet};
 
 /// How many requests a tenant has in flight.
-pub(super) type Seats = Arc<AtomicUsize>;
+pub(super) type InFlight = Arc<AtomicUsize>;
 
 /// How many tenants are looked at, at most, to find one that was not used lately.
 const MOST_LOOKS: usize = 64;
@@ -24,20 +24,20 @@ pub(super) struct Entry {
     pub(super) stale_until: Instant,
     /// When the source may be asked again, after it has failed.
     pub(super) next_look_up: Instant,
-    pub(super) seats: Seats,
+    pub(super) seats: InFlight,
     /// Whether it was used again since it came, or since it was last looked at to make room.
     pub(super) is_used: AtomicBool,
 }
 
 /// The tenants that the source knows, as many as fit.
-pub(super) struct Known {
+pub(super) struct KnownTenants {
     entries: HashMap<Tenant, Entry>,
     /// Second-chance eviction: an entry used since it was last at the front moves to the back.
     order: VecDeque<Tenant>,
     most: usize,
 }
 
-impl Known {
+impl KnownTenants {
     pub(super) fn new(most: usize) -> Self {
         Self {
             entries: HashMap::new(),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How often the operator is told that the source fails.
-const TOLD_EACH: Duration = Duration::from_secs(10);
+const WARN_EVERY: Duration = Duration::from_secs(10);
 /// Below so many bytes a secret can be guessed.
 const SHORT_SECRET: usize = 16;
 
@@ -29,14 +29,14 @@ impl Directory {
     ) {
         // The secrets are as old as the question.
         let asked = Instant::now();
-        let said = self.ask_source(&tenant).await;
-        self.meter.look_up(match said {
+        let found = self.ask_source(&tenant).await;
+        self.meter.look_up(match found {
             LookedUp::Known(_) => "found",
             LookedUp::Unknown => "unknown",
             LookedUp::Failed(_) => "failed",
         });
-        self.keep(tenant, number, asked, &said);
-        let _ = response.send(Some(said)); // who asked may have gone
+        self.keep(tenant, number, asked, &found);
+        let _ = response.send(Some(found)); // who asked may have gone
     }
 
     async fn ask_source(&self, tenant: &Tenant) -> LookedUp {
@@ -71,9 +71,9 @@ impl Directory {
         }
     }
 
-    fn keep(&self, tenant: Tenant, number: u64, asked: Instant, said: &LookedUp) {
+    fn keep(&self, tenant: Tenant, number: u64, asked: Instant, found: &LookedUp) {
         let now = Instant::now();
-        let mut rest = self.rest();
+        let mut rest = self.lookups();
         // Otherwise it was forgotten while it was looked up, and what was said is from before.
         let is_ours = rest
             .pending
@@ -82,7 +82,7 @@ impl Directory {
         let Some(pending) = is_ours.then(|| rest.pending.remove(&tenant)).flatten() else {
             return;
         };
-        match said {
+        match found {
             LookedUp::Known(keys) => {
                 rest.unknown.remove(&tenant);
                 let entry = Entry::new(keys.clone(), &self.tenants, pending.seats, asked);
@@ -101,18 +101,18 @@ impl Directory {
                 });
                 drop(known);
                 let tells = rest
-                    .told
-                    .is_none_or(|told| now.saturating_duration_since(told) >= TOLD_EACH);
+                    .last_warned
+                    .is_none_or(|last_warned| now.saturating_duration_since(last_warned) >= WARN_EVERY);
                 if tells {
-                    rest.told = Some(now);
+                    rest.last_warned = Some(now);
                     drop(rest);
-                    self.tell(&tenant, reason, serves);
+                    self.warn(&tenant, reason, serves);
                 }
             }
         }
     }
 
-    fn tell(&self, tenant: &Tenant, reason: &str, serves: bool) {
+    fn warn(&self, tenant: &Tenant, reason: &str, serves: bool) {
         let meanwhile = if serves {
             "those from before serve meanwhile"
         } else {

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 pub use handle::TenantsHandle;
-use known::{Entry, Known, Seats};
+use known::{Entry, InFlight, KnownTenants};
 use rate::Rate;
 use unknown::Unknown;
 
@@ -50,27 +50,27 @@ pub(crate) struct Directory {
     provider: String,
     namespace: Arc<str>,
     meter: Meter,
-    known: RwLock<Known>,
+    known: RwLock<KnownTenants>,
     /// Locked before `known`, where both are.
-    rest: Mutex<Rest>,
+    lookups: Mutex<Lookups>,
 }
 
 /// Used only by requests whose tenant is not cached.
-struct Rest {
+struct Lookups {
     unknown: Unknown,
     pending: HashMap<Tenant, Pending>,
     rate: Rate,
     /// How many lookups there were.
     count: u64,
     /// When the operator was last told that the source fails.
-    told: Option<Instant>,
+    last_warned: Option<Instant>,
 }
 
 /// A lookup under way.
 struct Pending {
     number: u64,
     responded: watch::Receiver<Option<LookedUp>>,
-    seats: Seats,
+    seats: InFlight,
 }
 
 /// The result of a lookup.
@@ -81,8 +81,8 @@ enum LookedUp {
     Failed(Arc<str>),
 }
 
-/// What is cached for a name.
-enum AtHand {
+/// The cache's entry for a name.
+enum Cached {
     Fresh(KeySet),
     /// For a source that does not respond.
     Stale(KeySet),
@@ -93,12 +93,12 @@ enum AtHand {
 }
 
 /// The tenant that a request names, and its secrets if there is such a tenant.
-pub(super) struct Whose {
+pub(super) struct NamedTenant {
     pub(super) tenant: Option<Tenant>,
     pub(super) keys: Option<KeySet>,
 }
 
-impl Whose {
+impl NamedTenant {
     /// Verifies with the tenant's secrets, or with a decoy if there is no such tenant, so that the
     /// work is the same.
     pub(super) fn decides(self, verification: &mut Verification) -> Self {
@@ -136,13 +136,13 @@ impl Directory {
             provider: provider.to_owned(),
             namespace: Arc::clone(namespace),
             meter: Meter::new(provider, false),
-            known: RwLock::new(Known::new(tenants.most)),
-            rest: Mutex::new(Rest {
+            known: RwLock::new(KnownTenants::new(tenants.most)),
+            lookups: Mutex::new(Lookups {
                 unknown: Unknown::default(),
                 pending: HashMap::new(),
                 rate: Rate::new(tenants.lookup_rate),
                 count: 0,
-                told: None,
+                last_warned: None,
             }),
             tenants: tenants.clone(),
         })
@@ -150,16 +150,16 @@ impl Directory {
 
     // Nothing panics while one of these is locked.
 
-    fn known(&self) -> RwLockReadGuard<'_, Known> {
+    fn known(&self) -> RwLockReadGuard<'_, KnownTenants> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
+    fn known_mut(&self) -> RwLockWriteGuard<'_, KnownTenants> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn rest(&self) -> MutexGuard<'_, Rest> {
-        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lookups(&self) -> MutexGuard<'_, Lookups> {
+        self.lookups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The secrets of the tenant that a request names. It takes one of the tenant's places, and
@@ -170,7 +170,7 @@ impl Directory {
         permit: &mut Permit,
         until: Instant,
         observation: &mut Observation,
-    ) -> Result<Whose, Refusal> {
+    ) -> Result<NamedTenant, Refusal> {
         let keys = match &tenant {
             Some(tenant) => {
                 observation.tenant = Some(tenant.clone());
@@ -179,7 +179,7 @@ impl Directory {
             None => None,
         };
         observation.belongs_to(tenant.as_ref().filter(|_| keys.is_some()));
-        Ok(Whose { tenant, keys })
+        Ok(NamedTenant { tenant, keys })
     }
 
     /// For what comes without a deadline of its own.
@@ -195,11 +195,11 @@ impl Directory {
     ) -> Result<Option<KeySet>, Refusal> {
         let now = Instant::now();
         let stale = match self.at_hand(tenant, now, permit)? {
-            AtHand::Fresh(keys) => return Ok(Some(keys)),
-            AtHand::Stale(keys) => Some(keys),
-            AtHand::Unknown => return Ok(None),
-            AtHand::Nothing => None,
-            AtHand::Down => return Err(down("the source of secrets has just failed")),
+            Cached::Fresh(keys) => return Ok(Some(keys)),
+            Cached::Stale(keys) => Some(keys),
+            Cached::Unknown => return Ok(None),
+            Cached::Nothing => None,
+            Cached::Down => return Err(down("the source of secrets has just failed")),
         };
         // With secrets from before, half of the time is left for the body.
         let until = match stale {
@@ -209,14 +209,14 @@ impl Directory {
         self.ask(tenant, stale, permit, now, until).await
     }
 
-    fn at_hand(&self, tenant: &Tenant, now: Instant, permit: &mut Permit) -> Result<AtHand, Refusal> {
+    fn at_hand(&self, tenant: &Tenant, now: Instant, permit: &mut Permit) -> Result<Cached, Refusal> {
         if let Some(entry) = self.known().get(tenant) {
             permit.sit(&entry.seats, self.share)?;
             return Ok(entry.at(now));
         }
-        match self.rest().unknown.has(tenant, now) {
-            true => Ok(AtHand::Unknown),
-            false => Ok(AtHand::Nothing),
+        match self.lookups().unknown.has(tenant, now) {
+            true => Ok(Cached::Unknown),
+            false => Ok(Cached::Nothing),
         }
     }
 
@@ -230,8 +230,8 @@ impl Directory {
         until: Instant,
     ) -> Result<Option<KeySet>, Refusal> {
         let mut responded = match self.join(tenant, permit, now)? {
-            Joined::Waits(responded) => responded,
-            Joined::AtHand(keys) => return Ok(keys),
+            LookupResult::Waits(responded) => responded,
+            LookupResult::Cached(keys) => return Ok(keys),
         };
         let response = match timeout_at(until, responded.wait_for(Option::is_some)).await {
             Ok(Ok(response)) => response.clone(),
@@ -248,24 +248,24 @@ impl Directory {
     }
 
     /// Joins the lookup of this tenant, or begins one.
-    fn join(self: &Arc<Self>, tenant: &Tenant, permit: &mut Permit, now: Instant) -> Result<Joined, Refusal> {
-        let mut rest = self.rest();
+    fn join(self: &Arc<Self>, tenant: &Tenant, permit: &mut Permit, now: Instant) -> Result<LookupResult, Refusal> {
+        let mut rest = self.lookups();
         if let Some(pending) = rest.pending.get(tenant) {
             permit.sit(&pending.seats, self.share)?;
-            return Ok(Joined::Waits(pending.responded.clone()));
+            return Ok(LookupResult::Waits(pending.responded.clone()));
         }
         // It may have been looked up since this request has looked.
         let mut seats = None;
         if let Some(entry) = self.known().get(tenant) {
             permit.sit(&entry.seats, self.share)?;
             match entry.at(now) {
-                AtHand::Fresh(keys) => return Ok(Joined::AtHand(Some(keys))),
-                AtHand::Down => return Err(down("the source of secrets has just failed")),
+                Cached::Fresh(keys) => return Ok(LookupResult::Cached(Some(keys))),
+                Cached::Down => return Err(down("the source of secrets has just failed")),
                 _ => seats = Some(Arc::clone(&entry.seats)),
             }
         }
         if rest.unknown.has(tenant, now) {
-            return Ok(Joined::AtHand(None));
+            return Ok(LookupResult::Cached(None));
         }
         if seats.is_none()
             && let Err(delay) = rest.rate.take(now)
@@ -293,7 +293,7 @@ impl Directory {
         );
         drop(rest);
         tokio::spawn(Arc::clone(self).look_up(tenant.clone(), number, response));
-        Ok(Joined::Waits(responded))
+        Ok(LookupResult::Waits(responded))
     }
 
     /// How many tenants are kept.
@@ -302,13 +302,13 @@ impl Directory {
     }
 }
 
-enum Joined {
+enum LookupResult {
     Waits(watch::Receiver<Option<LookedUp>>),
-    AtHand(Option<KeySet>),
+    Cached(Option<KeySet>),
 }
 
 impl Entry {
-    fn new(keys: KeySet, tenants: &Tenants, seats: Seats, now: Instant) -> Self {
+    fn new(keys: KeySet, tenants: &Tenants, seats: InFlight, now: Instant) -> Self {
         let fresh_until = deadline_after(now, tenants.ttl);
         Self {
             keys: Some(keys),
@@ -320,15 +320,15 @@ impl Entry {
         }
     }
 
-    fn at(&self, now: Instant) -> AtHand {
+    fn at(&self, now: Instant) -> Cached {
         let rests = self.next_look_up > now;
         match &self.keys {
-            Some(keys) if self.fresh_until > now => AtHand::Fresh(keys.clone()),
+            Some(keys) if self.fresh_until > now => Cached::Fresh(keys.clone()),
             // The source has just failed: it is not asked with each request.
-            Some(keys) if self.stale_until > now && rests => AtHand::Fresh(keys.clone()),
-            Some(keys) if self.stale_until > now => AtHand::Stale(keys.clone()),
-            _ if rests => AtHand::Down,
-            _ => AtHand::Nothing,
+            Some(keys) if self.stale_until > now && rests => Cached::Fresh(keys.clone()),
+            Some(keys) if self.stale_until > now => Cached::Stale(keys.clone()),
+            _ if rests => Cached::Down,
+            _ => Cached::Nothing,
         }
     }
 }

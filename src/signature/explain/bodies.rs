@@ -159,7 +159,7 @@ fn latin1(body: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl BodyChange {
-    /// What matches, after "the signature matches".
+    /// The words that follow "the signature matches".
     pub(super) fn matches(self) -> &'static str {
         match self {
             Printed(Layout::Compact, _, false) => "the body as compact JSON",
@@ -186,7 +186,7 @@ impl BodyChange {
         }
     }
 
-    /// What to do about it.
+    /// Advice on how to mend it.
     pub(super) fn advice(self) -> &'static str {
         match self {
             Printed(..) | Escaped(_) => {

@@ -133,7 +133,7 @@ pub(super) fn read_time(text: &[u8]) -> Option<(Option<&'static str>, SystemTime
 }
 
 impl ContentChange {
-    /// What matches, after "the signature matches".
+    /// The words that follow "the signature matches".
     pub(super) fn matches(self) -> &'static str {
         match self {
             Self::BodyAlone => "the body alone, without what else the scheme signs",
@@ -144,7 +144,7 @@ impl ContentChange {
         }
     }
 
-    /// What to do about it.
+    /// Advice on how to mend it.
     pub(super) fn advice(self) -> &'static str {
         match self {
             Self::BodyAlone => {

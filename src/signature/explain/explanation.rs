@@ -68,7 +68,7 @@ pub(super) struct Known {
     /// In bytes; none where the request was refused before its body was read.
     pub(super) body: Option<usize>,
     /// The value of `Content-Length`, where it says something else.
-    pub(super) said: Option<u64>,
+    pub(super) content_length: Option<u64>,
     pub(super) replaced_letters: bool,
     pub(super) forms: Tried,
     pub(super) stopped: bool,
@@ -123,7 +123,7 @@ impl Explanation {
 }
 
 impl Finding {
-    /// What matches, after "the signature matches".
+    /// Writes the words that follow "the signature matches".
     fn matches(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotRefused => f.write_str("this scheme and secret as they are"),
@@ -145,7 +145,7 @@ impl Finding {
         }
     }
 
-    /// What to do about it.
+    /// Writes advice on how to mend it.
     fn advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotRefused => f.write_str(
@@ -259,11 +259,14 @@ impl fmt::Display for Known {
         if let Some(header) = &self.elsewhere {
             write!(f, "{} holds what looks like a tag; ", Brief(header))?;
         }
-        match (self.body, self.said) {
+        match (self.body, self.content_length) {
             (None, _) => f.write_str("the body was not read")?,
             (Some(length), None) => write!(f, "the body has {length} bytes")?,
-            (Some(length), Some(said)) => {
-                write!(f, "the body has {length} bytes, of which Content-Length says {said}")?;
+            (Some(length), Some(content_length)) => {
+                write!(
+                    f,
+                    "the body has {length} bytes, of which Content-Length says {content_length}"
+                )?;
             }
         }
         if self.kind == ExplanationKind::Unknown {

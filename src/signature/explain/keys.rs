@@ -124,7 +124,7 @@ fn from_hex(text: &[u8]) -> Option<Key> {
 }
 
 impl KeyChange {
-    /// What matches, after "the signature matches".
+    /// The words that follow "the signature matches".
     pub(super) fn matches(self) -> &'static str {
         match self {
             Text => "the secret's own text as the key",
@@ -143,7 +143,7 @@ impl KeyChange {
         }
     }
 
-    /// What to do about it.
+    /// Advice on how to mend it.
     pub(super) fn advice(self) -> &'static str {
         match self {
             Text => "the provider does not decode its secret; use a scheme without `base64_secrets`",

@@ -230,7 +230,7 @@ impl<'a> Search<'a> {
         Explanation::found(findings)
     }
 
-    /// What is wrong with how the tag stands in the request.
+    /// Searches for mistakes in the form of the tag.
     fn form_of(&self, scheme: &Scheme, content: &Content, is_own_hash: bool, claimed: &Claimed<'_>) -> Option<Finding> {
         let read = scheme
             .headers()
@@ -268,7 +268,7 @@ impl<'a> Search<'a> {
         (off > tolerance).then_some(Finding::Clock { off, ahead, tolerance })
     }
 
-    /// What can be said where nothing matches, or where there is no body to compare with.
+    /// The explanation where nothing matches, or where there is no body to compare with.
     pub(super) fn nothing(self, error: SignatureError, body: Option<&[u8]>) -> Explanation {
         let own = self
             .targets
@@ -283,10 +283,10 @@ impl<'a> Search<'a> {
             .filter(|_| {
                 error.kind() == SignatureErrorKind::Missing && !own.iter().any(|name| self.headers.contains_key(name))
             });
-        let said = self.headers.get(CONTENT_LENGTH).and_then(|value| {
-            let said: u64 = value.to_str().ok()?.trim().parse().ok()?;
+        let content_length = self.headers.get(CONTENT_LENGTH).and_then(|value| {
+            let content_length: u64 = value.to_str().ok()?.trim().parse().ok()?;
             let length = u64::try_from(body?.len()).ok()?;
-            (said != length).then_some(said)
+            (content_length != length).then_some(content_length)
         });
         let replaced_letters = body.is_some_and(|body| {
             const REPLACED: &[u8] = "\u{fffd}".as_bytes();
@@ -300,7 +300,7 @@ impl<'a> Search<'a> {
             _ => match body {
                 Some(body) if self.was_decompressed(body) => ExplanationKind::BodyDecompressed,
                 Some(body) if gzip::is_compressed(body) => ExplanationKind::BodyCompressed,
-                _ if said.is_some() => ExplanationKind::BodyLength,
+                _ if content_length.is_some() => ExplanationKind::BodyLength,
                 _ if replaced_letters => ExplanationKind::BodyText,
                 _ => ExplanationKind::Unknown,
             },
@@ -310,7 +310,7 @@ impl<'a> Search<'a> {
             error,
             elsewhere,
             body: body.map(<[u8]>::len),
-            said,
+            content_length,
             replaced_letters,
             forms: self.tried,
             stopped: self.stopped,

@@ -9,7 +9,7 @@ use super::super::{Completion, Key, Record, State};
 use crate::event::Fingerprint;
 
 /// A record's place: a keyed hash of its key.
-pub(super) type Place = [u8; 12];
+pub(super) type KeyHash = [u8; 12];
 
 /// Times as seconds since the store was made; 32 bits hold 136 years.
 #[derive(Clone, Copy, Debug)]
@@ -38,11 +38,11 @@ impl Epoch {
 /// A record as the memory store keeps it. Nearly all records are finished; the text of their key is
 /// not kept.
 #[derive(Debug)]
-pub(super) enum Kept {
+pub(super) enum CompactRecord {
     Done {
         fingerprint: Fingerprint,
         at: u32,
-        due: Due,
+        due: ExpiryQueue,
         completion: Completion,
         namespace: u16,
     },
@@ -51,9 +51,9 @@ pub(super) enum Kept {
 }
 
 // With the key's place and hashbrown's one byte, an id takes 49 bytes of a full table.
-const _: () = assert!(size_of::<(Place, Kept)>() <= 48);
+const _: () = assert!(size_of::<(KeyHash, CompactRecord)>() <= 48);
 
-impl Kept {
+impl CompactRecord {
     /// `namespace` is the number of the key's, if it has one.
     pub(super) fn new(key: &Key, record: Record, retry_window: Duration, epoch: Epoch, namespace: Option<u16>) -> Self {
         if let State::Done { completion, at: time } = record.state
@@ -65,7 +65,7 @@ impl Kept {
             // Below `expires`, which fits.
             let spare = retention.saturating_sub(retry_window).as_secs() as u32;
             let fingerprint = record.fingerprint;
-            let due = Due { spare, expires };
+            let due = ExpiryQueue { spare, expires };
             return Self::Done {
                 fingerprint,
                 at,
@@ -97,10 +97,10 @@ impl Kept {
         }
     }
 
-    pub(super) fn due(&self, epoch: Epoch) -> Due {
+    pub(super) fn due(&self, epoch: Epoch) -> ExpiryQueue {
         match self {
             Self::Done { due, .. } => *due,
-            Self::Full(full) => Due {
+            Self::Full(full) => ExpiryQueue {
                 spare: 0,
                 expires: epoch.ceil(full.1.expires),
             },
@@ -110,14 +110,14 @@ impl Kept {
 
 /// When a record may go.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Due {
+pub(super) struct ExpiryQueue {
     /// For how many seconds before its expiry a full store may drop it.
     spare: u32,
     /// The second from which it counts as absent.
     expires: u32,
 }
 
-impl Due {
+impl ExpiryQueue {
     pub(super) fn expiry(self) -> u32 {
         self.expires
     }
@@ -134,24 +134,24 @@ impl Due {
 /// The queues are B-trees. A ring buffer would take half the memory, but it is copied when it
 /// grows, which is a pause, and what is forgotten cannot be taken out of it.
 #[derive(Default)]
-pub(super) struct Queues(BTreeMap<u32, BTreeSet<(u32, Place)>>);
+pub(super) struct Queues(BTreeMap<u32, BTreeSet<(u32, KeyHash)>>);
 
 impl Queues {
-    pub(super) fn insert(&mut self, due: Due, place: Place) {
+    pub(super) fn insert(&mut self, due: ExpiryQueue, place: KeyHash) {
         self.0.entry(due.spare).or_default().insert((due.expires, place));
     }
 
-    pub(super) fn remove(&mut self, due: Due, place: Place) {
+    pub(super) fn remove(&mut self, due: ExpiryQueue, place: KeyHash) {
         if let Some(queue) = self.0.get_mut(&due.spare) {
             queue.remove(&(due.expires, place));
         }
     }
 
     /// Takes out the record whose time comes first, if it has come.
-    pub(super) fn take_first(&mut self, time: fn(Due) -> u32, now: u32) -> Option<Place> {
+    pub(super) fn take_first(&mut self, time: fn(ExpiryQueue) -> u32, now: u32) -> Option<KeyHash> {
         let firsts = self.0.iter().filter_map(|(&spare, queue)| {
             let &(expires, _) = queue.first()?;
-            Some((time(Due { spare, expires }), spare))
+            Some((time(ExpiryQueue { spare, expires }), spare))
         });
         let (_, spare) = firsts.min().filter(|(time, _)| *time <= now)?;
         self.0.get_mut(&spare)?.pop_first().map(|(_, place)| place)

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use self::records::{Records, Room};
+use self::records::{Records, WhenFull};
 use super::{
     ClaimRequest, Claimed, Completion, Counts, Effect, IdempotencyStore, Key, Record, State, StoreAdmin, StoreError,
     StoreIdentity, record,
@@ -184,25 +184,25 @@ impl MemoryStoreBuilder {
 
 impl IdempotencyStore for MemoryStore {
     async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
-        self.records.apply(claim_request, Room::IfAny, |current, now| {
+        self.records.apply(claim_request, WhenFull::IfAny, |current, now| {
             record::claim(current, claim_request, now)
         })
     }
 
     async fn renew(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
-        self.records.apply(claim_request, Room::IfAny, |current, now| {
+        self.records.apply(claim_request, WhenFull::IfAny, |current, now| {
             record::renew(current, claim_request, now)
         })
     }
 
     async fn complete(&self, claim_request: &ClaimRequest, completion: Completion) -> Result<Effect, StoreError> {
-        self.records.apply(claim_request, Room::InAnyCase, |current, now| {
+        self.records.apply(claim_request, WhenFull::InAnyCase, |current, now| {
             record::complete(current, claim_request, completion, now)
         })
     }
 
     async fn release(&self, claim_request: &ClaimRequest) -> Result<Effect, StoreError> {
-        self.records.apply(claim_request, Room::IfAny, |current, now| {
+        self.records.apply(claim_request, WhenFull::IfAny, |current, now| {
             record::release(current, claim_request, now)
         })
     }

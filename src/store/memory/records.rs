@@ -14,7 +14,7 @@ use dashmap::{DashMap, Entry};
 
 use super::{
     super::{ClaimRequest, Effect, Key, Record, StoreError, record::Change},
-    compact::{Due, Epoch, Kept, Place, Queues},
+    compact::{CompactRecord, Epoch, ExpiryQueue, KeyHash, Queues},
 };
 use crate::clock::Clock;
 
@@ -32,11 +32,11 @@ const SLOTS: usize = 896;
 /// maps grow in size, no longer in number.
 const MAX_MAPS: usize = 1 << 14;
 
-type Map = DashMap<Place, Kept>;
+type Map = DashMap<KeyHash, CompactRecord>;
 
 /// Whether a new id is refused when the store is full.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Room {
+pub(super) enum WhenFull {
     IfAny,
     /// For a completion whose record somebody has forgotten: there are no more of them than
     /// handlers that run.
@@ -97,7 +97,7 @@ impl Records {
     pub(super) fn apply<A>(
         &self,
         claim_request: &ClaimRequest,
-        room: Room,
+        room: WhenFull,
         transition: impl Fn(Option<&Record>, SystemTime) -> Change<A>,
     ) -> Result<A, StoreError> {
         // Read before the record is locked: a caller that waits for the lock gets a moment less of
@@ -107,7 +107,7 @@ impl Records {
         let place = self.place(key);
         let keep = |record: Record| {
             let namespace = self.number_of(key.namespace());
-            Kept::new(key, record, claim_request.retry_window, self.epoch, namespace)
+            CompactRecord::new(key, record, claim_request.retry_window, self.epoch, namespace)
         };
         let mut limit = self.capacity;
         loop {
@@ -140,8 +140,8 @@ impl Records {
             }
             if !self.make_room(now) {
                 match room {
-                    Room::IfAny => return Err(self.full()),
-                    Room::InAnyCase => limit = usize::MAX,
+                    WhenFull::IfAny => return Err(self.full()),
+                    WhenFull::InAnyCase => limit = usize::MAX,
                 }
             }
         }
@@ -175,8 +175,8 @@ impl Records {
         let number = self.number_of(namespace);
         for kept in self.maps.iter().flat_map(Map::iter) {
             let (is_theirs, key) = match kept.value() {
-                Kept::Done { namespace, .. } => (Some(*namespace) == number, None),
-                Kept::Full(full) => (full.0.namespace() == namespace, Some(&full.0)),
+                CompactRecord::Done { namespace, .. } => (Some(*namespace) == number, None),
+                CompactRecord::Full(full) => (full.0.namespace() == namespace, Some(&full.0)),
             };
             let record = kept.to_record(self.epoch);
             if is_theirs && !record.is_expired(now) {
@@ -189,7 +189,7 @@ impl Records {
         // Where another claim does it, this one need not.
         if let (Some(now), Ok(turn)) = (self.epoch.floor(now), self.removing.try_lock()) {
             let mut left = REMOVED_AT_ONCE;
-            while left > 0 && self.remove_first(Due::expiry, now, &turn) {
+            while left > 0 && self.remove_first(ExpiryQueue::expiry, now, &turn) {
                 left -= 1;
             }
         }
@@ -207,11 +207,11 @@ impl Records {
             || self
                 .epoch
                 .floor(now)
-                .is_some_and(|now| self.remove_first(Due::expiry, now, &turn) || self.drop_finished(now, &turn))
+                .is_some_and(|now| self.remove_first(ExpiryQueue::expiry, now, &turn) || self.drop_finished(now, &turn))
     }
 
     fn drop_finished(&self, now: u32, turn: &MutexGuard<'_, ()>) -> bool {
-        let is_dropped = self.remove_first(Due::droppable, now, turn);
+        let is_dropped = self.remove_first(ExpiryQueue::droppable, now, turn);
         if is_dropped {
             let dropped = self.dropped_early.fetch_add(1, Relaxed) + 1;
             let minute = now / 60;
@@ -227,7 +227,7 @@ impl Records {
     }
 
     /// Removes the record whose time comes first, if it has come.
-    fn remove_first(&self, time: fn(Due) -> u32, now: u32, _: &MutexGuard<'_, ()>) -> bool {
+    fn remove_first(&self, time: fn(ExpiryQueue) -> u32, now: u32, _: &MutexGuard<'_, ()>) -> bool {
         loop {
             let Some(place) = self.queues().take_first(time, now) else {
                 return false;
@@ -236,7 +236,7 @@ impl Records {
             self.visited.fetch_add(1, Relaxed);
             let map = self.map(&place);
             // Written anew since it left the queue, the record stays, and is in a queue again.
-            let is_due = |_: &Place, kept: &Kept| time(kept.due(self.epoch)) <= now;
+            let is_due = |_: &KeyHash, kept: &CompactRecord| time(kept.due(self.epoch)) <= now;
             if map.remove_if(&place, is_due).is_some() {
                 self.count.fetch_sub(1, Relaxed);
                 // Removals leave marks in hashbrown's tables, and a table full of marks doubles.
@@ -263,7 +263,7 @@ impl Records {
     /// Two ids in one place would be one event, and the second of them lost. Chance does that to
     /// one of 10¹⁷ stores with a million ids. Nobody can look for such ids, or for ids that crowd
     /// one map: that takes the key, or hashes made with it, and neither is seen from outside.
-    fn place(&self, key: &Key) -> Place {
+    fn place(&self, key: &Key) -> KeyHash {
         let hash = |part: u8| {
             let mut hasher = self.hash.build_hasher();
             hasher.write_u8(part);
@@ -280,7 +280,7 @@ impl Records {
         clippy::indexing_slicing,
         reason = "a fraction of the number of maps, of which there is one at least, is below it"
     )]
-    fn map(&self, [a, b, c, d, ..]: &Place) -> &Map {
+    fn map(&self, [a, b, c, d, ..]: &KeyHash) -> &Map {
         let part = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
         &self.maps[((part * self.maps.len() as u64) >> 32) as usize]
     }

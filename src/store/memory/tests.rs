@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     super::{ClaimRequest, Claimed, Completion, Key, Token, record},
-    records::{REMOVED_AT_ONCE, Records, Room},
+    records::{REMOVED_AT_ONCE, Records, WhenFull},
 };
 use crate::{
     clock::Clock,
@@ -69,7 +69,7 @@ impl Case {
         .with_retention(RETENTION)
         .with_retry_window(RETRY_WINDOW);
         let before = self.visited();
-        let claimed = self.store.apply(&claim_request, Room::IfAny, |current, now| {
+        let claimed = self.store.apply(&claim_request, WhenFull::IfAny, |current, now| {
             record::claim(current, &claim_request, now)
         });
         self.most_visited = self.most_visited.max(self.visited() - before);
@@ -79,7 +79,7 @@ impl Case {
         assert!(matches!(claimed, Ok(Claimed::Acquired { .. })), "{claimed:?}");
         let before = self.visited();
         self.store
-            .apply(&claim_request, Room::InAnyCase, |current, now| {
+            .apply(&claim_request, WhenFull::InAnyCase, |current, now| {
                 record::complete(current, &claim_request, Completion::Handled, now)
             })
             .unwrap();

@@ -1,56 +1,12 @@
 //! The transitions of deliveries that are stored first and handled later by a worker.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
-use super::{Change, Effect, Record, State, held, time_after};
+use super::{Change, Deposited, Effect, Record, Replayed, Schedule, Stage, State, held, time_after};
 use crate::{
     event::Fingerprint,
     store::{ClaimRequest, Token},
 };
-
-/// What a worker goes by: when a stored delivery is due, and whether its last runs ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Schedule {
-    /// When a worker may take it. FREE: when its next attempt is due. CLAIMED: when the lease ends.
-    /// `None` once it is finished or dead.
-    pub due_at: Option<SystemTime>,
-    /// How many claims in a row were never settled: the process died, or lost the store. Anything
-    /// but 0 makes the delivery a suspect.
-    pub crashes: u32,
-    /// The last claim's generation, from which a replay of a finished event goes on.
-    pub generation: u64,
-}
-
-impl Schedule {
-    /// A schedule as a store keeps it.
-    #[must_use]
-    pub const fn new(due_at: Option<SystemTime>, crashes: u32, generation: u64) -> Self {
-        Self {
-            due_at,
-            crashes,
-            generation,
-        }
-    }
-
-    pub(super) fn due(mut self, at: SystemTime) -> Self {
-        self.due_at = Some(at);
-        self
-    }
-
-    pub(super) fn crashed(mut self) -> Self {
-        self.crashes = self.crashes.saturating_add(1);
-        self
-    }
-
-    pub(super) fn ended_by_itself(mut self) -> Self {
-        self.crashes = 0;
-        self
-    }
-}
 
 /// A date that never comes: when an unfinished delivery of an inbox expires. Databases can say it.
 #[must_use]
@@ -59,82 +15,6 @@ pub fn never() -> SystemTime {
     SystemTime::UNIX_EPOCH
         .checked_add(LAST_SECOND_OF_9999)
         .unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-/// The stage of a stored delivery, as operators see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Stage {
-    /// Nobody has taken it yet, or its last attempt failed: it waits for its time.
-    Waiting,
-    /// A worker handles it, or its process died.
-    Running,
-    /// Finished.
-    Done,
-    /// Given up: it waits for an operator.
-    Dead,
-}
-
-impl Stage {
-    /// `waiting`, `running`, `done` or `dead`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Dead => "dead",
-        }
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl From<&State> for Stage {
-    fn from(state: &State) -> Self {
-        match state {
-            State::Free { .. } => Self::Waiting,
-            State::Claimed { .. } => Self::Running,
-            State::Done { .. } => Self::Done,
-            State::Dead { .. } => Self::Dead,
-        }
-    }
-}
-
-/// What `deposit` returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Deposited {
-    /// It is stored, and a worker may take it.
-    Stored,
-    /// It is a copy of a delivery that is stored or finished. Nothing changed.
-    Known(Stage),
-    /// A run without a stored body holds the event: it is handled before its response. Nothing
-    /// changed, and nothing is stored.
-    InFlight {
-        /// The rest of its lease.
-        remaining: Duration,
-    },
-    /// The id belongs to an event with another fingerprint. Nothing changed.
-    Conflict,
-}
-
-/// What `replay` returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Replayed {
-    /// The delivery is due now, and its attempts count from 0.
-    Applied,
-    /// A worker runs it at this moment, under a lease that has not ended. Nothing changed.
-    Running,
-    /// Its body is not stored, or not any more: nothing to run. Nothing changed.
-    NoBody,
-    /// There is no such event.
-    Unknown,
 }
 
 impl Record {
@@ -199,8 +79,8 @@ pub fn deposit(current: Option<&Record>, fingerprint: Fingerprint, now: SystemTi
     }
 }
 
-/// What `deposit` returns of a record that it leaves as it is, whatever the time: one with a body,
-/// or of an event that has ended.
+/// The response of `deposit` to a record that it leaves as it is, whatever the time: one with a
+/// body, or of an event that has ended.
 pub(crate) fn known(current: &Record, fingerprint: Fingerprint) -> Option<Deposited> {
     let has_ended = matches!(current.state, State::Done { .. } | State::Dead { .. });
     if !has_ended && current.schedule.is_none() {

@@ -43,55 +43,25 @@
 //! # Ok::<(), tower_webhook::event::EventIdError>(())
 //! ```
 
-mod completion;
+pub(super) mod completion;
 mod inbox;
-mod state;
+pub(super) mod response;
+pub(super) mod schedule;
+pub(super) mod state;
 
-pub use completion::{Completion, UnknownCompletion};
 #[cfg(feature = "service")]
 pub(crate) use inbox::known;
-pub use inbox::{Deposited, Replayed, Schedule, Stage, bury, bury_unfinished, deposit, never, put_back, replay, take};
-pub use state::{Record, State};
+pub use inbox::{bury, bury_unfinished, deposit, never, put_back, replay, take};
 
 use std::time::{Duration, SystemTime};
 
 use super::ClaimRequest;
-
-/// What `claim` returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Claimed {
-    /// The claim request's token holds the claim: the handler may run.
-    Acquired {
-        /// Rises with each claim of this record.
-        generation: u64,
-        /// How many claims there were, this one included.
-        attempts: u32,
-    },
-    /// Another run holds it, of this event or of another under its id.
-    InFlight {
-        /// The rest of its lease.
-        remaining: Duration,
-    },
-    /// The event is finished.
-    Done(Completion),
-    /// The event lies in an inbox and was given up: it waits for an operator.
-    Dead,
-    /// The event is finished or stored, with another fingerprint: the id belongs to another event.
-    Conflict,
-}
-
-/// What `renew`, `complete`, `release` and `forget` return.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Effect {
-    /// The record is now as asked; or, for `complete` of a handled event, it was DONE already, in
-    /// whatever way.
-    Applied,
-    /// The record is not the claim request's to change (or, for `forget`, there is none). Nothing
-    /// changed.
-    NotHeld,
-}
+use completion::Completion;
+use response::{Claimed, Deposited, Effect, Replayed};
+use state::{Stage, State};
+// `tower-webhook-sqlx` names these two here; their path is that of the other types.
+#[doc(hidden)]
+pub use {schedule::Schedule, state::Record};
 
 /// The effect of an operation: the record to write, if it changes, and the response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +69,7 @@ pub enum Effect {
 pub struct Change<A> {
     /// The new record; `None` to leave what there is.
     pub write: Option<Record>,
-    /// What the store's method returns.
+    /// The return value of the store's method.
     pub response: A,
 }
 

@@ -1,6 +1,6 @@
 //! The records that a store keeps.
 
-use std::time::SystemTime;
+use std::{fmt, time::SystemTime};
 
 use super::{Completion, Schedule, never, time_after};
 use crate::{
@@ -18,7 +18,7 @@ pub struct Record {
     pub fingerprint: Fingerprint,
     /// When the record counts as absent.
     pub expires: SystemTime,
-    /// What a worker goes by, while the delivery lies in an inbox. `None` for an event that is
+    /// The worker's schedule, while the delivery lies in an inbox. `None` for an event that is
     /// handled before the response, and once the body of a finished one was dropped.
     pub schedule: Option<Schedule>,
 }
@@ -148,6 +148,50 @@ impl Record {
                 Some((generation, attempts))
             }
             _ => None,
+        }
+    }
+}
+
+/// The stage of a stored delivery, as operators see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Nobody has taken it yet, or its last attempt failed: it waits for its time.
+    Waiting,
+    /// A worker handles it, or its process died.
+    Running,
+    /// Finished.
+    Done,
+    /// Given up: it waits for an operator.
+    Dead,
+}
+
+impl Stage {
+    /// `waiting`, `running`, `done` or `dead`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<&State> for Stage {
+    fn from(state: &State) -> Self {
+        match state {
+            State::Free { .. } => Self::Waiting,
+            State::Claimed { .. } => Self::Running,
+            State::Done { .. } => Self::Done,
+            State::Dead { .. } => Self::Dead,
         }
     }
 }

@@ -108,7 +108,7 @@ pub trait StoreHarness: Send + Sync + 'static {
     fn advance(&self, by: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// What the expression given to [`store_suite!`](crate::store_suite) may be: a harness, or perhaps
+/// The type of the expression given to [`store_suite!`](crate::store_suite): a harness, or perhaps
 /// one.
 pub trait MaybeHarness {
     /// The harness.

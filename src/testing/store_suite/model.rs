@@ -1,5 +1,5 @@
-//! What any sequence of operations must return: a second, simpler statement of the contract, which
-//! shares no code with [`store::record`](crate::store::record).
+//! The expected result of any sequence of operations: a second, simpler statement of the contract,
+//! which shares no code with [`store::record`](crate::store::record).
 
 #![expect(
     clippy::unwrap_used,
@@ -182,7 +182,8 @@ enum Phase {
 }
 
 impl Row {
-    /// What a store's record shows, less its times, which are by a clock unknown here.
+    /// The observable part of a store's record, without its times, which are by a clock unknown
+    /// here.
     fn of(record: &Record, tokens: &[Token]) -> Self {
         let phase = match record.state {
             State::Claimed {

@@ -5,7 +5,7 @@ mod bodies;
 mod descriptions;
 mod field_paths;
 mod providers;
-mod own;
+mod verifier_functions;
 
 use std::{
     fmt::Debug,
@@ -26,7 +26,7 @@ use tower_webhook::{
     layer::WebhookService,
     provider::{self, DeliveryPolicy, Provider as _},
     signature::{Algorithm, Encoding, Scheme, Secrets, TimestampFormat},
-    store::{ClaimRequest, IdempotencyStore as _, Key, Token, record::State},
+    store::{ClaimRequest, IdempotencyStore as _, Key, State, Token},
 };
 
 use crate::endpoint::SECRET;

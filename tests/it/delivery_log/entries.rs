@@ -4,7 +4,7 @@ use tokio::time::sleep;
 use tower::ServiceExt as _;
 use tower_webhook::{
     Delivery, HandlerError, MemoryStore, TopicRouter, WebhookLayer,
-    delivery_log::{DeliveryLog, Entry},
+    delivery_log::{DeliveryLog, DeliveryLogEntry},
     event::Source,
     inbox::Retries,
     signature::Secrets,
@@ -16,7 +16,7 @@ use super::{all, ended, endings, log};
 use crate::{
     endpoint::{Endpoint, Event, SECRET, TestClock, event, event_of, signed, with_body},
     fixtures::{LONG, SECOND, succeed, work},
-    inbox::office::Office,
+    inbox::inbox_endpoint::InboxEndpoint,
 };
 
 #[tokio::test(start_paused = true)]
@@ -27,7 +27,7 @@ async fn a_handled_delivery_has_an_entry_with_all_that_is_known_of_it() {
     });
     endpoint.deliver("a").await.assert_acknowledged();
 
-    let mut expected = Entry::new(
+    let mut expected = DeliveryLogEntry::new(
         SystemTime::UNIX_EPOCH + TestClock::START + SECOND,
         "dwolla",
         "payments",
@@ -89,7 +89,7 @@ async fn each_way_to_end_has_an_entry() {
     assert!(reasons[2].contains("the ledger is down"), "{reasons:?}");
     assert!(reasons[3].contains("no such customer"), "{reasons:?}");
     assert!(reasons[7].contains("x-request-signature-sha-256"), "{reasons:?}");
-    let failures: Vec<_> = entries.iter().map(Entry::is_failure).collect();
+    let failures: Vec<_> = entries.iter().map(DeliveryLogEntry::is_failure).collect();
     assert_eq!(failures, [false, false, true, true, false, true, true, true]);
 }
 
@@ -117,10 +117,10 @@ async fn a_copy_that_waited_and_a_response_that_was_due_have_entries_of_their_ow
 #[tokio::test(start_paused = true)]
 async fn a_workers_runs_have_entries_beside_that_of_the_delivery() {
     let (given, log) = log();
-    let office = Office::with(|builder| builder.delivery_log(given), |service| service);
-    office.store("a").await;
+    let endpoint = InboxEndpoint::with(|builder| builder.delivery_log(given), |service| service);
+    endpoint.store("a").await;
     let failed_once = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let handle = office
+    let handle = endpoint
         .worker(move |_| {
             let is_second = failed_once.swap(true, std::sync::atomic::Ordering::SeqCst);
             async move {
@@ -133,7 +133,7 @@ async fn a_workers_runs_have_entries_beside_that_of_the_delivery() {
         })
         .retries(Retries::default())
         .start();
-    office.all_ended().await;
+    endpoint.all_ended().await;
     drop(handle.drain(LONG).await);
 
     let entries = all(&*log).await;
@@ -226,10 +226,14 @@ async fn long_texts_are_cut() {
 
     let entries = all(&*log).await;
     let reason = &entries[0].reason;
-    assert!(reason.len() <= Entry::MAX_REASON + '…'.len_utf8(), "{}", reason.len());
+    assert!(
+        reason.len() <= DeliveryLogEntry::MAX_REASON + '…'.len_utf8(),
+        "{}",
+        reason.len()
+    );
     assert!(reason.starts_with('ß') && reason.ends_with('…'), "{reason}");
     let topic = entries[1].topic.as_deref().unwrap();
-    assert_eq!(topic.len(), Entry::MAX_NAME + '…'.len_utf8());
+    assert_eq!(topic.len(), DeliveryLogEntry::MAX_NAME + '…'.len_utf8());
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,7 +264,7 @@ async fn an_entry_holds_no_secret_no_signature_and_no_body() {
 struct Panics;
 
 impl DeliveryLog for Panics {
-    fn record(&self, _: Entry) {
+    fn record(&self, _: DeliveryLogEntry) {
         panic!("the disk is full");
     }
 }

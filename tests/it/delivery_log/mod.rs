@@ -9,12 +9,12 @@ pub(crate) mod tables;
 
 use std::sync::Arc;
 
-use tower_webhook::delivery_log::{DeliveryLogReader, Entry, Filter, MemoryLog};
+use tower_webhook::delivery_log::{DeliveryLogEntry, DeliveryLogFilter, DeliveryLogReader, MemoryLog};
 
 /// All entries of a log, the oldest first.
-pub(crate) async fn all(log: &impl DeliveryLogReader) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = log
-        .list(&Filter::new(), None, 100_000)
+pub(crate) async fn all(log: &impl DeliveryLogReader) -> Vec<DeliveryLogEntry> {
+    let mut entries: Vec<DeliveryLogEntry> = log
+        .list(&DeliveryLogFilter::new(), None, 100_000)
         .await
         .unwrap()
         .into_iter()

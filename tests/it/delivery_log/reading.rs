@@ -3,9 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use tower_webhook::{
-    delivery_log::{DeliveryLog as _, DeliveryLogReader, Entry, Filter, MemoryLog},
-    event::Source,
-    provider::tenant::Tenant,
+    delivery_log::{DeliveryLog as _, DeliveryLogEntry, DeliveryLogFilter, DeliveryLogReader, MemoryLog},
+    event::{Source, Tenant},
 };
 
 use super::all;
@@ -16,13 +15,14 @@ fn start() -> SystemTime {
 }
 
 /// So many entries, a second apart, of each kind in turn.
-pub(crate) fn entries(count: u64) -> Vec<Entry> {
+pub(crate) fn entries(count: u64) -> Vec<DeliveryLogEntry> {
     (0..count)
         .map(|number| {
             let provider = if number % 2 == 0 { "dwolla" } else { "stripe" };
             let outcome = ["handled", "signature", "handler-failed"][usize::try_from(number % 3).unwrap()];
             let time = start() + Duration::from_secs(number);
-            let mut entry = Entry::new(time, provider, format!("{provider}-live"), Source::Delivered, outcome);
+            let mut entry =
+                DeliveryLogEntry::new(time, provider, format!("{provider}-live"), Source::Delivered, outcome);
             if outcome != "signature" {
                 entry.id = Some(format!("event-{number}"));
                 entry.topic = Some(format!("topic-{}", number % 5));
@@ -55,30 +55,34 @@ pub(crate) async fn reads_what_was_recorded(log: &impl DeliveryLogReader, count:
     let mut pages = Vec::new();
     let mut before = None;
     loop {
-        let page = log.list(&Filter::new(), before, 7).await.unwrap();
+        let page = log.list(&DeliveryLogFilter::new(), before, 7).await.unwrap();
         assert!(page.windows(2).all(|two| two[0].number > two[1].number));
         let Some(last) = page.last() else { break };
         before = Some(last.number);
         pages.extend(page.into_iter().map(|numbered| numbered.entry));
     }
     assert_eq!(pages, read, "page by page");
-    assert!(log.list(&Filter::new(), None, 0).await.unwrap().is_empty());
+    assert!(log.list(&DeliveryLogFilter::new(), None, 0).await.unwrap().is_empty());
 
     let at = |second| start() + Duration::from_secs(second);
     for filter in [
-        Filter::new().provider("stripe"),
-        Filter::new().namespace("dwolla-live"),
-        Filter::new().tenant("acme"),
-        Filter::new().topic("topic-3"),
-        Filter::new().id("event-5"),
-        Filter::new().outcome("signature"),
-        Filter::new().failed(),
-        Filter::new().since(at(10)),
-        Filter::new().until(at(10)),
-        Filter::new().since(at(10)).until(at(20)).provider("dwolla").failed(),
-        Filter::new().tenant("acme").outcome("handled"),
-        Filter::new().id("' OR 1 = 1 --"),
-        Filter::new().provider("nobody"),
+        DeliveryLogFilter::new().provider("stripe"),
+        DeliveryLogFilter::new().namespace("dwolla-live"),
+        DeliveryLogFilter::new().tenant("acme"),
+        DeliveryLogFilter::new().topic("topic-3"),
+        DeliveryLogFilter::new().id("event-5"),
+        DeliveryLogFilter::new().outcome("signature"),
+        DeliveryLogFilter::new().failed(),
+        DeliveryLogFilter::new().since(at(10)),
+        DeliveryLogFilter::new().until(at(10)),
+        DeliveryLogFilter::new()
+            .since(at(10))
+            .until(at(20))
+            .provider("dwolla")
+            .failed(),
+        DeliveryLogFilter::new().tenant("acme").outcome("handled"),
+        DeliveryLogFilter::new().id("' OR 1 = 1 --"),
+        DeliveryLogFilter::new().provider("nobody"),
     ] {
         let expected: Vec<_> = read.iter().filter(|entry| filter.matches(entry)).collect();
         let found = log.list(&filter, None, 1000).await.unwrap();
@@ -98,7 +102,10 @@ pub(crate) async fn reads_what_was_recorded(log: &impl DeliveryLogReader, count:
         }
     }
 
-    let minutes = log.per_minute(&Filter::new().outcome("handled")).await.unwrap();
+    let minutes = log
+        .per_minute(&DeliveryLogFilter::new().outcome("handled"))
+        .await
+        .unwrap();
     let minutes: Vec<_> = minutes.iter().map(|minute| (minute.minute, minute.count)).collect();
     let whole = count / 60;
     let expected: Vec<_> = (0..whole).map(|minute| (at(minute * 60), 20)).collect();
@@ -122,10 +129,18 @@ async fn a_memory_log_keeps_the_newest() {
         log.record(entry);
     }
     assert_eq!(all(&log).await, given.split_off(700));
-    let newest = log.list(&Filter::new(), None, 1).await.unwrap();
+    let newest = log.list(&DeliveryLogFilter::new(), None, 1).await.unwrap();
     assert_eq!(newest[0].number, 999, "a number stays an entry's own");
-    assert!(log.list(&Filter::new(), Some(700), 10).await.unwrap().is_empty());
-    assert_eq!(log.list(&Filter::new(), Some(701), 10).await.unwrap().len(), 1);
+    assert!(
+        log.list(&DeliveryLogFilter::new(), Some(700), 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(
+        log.list(&DeliveryLogFilter::new(), Some(701), 10).await.unwrap().len(),
+        1
+    );
 
     let one = MemoryLog::new(0);
     for entry in entries(3) {

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use tower_webhook::{
-    delivery_log::{DeliveryLog as _, DeliveryLogReader as _, Entry, Filter},
+    delivery_log::{DeliveryLog as _, DeliveryLogEntry, DeliveryLogFilter, DeliveryLogReader as _},
     event::Source,
 };
 use tower_webhook_sqlx::SqlDeliveryLog;
@@ -41,11 +41,14 @@ pub(crate) async fn hostile_texts_stay_texts(url: &str) {
     entry.reason = "a\u{FFFD}b\u{1}\\u0000\n".into();
     assert_eq!((all(&log).await, log.lost()), (vec![entry.clone()], 0));
     let found = log
-        .list(&Filter::new().id(entry.id.clone().unwrap()), None, 10)
+        .list(&DeliveryLogFilter::new().id(entry.id.clone().unwrap()), None, 10)
         .await
         .unwrap();
     assert_eq!(found.len(), 1);
-    let none = log.list(&Filter::new().topic("a\0b"), None, 10).await.unwrap();
+    let none = log
+        .list(&DeliveryLogFilter::new().topic("a\0b"), None, 10)
+        .await
+        .unwrap();
     assert!(none.is_empty());
 }
 
@@ -53,7 +56,7 @@ pub(crate) async fn hostile_texts_stay_texts(url: &str) {
 pub(crate) async fn what_is_too_old_is_deleted(url: &str) {
     const HOUR: Duration = Duration::from_secs(3600);
     let now = SystemTime::now();
-    let entry = |age| Entry::new(now - age, "dwolla", "dwolla", Source::Delivered, "handled");
+    let entry = |age| DeliveryLogEntry::new(now - age, "dwolla", "dwolla", Source::Delivered, "handled");
     let log = open(url).await;
     for age in [HOUR * 30, HOUR * 20, HOUR] {
         log.record(entry(age));

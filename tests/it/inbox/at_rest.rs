@@ -11,7 +11,7 @@ use tower_webhook::{
     testing::MemoryInbox,
 };
 
-use super::office::Office;
+use super::inbox_endpoint::InboxEndpoint;
 use crate::endpoint::{SECRET, signed, with_body};
 
 #[tokio::test(start_paused = true)]
@@ -47,7 +47,7 @@ async fn signatures_and_credentials_are_not_stored_and_the_other_headers_are() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_application_redacts_is_not_stored() {
-    let office = Office::with(
+    let endpoint = InboxEndpoint::with(
         |builder| builder,
         |service| {
             service.redact(|delivery| {
@@ -58,43 +58,48 @@ async fn what_the_application_redacts_is_not_stored() {
             })
         },
     );
-    office.store("1").await;
-    let letter = office.letter("1").await;
+    endpoint.store("1").await;
+    let letter = endpoint.letter("1").await;
     assert!(letter.delivery.headers.is_empty());
     assert!(String::from_utf8_lossy(&letter.delivery.body).contains("XXXXXXXX"));
     // A copy of the whole is a copy.
-    office.deliver("1").await.assert_acknowledged();
-    assert_eq!(office.backlog().await.due, 1);
+    endpoint.deliver("1").await.assert_acknowledged();
+    assert_eq!(endpoint.backlog().await.due, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_redaction_that_panics_refuses_the_delivery_and_stores_nothing() {
-    let office = Office::with(|builder| builder, |service| service.redact(|_| panic!("no")));
-    let answer = office.deliver("1").await;
+    let endpoint = InboxEndpoint::with(|builder| builder, |service| service.redact(|_| panic!("no")));
+    let answer = endpoint.deliver("1").await;
     answer.assert_refused(503, RefusalKind::Store);
     assert_eq!(
         answer.rejection.unwrap().reason(),
         "the function of `redact` panicked: no"
     );
-    assert_eq!(office.backlog().await.unfinished(), 0);
+    assert_eq!(endpoint.backlog().await.unfinished(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 #[cfg(feature = "tracing")]
 async fn neither_body_nor_headers_are_in_a_log_or_in_debug_output() {
     let capture = crate::logs::Capture::start();
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let mut request = signed(crate::endpoint::event("1"));
     request
         .headers_mut()
         .insert("x-private", HeaderValue::from_static("not-for-logs"));
-    office.send(request).await.assert_acknowledged();
-    let worker = office
+    endpoint.send(request).await.assert_acknowledged();
+    let worker = endpoint
         .worker(|_| async { Err(tower_webhook::HandlerError::retry("the bank is closed")) })
         .start();
-    crate::inbox::worker::until(|| async { office.letter("1").await.history.len() == 1 }).await;
+    crate::inbox::worker::until(|| async { endpoint.letter("1").await.history.len() == 1 }).await;
     drop(worker.drain(crate::fixtures::SECOND).await);
-    let said = format!("{} {:?} {:?}", capture.text(), office.letter("1").await, office.service);
+    let said = format!(
+        "{} {:?} {:?}",
+        capture.text(),
+        endpoint.letter("1").await,
+        endpoint.service
+    );
     assert!(said.contains("the bank is closed"));
     for private in ["not-for-logs", "6c57f372"] {
         assert!(!said.contains(private), "{private} in {said}");

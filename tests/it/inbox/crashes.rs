@@ -13,7 +13,7 @@ use tower_webhook::{
 };
 
 use super::{
-    office::{Office, Runs},
+    inbox_endpoint::{InboxEndpoint, Runs},
     worker::until,
 };
 use crate::{
@@ -26,31 +26,31 @@ const LEASE: std::time::Duration = std::time::Duration::from_secs(15);
 
 #[tokio::test(start_paused = true)]
 async fn what_a_dead_process_held_runs_when_its_lease_is_over() {
-    let office = Office::new();
-    office.store("1").await;
-    assert_eq!(office.take_and_die(false, LEASE).await.len(), 1);
+    let endpoint = InboxEndpoint::new();
+    endpoint.store("1").await;
+    assert_eq!(endpoint.take_and_die(false, LEASE).await.len(), 1);
     let began = Instant::now();
-    let worker = office.worker(|_| async { Ok(()) }).start();
-    office.all_ended().await;
+    let worker = endpoint.worker(|_| async { Ok(()) }).start();
+    endpoint.all_ended().await;
     let took = began.elapsed();
     assert!((LEASE..LEASE + 2 * SECOND).contains(&took), "{took:?}");
-    assert_state(office.record("1").await, "handled");
+    assert_state(endpoint.record("1").await, "handled");
     drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_is_buried_after_its_third_run_without_an_end() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let runs = Runs::default();
-    office.store("1").await;
+    endpoint.store("1").await;
     for crash in 0..3 {
-        assert_eq!(office.take_and_die(crash > 0, LEASE).await.len(), 1);
+        assert_eq!(endpoint.take_and_die(crash > 0, LEASE).await.len(), 1);
         sleep(LEASE).await;
     }
-    let worker = office.worker(runs.handler(|| async { Ok(()) })).name("test").start();
-    office.all_ended().await;
+    let worker = endpoint.worker(runs.handler(|| async { Ok(()) })).name("test").start();
+    endpoint.all_ended().await;
     assert_eq!(runs.count(), 0);
-    let letter = office.letter("1").await;
+    let letter = endpoint.letter("1").await;
     assert_eq!(letter.entry.stage, Stage::Dead);
     let last = &letter.history[0].attempt;
     assert_eq!((last.outcome.as_str(), last.worker.as_str()), ("dead", "test"));
@@ -64,38 +64,38 @@ async fn a_delivery_is_buried_after_its_third_run_without_an_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_ends_well_or_badly_clears_the_suspicion() {
-    let office = Office::new();
-    office.store("1").await;
+    let endpoint = InboxEndpoint::new();
+    endpoint.store("1").await;
     for crash in 0..2 {
-        assert_eq!(office.take_and_die(crash > 0, LEASE).await.len(), 1);
+        assert_eq!(endpoint.take_and_die(crash > 0, LEASE).await.len(), 1);
         sleep(LEASE).await;
     }
-    let worker = office.worker(|_| async { Err(HandlerError::retry("later")) }).start();
-    until(async || office.letter("1").await.history.len() == 1).await;
+    let worker = endpoint.worker(|_| async { Err(HandlerError::retry("later")) }).start();
+    until(async || endpoint.letter("1").await.history.len() == 1).await;
     drop(worker.drain(SECOND).await);
-    assert_eq!(office.letter("1").await.entry.crashes, 0);
+    assert_eq!(endpoint.letter("1").await.entry.crashes, 0);
     // Two crashes more do not bury it.
     sleep(100 * SECOND).await;
     for crash in 0..2 {
-        assert_eq!(office.take_and_die(crash > 0, LEASE).await.len(), 1);
+        assert_eq!(endpoint.take_and_die(crash > 0, LEASE).await.len(), 1);
         sleep(LEASE).await;
     }
-    let worker = office.worker(|_| async { Ok(()) }).start();
-    office.all_ended().await;
-    assert_state(office.record("1").await, "handled");
+    let worker = endpoint.worker(|_| async { Ok(()) }).start();
+    endpoint.all_ended().await;
+    assert_state(endpoint.record("1").await, "handled");
     drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn suspects_run_one_at_a_time_beside_the_others() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     for id in 0..5 {
-        office.store(&format!("suspect-{id}")).await;
+        endpoint.store(&format!("suspect-{id}")).await;
     }
-    assert_eq!(office.take_and_die(false, LEASE).await.len(), 5);
+    assert_eq!(endpoint.take_and_die(false, LEASE).await.len(), 5);
     sleep(LEASE).await;
     for id in 0..32 {
-        office.store(&format!("fresh-{id}")).await;
+        endpoint.store(&format!("fresh-{id}")).await;
     }
     let (suspects, fresh) = (Runs::default(), Runs::default());
     let handler = {
@@ -112,10 +112,10 @@ async fn suspects_run_one_at_a_time_beside_the_others() {
             }
         }
     };
-    let worker = office.worker(handler).concurrency(32).start();
+    let worker = endpoint.worker(handler).concurrency(32).start();
     until(async || fresh.count() == 32).await;
     assert!(suspects.count() <= 1);
-    office.all_ended().await;
+    endpoint.all_ended().await;
     assert_eq!((suspects.count(), suspects.most()), (5, 1));
     assert_eq!(fresh.most(), 32);
     drop(worker.drain(SECOND).await);
@@ -123,12 +123,12 @@ async fn suspects_run_one_at_a_time_beside_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn more_attempts_than_allowed_are_buried_before_they_run() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let runs = Runs::default();
-    office.store("1").await;
+    endpoint.store("1").await;
     // Attempts that ended by themselves, by a worker with other settings.
     for _ in 0..5 {
-        let taken = office.take_and_die(false, LEASE).await;
+        let taken = endpoint.take_and_die(false, LEASE).await;
         let settlement = tower_webhook::inbox::Settlement::new(
             taken[0].claim_request.clone(),
             tower_webhook::inbox::Action::PutBack {
@@ -136,55 +136,55 @@ async fn more_attempts_than_allowed_are_buried_before_they_run() {
                 is_counted: true,
             },
         );
-        tower_webhook::inbox::Inbox::settle(office.store.inner(), &[settlement])
+        tower_webhook::inbox::Inbox::settle(endpoint.store.inner(), &[settlement])
             .await
             .unwrap();
     }
     let retries = tower_webhook::inbox::Retries::default()
         .max_attempts(3)
         .allow_shorter_than_provider();
-    let worker = office
+    let worker = endpoint
         .worker(runs.handler(|| async { Ok(()) }))
         .retries(retries)
         .start();
-    office.all_ended().await;
+    endpoint.all_ended().await;
     assert_eq!(runs.count(), 0);
-    assert_eq!(office.letter("1").await.entry.stage, Stage::Dead);
-    assert_eq!(office.letter("1").await.entry.key, key("1"));
+    assert_eq!(endpoint.letter("1").await.entry.stage, Stage::Dead);
+    assert_eq!(endpoint.letter("1").await.entry.key, key("1"));
     drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_whose_lease_was_lost_does_not_run_a_second_time_in_its_process() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let runs = Runs::default();
     let handler = runs.handler(|| async {
         sleep(98 * SECOND).await;
         Ok(())
     });
     use tower_webhook::testing::{Fault, Operation};
-    office.store.fail(Operation::Renew, Fault::BeforeApplying, usize::MAX);
-    office.store("1").await;
-    let worker = office.worker(handler).lease(LEASE, LEASE / 3).start();
-    office.all_ended().await;
+    endpoint.store.fail(Operation::Renew, Fault::BeforeApplying, usize::MAX);
+    endpoint.store("1").await;
+    let worker = endpoint.worker(handler).lease(LEASE, LEASE / 3).start();
+    endpoint.all_ended().await;
     assert_eq!(runs.count(), 1);
-    assert_state(office.record("1").await, "handled");
+    assert_state(endpoint.record("1").await, "handled");
     drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_answers_too_late_is_no_crash() {
-    let office = Office::new();
-    office
+    let endpoint = InboxEndpoint::new();
+    endpoint
         .store
         .fail(Operation::Take, Fault::RespondLate(3 * SECOND), usize::MAX);
-    office.store("1").await;
-    let worker = office.worker(|_| async { Ok(()) }).start();
+    endpoint.store("1").await;
+    let worker = endpoint.worker(|_| async { Ok(()) }).start();
     sleep(600 * SECOND).await;
-    assert_eq!(office.letter("1").await.entry.crashes, 0);
-    office.store.heal();
-    office.all_ended().await;
-    assert_state(office.record("1").await, "handled");
+    assert_eq!(endpoint.letter("1").await.entry.crashes, 0);
+    endpoint.store.heal();
+    endpoint.all_ended().await;
+    assert_state(endpoint.record("1").await, "handled");
     drop(worker.drain(SECOND).await);
 }
 
@@ -202,14 +202,14 @@ impl Clone for Fragile {
 async fn a_panic_before_the_handler_is_a_failed_attempt_and_no_crash() {
     async fn created(_: Fragile, _: Event) {}
 
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let breaks = Arc::new(AtomicBool::new(false));
     let topics = TopicRouter::with_state(Fragile(Arc::clone(&breaks))).on("customer_created", created);
-    let worker = office.layer.worker(topics).start();
+    let worker = endpoint.layer.worker(topics).start();
     breaks.store(true, Ordering::SeqCst);
-    office.store("1").await;
+    endpoint.store("1").await;
     sleep(SECOND).await;
-    let letter = office.letter("1").await;
+    let letter = endpoint.letter("1").await;
     assert_eq!(letter.entry.stage, Stage::Waiting);
     let [past] = &letter.history[..] else {
         panic!("one has failed: {:?}", letter.history)
@@ -220,7 +220,7 @@ async fn a_panic_before_the_handler_is_a_failed_attempt_and_no_crash() {
         past.attempt.error
     );
     breaks.store(false, Ordering::SeqCst);
-    office.all_ended().await;
-    assert_state(office.record("1").await, "handled");
+    endpoint.all_ended().await;
+    assert_state(endpoint.record("1").await, "handled");
     drop(worker.drain(SECOND).await);
 }

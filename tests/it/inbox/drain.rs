@@ -9,7 +9,7 @@ use tower_webhook::{
     testing::{Fault, Operation},
 };
 
-use super::office::{Office, Runs};
+use super::inbox_endpoint::{InboxEndpoint, Runs};
 use crate::{
     endpoint::key,
     fixtures::{Held, LONG, SECOND, SHORT, assert_state, succeed},
@@ -17,29 +17,29 @@ use crate::{
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_takes_no_more_and_waits_for_what_runs() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let held = Held::new();
-    office.store("1").await;
-    let worker = office.worker(held.handler()).start();
+    endpoint.store("1").await;
+    let worker = endpoint.worker(held.handler()).start();
     held.started(1).await;
     let meanwhile = async {
         sleep(SECOND).await;
-        office.store("2").await;
+        endpoint.store("2").await;
         sleep(SECOND).await;
         held.end(1);
     };
     let (report, ()) = tokio::join!(worker.drain(LONG), meanwhile);
     assert!(report.remaining().is_empty(), "{report}");
-    assert_state(office.record("1").await, "handled");
-    assert_state(office.record("2").await, "free, 0");
+    assert_state(endpoint.record("1").await, "handled");
+    assert_state(endpoint.record("2").await, "free, 0");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_that_runs_out_of_time_puts_back_at_once_uncounted_and_lists() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let held = Held::new();
-    office.store("1").await;
-    let worker = office.worker(held.handler()).start();
+    endpoint.store("1").await;
+    let worker = endpoint.worker(held.handler()).start();
     held.started(1).await;
     let began = Instant::now();
     let report = worker.drain(SHORT).await;
@@ -49,37 +49,37 @@ async fn a_drain_that_runs_out_of_time_puts_back_at_once_uncounted_and_lists() {
     };
     assert_eq!(remaining.key(), &key("1"));
     assert_eq!(remaining.state(), RemainingState::Cancelled);
-    assert_state(office.record("1").await, "free, 0");
-    assert_eq!(office.backlog().await.due, 1);
-    assert!(office.letter("1").await.history.is_empty());
+    assert_state(endpoint.record("1").await, "free, 0");
+    assert_eq!(endpoint.backlog().await.due, 1);
+    assert!(endpoint.letter("1").await.history.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn ten_deploys_lose_nothing_and_count_nothing() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let held = Held::new();
     for id in 0..20 {
-        office.store(&id.to_string()).await;
+        endpoint.store(&id.to_string()).await;
     }
     for _ in 0..10 {
-        let worker = office.worker(held.handler()).concurrency(8).start();
+        let worker = endpoint.worker(held.handler()).concurrency(8).start();
         held.started(8).await;
         drop(worker.drain(SHORT).await);
     }
     for id in 0..20 {
-        assert_state(office.record(&id.to_string()).await, "free, 0");
+        assert_state(endpoint.record(&id.to_string()).await, "free, 0");
     }
-    let worker = office.worker(succeed).start();
-    office.all_ended().await;
+    let worker = endpoint.worker(succeed).start();
+    endpoint.all_ended().await;
     drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_being_taken_when_a_drain_begins_is_put_back() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let runs = Runs::default();
-    office.store("1").await;
-    let worker = office
+    endpoint.store("1").await;
+    let worker = endpoint
         .worker(runs.handler(|| async {
             sleep(SECOND).await;
             Ok(())
@@ -90,7 +90,7 @@ async fn what_is_being_taken_when_a_drain_begins_is_put_back() {
     let report = worker.drain(Duration::ZERO).await;
     assert!(report.remaining().len() <= 1, "{report}");
     // It was taken, which is no attempt.
-    let state = office.record("1").await.unwrap().state;
+    let state = endpoint.record("1").await.unwrap().state;
     let put_back = matches!(
         state,
         State::Free {
@@ -101,46 +101,46 @@ async fn what_is_being_taken_when_a_drain_begins_is_put_back() {
     );
     assert!(put_back, "{state:?}");
     assert_eq!(runs.count(), report.remaining().len());
-    assert_eq!(office.backlog().await.due, 1);
+    assert_eq!(endpoint.backlog().await.due, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_waits_for_a_take_whose_response_is_on_its_way() {
-    let office = Office::new();
-    office.store("1").await;
-    office
+    let endpoint = InboxEndpoint::new();
+    endpoint.store("1").await;
+    endpoint
         .store
         .fail(Operation::Take, Fault::RespondLate(SECOND), usize::MAX);
-    let worker = office.worker(succeed).start();
+    let worker = endpoint.worker(succeed).start();
     sleep(SHORT).await;
-    assert_state(office.record("1").await, "claimed, 1");
+    assert_state(endpoint.record("1").await, "claimed, 1");
     let report = worker.drain(10 * SECOND).await;
     // The process may end now, and nobody holds the delivery.
     assert!(report.remaining().is_empty(), "{report}");
-    assert_state(office.record("1").await, "free, 0");
+    assert_state(endpoint.record("1").await, "free, 0");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_waits_for_the_settlements() {
-    let office = Office::new();
-    office.store.fail(Operation::Settle, Fault::BeforeApplying, 4);
-    office.store("1").await;
-    let worker = office.worker(succeed).start();
-    super::worker::until(async || office.store.calls(Operation::Settle) >= 1).await;
+    let endpoint = InboxEndpoint::new();
+    endpoint.store.fail(Operation::Settle, Fault::BeforeApplying, 4);
+    endpoint.store("1").await;
+    let worker = endpoint.worker(succeed).start();
+    super::worker::until(async || endpoint.store.calls(Operation::Settle) >= 1).await;
     let report = worker.drain(10 * SECOND).await;
     assert!(report.remaining().is_empty(), "{report}");
-    assert_state(office.record("1").await, "handled");
+    assert_state(endpoint.record("1").await, "handled");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_whose_store_is_gone_ends_and_says_what_is_not_recorded() {
-    let office = Office::new();
-    office
+    let endpoint = InboxEndpoint::new();
+    endpoint
         .store
         .fail(Operation::Settle, Fault::HangBeforeApplying, usize::MAX);
-    office.store("1").await;
-    let worker = office.worker(succeed).start();
-    super::worker::until(async || office.store.calls(Operation::Settle) >= 1).await;
+    endpoint.store("1").await;
+    let worker = endpoint.worker(succeed).start();
+    super::worker::until(async || endpoint.store.calls(Operation::Settle) >= 1).await;
     let began = Instant::now();
     let report = worker.drain(SECOND).await;
     assert!(began.elapsed() <= 10 * SECOND, "{:?}", began.elapsed());
@@ -152,15 +152,15 @@ async fn a_drain_whose_store_is_gone_ends_and_says_what_is_not_recorded() {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_waits_for_what_becomes_of_a_suspect() {
-    let office = Office::new();
-    office.store("1").await;
+    let endpoint = InboxEndpoint::new();
+    endpoint.store("1").await;
     for crash in 0..3 {
-        assert_eq!(office.take_and_die(crash > 0, SECOND).await.len(), 1);
+        assert_eq!(endpoint.take_and_die(crash > 0, SECOND).await.len(), 1);
         sleep(SECOND).await;
     }
-    office.store.fail(Operation::Settle, Fault::BeforeApplying, 3);
-    let worker = office.worker(succeed).start();
-    super::worker::until(async || office.store.calls(Operation::Settle) >= 1).await;
+    endpoint.store.fail(Operation::Settle, Fault::BeforeApplying, 3);
+    let worker = endpoint.worker(succeed).start();
+    super::worker::until(async || endpoint.store.calls(Operation::Settle) >= 1).await;
     drop(worker.drain(10 * SECOND).await);
-    assert_eq!(office.letter("1").await.entry.stage, Stage::Dead);
+    assert_eq!(endpoint.letter("1").await.entry.stage, Stage::Dead);
 }

@@ -19,7 +19,7 @@ use tower_webhook::{
     testing::{Fault, Operation},
 };
 
-use super::office::Office;
+use super::inbox_endpoint::InboxEndpoint;
 use crate::{endpoint::key, fixtures::SECOND};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +88,9 @@ async fn no_two_faults_lose_a_delivery_or_double_its_effect() {
 
 /// The handler behaves like this the first time, and succeeds from then on.
 async fn comes_through(first: Behaviour, faults: &[(Operation, Fault, usize)], case: &str) {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     for (operation, fault, times) in faults {
-        office.store.fail(*operation, *fault, *times);
+        endpoint.store.fail(*operation, *fault, *times);
     }
     let (effects, runs) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let handler = {
@@ -111,7 +111,7 @@ async fn comes_through(first: Behaviour, faults: &[(Operation, Fault, usize)], c
             }
         }
     };
-    let worker = office
+    let worker = endpoint
         .worker(handler)
         .handler_timeout(90 * SECOND)
         .poll_interval(SECOND)
@@ -119,17 +119,17 @@ async fn comes_through(first: Behaviour, faults: &[(Operation, Fault, usize)], c
         .start();
     let mut acknowledged = false;
     for _ in 0..20 {
-        acknowledged = office.deliver("1").await.status.is_success();
+        acknowledged = endpoint.deliver("1").await.status.is_success();
         if acknowledged {
             break;
         }
         sleep(30 * SECOND).await;
     }
     assert!(acknowledged, "{case}: never acknowledged");
-    while office.backlog().await.unfinished() > 0 {
+    while endpoint.backlog().await.unfinished() > 0 {
         sleep(SECOND).await;
     }
-    let letter = office.store.inner().letter(&key("1")).await.unwrap().unwrap();
+    let letter = endpoint.store.inner().letter(&key("1")).await.unwrap().unwrap();
     assert_eq!(letter.entry.stage, Stage::Done, "{case}");
     let expected = usize::from(first != Behaviour::Rejects);
     assert_eq!(effects.load(Ordering::SeqCst), expected, "{case}: effects");
@@ -152,7 +152,7 @@ async fn an_outage_of_half_a_minute_is_503_meanwhile_and_then_all_is_worked_off(
         Operation::Get,
         Operation::Backlog,
     ];
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let effects = Arc::new(AtomicUsize::new(0));
     let handler = {
         let effects = Arc::clone(&effects);
@@ -165,18 +165,18 @@ async fn an_outage_of_half_a_minute_is_503_meanwhile_and_then_all_is_worked_off(
             }
         }
     };
-    let worker = office.worker(handler).concurrency(4).start();
+    let worker = endpoint.worker(handler).concurrency(4).start();
     let (mut stored, mut refused) = (0, 0);
     for second in 0..90 {
         if second == 30 {
             for operation in ALL {
-                office.store.fail(operation, Fault::BeforeApplying, usize::MAX);
+                endpoint.store.fail(operation, Fault::BeforeApplying, usize::MAX);
             }
         }
         if second == 60 {
-            office.store.heal();
+            endpoint.store.heal();
         }
-        let answer = office.deliver(&second.to_string()).await;
+        let answer = endpoint.deliver(&second.to_string()).await;
         match answer.status.as_u16() {
             200 => stored += 1,
             503 => refused += 1,
@@ -185,7 +185,7 @@ async fn an_outage_of_half_a_minute_is_503_meanwhile_and_then_all_is_worked_off(
         sleep(SECOND).await;
     }
     assert_eq!((stored, refused), (60, 30));
-    office.all_ended().await;
+    endpoint.all_ended().await;
     assert_eq!(effects.load(Ordering::SeqCst), 60);
     drop(worker.drain(10 * SECOND).await);
 }

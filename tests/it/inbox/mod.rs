@@ -2,9 +2,9 @@
 
 mod suite;
 mod model;
-pub(crate) mod office;
-mod door;
-pub(crate) mod wired;
+pub(crate) mod inbox_endpoint;
+mod deposits;
+pub(crate) mod over_transports;
 mod faults;
 mod backlog;
 mod at_rest;

@@ -9,7 +9,7 @@ use tower_webhook::{
 };
 
 use super::{
-    office::{Office, Runs},
+    inbox_endpoint::{InboxEndpoint, Runs},
     worker::until,
 };
 use crate::{
@@ -27,7 +27,7 @@ fn two_pauses() -> Retries {
 
 /// What goes wrong, by its name in the history.
 async fn run_until_dead(outcome: &str, fail: impl Fn() -> Result<(), HandlerError> + Clone + Send + Sync + 'static) {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let times: std::sync::Arc<std::sync::Mutex<Vec<Instant>>> = std::sync::Arc::default();
     let handler = {
         let times = times.clone();
@@ -37,14 +37,14 @@ async fn run_until_dead(outcome: &str, fail: impl Fn() -> Result<(), HandlerErro
             async move { fail() }
         }
     };
-    office.store("1").await;
-    let worker = office.worker(handler).name("test").retries(two_pauses()).start();
-    office.all_ended().await;
+    endpoint.store("1").await;
+    let worker = endpoint.worker(handler).name("test").retries(two_pauses()).start();
+    endpoint.all_ended().await;
     sleep(1000 * SECOND).await;
     let runs = times.lock().unwrap().clone();
     let pauses: Vec<_> = runs.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect();
     assert_eq!(pauses, [10, 100, 100], "{outcome}");
-    let letter = office.letter("1").await;
+    let letter = endpoint.letter("1").await;
     assert_eq!((letter.entry.stage, letter.entry.attempts), (Stage::Dead, 4));
     let history: Vec<_> = letter
         .history
@@ -59,8 +59,8 @@ async fn run_until_dead(outcome: &str, fail: impl Fn() -> Result<(), HandlerErro
         .collect();
     assert_eq!(history, [1, 2, 3, 4].map(|number| (number, outcome, "test")));
     // The body is there for an operator, who runs it again.
-    office.store.inner().replay(&key("1")).await.unwrap();
-    office.all_ended().await;
+    endpoint.store.inner().replay(&key("1")).await.unwrap();
+    endpoint.all_ended().await;
     assert_eq!(times.lock().unwrap().len(), 8);
     drop(worker.drain(SECOND).await);
 }
@@ -77,9 +77,9 @@ async fn so_is_one_that_panics() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_beyond_its_cap_is_cancelled_and_repeated() {
-    let office = Office::new();
-    office.store("1").await;
-    let worker = office
+    let endpoint = InboxEndpoint::new();
+    endpoint.store("1").await;
+    let worker = endpoint
         .worker(|_| async {
             sleep(1000 * SECOND).await;
             Ok(())
@@ -88,27 +88,27 @@ async fn a_run_beyond_its_cap_is_cancelled_and_repeated() {
         .retries(two_pauses())
         .start();
     let began = Instant::now();
-    office.all_ended().await;
+    endpoint.all_ended().await;
     let took = began.elapsed().as_secs();
     assert!(
         (330..340).contains(&took),
         "4 runs of 30 s, and 210 s of pauses: {took}"
     );
-    let letter = office.letter("1").await;
+    let letter = endpoint.letter("1").await;
     assert_eq!(letter.history[0].attempt.outcome, "handler-timeout");
     drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_history_says_why() {
-    let office = Office::new();
-    office.store("1").await;
-    let worker = office
+    let endpoint = InboxEndpoint::new();
+    endpoint.store("1").await;
+    let worker = endpoint
         .worker(|_| async { Err(HandlerError::retry("the bank\u{0} is closed")) })
         .retries(two_pauses())
         .start();
-    office.all_ended().await;
-    let letter = office.letter("1").await;
+    endpoint.all_ended().await;
+    let letter = endpoint.letter("1").await;
     // Without what a database refuses.
     assert_eq!(letter.history[0].attempt.error, "the bank\\u{0} is closed");
     drop(worker.drain(SECOND).await);
@@ -116,11 +116,11 @@ async fn the_history_says_why() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_says_when_it_is_due_again() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let runs = Runs::default();
     let handler = runs.handler(|| async { Err(HandlerError::retry_after(1234 * SECOND, "rate limit")) });
-    office.store("1").await;
-    let worker = office.worker(handler).retries(two_pauses()).start();
+    endpoint.store("1").await;
+    let worker = endpoint.worker(handler).retries(two_pauses()).start();
     sleep(1230 * SECOND).await;
     assert_eq!(runs.count(), 1);
     sleep(10 * SECOND).await;
@@ -130,14 +130,14 @@ async fn a_handler_says_when_it_is_due_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_permanent_error_ends_the_event_at_once() {
-    let office = Office::new();
-    office.store("1").await;
-    let worker = office
+    let endpoint = InboxEndpoint::new();
+    endpoint.store("1").await;
+    let worker = endpoint
         .worker(|_| async { Err(HandlerError::permanent("no such account")) })
         .start();
-    office.all_ended().await;
-    assert_state(office.record("1").await, "rejected");
-    let letter = office.letter("1").await;
+    endpoint.all_ended().await;
+    assert_state(endpoint.record("1").await, "rejected");
+    let letter = endpoint.letter("1").await;
     assert_eq!(letter.history[0].attempt.outcome, "rejected");
     assert_eq!(letter.history[0].attempt.error, "no such account");
     drop(worker.drain(SECOND).await);
@@ -145,7 +145,7 @@ async fn a_permanent_error_ends_the_event_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_recovers_and_its_history_stays() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let runs = Runs::default();
     let handler = {
         let runs = runs.clone();
@@ -159,38 +159,38 @@ async fn an_event_recovers_and_its_history_stays() {
             async { result }
         }
     };
-    office.store("1").await;
-    let worker = office.worker(handler).retries(two_pauses()).start();
-    office.all_ended().await;
-    assert_state(office.record("1").await, "handled");
-    assert_eq!(office.letter("1").await.history.len(), 2);
+    endpoint.store("1").await;
+    let worker = endpoint.worker(handler).retries(two_pauses()).start();
+    endpoint.all_ended().await;
+    assert_state(endpoint.record("1").await, "handled");
+    assert_eq!(endpoint.letter("1").await.history.len(), 2);
     drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_schedule_survives_a_restart_of_the_worker() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let runs = Runs::default();
     let handler = runs.handler(|| async { Err(HandlerError::retry("later")) });
-    office.store("1").await;
+    endpoint.store("1").await;
     let began = Instant::now();
     for _ in 0..4 {
-        let worker = office.worker(handler.clone()).retries(two_pauses()).start();
+        let worker = endpoint.worker(handler.clone()).retries(two_pauses()).start();
         let before = runs.count();
         until(async || runs.count() > before).await;
         drop(worker.drain(SECOND).await);
     }
     let took = began.elapsed().as_secs();
     assert!((210..215).contains(&took), "{took}");
-    assert_eq!(office.letter("1").await.entry.stage, Stage::Dead);
+    assert_eq!(endpoint.letter("1").await.entry.stage, Stage::Dead);
 }
 
 #[tokio::test(start_paused = true)]
 async fn replays_are_spread_over_a_time() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     for id in 0..60 {
-        office.store(&id.to_string()).await;
-        office
+        endpoint.store(&id.to_string()).await;
+        endpoint
             .store
             .inner()
             .bury(&key(&id.to_string()), "by hand")
@@ -199,21 +199,21 @@ async fn replays_are_spread_over_a_time() {
     }
     let runs = Runs::default();
     let handler = runs.handler(|| async { Ok(()) });
-    let worker = office.worker(handler).start();
+    let worker = endpoint.worker(handler).start();
     let dead = Filter::new("dwolla").stage(Stage::Dead);
-    assert_eq!(office.store.inner().replay_all(&dead, 60 * SECOND).await.unwrap(), 60);
+    assert_eq!(endpoint.store.inner().replay_all(&dead, 60 * SECOND).await.unwrap(), 60);
     sleep(30 * SECOND).await;
     assert!((28..=33).contains(&runs.count()), "{}", runs.count());
-    office.all_ended().await;
+    endpoint.all_ended().await;
     assert_eq!(runs.count(), 60);
     drop(worker.drain(SECOND).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn retries_that_end_before_the_providers_own_are_refused() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     let short = Retries::new([SECOND]).max_attempts(3);
-    let error = office
+    let error = endpoint
         .worker(|_| async { Ok(()) })
         .retries(short.clone())
         .try_start()
@@ -224,7 +224,13 @@ async fn retries_that_end_before_the_providers_own_are_refused() {
          inbox; expected more attempts or longer pauses, or `Retries::allow_shorter_than_provider`"
     );
     let allowed = short.allow_shorter_than_provider();
-    assert!(office.worker(|_| async { Ok(()) }).retries(allowed).try_start().is_ok());
+    assert!(
+        endpoint
+            .worker(|_| async { Ok(()) })
+            .retries(allowed)
+            .try_start()
+            .is_ok()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,16 +262,16 @@ async fn the_default_retries_outlive_every_provider() {
 
 #[tokio::test(start_paused = true)]
 async fn attempts_before_the_inbox_took_over_leave_the_worker_its_own() {
-    let office = Office::new();
+    let endpoint = InboxEndpoint::new();
     for _ in 0..4 {
         let request = claim_request_of_another_process("1");
-        office.store.claim(&request).await.unwrap();
-        office.store.release(&request).await.unwrap();
+        endpoint.store.claim(&request).await.unwrap();
+        endpoint.store.release(&request).await.unwrap();
     }
-    assert_state(office.record("1").await, "free, 4");
-    office.store("1").await;
-    let worker = office.worker(succeed).retries(two_pauses()).start();
-    office.all_ended().await;
-    assert_state(office.record("1").await, "handled");
+    assert_state(endpoint.record("1").await, "free, 4");
+    endpoint.store("1").await;
+    let worker = endpoint.worker(succeed).retries(two_pauses()).start();
+    endpoint.all_ended().await;
+    assert_state(endpoint.record("1").await, "handled");
     drop(worker.drain(SECOND).await);
 }

@@ -7,7 +7,7 @@ mod inbox;
 mod proxy;
 mod replicas;
 pub(crate) mod server;
-mod watched;
+mod child_process;
 pub(crate) mod pgbouncer;
 mod operators;
 mod transactions;

@@ -21,14 +21,15 @@ use tower_webhook::{
 use tower_webhook_sqlx::PostgresStore;
 
 use super::{
-    Harness, claim_request,
+    Harness,
+    child_process::{ChildProcess, found, missing, program, run},
+    claim_request,
     faults::{all_is_well, load, progress},
     new_table,
     proxy::Proxy,
     server::{Server, free_port, url_at},
     store_at,
     transactions::Tables,
-    watched::{Watched, found, missing, program, run},
 };
 use crate::{
     over_store::{App, one_of_many_wins_each_of},
@@ -36,7 +37,7 @@ use crate::{
 };
 
 pub(crate) struct PgBouncer {
-    watched: Watched,
+    watched: ChildProcess,
     port: u16,
     program: PathBuf,
 }
@@ -50,7 +51,7 @@ impl PgBouncer {
             return None;
         };
         let pgbouncer = Self {
-            watched: Watched::new("pgbouncer"),
+            watched: ChildProcess::new("pgbouncer"),
             port: free_port(),
             program: folder.join("pgbouncer"),
         };

@@ -11,11 +11,11 @@ use std::{
 
 use sqlx::{Connection as _, PgConnection};
 
-use super::watched::{Watched, found, missing, program, run};
+use super::child_process::{ChildProcess, found, missing, program, run};
 
 /// A server with its data in a folder of its own.
 pub(crate) struct Server {
-    watched: Watched,
+    watched: ChildProcess,
     port: u16,
     programs: PathBuf,
     settings: Vec<String>,
@@ -78,7 +78,7 @@ impl Server {
             return None;
         };
         Some(Self {
-            watched: Watched::new("postgres"),
+            watched: ChildProcess::new("postgres"),
             port: free_port(),
             programs,
             settings: settings.iter().map(|setting| (*setting).to_owned()).collect(),

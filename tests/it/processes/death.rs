@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    judge::{Said, judge},
+    judgement::{Said, judge},
     process::Process,
     provider::Provider,
     random::Random,

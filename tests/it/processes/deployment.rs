@@ -24,12 +24,12 @@ use tower_webhook_sqlx::PostgresStore;
 
 use super::{
     balancer::{Balancer, READINESS},
-    judge::{Said, judge_inbox},
+    judgement::{Said, judge_inbox},
     postgres,
     process::{Process, say},
     provider::Provider,
     random::Random,
-    receiver::{PROCESS, Told, topics},
+    receiver::{Announcing, PROCESS, topics},
     shared::{Book, Shared},
 };
 
@@ -40,7 +40,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 pub(super) async fn serve<S: Shared + Inbox, B: Book>(store: S, book: B, task: &Value) {
     let mut terminate = signal(SignalKind::terminate()).unwrap();
     let dwolla = Dwolla::new(task["secret"].as_str().unwrap()).unwrap();
-    let layer = WebhookLayer::builder(dwolla, Told(store))
+    let layer = WebhookLayer::builder(dwolla, Announcing(store))
         .store_timeout(Duration::from_secs(5))
         .build()
         .unwrap();

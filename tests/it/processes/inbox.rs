@@ -12,11 +12,11 @@ use tower_webhook::{
 
 use super::{
     process::say,
-    receiver::{Told, listen, topics},
+    receiver::{Announcing, listen, topics},
     shared::{Book, Shared},
 };
 
-impl<S: Inbox> Inbox for Told<S> {
+impl<S: Inbox> Inbox for Announcing<S> {
     async fn deposit(&self, deposit: &Deposit) -> Result<Deposited, StoreError> {
         self.0.deposit(deposit).await
     }
@@ -45,7 +45,7 @@ pub(super) async fn serve<S: Shared + Inbox, B: Book>(store: S, book: B, task: &
     store.advance(Duration::from_secs(task["ahead"].as_u64().unwrap()));
     let is = |what: &str| task[what].as_bool().unwrap();
     let dwolla = Dwolla::new(task["secret"].as_str().unwrap()).unwrap();
-    let layer = WebhookLayer::builder(dwolla, Told(store))
+    let layer = WebhookLayer::builder(dwolla, Announcing(store))
         .store_timeout(Duration::from_secs(5))
         .build()
         .unwrap();

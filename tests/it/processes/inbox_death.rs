@@ -16,7 +16,7 @@ use tower_webhook::{
 
 use super::{
     death::{LEASE, rounds, seed},
-    judge::{Said, judge_inbox},
+    judgement::{Said, judge_inbox},
     process::Process,
     provider::Provider,
     random::Random,

@@ -12,7 +12,7 @@ mod reconciler;
 mod receiver;
 mod random;
 mod provider;
-mod judge;
+mod judgement;
 mod death;
 mod inbox;
 mod inbox_death;

@@ -30,9 +30,9 @@ pub(super) const PROCESS: &str = "process";
 const WORK: Duration = Duration::from_millis(3);
 
 /// Says what is settled as soon as it is.
-pub(super) struct Told<S>(pub(super) S);
+pub(super) struct Announcing<S>(pub(super) S);
 
-impl<S: IdempotencyStore> IdempotencyStore for Told<S> {
+impl<S: IdempotencyStore> IdempotencyStore for Announcing<S> {
     async fn claim(&self, claim_request: &ClaimRequest) -> Result<Claimed, StoreError> {
         self.0.claim(claim_request).await
     }
@@ -84,7 +84,7 @@ pub(super) async fn serve<S: Shared, B: Book>(store: S, book: B, task: &Value) {
     let dwolla = Dwolla::new(task["secret"].as_str().unwrap()).unwrap();
     // Longer than by default: a completion that is given up, because the machine has other work, is
     // a run that may be repeated.
-    let layer = WebhookLayer::builder(dwolla, Told(store)).store_timeout(Duration::from_secs(5));
+    let layer = WebhookLayer::builder(dwolla, Announcing(store)).store_timeout(Duration::from_secs(5));
     let service = layer.build().unwrap().topics(topics(book, task));
     listen(service, task["process"].as_u64().unwrap()).await;
 }

@@ -4,13 +4,13 @@
 
 use tower_webhook::signature::SignatureErrorKind as Kind;
 
-use super::{bench::Bench, *};
+use super::{verifier_endpoint::VerifierEndpoint, *};
 
 const BODY: &[u8] = br#"{"id":"1"}"#;
 
 /// A provider with a list, and what its items are made of.
 struct List {
-    bench: Bench,
+    endpoint: VerifierEndpoint,
     separator: char,
     label: &'static str,
     /// The time's item, where there is one.
@@ -28,7 +28,7 @@ fn lists() -> Vec<List> {
                 return None;
             };
             Some(List {
-                bench: Bench::of(provider),
+                endpoint: VerifierEndpoint::of(provider),
                 separator,
                 label,
                 time: match provider.time {
@@ -40,7 +40,7 @@ fn lists() -> Vec<List> {
             })
         })
         .collect();
-    let names: Vec<_> = lists.iter().map(|list| list.bench.provider.name).collect();
+    let names: Vec<_> = lists.iter().map(|list| list.endpoint.provider.name).collect();
     assert_eq!(names, ["stripe", "paddle", "standard-webhooks", "svix"]);
     lists
 }
@@ -57,7 +57,7 @@ impl List {
     /// Exactly these items.
     fn headers_of(&self, items: &[String]) -> HeaderMap {
         let value = items.join(&self.separator.to_string());
-        let provider = &self.bench.provider;
+        let provider = &self.endpoint.provider;
         let claims = Claims {
             value: value.into_bytes(),
             ..provider.now(BODY)
@@ -77,11 +77,11 @@ impl List {
     }
 
     async fn accept<T: Into<String>>(&self, what: &str, items: impl IntoIterator<Item = T>) {
-        self.bench.accept(what, &self.headers(items), BODY).await;
+        self.endpoint.accept(what, &self.headers(items), BODY).await;
     }
 
     async fn refuse<T: Into<String>>(&self, what: &str, items: impl IntoIterator<Item = T>, kind: Kind) {
-        self.bench.refuse(what, &self.headers(items), BODY, kind).await;
+        self.endpoint.refuse(what, &self.headers(items), BODY, kind).await;
     }
 
     /// How many items have room beside the time.
@@ -209,7 +209,7 @@ async fn another_separator_makes_one_item_of_all() {
             }
             let items: Vec<_> = list.time.iter().cloned().chain([list.good(), list.bad()]).collect();
             let headers = list.headers_of(&[items.join(separator)]);
-            list.bench.refuse(separator, &headers, BODY, Kind::Malformed).await;
+            list.endpoint.refuse(separator, &headers, BODY, Kind::Malformed).await;
         }
     }
 }
@@ -225,7 +225,7 @@ async fn the_time_may_stand_anywhere_in_the_list() {
             [good.clone(), time.clone(), bad.clone()],
             [bad.clone(), good.clone(), time],
         ] {
-            list.bench.accept("the time", &list.headers_of(&items), BODY).await;
+            list.endpoint.accept("the time", &list.headers_of(&items), BODY).await;
         }
     }
 }
@@ -233,7 +233,7 @@ async fn the_time_may_stand_anywhere_in_the_list() {
 #[tokio::test]
 async fn each_of_several_secrets_may_have_made_each_of_several_tags() {
     for list in lists() {
-        let provider = list.bench.provider;
+        let provider = list.endpoint.provider;
         let both = Secrets::several([provider.secret(1), provider.secret(2)]).unwrap();
         let verifier = Verifier::new(&(provider.scheme)(), &both).unwrap();
         let time = NOW.to_string();

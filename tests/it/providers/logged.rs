@@ -2,7 +2,7 @@
 
 #![cfg(test)] // for clippy
 
-use super::{bench::Bench, *};
+use super::{verifier_endpoint::VerifierEndpoint, *};
 use crate::logs::Capture;
 
 const BODY: &[u8] = br#"{"id":"1"}"#;
@@ -11,7 +11,7 @@ const BODY: &[u8] = br#"{"id":"1"}"#;
 async fn no_line_of_the_log_has_a_tag_or_a_secret() {
     for provider in providers() {
         let capture = Capture::start();
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let right = provider.headers(&provider.now(BODY)).unwrap();
         let time = NOW.to_string();
         let tag = provider.tag(b"msg_1", time.as_bytes(), BODY);
@@ -37,8 +37,8 @@ async fn no_line_of_the_log_has_a_tag_or_a_secret() {
             HeaderMap::new(),
         ];
         for headers in requests {
-            bench.send(&headers, BODY).await;
-            bench.assert_tells_no_tag("the log", &capture.text(), &headers, BODY);
+            endpoint.send(&headers, BODY).await;
+            endpoint.assert_tells_no_tag("the log", &capture.text(), &headers, BODY);
         }
         let text = capture.text();
         assert!(text.matches("signature").count() >= 8, "{}: {text}", provider.name);

@@ -4,7 +4,7 @@
 //! that no provider sends, with a time in letters or a list of seventeen items, and the right tag
 //! over it.
 
-mod bench;
+mod verifier_endpoint;
 mod vectors;
 mod times;
 mod tags;
@@ -13,7 +13,7 @@ mod secrets;
 mod round_trip;
 mod rotate;
 mod replays;
-mod odd;
+mod odd_but_legitimate;
 mod adversary;
 mod steering;
 #[cfg(feature = "tracing")]

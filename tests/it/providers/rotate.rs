@@ -10,7 +10,7 @@ use std::sync::{
 use tokio::sync::watch;
 use tower_webhook::signature::SignatureErrorKind as Kind;
 
-use super::{bench::Bench, *};
+use super::{verifier_endpoint::VerifierEndpoint, *};
 
 /// How many deliveries each of the tasks sends in each phase at least.
 const EACH: usize = 20;
@@ -43,16 +43,21 @@ fn headers(provider: &Described, secret: u8, body: &[u8]) -> HeaderMap {
     provider.headers(&claims).unwrap()
 }
 
-async fn task(bench: Arc<Bench>, phases: Arc<Phases>, number: u8, count: watch::Sender<usize>) -> Vec<Sent> {
+async fn task(
+    endpoint: Arc<VerifierEndpoint>,
+    phases: Arc<Phases>,
+    number: u8,
+    count: watch::Sender<usize>,
+) -> Vec<Sent> {
     let mut all = Vec::new();
     // Half of the tasks are the provider before it took the new secret, half of them the provider
     // after.
     let secret = 1 + number % 2;
     while !phases.stop.load(SeqCst) {
         let body = format!("{number} {}", all.len());
-        let headers = headers(&bench.provider, secret, body.as_bytes());
+        let headers = headers(&endpoint.provider, secret, body.as_bytes());
         let after = phases.over.load(SeqCst);
-        let answer = bench.send(&headers, body.as_bytes()).await;
+        let answer = endpoint.send(&headers, body.as_bytes()).await;
         let before = phases.begun.load(SeqCst);
         all.push(Sent {
             secret,
@@ -69,8 +74,8 @@ async fn task(bench: Arc<Bench>, phases: Arc<Phases>, number: u8, count: watch::
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_delivery_is_refused_while_both_secrets_are_valid_and_none_of_the_old_ones_taken_after() {
     for provider in providers() {
-        let bench = Arc::new(Bench::of(provider));
-        let handle = bench.verifier.secrets_handle();
+        let endpoint = Arc::new(VerifierEndpoint::of(provider));
+        let handle = endpoint.verifier.secrets_handle();
         let phases = Arc::new(Phases::default());
         let mut counts = Vec::new();
         let mut tasks = Vec::new();
@@ -78,7 +83,7 @@ async fn no_delivery_is_refused_while_both_secrets_are_valid_and_none_of_the_old
             let (count, counted) = watch::channel(0);
             counts.push(counted);
             tasks.push(tokio::spawn(task(
-                Arc::clone(&bench),
+                Arc::clone(&endpoint),
                 Arc::clone(&phases),
                 number,
                 count,
@@ -130,7 +135,7 @@ async fn no_delivery_is_refused_while_both_secrets_are_valid_and_none_of_the_old
                 }
             }
         }
-        assert_eq!(bench.runs(), accepted, "{}", provider.name);
+        assert_eq!(endpoint.runs(), accepted, "{}", provider.name);
         // Something was sent with each of them at each time.
         assert!(by_phase.iter().flatten().all(|count| *count > 0), "{by_phase:?}");
     }
@@ -140,28 +145,28 @@ async fn no_delivery_is_refused_while_both_secrets_are_valid_and_none_of_the_old
 async fn a_rotation_step_by_step() {
     let body = b"{}";
     for provider in providers() {
-        let bench = Bench::of(provider);
-        let handle = bench.verifier.secrets_handle();
+        let endpoint = VerifierEndpoint::of(provider);
+        let handle = endpoint.verifier.secrets_handle();
         let [old, new] = [1, 2].map(|secret| headers(&provider, secret, body));
         let named = |headers| {
-            let verified = bench.verifier.verify_at(headers, body, at(NOW));
+            let verified = endpoint.verifier.verify_at(headers, body, at(NOW));
             verified.ok().map(|verified| verified.secret_index())
         };
         assert_eq!((named(&old), named(&new)), (Some(0), None), "{}", provider.name);
-        bench.accept("the old one before", &old, body).await;
-        bench.refuse("the new one before", &new, body, Kind::Mismatch).await;
+        endpoint.accept("the old one before", &old, body).await;
+        endpoint.refuse("the new one before", &new, body, Kind::Mismatch).await;
 
         handle.rotate([provider.secret(2), provider.secret(1)]).unwrap();
         assert_eq!((named(&old), named(&new)), (Some(1), Some(0)), "{}", provider.name);
-        bench.accept("the old one between", &old, body).await;
-        bench.accept("the new one between", &new, body).await;
+        endpoint.accept("the old one between", &old, body).await;
+        endpoint.accept("the new one between", &new, body).await;
 
         handle.rotate(provider.secret(2)).unwrap();
         assert_eq!((named(&old), named(&new)), (None, Some(0)), "{}", provider.name);
-        bench.refuse("the old one after", &old, body, Kind::Mismatch).await;
-        bench.accept("the new one after", &new, body).await;
+        endpoint.refuse("the old one after", &old, body, Kind::Mismatch).await;
+        endpoint.accept("the new one after", &new, body).await;
         // And it signs with the new one.
-        let signed = bench.verifier.sign_at("msg_1", at(NOW), body).unwrap();
+        let signed = endpoint.verifier.sign_at("msg_1", at(NOW), body).unwrap();
         assert_eq!(signed, new, "{}", provider.name);
     }
 }
@@ -170,8 +175,8 @@ async fn a_rotation_step_by_step() {
 async fn a_rotation_to_a_bad_secret_leaves_the_old_one_valid() {
     let body = b"{}";
     for provider in providers() {
-        let bench = Bench::of(provider);
-        let handle = bench.verifier.secrets_handle();
+        let endpoint = VerifierEndpoint::of(provider);
+        let handle = endpoint.verifier.secrets_handle();
         let [old, new] = [1, 2].map(|secret| headers(&provider, secret, body));
         let good = provider.secret(2);
         let mut bad = vec![
@@ -196,8 +201,8 @@ async fn a_rotation_to_a_bad_secret_leaves_the_old_one_valid() {
                 "{}: {secrets:?}",
                 provider.name
             );
-            bench.accept("the old one", &old, body).await;
-            bench.refuse("the new one", &new, body, Kind::Mismatch).await;
+            endpoint.accept("the old one", &old, body).await;
+            endpoint.refuse("the new one", &new, body, Kind::Mismatch).await;
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use tower_webhook::signature::{SecretErrorKind as Wrong, SignatureErrorKind as Kind};
 
-use super::{bench::Bench, *};
+use super::{verifier_endpoint::VerifierEndpoint, *};
 
 const BODY: &[u8] = br#"{"id":"1"}"#;
 
@@ -86,15 +86,17 @@ fn one_bad_secret_of_several_is_named_by_its_position() {
 async fn a_short_secret_is_taken_since_providers_set_no_minimum() {
     for provider in with_key(Key::AsIs) {
         for secret in ["s", "ab", "fifteen letters"] {
-            let bench = Bench::with(provider, secret, at(NOW));
+            let endpoint = VerifierEndpoint::with(provider, secret, at(NOW));
             assert_eq!(
-                bench.verifier.shortest_secret(),
+                endpoint.verifier.shortest_secret(),
                 Some(secret.len()),
                 "{}",
                 provider.name
             );
             let headers = under(&provider, secret);
-            bench.accept(&format!("{} bytes", secret.len()), &headers, BODY).await;
+            endpoint
+                .accept(&format!("{} bytes", secret.len()), &headers, BODY)
+                .await;
         }
     }
 }
@@ -129,19 +131,19 @@ async fn a_text_is_the_key_byte_for_byte() {
             "0123456789012345678901234567890123456789012345678901234567890123456789",
         ];
         for keyed in secrets {
-            let bench = Bench::with(provider, keyed, at(NOW));
+            let endpoint = VerifierEndpoint::with(provider, keyed, at(NOW));
             for signed in secrets {
                 let what = format!("{signed} for {keyed}");
                 let headers = under(&provider, signed);
                 if signed == keyed {
-                    bench.accept(&what, &headers, BODY).await;
+                    endpoint.accept(&what, &headers, BODY).await;
                 } else {
-                    bench.refuse(&what, &headers, BODY, Kind::Mismatch).await;
+                    endpoint.refuse(&what, &headers, BODY, Kind::Mismatch).await;
                 }
             }
         }
         // Nor is the key what the text decodes to.
-        let bench = Bench::with(provider, secrets[0], at(NOW));
+        let endpoint = VerifierEndpoint::with(provider, secrets[0], at(NOW));
         let decoded = STANDARD.decode(secrets[1]).unwrap();
         let content = provider.signed_bytes(b"msg_1", NOW.to_string().as_bytes(), BODY);
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &decoded);
@@ -151,7 +153,7 @@ async fn a_text_is_the_key_byte_for_byte() {
             ..provider.now(BODY)
         };
         let headers = provider.headers(&claims).unwrap();
-        bench.refuse("decoded", &headers, BODY, Kind::Mismatch).await;
+        endpoint.refuse("decoded", &headers, BODY, Kind::Mismatch).await;
     }
 }
 
@@ -194,13 +196,13 @@ async fn bits_of_a_base64_secret_that_fill_no_byte_may_be_anything_and_are_dropp
                 format!("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwB{last}=="),
                 format!("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwB{last}"),
             ] {
-                let bench = Bench::with(provider, &text, at(NOW));
-                assert_eq!(bench.verifier.shortest_secret(), Some(25));
-                bench.accept(&text, &headers, BODY).await;
+                let endpoint = VerifierEndpoint::with(provider, &text, at(NOW));
+                assert_eq!(endpoint.verifier.shortest_secret(), Some(25));
+                endpoint.accept(&text, &headers, BODY).await;
             }
         }
-        let bench = Bench::with(provider, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBw==", at(NOW));
-        bench.refuse("another key", &headers, BODY, Kind::Mismatch).await;
+        let endpoint = VerifierEndpoint::with(provider, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBw==", at(NOW));
+        endpoint.refuse("another key", &headers, BODY, Kind::Mismatch).await;
         // A lone letter more is none of the key's, but of a secret that was cut.
         assert_eq!(
             refusal(&provider, &format!("{}A", STANDARD.encode([7; 24]))),

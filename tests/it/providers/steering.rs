@@ -8,7 +8,7 @@ use tower::ServiceExt as _;
 use tower_webhook::signature::SignatureErrorKind as Kind;
 
 use super::{
-    bench::{Bench, UNIFORM},
+    verifier_endpoint::{UNIFORM, VerifierEndpoint},
     *,
 };
 use crate::endpoint::Answer;
@@ -168,7 +168,7 @@ fn rows() -> impl Iterator<Item = (Described, &'static Covers)> {
 
 /// A usual request.
 struct Usual {
-    bench: Bench,
+    endpoint: VerifierEndpoint,
     row: &'static Covers,
     headers: HeaderMap,
 }
@@ -179,8 +179,8 @@ fn usual() -> impl Iterator<Item = Usual> {
         for (name, value) in row.unsigned.iter().chain(&ALWAYS) {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        let bench = Bench::of(provider);
-        Usual { bench, row, headers }
+        let endpoint = VerifierEndpoint::of(provider);
+        Usual { endpoint, row, headers }
     })
 }
 
@@ -207,9 +207,9 @@ fn the_table_is_of_all_providers_and_says_what_their_schemes_say() {
 
 #[tokio::test]
 async fn whatever_is_signed_cannot_be_changed() {
-    for Usual { bench, row, headers } in usual() {
-        let provider = bench.provider;
-        bench.accept("as it is", &headers, BODY).await;
+    for Usual { endpoint, row, headers } in usual() {
+        let provider = endpoint.provider;
+        endpoint.accept("as it is", &headers, BODY).await;
         let tag = provider.tag(b"msg_1", NOW.to_string().as_bytes(), BODY);
         for part in row.signed {
             let mut changed = headers.clone();
@@ -227,32 +227,32 @@ async fn whatever_is_signed_cannot_be_changed() {
                     changed.insert(provider.header, HeaderValue::from_bytes(&value).unwrap());
                 }
             }
-            bench.refuse(part, &changed, &body, Kind::Mismatch).await;
+            endpoint.refuse(part, &changed, &body, Kind::Mismatch).await;
         }
     }
 }
 
 #[tokio::test]
 async fn whatever_is_not_signed_may_be_anything_and_steers_nothing() {
-    for Usual { bench, row, headers } in usual() {
+    for Usual { endpoint, row, headers } in usual() {
         let names = || row.unsigned.iter().chain(&ALWAYS).map(|(name, _)| *name);
         for name in names() {
             let mut without = headers.clone();
             without.remove(name);
-            bench.accept(&format!("no {name}"), &without, BODY).await;
+            endpoint.accept(&format!("no {name}"), &without, BODY).await;
             for value in ["", "another", "0", "sha1", "none", "*"] {
                 let mut changed = headers.clone();
                 changed.insert(name, HeaderValue::from_static(value));
-                bench.accept(&format!("{name}: {value}"), &changed, BODY).await;
+                endpoint.accept(&format!("{name}: {value}"), &changed, BODY).await;
             }
             let mut twice = headers.clone();
             twice.append(name, HeaderValue::from_static("another"));
-            bench.accept(&format!("{name} twice"), &twice, BODY).await;
+            endpoint.accept(&format!("{name} twice"), &twice, BODY).await;
         }
         // And without any of it.
         let mut bare = headers.clone();
         names().for_each(|name| drop(bare.remove(name)));
-        bench.accept("bare", &bare, BODY).await;
+        endpoint.accept("bare", &bare, BODY).await;
         // Nor does any of it make a wrong tag right.
         let mut other = BODY.to_vec();
         other[7] = b'2';
@@ -260,7 +260,7 @@ async fn whatever_is_not_signed_may_be_anything_and_steers_nothing() {
             for value in ["", "another", "sha1", "none"] {
                 let mut changed = headers.clone();
                 changed.insert(name, HeaderValue::from_static(value));
-                bench
+                endpoint
                     .refuse(&format!("{name}: {value}"), &changed, &other, Kind::Mismatch)
                     .await;
             }
@@ -270,52 +270,52 @@ async fn whatever_is_not_signed_may_be_anything_and_steers_nothing() {
 
 #[tokio::test]
 async fn headers_that_look_like_a_signature_replace_none() {
-    for Usual { bench, row, headers } in usual() {
+    for Usual { endpoint, row, headers } in usual() {
         let mut all = headers.clone();
         for (name, value) in row.ignored {
             let mut with = headers.clone();
             with.insert(*name, HeaderValue::from_static(value));
             all.insert(*name, HeaderValue::from_static(value));
-            bench.accept(name, &with, BODY).await;
+            endpoint.accept(name, &with, BODY).await;
         }
-        bench.accept("all of them", &all, BODY).await;
+        endpoint.accept("all of them", &all, BODY).await;
         // Nor is the provider's own tag one under such a name, where it is not the provider's
         // second name for it.
         if let Some((name, _)) = row.ignored.first() {
             let mut moved = headers.clone();
-            let right = moved.remove(bench.provider.header).unwrap();
+            let right = moved.remove(endpoint.provider.header).unwrap();
             moved.insert(*name, right);
             if row.provider == "dwolla" {
-                bench.accept(name, &moved, BODY).await;
+                endpoint.accept(name, &moved, BODY).await;
             } else {
-                bench.refuse(name, &moved, BODY, Kind::Missing).await;
+                endpoint.refuse(name, &moved, BODY, Kind::Missing).await;
             }
         }
         // Without the provider's own they are none, or a wrong one.
-        all.remove(bench.provider.header);
-        bench.refuse_for_any("without its own", &all, BODY).await;
+        all.remove(endpoint.provider.header);
+        endpoint.refuse_for_any("without its own", &all, BODY).await;
         // Nor are the other providers', signed with the same secret.
         for other in providers()
             .into_iter()
-            .filter(|other| other.header != bench.provider.header)
+            .filter(|other| other.header != endpoint.provider.header)
         {
-            if (bench.provider.name, other.name) == ("svix", "standard-webhooks") {
+            if (endpoint.provider.name, other.name) == ("svix", "standard-webhooks") {
                 continue; // one scheme under two sets of names
             }
             let theirs = other.headers(&other.now(BODY)).unwrap();
-            bench.refuse(other.name, &theirs, BODY, Kind::Missing).await;
+            endpoint.refuse(other.name, &theirs, BODY, Kind::Missing).await;
         }
     }
 }
 
 #[tokio::test]
 async fn the_address_of_a_request_is_not_what_is_signed() {
-    for Usual { bench, headers, .. } in usual() {
+    for Usual { endpoint, headers, .. } in usual() {
         let send = async |method: Method, uri: &'static str, body: &[u8]| {
             let mut request: Request<_> = super::request(headers.clone(), body);
             *request.method_mut() = method;
             *request.uri_mut() = Uri::from_static(uri);
-            Answer::of(bench.service().oneshot(request).await.unwrap()).await
+            Answer::of(endpoint.service().oneshot(request).await.unwrap()).await
         };
         for uri in [
             "/",
@@ -327,11 +327,11 @@ async fn the_address_of_a_request_is_not_what_is_signed() {
             "*",
         ] {
             let answer = send(Method::POST, uri, BODY).await;
-            assert_eq!(answer.status.as_u16(), 200, "{}: {uri}", bench.provider.name);
+            assert_eq!(answer.status.as_u16(), 200, "{}: {uri}", endpoint.provider.name);
             let refused = send(Method::POST, uri, b"{}").await;
             assert_eq!((refused.status.as_u16(), refused.body.as_str()), (401, UNIFORM));
         }
-        assert_eq!(bench.runs(), 1, "the same body is one event, wherever it goes");
+        assert_eq!(endpoint.runs(), 1, "the same body is one event, wherever it goes");
         for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
             assert_eq!(send(method, "/", BODY).await.status.as_u16(), 405);
         }
@@ -350,7 +350,7 @@ fn svix() -> Described {
 #[tokio::test]
 async fn svixs_other_names_are_read_where_its_own_are_absent_and_never_mixed() {
     let provider = svix();
-    let bench = Bench::of(provider);
+    let endpoint = VerifierEndpoint::of(provider);
     let own = provider.headers(&provider.now(BODY)).unwrap();
     let renamed = |names: &[&str]| -> HeaderMap {
         own.iter()
@@ -366,11 +366,11 @@ async fn svixs_other_names_are_read_where_its_own_are_absent_and_never_mixed() {
             .collect()
     };
     let (tag, id, time) = ("svix-signature", "svix-id", "svix-timestamp");
-    bench.accept("its own", &own, BODY).await;
-    bench.accept("the others", &renamed(&[tag, id, time]), BODY).await;
+    endpoint.accept("its own", &own, BODY).await;
+    endpoint.accept("the others", &renamed(&[tag, id, time]), BODY).await;
     for mixed in [&[tag][..], &[id], &[time], &[tag, id], &[tag, time], &[id, time]] {
         let what = format!("others for {mixed:?}");
-        bench.refuse(&what, &renamed(mixed), BODY, Kind::Missing).await;
+        endpoint.refuse(&what, &renamed(mixed), BODY, Kind::Missing).await;
     }
     // Both sets, and the second is another request's: the first counts.
     let other = Claims {
@@ -381,7 +381,7 @@ async fn svixs_other_names_are_read_where_its_own_are_absent_and_never_mixed() {
     for (name, value) in provider.headers(&other).unwrap() {
         both.insert(name.unwrap(), value);
     }
-    bench.refuse("two sets", &both, BODY, Kind::Mismatch).await;
+    endpoint.refuse("two sets", &both, BODY, Kind::Mismatch).await;
     // With a first set that is right the second says nothing, also of the id.
     let mut both = own.clone();
     for (name, value) in [
@@ -391,7 +391,7 @@ async fn svixs_other_names_are_read_where_its_own_are_absent_and_never_mixed() {
     ] {
         both.insert(name, HeaderValue::from_static(value));
     }
-    bench.accept("two sets, the first right", &both, BODY).await;
+    endpoint.accept("two sets, the first right", &both, BODY).await;
     assert_eq!((provider.scheme)().signed_id(&both), Some("msg_1"));
     assert_eq!((provider.scheme)().signed_id(&renamed(&[tag, id, time])), Some("msg_1"));
 }

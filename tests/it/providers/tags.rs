@@ -4,7 +4,7 @@
 
 use tower_webhook::signature::SignatureErrorKind as Kind;
 
-use super::{bench::Bench, *};
+use super::{verifier_endpoint::VerifierEndpoint, *};
 
 const BODY: &[u8] = br#"{"id":"1"}"#;
 
@@ -40,7 +40,7 @@ fn body_with_both_letters(provider: &Described) -> Vec<u8> {
 #[tokio::test]
 async fn hex_in_any_other_form_is_refused() {
     for provider in providers().into_iter().filter(|provider| provider.text == Text::Hex) {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let tag = right_tag(&provider);
         let mut raw = vec![0x80; 64];
         for (byte, number) in raw.iter_mut().zip(0x80..=0xff) {
@@ -86,19 +86,19 @@ async fn hex_in_any_other_form_is_refused() {
             ("64 kB", vec![b'a'; 65_536]),
         ];
         for (what, tag) in traps {
-            bench
+            endpoint
                 .refuse(what, &with_tag(&provider, tag), BODY, Kind::Malformed)
                 .await;
         }
-        bench.assert_untouched();
-        bench.accept("the tag itself", &with_tag(&provider, tag), BODY).await;
+        endpoint.assert_untouched();
+        endpoint.accept("the tag itself", &with_tag(&provider, tag), BODY).await;
     }
 }
 
 #[tokio::test]
 async fn base64_in_any_other_form_is_refused() {
     for provider in providers().into_iter().filter(|provider| provider.text == Text::Base64) {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let body = body_with_both_letters(&provider);
         let time = NOW.to_string();
         let mac = provider.mac(&provider.secret(1), b"msg_1", time.as_bytes(), &body);
@@ -139,45 +139,47 @@ async fn base64_in_any_other_form_is_refused() {
             };
             let headers = provider.headers(&claims).unwrap();
             // In a list a space ends an item: what is left of the tag is too short.
-            bench.refuse(what, &headers, &body, Kind::Malformed).await;
+            endpoint.refuse(what, &headers, &body, Kind::Malformed).await;
         }
-        bench.assert_untouched();
+        endpoint.assert_untouched();
         let headers = provider.headers(&provider.now(&body)).unwrap();
-        bench.accept("the tag itself", &headers, &body).await;
+        endpoint.accept("the tag itself", &headers, &body).await;
     }
 }
 
 #[tokio::test]
 async fn a_signature_that_is_not_there_is_no_signature() {
     for provider in providers() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let right = provider.headers(&provider.now(BODY)).unwrap();
         let mut without = right.clone();
         without.remove(provider.header);
-        bench.refuse("no header", &without, BODY, Kind::Missing).await;
-        bench.refuse("no headers", &HeaderMap::new(), BODY, Kind::Missing).await;
-        bench
+        endpoint.refuse("no header", &without, BODY, Kind::Missing).await;
+        endpoint
+            .refuse("no headers", &HeaderMap::new(), BODY, Kind::Missing)
+            .await;
+        endpoint
             .refuse("empty", &with_value(&provider, ""), BODY, Kind::Empty)
             .await;
-        bench
+        endpoint
             .refuse("no tag", &with_tag(&provider, ""), BODY, {
                 let alone = provider.form == Form::Alone("");
                 if alone { Kind::Empty } else { Kind::Malformed }
             })
             .await;
         for blank in ["\t", ",", ";", "=", "null", "none", "undefined", "v1", "v0", "sha256"] {
-            bench
+            endpoint
                 .refuse(blank, &with_value(&provider, blank), BODY, Kind::Malformed)
                 .await;
         }
-        bench.assert_untouched();
+        endpoint.assert_untouched();
     }
 }
 
 #[tokio::test]
 async fn two_signature_headers_are_refused_whichever_is_right_unless_they_are_equal() {
     for provider in providers() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let right = provider.headers(&provider.now(BODY)).unwrap();
         let good = right[provider.header].clone();
         let bad = with_tag(&provider, provider.write(&[0; 32]))[provider.header].clone();
@@ -190,18 +192,20 @@ async fn two_signature_headers_are_refused_whichever_is_right_unless_they_are_eq
             headers
         };
         for different in [&[&good, &bad][..], &[&bad, &good], &[&good, &good, &bad]] {
-            bench.refuse("two", &with(different), BODY, Kind::Repeated).await;
+            endpoint.refuse("two", &with(different), BODY, Kind::Repeated).await;
         }
         let empty = HeaderValue::from_static("");
-        bench
+        endpoint
             .refuse("one empty", &with(&[&good, &empty]), BODY, Kind::Repeated)
             .await;
-        bench
+        endpoint
             .refuse("a wrong one twice", &with(&[&bad, &bad]), BODY, Kind::Mismatch)
             .await;
-        bench.assert_untouched();
+        endpoint.assert_untouched();
         // As a gateway doubles headers.
-        bench.accept("the right one twice", &with(&[&good, &good]), BODY).await;
+        endpoint
+            .accept("the right one twice", &with(&[&good, &good]), BODY)
+            .await;
     }
 }
 
@@ -209,7 +213,7 @@ async fn two_signature_headers_are_refused_whichever_is_right_unless_they_are_eq
 async fn a_comma_is_no_list_where_the_provider_has_none() {
     let alone = |provider: &Described| matches!(provider.form, Form::Alone(_));
     for provider in providers().into_iter().filter(alone) {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let value = String::from_utf8(provider.now(BODY).value).unwrap();
         for separator in [",", ", ", ";", " "] {
             for list in [
@@ -217,19 +221,19 @@ async fn a_comma_is_no_list_where_the_provider_has_none() {
                 format!("{value}{separator}"),
                 format!("{separator}{value}"),
             ] {
-                bench
+                endpoint
                     .refuse(&list.clone(), &with_value(&provider, list), BODY, Kind::Malformed)
                     .await;
             }
         }
-        bench.assert_untouched();
+        endpoint.assert_untouched();
     }
 }
 
 #[tokio::test]
 async fn a_truncated_tag_is_refused_at_any_length() {
     for provider in providers() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let tag = right_tag(&provider);
         for length in 1..tag.len() {
             let kind = if length == 40 && provider.text == Text::Hex {
@@ -238,7 +242,7 @@ async fn a_truncated_tag_is_refused_at_any_length() {
                 Kind::Malformed
             };
             let what = format!("{length} letters");
-            bench
+            endpoint
                 .refuse(&what, &with_tag(&provider, &tag[..length]), BODY, kind)
                 .await;
         }
@@ -250,18 +254,18 @@ async fn a_truncated_tag_is_refused_at_any_length() {
                 Kind::Malformed
             };
             let short = provider.write(&mac[..bytes]);
-            bench
+            endpoint
                 .refuse(&format!("{bytes} bytes"), &with_tag(&provider, short), BODY, kind)
                 .await;
         }
-        bench.assert_untouched();
+        endpoint.assert_untouched();
     }
 }
 
 #[tokio::test]
 async fn the_request_cannot_name_the_algorithm() {
     for provider in providers() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let (secret, time) = (provider.secret(1), NOW.to_string());
         let content = provider.signed_bytes(b"msg_1", time.as_bytes(), BODY);
         let key = match provider.key {
@@ -283,11 +287,11 @@ async fn the_request_cannot_name_the_algorithm() {
         } else {
             Kind::Malformed
         };
-        bench.refuse("SHA-1", &with_tag(&provider, &sha1), BODY, kind).await;
-        bench
+        endpoint.refuse("SHA-1", &with_tag(&provider, &sha1), BODY, kind).await;
+        endpoint
             .refuse("SHA-512", &with_tag(&provider, &sha512), BODY, Kind::Malformed)
             .await;
-        bench
+        endpoint
             .refuse("no key", &with_tag(&provider, &no_mac), BODY, Kind::Mismatch)
             .await;
         // And behind a name, with the rest of the header as it is.
@@ -315,7 +319,7 @@ async fn the_request_cannot_name_the_algorithm() {
         ];
         for (name, tag) in named.into_iter().filter(|(name, _)| *name != own) {
             let value = whole.replace(&format!("{own}{sha256}"), &format!("{name}{tag}"));
-            bench
+            endpoint
                 .refuse(&value.clone(), &with_value(&provider, value), BODY, Kind::Malformed)
                 .await;
         }
@@ -335,9 +339,9 @@ async fn the_request_cannot_name_the_algorithm() {
             }),
         ] {
             let headers = with_tag(&provider, provider.write(&mac));
-            bench.refuse(what, &headers, BODY, Kind::Mismatch).await;
+            endpoint.refuse(what, &headers, BODY, Kind::Mismatch).await;
         }
-        bench.assert_untouched();
+        endpoint.assert_untouched();
     }
 }
 
@@ -356,7 +360,7 @@ async fn a_body_is_bytes_and_no_text() {
         b"{\"name\":\"\\u0065\"}",
     ];
     for provider in providers() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         for signed in bodies {
             let headers = provider.headers(&provider.now(signed)).unwrap();
             for sent in bodies {
@@ -366,9 +370,9 @@ async fn a_body_is_bytes_and_no_text() {
                     String::from_utf8_lossy(signed)
                 );
                 if sent == signed {
-                    bench.accept(&what, &headers, sent).await;
+                    endpoint.accept(&what, &headers, sent).await;
                 } else {
-                    bench.refuse(&what, &headers, sent, Kind::Mismatch).await;
+                    endpoint.refuse(&what, &headers, sent, Kind::Mismatch).await;
                 }
             }
         }
@@ -378,13 +382,13 @@ async fn a_body_is_bytes_and_no_text() {
 #[tokio::test]
 async fn bodies_of_nothing_and_of_nul_bytes_are_signed_like_any_other() {
     for provider in providers() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let bodies: [&[u8]; 4] = [b"", b"\0", b"\0\0", b"a\0b"];
         for body in bodies {
             let headers = provider.headers(&provider.now(body)).unwrap();
-            bench.accept("itself", &headers, body).await;
+            endpoint.accept("itself", &headers, body).await;
             let longer = [body, b"\0"].concat();
-            bench.refuse("one more", &headers, &longer, Kind::Mismatch).await;
+            endpoint.refuse("one more", &headers, &longer, Kind::Mismatch).await;
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use tower_webhook::signature::SignatureErrorKind as Kind;
 
-use super::{bench::Bench, *};
+use super::{verifier_endpoint::VerifierEndpoint, *};
 
 const BODY: &[u8] = br#"{"id":"1"}"#;
 
@@ -82,21 +82,21 @@ async fn a_text_that_is_no_time_is_refused_under_its_right_tag() {
     .chain([vec![0x80; 10], vec![0xff; 10], b"170000000\xb9".to_vec()])
     .collect();
     for (provider, _) in timed() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         for time in &no_times {
             let claims = provider.claims(b"msg_1", time, BODY);
             let headers = provider.headers(&claims).unwrap();
             let what = format!("the time {:?}", String::from_utf8_lossy(time));
-            bench.refuse(&what, &headers, BODY, Kind::Malformed).await;
+            endpoint.refuse(&what, &headers, BODY, Kind::Malformed).await;
         }
-        bench.assert_untouched();
+        endpoint.assert_untouched();
     }
 }
 
 #[tokio::test]
 async fn a_time_is_good_on_both_sides_up_to_the_tolerance_and_not_a_second_longer() {
     for (provider, tolerance) in timed() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let headers = provider.headers(&provider.now(BODY)).unwrap();
         let second = Duration::from_secs(1);
         let tolerance = Duration::from_secs(tolerance);
@@ -107,10 +107,10 @@ async fn a_time_is_good_on_both_sides_up_to_the_tolerance_and_not_a_second_longe
             // whole seconds count
             at(NOW) + tolerance + second - Duration::from_nanos(1),
         ] {
-            bench.clock.set(good);
-            bench.accept(&format!("at {good:?}"), &headers, BODY).await;
+            endpoint.clock.set(good);
+            endpoint.accept(&format!("at {good:?}"), &headers, BODY).await;
         }
-        let runs = bench.runs();
+        let runs = endpoint.runs();
         for bad in [
             at(NOW) + tolerance + second,
             at(NOW) - tolerance - second,
@@ -118,24 +118,24 @@ async fn a_time_is_good_on_both_sides_up_to_the_tolerance_and_not_a_second_longe
             at(0),
             at(253_402_300_799),
         ] {
-            bench.clock.set(bad);
-            bench
+            endpoint.clock.set(bad);
+            endpoint
                 .refuse(&format!("at {bad:?}"), &headers, BODY, Kind::Timestamp)
                 .await;
         }
-        assert_eq!(bench.runs(), runs);
+        assert_eq!(endpoint.runs(), runs);
     }
 }
 
 #[tokio::test]
 async fn the_largest_and_the_smallest_time_are_only_far_away() {
     for (provider, _) in timed() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         for time in ["0", "1", "99999999999", "17000000000"] {
             let headers = provider
                 .headers(&provider.claims(b"msg_1", time.as_bytes(), BODY))
                 .unwrap();
-            bench.refuse(time, &headers, BODY, Kind::Timestamp).await;
+            endpoint.refuse(time, &headers, BODY, Kind::Timestamp).await;
         }
     }
 }
@@ -143,15 +143,15 @@ async fn the_largest_and_the_smallest_time_are_only_far_away() {
 #[tokio::test]
 async fn the_tag_decides_before_the_time_so_that_an_unsigned_time_tells_nothing() {
     for (provider, tolerance) in timed() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         for time in [NOW - tolerance - 1, NOW + tolerance + 1, 0] {
             let time = time.to_string();
             let right = provider.claims(b"msg_1", time.as_bytes(), BODY);
             let headers = provider.headers(&right).unwrap();
-            bench
+            endpoint
                 .refuse(&format!("right, of {time}"), &headers, BODY, Kind::Timestamp)
                 .await;
-            bench
+            endpoint
                 .refuse(&format!("wrong, of {time}"), &headers, b"{}", Kind::Mismatch)
                 .await;
             // The tag of now, and another time beside it.
@@ -159,28 +159,28 @@ async fn the_tag_decides_before_the_time_so_that_an_unsigned_time_tells_nothing(
             let tag = provider.tag(b"msg_1", NOW.to_string().as_bytes(), BODY);
             claims.value = provider.value(time.as_bytes(), tag.as_bytes());
             let headers = provider.headers(&claims).unwrap();
-            bench
+            endpoint
                 .refuse(&format!("of now, under {time}"), &headers, BODY, Kind::Mismatch)
                 .await;
         }
-        bench.assert_untouched();
+        endpoint.assert_untouched();
     }
 }
 
 #[tokio::test]
 async fn a_time_that_is_not_there_or_has_two_values_is_refused() {
     for (provider, _) in timed() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let claims = provider.now(BODY);
         let right = provider.headers(&claims).unwrap();
         match provider.time {
             Time::Header(name, _) => {
                 let mut without = right.clone();
                 without.remove(name);
-                bench.refuse("no time", &without, BODY, Kind::Missing).await;
+                endpoint.refuse("no time", &without, BODY, Kind::Missing).await;
                 let mut two = right.clone();
                 two.append(name, HeaderValue::from_static("1"));
-                bench.refuse("two times", &two, BODY, Kind::Repeated).await;
+                endpoint.refuse("two times", &two, BODY, Kind::Repeated).await;
             }
             Time::Item(label, _) => {
                 let Form::List(separator, of_tag) = provider.form else {
@@ -200,12 +200,12 @@ async fn a_time_that_is_not_there_or_has_two_values_is_refused() {
                 for value in values {
                     let mut headers = right.clone();
                     headers.insert(provider.header, value.parse().unwrap());
-                    bench.refuse(&value, &headers, BODY, Kind::Malformed).await;
+                    endpoint.refuse(&value, &headers, BODY, Kind::Malformed).await;
                 }
             }
             Time::Unsigned => unreachable!(),
         }
-        bench.assert_untouched();
+        endpoint.assert_untouched();
     }
 }
 
@@ -274,7 +274,7 @@ async fn an_id_that_could_be_cut_elsewhere_is_refused_under_its_right_tag() {
     assert_eq!(with_ids().count(), 2);
     let (time, long) = (NOW.to_string(), "a".repeat(256));
     for provider in with_ids() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let ids: [&[u8]; 12] = [
             b"msg.1",
             b".",
@@ -292,7 +292,7 @@ async fn an_id_that_could_be_cut_elsewhere_is_refused_under_its_right_tag() {
         for id in ids {
             let headers = provider.headers(&provider.claims(id, time.as_bytes(), BODY)).unwrap();
             let what = format!("the id {:?}", String::from_utf8_lossy(id));
-            bench.refuse(&what, &headers, BODY, Kind::Malformed).await;
+            endpoint.refuse(&what, &headers, BODY, Kind::Malformed).await;
             let id = String::from_utf8_lossy(id);
             assert!(
                 (provider.scheme)()
@@ -308,7 +308,7 @@ async fn an_id_that_could_be_cut_elsewhere_is_refused_under_its_right_tag() {
             id: format!("a.{time}").into_bytes(),
             ..whole
         };
-        bench
+        endpoint
             .refuse(
                 "cut elsewhere",
                 &provider.headers(&cut).unwrap(),
@@ -316,12 +316,12 @@ async fn an_id_that_could_be_cut_elsewhere_is_refused_under_its_right_tag() {
                 Kind::Malformed,
             )
             .await;
-        bench.assert_untouched();
+        endpoint.assert_untouched();
         for id in ["a", &long[..255], "msg_1-2~!"] {
             let headers = provider
                 .headers(&provider.claims(id.as_bytes(), time.as_bytes(), BODY))
                 .unwrap();
-            bench.accept(id, &headers, BODY).await;
+            endpoint.accept(id, &headers, BODY).await;
             assert_eq!((provider.scheme)().signed_id(&headers), Some(id));
         }
     }
@@ -330,18 +330,18 @@ async fn an_id_that_could_be_cut_elsewhere_is_refused_under_its_right_tag() {
 #[tokio::test]
 async fn an_id_that_is_not_there_or_has_two_values_is_refused() {
     for provider in with_ids() {
-        let bench = Bench::of(provider);
+        let endpoint = VerifierEndpoint::of(provider);
         let name = provider.id.unwrap();
         let right = provider.headers(&provider.now(BODY)).unwrap();
         let mut without = right.clone();
         without.remove(name);
-        bench.refuse("no id", &without, BODY, Kind::Missing).await;
+        endpoint.refuse("no id", &without, BODY, Kind::Missing).await;
         let mut twice = right.clone();
         twice.append(name, HeaderValue::from_static("msg_2"));
-        bench.refuse("two ids", &twice, BODY, Kind::Repeated).await;
-        bench.assert_untouched();
+        endpoint.refuse("two ids", &twice, BODY, Kind::Repeated).await;
+        endpoint.assert_untouched();
         let mut doubled = right.clone();
         doubled.append(name, right[name].clone());
-        bench.accept("the id twice", &doubled, BODY).await;
+        endpoint.accept("the id twice", &doubled, BODY).await;
     }
 }

@@ -9,7 +9,7 @@ use tower::ServiceExt as _;
 use tower_webhook::{TopicRouter, WebhookLayer, testing::ManualClock};
 
 use super::{
-    bench::{Bench, calls, store},
+    verifier_endpoint::{VerifierEndpoint, calls, store},
     *,
 };
 use crate::endpoint::Answer;
@@ -71,8 +71,8 @@ fn there_are_vectors_of_seven_providers() {
 #[tokio::test]
 async fn a_published_request_is_accepted_by_the_whole_layer_and_its_handler_runs() {
     for (vector, provider) in all() {
-        let bench = Bench::with(provider, &vector.secret, vector.now());
-        bench
+        let endpoint = VerifierEndpoint::with(provider, &vector.secret, vector.now());
+        endpoint
             .accept("the vector", &vector.headers(), vector.body.as_bytes())
             .await;
     }
@@ -149,7 +149,7 @@ fn flips(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
 #[tokio::test]
 async fn each_bit_of_a_published_requests_headers_matters() {
     for (vector, provider) in all() {
-        let bench = Bench::with(provider, &vector.secret, vector.now());
+        let endpoint = VerifierEndpoint::with(provider, &vector.secret, vector.now());
         let right = vector.headers();
         let body = vector.body.as_bytes();
         for (name, value) in &right {
@@ -164,27 +164,27 @@ async fn each_bit_of_a_published_requests_headers_matters() {
                 };
                 let mut headers = right.clone();
                 headers.insert(name, flipped);
-                bench
+                endpoint
                     .refuse_for_any(&format!("bit {bit} of {name}"), &headers, body)
                     .await;
             }
         }
-        bench.assert_untouched();
+        endpoint.assert_untouched();
     }
 }
 
 #[tokio::test]
 async fn each_bit_of_a_published_body_matters() {
     for (vector, provider) in all() {
-        let bench = Bench::with(provider, &vector.secret, vector.now());
+        let endpoint = VerifierEndpoint::with(provider, &vector.secret, vector.now());
         let headers = vector.headers();
         for (bit, flipped) in flips(vector.body.as_bytes()) {
-            let answer = bench.send(&headers, &flipped).await;
+            let answer = endpoint.send(&headers, &flipped).await;
             assert_eq!(answer.status.as_u16(), 401, "{}: bit {bit} of the body", provider.name);
-            assert_eq!(answer.body, super::bench::UNIFORM);
+            assert_eq!(answer.body, super::verifier_endpoint::UNIFORM);
         }
-        bench.assert_untouched();
-        assert_eq!(calls(&bench.store), 0);
+        endpoint.assert_untouched();
+        assert_eq!(calls(&endpoint.store), 0);
     }
 }
 
@@ -197,13 +197,13 @@ async fn a_published_request_is_of_its_own_provider_alone() {
             if (provider.keyed)(&vector.secret).is_err() {
                 continue;
             }
-            let bench = Bench::with(provider, &vector.secret, vector.now());
-            let answer = bench.send(&vector.headers(), vector.body.as_bytes()).await;
+            let endpoint = VerifierEndpoint::with(provider, &vector.secret, vector.now());
+            let answer = endpoint.send(&vector.headers(), vector.body.as_bytes()).await;
             // Svix is a Standard Webhooks provider under two sets of names.
             let same = (of.name, provider.name) == ("standard-webhooks", "svix");
             let expected = if same { 200 } else { 401 };
             assert_eq!(answer.status.as_u16(), expected, "{} to {}", of.name, provider.name);
-            assert_eq!(bench.runs(), usize::from(same));
+            assert_eq!(endpoint.runs(), usize::from(same));
         }
     }
 }

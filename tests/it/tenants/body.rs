@@ -7,10 +7,8 @@ use tower::ServiceExt as _;
 use tower_webhook::{
     MemoryStore, RefusalKind, TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla},
-    provider::{
-        Provider as _,
-        tenant::{Tenant, TenantOf},
-    },
+    event::Tenant,
+    provider::{Provider as _, tenant::TenantOf},
     signature::Secrets,
 };
 

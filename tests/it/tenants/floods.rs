@@ -5,52 +5,52 @@ use std::time::Duration;
 use tokio::time::{Instant, advance, sleep};
 use tower_webhook::RefusalKind;
 
-use super::{Mood, Office, Source};
+use super::{Source, SourceBehaviour, TenantEndpoint};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_requests_of_a_new_tenant_are_one_look_up() {
     for _ in 0..20 {
-        let office = Office::of(&["acme"]);
-        let copies: Vec<_> = (0..100).map(|id| office.spawn("acme", &id.to_string())).collect();
+        let endpoint = TenantEndpoint::of(&["acme"]);
+        let copies: Vec<_> = (0..100).map(|id| endpoint.spawn("acme", &id.to_string())).collect();
         for copy in copies {
             copy.await.unwrap().assert_acknowledged();
         }
-        assert_eq!((office.source.asked(), office.runs()), (1, 100));
+        assert_eq!((endpoint.source.asked(), endpoint.runs()), (1, 100));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_hangs_up_cancels_no_look_up() {
-    let office = Office::of(&["acme"]);
-    office.source.feels(Mood::After(Duration::from_secs(1)));
-    let gone = office.spawn("acme", "1");
+    let endpoint = TenantEndpoint::of(&["acme"]);
+    endpoint.source.feels(SourceBehaviour::After(Duration::from_secs(1)));
+    let gone = endpoint.spawn("acme", "1");
     sleep(Duration::from_millis(10)).await;
-    let waits = office.spawn("acme", "2");
+    let waits = endpoint.spawn("acme", "2");
     sleep(Duration::from_millis(10)).await;
     gone.abort();
     waits.await.unwrap().assert_acknowledged();
-    assert_eq!(office.source.asked(), 1);
+    assert_eq!(endpoint.source.asked(), 1);
     // Not even where nobody else waits.
-    office.source.set("umbrella", &[&super::secret("umbrella")]);
-    let gone = office.spawn("umbrella", "1");
+    endpoint.source.set("umbrella", &[&super::secret("umbrella")]);
+    let gone = endpoint.spawn("umbrella", "1");
     sleep(Duration::from_millis(10)).await;
     gone.abort();
     sleep(Duration::from_secs(2)).await;
-    assert_eq!((office.source.asked(), office.handle.known()), (2, 2));
+    assert_eq!((endpoint.source.asked(), endpoint.handle.known()), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_unknown_tenants_asks_at_the_rate_and_harms_nobody_who_is_known() {
-    let office = Office::with(
+    let endpoint = TenantEndpoint::with(
         Source::of(&["acme"]),
         |provider| provider.lookup_rate(10, 20).ttl(Duration::from_secs(3)),
         |builder| builder,
     );
-    office.deliver("acme", "first").await.assert_acknowledged();
+    endpoint.deliver("acme", "first").await.assert_acknowledged();
     let began = Instant::now();
     let (mut refused, mut limited, mut known) = (0, 0, 0);
     for number in 0..5000 {
-        let answer = office.deliver(&format!("nobody-{number}"), "1").await;
+        let answer = endpoint.deliver(&format!("nobody-{number}"), "1").await;
         match answer.status.as_u16() {
             401 => refused += 1,
             503 => {
@@ -62,7 +62,10 @@ async fn a_flood_of_unknown_tenants_asks_at_the_rate_and_harms_nobody_who_is_kno
         }
         if number % 50 == 0 {
             // Also when its secrets are looked up anew, which takes nothing from the budget.
-            office.deliver("acme", &number.to_string()).await.assert_acknowledged();
+            endpoint
+                .deliver("acme", &number.to_string())
+                .await
+                .assert_acknowledged();
             known += 1;
         }
         advance(Duration::from_millis(2)).await;
@@ -73,30 +76,30 @@ async fn a_flood_of_unknown_tenants_asks_at_the_rate_and_harms_nobody_who_is_kno
     // The first delivery took one of the twenty.
     assert!((115..=120).contains(&refused), "{refused} in {seconds} s");
     assert_eq!(refused + limited, 5000);
-    assert_eq!(office.source.asked(), 1 + refused + refreshes);
+    assert_eq!(endpoint.source.asked(), 1 + refused + refreshes);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_beyond_the_rate_is_looked_up_when_it_is_sent_again() {
-    let office = Office::with(
+    let endpoint = TenantEndpoint::with(
         Source::of(&["acme"]),
         |provider| provider.lookup_rate(1, 1),
         |builder| builder,
     );
-    assert_eq!(office.status("nobody", "1").await, 401);
-    let answer = office.deliver("acme", "1").await;
+    assert_eq!(endpoint.status("nobody", "1").await, 401);
+    let answer = endpoint.deliver("acme", "1").await;
     answer.assert_refused(503, RefusalKind::Overloaded);
     advance(Duration::from_secs(answer.retry_after().unwrap())).await;
-    office.deliver("acme", "1").await.assert_acknowledged();
+    endpoint.deliver("acme", "1").await.assert_acknowledged();
     // A name that is known to be nobody's takes nothing from the rate.
-    assert_eq!(office.status("nobody", "1").await, 401);
-    assert_eq!(office.source.asked(), 2);
+    assert_eq!(endpoint.status("nobody", "1").await, 401);
+    assert_eq!(endpoint.source.asked(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_that_ask_for_nothing_of_a_tenants_ask_the_source_for_nothing() {
     use http::{HeaderValue, Method};
-    let office = Office::of(&["acme"]);
+    let endpoint = TenantEndpoint::of(&["acme"]);
     let request = || super::signed_for("acme", &super::secret("acme"), "1");
     let mut head = request();
     *head.method_mut() = Method::GET;
@@ -119,14 +122,14 @@ async fn requests_that_ask_for_nothing_of_a_tenants_ask_the_source_for_nothing()
         (unsigned, 401),
         (nameless, 401),
     ] {
-        assert_eq!(office.send(request).await.status, status);
+        assert_eq!(endpoint.send(request).await.status, status);
     }
-    assert_eq!(office.source.asked(), 0);
+    assert_eq!(endpoint.source.asked(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn names_that_are_nobodys_are_remembered_up_to_a_bound() {
-    let office = Office::with(
+    let endpoint = TenantEndpoint::with(
         Source::of(&[]),
         |provider| {
             provider
@@ -136,12 +139,12 @@ async fn names_that_are_nobodys_are_remembered_up_to_a_bound() {
         |builder| builder,
     );
     for number in 0..10_001 {
-        assert_eq!(office.status(&number.to_string(), "1").await, 401);
+        assert_eq!(endpoint.status(&number.to_string(), "1").await, 401);
     }
-    assert_eq!(office.source.asked(), 10_001);
+    assert_eq!(endpoint.source.asked(), 10_001);
     // The last is remembered, the first is not any more.
-    assert_eq!(office.status("10000", "1").await, 401);
-    assert_eq!(office.source.asked(), 10_001);
-    assert_eq!(office.status("0", "1").await, 401);
-    assert_eq!(office.source.asked(), 10_002);
+    assert_eq!(endpoint.status("10000", "1").await, 401);
+    assert_eq!(endpoint.source.asked(), 10_001);
+    assert_eq!(endpoint.status("0", "1").await, 401);
+    assert_eq!(endpoint.source.asked(), 10_002);
 }

@@ -15,7 +15,7 @@ use tower_webhook::{
     store::{IdempotencyStore as _, Key, State},
 };
 
-use super::{Mood, Office, Source, TENANT, secret, signed_for};
+use super::{Source, SourceBehaviour, TENANT, TenantEndpoint, secret, signed_for};
 use crate::{
     endpoint::{event, event_of, with_body},
     fixtures::Held,
@@ -28,37 +28,37 @@ fn key(tenant: &str, id: &str) -> Key {
 
 #[tokio::test(start_paused = true)]
 async fn the_tenant_is_part_of_the_key() {
-    let office = Office::of(&["acme", "umbrella"]);
-    office.deliver("acme", "1").await.assert_acknowledged();
+    let endpoint = TenantEndpoint::of(&["acme", "umbrella"]);
+    endpoint.deliver("acme", "1").await.assert_acknowledged();
     assert_eq!(key("acme", "1").to_string(), "dwolla/acme/1");
-    assert!(office.store.get(&key("acme", "1")).await.unwrap().is_some());
-    assert!(office.store.get(&key("umbrella", "1")).await.unwrap().is_none());
+    assert!(endpoint.store.get(&key("acme", "1")).await.unwrap().is_some());
+    assert!(endpoint.store.get(&key("umbrella", "1")).await.unwrap().is_none());
 
     // The same event of another tenant is another event; of the same tenant, a duplicate.
-    let other = office.deliver("umbrella", "1").await;
+    let other = endpoint.deliver("umbrella", "1").await;
     assert_eq!(other.outcome, Some(Outcome::Handled));
-    let copy = office.deliver("acme", "1").await;
+    let copy = endpoint.deliver("acme", "1").await;
     assert_eq!(copy.outcome.unwrap().as_str(), "duplicate");
-    let runs = office.runs.lock().unwrap().clone();
+    let runs = endpoint.runs.lock().unwrap().clone();
     assert_eq!(runs, [("acme".into(), "1".into()), ("umbrella".into(), "1".into())]);
     // An operator's verb.
-    office.store.forget(&key("acme", "1")).await.unwrap();
-    assert_eq!(office.deliver("acme", "1").await.outcome, Some(Outcome::Handled));
+    endpoint.store.forget(&key("acme", "1")).await.unwrap();
+    assert_eq!(endpoint.deliver("acme", "1").await.outcome, Some(Outcome::Handled));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_id_that_looks_like_another_tenants_key_is_its_own_tenants() {
-    let office = Office::of(&["a", "a-b"]);
-    office.deliver("a", "b/1").await.assert_acknowledged();
-    office.deliver("a", "a-b/1").await.assert_acknowledged();
-    let other = office.deliver("a-b", "1").await;
+    let endpoint = TenantEndpoint::of(&["a", "a-b"]);
+    endpoint.deliver("a", "b/1").await.assert_acknowledged();
+    endpoint.deliver("a", "a-b/1").await.assert_acknowledged();
+    let other = endpoint.deliver("a-b", "1").await;
     assert_eq!(other.outcome, Some(Outcome::Handled));
 }
 
 #[tokio::test(start_paused = true)]
 async fn other_facts_under_the_id_of_another_tenant_are_no_conflict() {
-    let office = Office::of(&["acme", "umbrella"]);
-    office.deliver("acme", "1").await.assert_acknowledged();
+    let endpoint = TenantEndpoint::of(&["acme", "umbrella"]);
+    endpoint.deliver("acme", "1").await.assert_acknowledged();
     let body = event_of("1", "customer_created").replace("2019-02-04", "2020-02-04");
     let sign = |tenant: &str| {
         let secrets = Secrets::new(secret(tenant)).unwrap();
@@ -66,36 +66,36 @@ async fn other_facts_under_the_id_of_another_tenant_are_no_conflict() {
         headers.insert(TENANT, HeaderValue::from_str(tenant).unwrap());
         with_body(headers, Full::from(body.clone()))
     };
-    office.send(sign("umbrella")).await.assert_acknowledged();
-    assert_eq!(office.runs(), 2);
+    endpoint.send(sign("umbrella")).await.assert_acknowledged();
+    assert_eq!(endpoint.runs(), 2);
     // Of the same tenant it is.
-    let conflict = office.send(sign("acme")).await;
+    let conflict = endpoint.send(sign("acme")).await;
     assert_ne!(conflict.outcome, Some(Outcome::Handled));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_does_not_wait_for_another_tenants_run() {
     let held = Held::new();
-    let office = Office::handling(Source::of(&["acme", "umbrella"]), |p| p, |b| b, held.handler());
-    let first = office.spawn("acme", "1");
+    let endpoint = TenantEndpoint::handling(Source::of(&["acme", "umbrella"]), |p| p, |b| b, held.handler());
+    let first = endpoint.spawn("acme", "1");
     held.started(1).await;
-    let second = office.spawn("umbrella", "1");
+    let second = endpoint.spawn("umbrella", "1");
     held.started(1).await; // it runs, too
-    let copy = office.spawn("acme", "1");
+    let copy = endpoint.spawn("acme", "1");
     held.end(2);
     for answer in [first, second, copy] {
         answer.await.unwrap().assert_acknowledged();
     }
-    assert_eq!(office.runs(), 2);
+    assert_eq!(endpoint.runs(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_tenant_cannot_sign_for_another() {
-    let office = Office::of(&["acme", "umbrella"]);
-    let forged = office.send(signed_for("umbrella", &secret("acme"), "1")).await;
+    let endpoint = TenantEndpoint::of(&["acme", "umbrella"]);
+    let forged = endpoint.send(signed_for("umbrella", &secret("acme"), "1")).await;
     forged.assert_refused(401, RefusalKind::Signature);
-    assert_eq!(office.runs(), 0);
-    office.deliver("umbrella", "1").await.assert_acknowledged();
+    assert_eq!(endpoint.runs(), 0);
+    endpoint.deliver("umbrella", "1").await.assert_acknowledged();
 }
 
 /// A delivery of one of the two tenants.
@@ -131,7 +131,7 @@ fn outcomes(steps: &[Step], at_once: bool) -> Vec<String> {
     runtime.block_on(async {
         let failing: Arc<Mutex<bool>> = Arc::default();
         let fails = Arc::clone(&failing);
-        let office = Office::handling(
+        let endpoint = TenantEndpoint::handling(
             Source::of(&["acme", "umbrella"]),
             |provider| provider,
             |builder| builder,
@@ -161,18 +161,18 @@ fn outcomes(steps: &[Step], at_once: bool) -> Vec<String> {
             let sent: Vec<_> = steps
                 .iter()
                 .map(|step| {
-                    let (office, request) = (office.clone(), request(step));
-                    tokio::spawn(async move { office.send(request).await })
+                    let (endpoint, request) = (endpoint.clone(), request(step));
+                    tokio::spawn(async move { endpoint.send(request).await })
                 })
                 .collect();
             for answer in sent {
                 outcomes.push(answer.await.unwrap().status.to_string());
             }
-            assert_eq!(office.runs(), events(steps));
+            assert_eq!(endpoint.runs(), events(steps));
         } else {
             for step in steps {
                 *failing.lock().unwrap() = step.fails;
-                let answer = office.send(request(step)).await;
+                let answer = endpoint.send(request(step)).await;
                 outcomes.push(answer.outcome.unwrap().as_str().to_owned());
             }
         }
@@ -212,8 +212,8 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn an_unknown_tenant_gets_the_response_and_the_work_of_a_wrong_signature() {
     use crate::body::{Script, Step};
-    let office = Office::of(&["acme"]);
-    office.deliver("acme", "1").await.assert_acknowledged();
+    let endpoint = TenantEndpoint::of(&["acme"]);
+    endpoint.deliver("acme", "1").await.assert_acknowledged();
     let mut answers = Vec::new();
     for tenant in [Some("acme"), Some("nobody"), Some("a/b"), None] {
         let body = event("2");
@@ -228,7 +228,7 @@ async fn an_unknown_tenant_gets_the_response_and_the_work_of_a_wrong_signature()
                 .map(|piece| Step::Data(piece.to_vec().into())),
         );
         let read = std::sync::Arc::clone(&script.polls);
-        let answer = office.send(with_body(headers, script)).await;
+        let answer = endpoint.send(with_body(headers, script)).await;
         answer.assert_refused(401, RefusalKind::Signature);
         // Each frame was asked for, and so the last was hashed: the MAC is over all of it.
         let whole = body.len().div_ceil(16);
@@ -237,15 +237,15 @@ async fn an_unknown_tenant_gets_the_response_and_the_work_of_a_wrong_signature()
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
-    assert_eq!(office.runs(), 1);
-    let record = office.store.get(&key("acme", "1")).await.unwrap().unwrap();
+    assert_eq!(endpoint.runs(), 1);
+    let record = endpoint.store.get(&key("acme", "1")).await.unwrap().unwrap();
     assert!(matches!(record.state, State::Done { .. }));
     // Without its signature neither is read.
-    office.source.feels(Mood::Fails);
+    endpoint.source.feels(SourceBehaviour::Fails);
     for tenant in ["acme", "nobody"] {
         let mut request = signed_for(tenant, "any", "3");
         request.headers_mut().remove("x-request-signature-sha-256").unwrap();
-        assert_eq!(office.send(request).await.status, 401);
+        assert_eq!(endpoint.send(request).await.status, 401);
     }
 }
 
@@ -254,12 +254,12 @@ async fn an_unknown_tenant_gets_the_response_and_the_work_of_a_wrong_signature()
 #[tokio::test]
 async fn an_unknown_tenant_takes_as_long_as_a_wrong_signature() {
     const SIZE: usize = 1 << 20;
-    let office = Office::with(
+    let endpoint = TenantEndpoint::with(
         Source::of(&["acme"]),
         |provider| provider,
         |builder| builder.body_limit(SIZE),
     );
-    office.deliver("acme", "1").await.assert_acknowledged();
+    endpoint.deliver("acme", "1").await.assert_acknowledged();
     let body = vec![b' '; SIZE];
     let secrets = Secrets::new("a secret of a stranger's").unwrap();
     let signed = dwolla::scheme().sign(&secrets, &body).unwrap();
@@ -271,7 +271,7 @@ async fn an_unknown_tenant_takes_as_long_as_a_wrong_signature() {
             headers.insert(TENANT, HeaderValue::from_static(tenant));
             let request = with_body(headers, Full::from(body.clone()));
             let began = Instant::now();
-            let answer = office.send(request).await;
+            let answer = endpoint.send(request).await;
             *shortest = began.elapsed().min(*shortest);
             answer.assert_refused(401, RefusalKind::Signature);
         }

@@ -1,8 +1,8 @@
 //! Many tenants behind one layer: whose request it is, and what was looked up of them.
 
-mod at_hand;
+mod cached_secrets;
 mod body;
-mod doors;
+mod processor_inbox_and_log;
 mod floods;
 mod keys;
 mod names;
@@ -25,10 +25,11 @@ use tower::ServiceExt as _;
 use tower_webhook::{
     Delivery, MemoryStore, TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla},
+    event::Tenant,
     layer::{TenantsHandle, WebhookLayerBuilder},
     provider::{
         Provider as _,
-        tenant::{BoxError, PerTenant, Tenant, TenantOf, TenantSecrets},
+        tenant::{BoxError, PerTenant, TenantOf, TenantSecrets},
     },
     signature::Secrets,
 };
@@ -42,7 +43,7 @@ pub(super) const TENANT: HeaderName = HeaderName::from_static("x-tenant");
 
 /// How the source responds.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Mood {
+pub(super) enum SourceBehaviour {
     Well,
     After(Duration),
     Fails,
@@ -54,7 +55,7 @@ pub(super) enum Mood {
 #[derive(Clone)]
 pub(super) struct Source {
     secrets: Arc<Mutex<HashMap<String, Vec<String>>>>,
-    mood: Arc<Mutex<Mood>>,
+    mood: Arc<Mutex<SourceBehaviour>>,
     asked: Arc<AtomicUsize>,
 }
 
@@ -64,7 +65,7 @@ impl Source {
         let secrets = tenants.iter().map(|name| ((*name).to_owned(), vec![secret(name)]));
         Self {
             secrets: Arc::new(Mutex::new(secrets.collect())),
-            mood: Arc::new(Mutex::new(Mood::Well)),
+            mood: Arc::new(Mutex::new(SourceBehaviour::Well)),
             asked: Arc::default(),
         }
     }
@@ -78,7 +79,7 @@ impl Source {
         self.secrets.lock().unwrap().remove(tenant);
     }
 
-    pub(super) fn feels(&self, mood: Mood) {
+    pub(super) fn feels(&self, mood: SourceBehaviour) {
         *self.mood.lock().unwrap() = mood;
     }
 
@@ -92,11 +93,11 @@ impl TenantSecrets for Source {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let mood = *self.mood.lock().unwrap();
         match mood {
-            Mood::Well => {}
-            Mood::After(time) => sleep(time).await,
-            Mood::Fails => return Err("the database is away".into()),
-            Mood::Panics => panic!("the source is broken"),
-            Mood::Hangs => std::future::pending().await,
+            SourceBehaviour::Well => {}
+            SourceBehaviour::After(time) => sleep(time).await,
+            SourceBehaviour::Fails => return Err("the database is away".into()),
+            SourceBehaviour::Panics => panic!("the source is broken"),
+            SourceBehaviour::Hangs => std::future::pending().await,
         }
         let found = self.secrets.lock().unwrap().get(tenant.as_str()).cloned();
         Ok(found.map(Secrets::several).transpose()?)
@@ -108,7 +109,7 @@ pub(super) type Builder = WebhookLayerBuilder<Provider, MemoryStore>;
 
 /// A layer of Dwolla's with tenants in a header, and a service of it.
 #[derive(Clone)]
-pub(super) struct Office {
+pub(super) struct TenantEndpoint {
     pub(super) service: BoxService,
     pub(super) source: Source,
     pub(super) handle: TenantsHandle,
@@ -116,7 +117,7 @@ pub(super) struct Office {
     pub(super) runs: Arc<Mutex<Vec<(String, String)>>>,
 }
 
-impl Office {
+impl TenantEndpoint {
     pub(super) fn of(tenants: &[&str]) -> Self {
         Self::with(Source::of(tenants), |provider| provider, |builder| builder)
     }
@@ -177,8 +178,8 @@ impl Office {
     }
 
     pub(super) fn spawn(&self, tenant: &str, id: &str) -> tokio::task::JoinHandle<Answer> {
-        let (office, tenant, id) = (self.clone(), tenant.to_owned(), id.to_owned());
-        tokio::spawn(async move { office.deliver(&tenant, &id).await })
+        let (endpoint, tenant, id) = (self.clone(), tenant.to_owned(), id.to_owned());
+        tokio::spawn(async move { endpoint.deliver(&tenant, &id).await })
     }
 
     pub(super) fn runs(&self) -> usize {

@@ -24,7 +24,8 @@ use tower_webhook::{
     MemoryStore, Provider as _, TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla},
     layer::ResponseBody,
-    provider::tenant::{BoxError, Tenant, TenantOf},
+    event::Tenant,
+    provider::tenant::{BoxError, TenantOf},
     signature::Secrets,
 };
 

@@ -17,7 +17,7 @@ pub(crate) struct Case {
     pub(crate) make: Make,
 }
 
-pub(crate) type Make = Box<dyn Fn(&Maker) -> Result<Act, Failure> + Send + Sync>;
+pub(crate) type Make = Box<dyn Fn(&Maker) -> Result<Action, Failure> + Send + Sync>;
 
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,7 +25,7 @@ impl fmt::Debug for Case {
     }
 }
 
-/// What a receiver should do.
+/// The response that a receiver should give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     /// Refuse it, and run nothing.
@@ -56,9 +56,9 @@ impl fmt::Display for Expected {
     }
 }
 
-/// What is done in a case.
+/// The steps of a case.
 #[derive(Debug)]
-pub(crate) enum Act {
+pub(crate) enum Action {
     /// One delivery after the other, each over a connection of its own.
     InTurn(Vec<Sent>),
     /// All at the same time.
@@ -77,7 +77,7 @@ pub(crate) struct Sent {
     pub(crate) pieces: Option<Vec<Piece>>,
     /// Whether a receiver may close the connection without a response.
     pub(crate) may_close: bool,
-    /// What the response must hold.
+    /// A text that the response must hold.
     pub(crate) echo: Option<String>,
 }
 
@@ -179,7 +179,7 @@ pub(crate) fn one(
     make: impl Fn(&Maker) -> Result<Request, Failure> + Send + Sync + 'static,
 ) -> Case {
     several(name, expected, why, move |maker| {
-        Ok(Act::InTurn(vec![make(maker)?.into()]))
+        Ok(Action::InTurn(vec![make(maker)?.into()]))
     })
 }
 
@@ -188,7 +188,7 @@ pub(crate) fn several(
     name: impl Into<String>,
     expected: Expected,
     why: &'static str,
-    make: impl Fn(&Maker) -> Result<Act, Failure> + Send + Sync + 'static,
+    make: impl Fn(&Maker) -> Result<Action, Failure> + Send + Sync + 'static,
 ) -> Case {
     Case {
         name: name.into(),

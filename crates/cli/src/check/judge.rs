@@ -48,13 +48,13 @@ impl fmt::Display for Outcome {
 
 /// The result of one delivery.
 #[derive(Debug)]
-pub(crate) struct Got {
+pub(crate) struct DeliveryResult {
     pub(crate) response: Result<Response, NoResponse>,
     pub(crate) may_close: bool,
     pub(crate) echo: Option<String>,
 }
 
-impl Got {
+impl DeliveryResult {
     pub(crate) fn is_accepted(&self) -> bool {
         self.response.as_ref().is_ok_and(Response::is_success)
     }
@@ -62,11 +62,11 @@ impl Got {
 
 /// The observations of a case.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) got: Vec<Got>,
+pub(crate) struct Observations {
+    pub(crate) got: Vec<DeliveryResult>,
     /// How many runs were counted, where they are.
     pub(crate) runs: Option<u64>,
-    /// What a response gave away.
+    /// The confidential text that a response held.
     pub(crate) leaked: Option<&'static str>,
     /// The result of the usual delivery that followed, where one did; `Err` says it.
     pub(crate) recovered: Option<Result<(), String>>,
@@ -74,8 +74,8 @@ pub(crate) struct Seen {
     pub(crate) uneven: Option<String>,
 }
 
-impl Seen {
-    /// What a report says of it.
+impl Observations {
+    /// The text of it in a report.
     pub(crate) fn text(&self, expected: Expected) -> String {
         let mut parts: Vec<(String, usize)> = Vec::new();
         for got in &self.got {
@@ -127,7 +127,7 @@ impl Seen {
 }
 
 /// How a case ended.
-pub(crate) fn judge(expected: Expected, seen: &Seen) -> Outcome {
+pub(crate) fn judge(expected: Expected, seen: &Observations) -> Outcome {
     let responses = seen.got.iter().filter_map(|got| got.response.as_ref().ok());
     if expected == Expected::Refused && (responses.clone().any(Response::is_success) || seen.runs.unwrap_or(0) > 0) {
         return Outcome::FailsOpen;
@@ -183,8 +183,8 @@ mod tests {
 
     use super::*;
 
-    fn got(status: u16) -> Got {
-        Got {
+    fn got(status: u16) -> DeliveryResult {
+        DeliveryResult {
             response: Ok(Response {
                 status,
                 headers: Vec::new(),
@@ -196,11 +196,11 @@ mod tests {
         }
     }
 
-    fn seen(statuses: &[u16], runs: Option<u64>) -> Seen {
-        Seen {
+    fn seen(statuses: &[u16], runs: Option<u64>) -> Observations {
+        Observations {
             got: statuses.iter().copied().map(got).collect(),
             runs,
-            ..Seen::default()
+            ..Observations::default()
         }
     }
 
@@ -241,7 +241,7 @@ mod tests {
     fn a_connection_that_is_closed_is_a_fall_unless_it_may_be() {
         for (may_close, outcome) in [(false, Outcome::FallsOver), (true, Outcome::Passes)] {
             let mut seen = seen(&[], None);
-            seen.got.push(Got {
+            seen.got.push(DeliveryResult {
                 response: Err(NoResponse::Closed),
                 may_close,
                 echo: None,

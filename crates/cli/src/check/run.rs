@@ -8,9 +8,9 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    case::{Act, Case, Expected, Maker, Sent},
+    case::{Action, Case, Expected, Maker, Sent},
     count::Counter,
-    judge::{Got, Seen, judge},
+    judge::{DeliveryResult, Observations, judge},
     report::Finding,
     timing,
 };
@@ -110,17 +110,17 @@ impl Runner {
     pub(crate) async fn run(&self, case: &Case) -> Result<(Finding, bool), Failure> {
         let before = self.runs().await?;
         let mut seen = match (case.make)(&self.maker)? {
-            Act::Times(kinds) => self.times(&kinds).await?,
-            Act::InTurn(all) => {
-                let mut seen = Seen::default();
+            Action::Times(kinds) => self.times(&kinds).await?,
+            Action::InTurn(all) => {
+                let mut seen = Observations::default();
                 for sent in all {
                     let response = self.send(&sent).await;
                     self.note(&mut seen, sent, response);
                 }
                 seen
             }
-            Act::OneConnection(all) => self.over_one_connection(all).await,
-            Act::AtOnce(all) => self.at_once(all, case.expected).await,
+            Action::OneConnection(all) => self.over_one_connection(all).await,
+            Action::AtOnce(all) => self.at_once(all, case.expected).await,
         };
         let is_there = match self.look_again(case.expected, before, &mut seen).await {
             Ok(()) => true,
@@ -141,11 +141,16 @@ impl Runner {
 
     /// How often handlers have run, and whether a usual delivery is still taken. A receiver whose
     /// count is not to be had any more is gone.
-    async fn look_again(&self, expected: Expected, before: Option<u64>, seen: &mut Seen) -> Result<(), Failure> {
+    async fn look_again(
+        &self,
+        expected: Expected,
+        before: Option<u64>,
+        seen: &mut Observations,
+    ) -> Result<(), Failure> {
         if let Some(before) = before {
             seen.runs = match expected {
                 // What was refused is not waited for.
-                Expected::Handled(wanted) if seen.got.iter().any(Got::is_accepted) => {
+                Expected::Handled(wanted) if seen.got.iter().any(DeliveryResult::is_accepted) => {
                     Some(self.settled(before, wanted, seen.got.len() > 1).await?)
                 }
                 Expected::Handled(_) | Expected::Refused => {
@@ -155,7 +160,7 @@ impl Runner {
             };
         }
         let is_hard = expected == Expected::Steady || seen.got.iter().any(|got| got.may_close);
-        let fell = |got: &Got| !matches!(&got.response, Ok(response) if response.status < 500);
+        let fell = |got: &DeliveryResult| !matches!(&got.response, Ok(response) if response.status < 500);
         if is_hard || seen.got.iter().any(fell) {
             seen.recovered = Some(self.usual_again().await?);
         }
@@ -222,19 +227,18 @@ impl Runner {
         }
     }
 
-    fn note(&self, seen: &mut Seen, sent: Sent, response: Result<Response, NoResponse>) {
+    fn note(&self, seen: &mut Observations, sent: Sent, response: Result<Response, NoResponse>) {
         if let Ok(response) = &response {
             seen.leaked = seen.leaked.or_else(|| self.leaked(&sent.request, response));
         }
-        seen.got.push(Got {
+        seen.got.push(DeliveryResult {
             response,
             may_close: sent.may_close,
             echo: sent.echo,
         });
     }
 
-    /// What a response holds that it should not: the secret, or a tag that the request did not
-    /// have.
+    /// Finds what a response must not hold: the secret, or a tag that the request did not have.
     fn leaked(&self, request: &Request, response: &Response) -> Option<&'static str> {
         let mut text = String::from_utf8_lossy(&response.body).into_owned();
         for (name, value) in &response.headers {
@@ -253,8 +257,8 @@ impl Runner {
         found.next().map(|(what, _)| what)
     }
 
-    async fn over_one_connection(&self, all: Vec<Sent>) -> Seen {
-        let mut seen = Seen::default();
+    async fn over_one_connection(&self, all: Vec<Sent>) -> Observations {
+        let mut seen = Observations::default();
         let mut open: Option<Connection> = None;
         for sent in all {
             self.pace.turn().await;
@@ -282,7 +286,7 @@ impl Runner {
     }
 
     /// All of them; those that are asked to come again do, as a provider's would.
-    async fn at_once(&self, all: Vec<Sent>, expected: Expected) -> Seen {
+    async fn at_once(&self, all: Vec<Sent>, expected: Expected) -> Observations {
         let mut tasks = JoinSet::new();
         // The rate holds on average: what comes at once is paid for by those that follow.
         self.pace.turn().await;
@@ -295,7 +299,7 @@ impl Runner {
                 (sent, response)
             });
         }
-        let mut seen = Seen::default();
+        let mut seen = Observations::default();
         for (sent, mut response) in tasks.join_all().await {
             for attempt in 0..5 {
                 let comes_again = matches!(&response, Ok(response) if matches!(response.status, 409 | 425 | 429 | 503));
@@ -311,8 +315,8 @@ impl Runner {
     }
 
     /// Measures in turn, over one connection where it stays open; a difference must show twice.
-    async fn times(&self, kinds: &[Vec<Request>; 2]) -> Result<Seen, Failure> {
-        let mut seen = Seen::default();
+    async fn times(&self, kinds: &[Vec<Request>; 2]) -> Result<Observations, Failure> {
+        let mut seen = Observations::default();
         let mut differences = Vec::new();
         for _ in 0..2 {
             let [first, second] = self.measured(kinds).await;

@@ -1,4 +1,4 @@
-//! What there is: counted, or listed.
+//! Counts or lists stored deliveries.
 
 use serde_json::{Value, json};
 use tower_webhook::{

@@ -81,7 +81,7 @@ enum Verb {
     /// Lets events run again: one by its id, or all of a selection
     Replay {
         #[command(flatten)]
-        which: Which,
+        which: Targets,
         /// Over which time a selection is spread
         #[arg(long, value_name = "TIME", default_value = "0s", value_parser = time::duration)]
         over: Duration,
@@ -89,12 +89,12 @@ enum Verb {
     /// Forgets events, so that their next delivery runs as if it were the first
     Forget {
         #[command(flatten)]
-        which: Which,
+        which: Targets,
     },
     /// Gives unfinished events up
     Bury {
         #[command(flatten)]
-        which: Which,
+        which: Targets,
         /// What the event's history says
         #[arg(long, default_value = "buried by an operator")]
         reason: String,
@@ -122,7 +122,7 @@ struct Selection {
 
 /// Some by their ids, or a selection.
 #[derive(Args, Clone, Debug)]
-struct Which {
+struct Targets {
     /// The events' ids, or 8 or more characters of the beginning of each, as for `show`
     ids: Vec<String>,
     #[command(flatten)]
@@ -190,7 +190,7 @@ impl Selection {
     }
 }
 
-impl Which {
+impl Targets {
     /// The events that are named, or nothing where the selection is meant.
     async fn keys(&self, opened: &Opened, scope: &Scope) -> Result<Option<Vec<Key>>, Failure> {
         match (self.ids.is_empty(), self.selection.is_empty() && !self.all) {
@@ -270,7 +270,7 @@ fn is_applied(effect: Effect) -> Result<(), &'static str> {
 
 async fn replay(
     opened: &Opened,
-    which: &Which,
+    which: &Targets,
     scope: &Scope,
     over: Duration,
     output: Output,

@@ -5,10 +5,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 use tower_webhook::{
     inbox::{Entry, InboxAdmin as _, Letter},
-    store::{
-        IdempotencyStore as _, Key,
-        record::{Record, State},
-    },
+    store::{IdempotencyStore as _, Key, Record, State},
 };
 
 use crate::{
@@ -67,7 +64,7 @@ pub(super) async fn show(opened: &Opened, key: &Key, full: bool, output: Output)
     Ok(true)
 }
 
-/// What never expires has the largest time there is, which no calendar writes.
+/// A record that never expires has the largest time there is, which no calendar writes.
 fn expiry(time: SystemTime) -> Option<String> {
     let years = time.duration_since(SystemTime::now()).ok()?.as_secs() / (365 * 24 * 3600);
     (years < 1000).then(|| write(time))

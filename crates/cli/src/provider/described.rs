@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tower_webhook::signature::{Algorithm, Encoding, Scheme};
 
-use super::{At, Event, Hash, Key, Provider, Resent, Shape, Text, Time};
+use super::{Event, FieldPlace, Hash, Key, Provider, Resent, Shape, Text, Time};
 use crate::failure::Failure;
 
 /// The name that stands for one.
@@ -22,13 +22,13 @@ pub(crate) struct DescriptionArgs {
     description: Option<PathBuf>,
 }
 
-/// What the file holds.
+/// The contents of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Description {
     /// `Name: value` with `{tag}`, and perhaps `{time}`, in the value.
     signature: String,
-    /// What stands between tags, where the header holds a list of them.
+    /// The separator of tags, where the header holds a list of them.
     list: Option<String>,
     #[serde(default = "body_alone")]
     signed: String,
@@ -257,13 +257,13 @@ impl Description {
     }
 
     /// Where an event says it: in the body, where it is a text of its own, or else in a header.
-    fn place_of(&self, part: &str) -> Result<At, String> {
+    fn place_of(&self, part: &str) -> Result<FieldPlace, String> {
         if let Some(pointer) = pointer_to(&self.event, part) {
             let places: &'static [&'static str] = Box::leak(Box::new([kept(&pointer)]));
-            return Ok(At::Body(places));
+            return Ok(FieldPlace::Body(places));
         }
         match self.headers.values().any(|value| value.contains(part)) {
-            true => Ok(At::Header),
+            true => Ok(FieldPlace::Header),
             false => Err(format!(
                 "{part} is nowhere; expected it as a text of the event, or in a header"
             )),
@@ -274,7 +274,7 @@ impl Description {
 /// How the tag, and perhaps a time, stand in the signature's value.
 struct Place {
     separator: Option<String>,
-    /// What is before the tag, and before the time.
+    /// The texts before the tag and before the time.
     tag: String,
     time: Option<String>,
 }
@@ -406,7 +406,7 @@ mod tests {
         assert_eq!(provider.list, Some((",", "v1=")));
         assert_eq!(
             (provider.id, provider.topic),
-            (At::Body(&["/id"]), At::Body(&["/about/type~1kind"]))
+            (FieldPlace::Body(&["/id"]), FieldPlace::Body(&["/about/type~1kind"]))
         );
         assert_eq!(provider.resent, Resent::Unknown);
 
@@ -421,7 +421,7 @@ mod tests {
             (provider.shape.id, provider.shape.time),
             (Some("x-acme-id"), Time::Header("x-acme-time"))
         );
-        assert_eq!((provider.id, provider.topic), (At::Header, At::Header));
+        assert_eq!((provider.id, provider.topic), (FieldPlace::Header, FieldPlace::Header));
         let event = Event {
             id: "{topic}".to_owned(),
             topic: "a.b".to_owned(),

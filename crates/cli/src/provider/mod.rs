@@ -24,8 +24,8 @@ pub(crate) struct Provider {
     /// How it signs what it posts to this address.
     pub(crate) scheme: &'static (dyn Fn(&str) -> Scheme + Sync),
     /// Where it says the topic, and the event's id.
-    pub(crate) topic: At,
-    pub(crate) id: At,
+    pub(crate) topic: FieldPlace,
+    pub(crate) id: FieldPlace,
     /// The separator and the label of tags, where the header holds a list of them.
     pub(crate) list: Option<(&'static str, &'static str)>,
     /// The body.
@@ -37,14 +37,14 @@ pub(crate) struct Provider {
 
 /// Where a provider says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum At {
+pub(crate) enum FieldPlace {
     /// In a header.
     Header,
     /// In the body, at these JSON pointers: their texts with dots between them.
     Body(&'static [&'static str]),
 }
 
-/// What an automatic retry is.
+/// The form of an automatic retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resent {
     /// The bytes, the time and the tag of the first attempt, hours later.

@@ -35,7 +35,7 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// What a request says and its signature covers.
+/// The signed parts of a request besides its body.
 #[derive(Clone, Debug)]
 pub(crate) struct Claims {
     pub(crate) id: String,
@@ -123,7 +123,7 @@ impl Signer {
         signed.map_err(|error| Failure::usage(error.to_string()))
     }
 
-    /// What the headers and the body of a request claim.
+    /// Reads the claims from the headers and the body of a request.
     pub(crate) fn claims(&self, request: &Request) -> Claims {
         let text = |name: &str| {
             let value = request.header(name).unwrap_or_default();
@@ -204,7 +204,8 @@ impl Signer {
         content
     }
 
-    /// What no response to a request may hold: the secret, and the right tag in any writing.
+    /// The texts that no response to a request may hold: the secret, and the right tag in any
+    /// writing.
     pub(crate) fn confidential(&self, request: &Request) -> Vec<(&'static str, String)> {
         let mac = self.mac(self.provider.shape.hash, &self.key, &self.claims(request));
         let mut texts = vec![

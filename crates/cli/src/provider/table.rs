@@ -8,7 +8,7 @@ use tower_webhook::{
     slack, square, standard_webhooks, stripe, svix, zoom,
 };
 
-use super::{At, Hash, Key, Provider, Resent, Shape, Text, Time};
+use super::{FieldPlace, Hash, Key, Provider, Resent, Shape, Text, Time};
 
 const UTF8: &str = "application/json; charset=utf-8";
 /// The tag over the body alone, in hex.
@@ -38,8 +38,8 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         resent: Resent::FirstBytes,
         usual_topic: "customer_created",
         scheme: &|_| dwolla::scheme(),
-        topic: At::Body(&["/topic"]),
-        id: At::Body(&["/id"]),
+        topic: FieldPlace::Body(&["/topic"]),
+        id: FieldPlace::Body(&["/id"]),
         list: None,
         event: &|event| {
             let (id, api) = (&event.id, "https://api-sandbox.dwolla.com");
@@ -71,8 +71,8 @@ pub(super) const PROVIDERS: [Provider; 12] = [
             let header = HeaderName::from_static("x-webhook-signature");
             Scheme::new(header, Algorithm::HmacSha256, Encoding::Hex).prefix(HeaderValue::from_static("sha256="))
         },
-        topic: At::Body(&["/type"]),
-        id: At::Body(&["/id"]),
+        topic: FieldPlace::Body(&["/type"]),
+        id: FieldPlace::Body(&["/id"]),
         list: None,
         event: &|event| {
             json!({
@@ -95,8 +95,8 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         resent: Resent::SignedAgain,
         usual_topic: "invoice.paid",
         scheme: &|_| standard_webhooks::scheme(),
-        topic: At::Body(&["/type"]),
-        id: At::Header,
+        topic: FieldPlace::Body(&["/type"]),
+        id: FieldPlace::Header,
         list: Some((" ", "v1,")),
         event: &|event| json!({ "type": event.topic, "timestamp": event.rfc3339(), "data": { "id": "inv_1" } }),
         headers: &|_| Vec::new(),
@@ -111,8 +111,8 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         resent: Resent::SignedAgain,
         usual_topic: "user.created",
         scheme: &|_| svix::scheme(),
-        topic: At::Body(&["/type"]),
-        id: At::Header,
+        topic: FieldPlace::Body(&["/type"]),
+        id: FieldPlace::Header,
         list: Some((" ", "v1,")),
         event: &|event| json!({ "type": event.topic, "timestamp": event.rfc3339(), "data": { "id": "user_1" } }),
         headers: &|_| vec![("user-agent", "Svix-Webhooks/1.0".to_owned())],
@@ -128,8 +128,8 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         resent: Resent::SignedAgain,
         usual_topic: stripe::topic::PAYMENT_INTENT_SUCCEEDED,
         scheme: &|_| stripe::scheme(),
-        topic: At::Body(&["/type"]),
-        id: At::Body(&["/id"]),
+        topic: FieldPlace::Body(&["/type"]),
+        id: FieldPlace::Body(&["/id"]),
         list: Some((",", "v1=")),
         event: &|event| {
             json!({
@@ -163,8 +163,8 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         resent: Resent::FirstBytes,
         usual_topic: github::topic::ISSUES_OPENED,
         scheme: &|_| github::scheme(),
-        topic: At::Header,
-        id: At::Header,
+        topic: FieldPlace::Header,
+        id: FieldPlace::Header,
         list: None,
         event: &|event| {
             let action = event.name_and_action().1;
@@ -196,8 +196,8 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         resent: Resent::SignedAgain,
         usual_topic: slack::topic::APP_MENTION,
         scheme: &|_| slack::scheme(),
-        topic: At::Body(&["/event/type"]),
-        id: At::Body(&["/event_id"]),
+        topic: FieldPlace::Body(&["/event/type"]),
+        id: FieldPlace::Body(&["/event_id"]),
         list: None,
         event: &|event| {
             json!({
@@ -223,8 +223,8 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         resent: Resent::FirstBytes,
         usual_topic: shopify::topic::ORDERS_CREATE,
         scheme: &|_| shopify::scheme(),
-        topic: At::Header,
-        id: At::Header,
+        topic: FieldPlace::Header,
+        id: FieldPlace::Header,
         list: None,
         event: &|event| {
             json!({
@@ -256,8 +256,8 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         resent: Resent::FirstBytes,
         usual_topic: square::topic::PAYMENT_UPDATED,
         scheme: &square::scheme,
-        topic: At::Body(&["/type"]),
-        id: At::Body(&["/event_id"]),
+        topic: FieldPlace::Body(&["/type"]),
+        id: FieldPlace::Body(&["/event_id"]),
         list: None,
         event: &|event| {
             json!({
@@ -287,8 +287,8 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         resent: Resent::FirstBytes,
         usual_topic: paddle::topic::TRANSACTION_COMPLETED,
         scheme: &|_| paddle::scheme(),
-        topic: At::Body(&["/event_type"]),
-        id: At::Body(&["/event_id"]),
+        topic: FieldPlace::Body(&["/event_type"]),
+        id: FieldPlace::Body(&["/event_id"]),
         list: Some((";", "h1=")),
         event: &|event| {
             json!({
@@ -307,8 +307,8 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         resent: Resent::FirstBytes,
         usual_topic: linear::topic::ISSUE_CREATE,
         scheme: &|_| linear::scheme(),
-        topic: At::Body(&["/type", "/action"]),
-        id: At::Header,
+        topic: FieldPlace::Body(&["/type", "/action"]),
+        id: FieldPlace::Header,
         list: None,
         event: &|event| {
             let (kind, action) = event.name_and_action();
@@ -340,8 +340,8 @@ pub(super) const PROVIDERS: [Provider; 12] = [
         resent: Resent::Unknown,
         usual_topic: zoom::topic::MEETING_STARTED,
         scheme: &|_| zoom::scheme(),
-        topic: At::Body(&["/event"]),
-        id: At::Body(&["/payload/object/uuid"]),
+        topic: FieldPlace::Body(&["/event"]),
+        id: FieldPlace::Body(&["/payload/object/uuid"]),
         list: None,
         event: &|event| {
             json!({

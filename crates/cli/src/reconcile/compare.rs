@@ -21,8 +21,8 @@ use tower_webhook_reconcile::{
 
 use super::{
     Remedy, report,
+    tenant_keys::{self, MakeProcessor, Providers},
     undelivered::Undelivered,
-    whose::{self, Providers, Through},
 };
 use crate::{
     failure::Failure,
@@ -42,20 +42,20 @@ pub(super) struct Comparison<S, P> {
     pub(super) remedy: Remedy,
 }
 
-/// What a run told, item by item.
-pub(super) struct Told {
+/// The report of a run, with the items it found.
+pub(super) struct ItemsByEnding {
     pub(super) report: Report,
-    /// What is not known, and how it ended.
+    /// The items that the store does not know, and how each ended.
     pub(super) unknown: Vec<(Listed, Ending)>,
 }
 
-/// What was found, and what became of it.
+/// The result of a comparison, and of its remedy.
 pub(super) struct Compared<'c> {
     pub(super) window: Window,
     pub(super) topics: &'c BTreeSet<String>,
     pub(super) also_delivered: bool,
-    pub(super) looked: Told,
-    pub(super) remedied: Option<Told>,
+    pub(super) looked: ItemsByEnding,
+    pub(super) remedied: Option<ItemsByEnding>,
 }
 
 impl Compared<'_> {
@@ -65,19 +65,19 @@ impl Compared<'_> {
         !item.is_delivered || self.also_delivered || !self.topics.is_empty()
     }
 
-    /// What is missing, before any remedy.
+    /// The items that are missing before any remedy.
     pub(super) fn missing(&self) -> Vec<&(Listed, Ending)> {
         let unknown = self.looked.unknown.iter();
         unknown.filter(|(item, _)| self.is_missed(item)).collect()
     }
 
-    /// What was delivered and is not stored, and perhaps need not be.
+    /// The items that were delivered and are not stored, and perhaps need not be.
     pub(super) fn unstored(&self) -> Vec<&(Listed, Ending)> {
         let unknown = self.looked.unknown.iter();
         unknown.filter(|(item, _)| !self.is_missed(item)).collect()
     }
 
-    /// What is missing still.
+    /// The items that are still missing after the remedy.
     pub(super) fn left(&self) -> Vec<&(Listed, Ending)> {
         let Some(remedied) = &self.remedied else {
             return self.missing();
@@ -101,18 +101,20 @@ where
     /// Whether nothing is missing in the end.
     pub(super) async fn run(self, output: Output) -> Result<bool, Failure> {
         let opened = &self.opened;
-        whose::check(opened, &self.namespace, self.tenant.as_ref(), self.window).await?;
-        let door = self.handled(opened.store().clone())?;
+        tenant_keys::check(opened, &self.namespace, self.tenant.as_ref(), self.window).await?;
+        let processor = self.handled(opened.store().clone())?;
         let mut compared = Compared {
             window: self.window,
             topics: &self.topics,
             also_delivered: self.also_delivered,
-            looked: self.tell(self.source.clone(), door, Reconciler::report_only).await?,
+            looked: self
+                .tell(self.source.clone(), processor, Reconciler::report_only)
+                .await?,
             remedied: None,
         };
         let unknown = &compared.looked.unknown;
         if !unknown.is_empty() && compared.looked.report.count(Ending::Known) == 0 {
-            whose::doubt(opened, &self.namespace).await?;
+            tenant_keys::doubt(opened, &self.namespace).await?;
         }
         let count = unknown.iter().filter(|(item, _)| compared.is_remedied(item)).count();
         if count > 0 {
@@ -122,7 +124,7 @@ where
         Ok(compared.left().is_empty())
     }
 
-    async fn remedy(&self, count: usize) -> Result<Option<Told>, Failure> {
+    async fn remedy(&self, count: usize) -> Result<Option<ItemsByEnding>, Failure> {
         let source = Undelivered {
             source: self.source.clone(),
             also_delivered: self.also_delivered,
@@ -137,8 +139,8 @@ where
                          or --yes"
                     )));
                 }
-                let door = self.handled(self.opened.store().clone())?;
-                self.tell(source, door, Reconciler::redeliver).await.map(Some)
+                let processor = self.handled(self.opened.store().clone())?;
+                self.tell(source, processor, Reconciler::redeliver).await.map(Some)
             }
             Remedy::Deposit => {
                 if self.topics.is_empty() && self.providers.name() == "stripe" {
@@ -147,40 +149,40 @@ where
                          deposited, too, and wait; --topic says which are handled",
                     );
                 }
-                let door = self.inbox()?;
-                self.tell(source, door, |reconciler| reconciler).await.map(Some)
+                let processor = self.inbox()?;
+                self.tell(source, processor, |reconciler| reconciler).await.map(Some)
             }
         }
     }
 
-    /// A door that wants these topics. Nothing is handed in at it.
+    /// A processor that wants these topics. Nothing is handed in.
     fn handled<T: IdempotencyStore>(&self, store: T) -> Result<Processor<S::Event>, Failure> {
-        self.door(store, Handled(&self.topics))
+        self.processor(store, Handled(&self.topics))
     }
 
     /// The store's inbox.
     fn inbox(&self) -> Result<Processor<S::Event>, Failure> {
-        self.door(self.opened.inbox("--deposit")?.clone(), Stored(&self.topics))
+        self.processor(self.opened.inbox("--deposit")?.clone(), Stored(&self.topics))
     }
 
-    fn door<T: IdempotencyStore>(
+    fn processor<T: IdempotencyStore>(
         &self,
         store: T,
-        through: impl Through<S::Event, T>,
+        through: impl MakeProcessor<S::Event, T>,
     ) -> Result<Processor<S::Event>, Failure> {
         let tenant = self.tenant.as_ref();
-        self.providers.door(tenant, &self.namespace, store, through)
+        self.providers.processor(tenant, &self.namespace, store, through)
     }
 
     async fn tell<F: Source<Event = S::Event>>(
         &self,
         source: F,
-        door: Processor<S::Event>,
+        processor: Processor<S::Event>,
         mode: impl FnOnce(Reconciler<F>) -> Reconciler<F>,
-    ) -> Result<Told, Failure> {
+    ) -> Result<ItemsByEnding, Failure> {
         let (unknown, bar) = (Arc::<Mutex<Vec<_>>>::default(), progress());
         let (noted, counted) = (Arc::clone(&unknown), bar.clone());
-        let reconciler = Reconciler::new(source, door)
+        let reconciler = Reconciler::new(source, processor)
             .over(self.window)
             .on_item(move |item, ending| {
                 counted.inc(1);
@@ -201,7 +203,7 @@ where
             }
         }
         let mut unknown = unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Told {
+        Ok(ItemsByEnding {
             report,
             unknown: std::mem::take(&mut *unknown),
         })
@@ -210,16 +212,16 @@ where
 
 struct Handled<'c>(&'c BTreeSet<String>);
 
-impl<E: Event, T: IdempotencyStore> Through<E, T> for Handled<'_> {
-    fn door<P: Provider<Event = E>>(self, layer: WebhookLayer<P, T>) -> Processor<E> {
+impl<E: Event, T: IdempotencyStore> MakeProcessor<E, T> for Handled<'_> {
+    fn processor<P: Provider<Event = E>>(self, layer: WebhookLayer<P, T>) -> Processor<E> {
         layer.processor(router(self.0))
     }
 }
 
 struct Stored<'c>(&'c BTreeSet<String>);
 
-impl<E: Event, T: Inbox> Through<E, T> for Stored<'_> {
-    fn door<P: Provider<Event = E>>(self, layer: WebhookLayer<P, T>) -> Processor<E> {
+impl<E: Event, T: Inbox> MakeProcessor<E, T> for Stored<'_> {
+    fn processor<P: Provider<Event = E>>(self, layer: WebhookLayer<P, T>) -> Processor<E> {
         layer.inbox().only(&router(self.0)).processor()
     }
 }

@@ -4,7 +4,7 @@ mod compare;
 mod report;
 mod until;
 mod undelivered;
-mod whose;
+mod tenant_keys;
 
 use std::{collections::BTreeSet, fmt, time::SystemTime};
 
@@ -24,7 +24,7 @@ use tower_webhook_reconcile::{
     stripe::{self, StripeApi},
 };
 
-use self::{compare::Comparison, whose::Providers};
+use self::{compare::Comparison, tenant_keys::Providers};
 use crate::{failure::Failure, output::Output, secrets::SecretArgs, store, time};
 
 /// Compares what a provider recorded with what a store knows, and says which events are missing
@@ -108,7 +108,7 @@ enum Provider {
     Stripe,
 }
 
-/// What is done about what is missing.
+/// The remedy for missing items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Remedy {
     None,

@@ -12,7 +12,7 @@ use crate::{
     time,
 };
 
-/// What the provider recorded as delivered, and the store does not know.
+/// The ending of items that the provider recorded as delivered and the store does not know.
 const UNSTORED: &str = "delivered-not-stored";
 
 /// How many rows of a table a person reads. JSON has all of them.

@@ -1,4 +1,4 @@
-//! What of a source a remedy is for.
+//! The items of a source that a remedy is for.
 
 use std::time::{Duration, SystemTime};
 

@@ -7,7 +7,7 @@ use tower_webhook_reconcile::reconciler::{Source, Window};
 use super::compare::failed;
 use crate::{failure::Failure, output::note, time};
 
-/// What clocks may differ by without a word.
+/// The largest difference of two clocks that is not reported.
 const SLACK: Duration = Duration::from_secs(60);
 
 /// Now, by the later of the provider's clock and this machine's. What the provider recorded is told

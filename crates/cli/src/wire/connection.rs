@@ -26,7 +26,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// An open connection.
 pub(crate) struct Connection {
     stream: Box<dyn Stream>,
-    /// What was read and belongs to the next response.
+    /// Bytes that were read and belong to the next response.
     rest: Vec<u8>,
 }
 

@@ -5,8 +5,8 @@
 #[path = "../../../../tests/it/postgres/server.rs"]
 #[expect(dead_code, reason = "the root crate's tests need more of it")]
 mod server;
-#[path = "../../../../tests/it/postgres/watched.rs"]
-mod watched;
+#[path = "../../../../tests/it/postgres/child_process.rs"]
+mod child_process;
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,10 +1,10 @@
 //! The command as a process, against receivers in this one.
 
-mod broken;
+mod broken_receivers;
 mod checking;
 mod described;
 mod events;
-mod ours;
+mod own_receiver;
 mod reconcile;
 mod requests;
 mod support;

@@ -67,14 +67,14 @@ async fn scene(name: &str, provider: Provider) -> Scene {
 
 /// What the command said, and its exit code.
 #[derive(Debug)]
-struct Said {
+struct CommandResult {
     code: i32,
     json: Value,
     /// Beside the result.
     notes: String,
 }
 
-impl Said {
+impl CommandResult {
     /// The ids of the events that are missing, sorted.
     fn missing(&self) -> Vec<&str> {
         let items = self.json["missing"].as_array().unwrap().iter();
@@ -99,7 +99,7 @@ impl Scene {
         scene
     }
 
-    async fn run(&self, more: &[&str]) -> Said {
+    async fn run(&self, more: &[&str]) -> CommandResult {
         let mut arguments = vec!["reconcile", "--json"];
         arguments.extend(self.arguments.iter().map(String::as_str));
         arguments.extend(more);
@@ -115,7 +115,7 @@ impl Scene {
         let json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         let code = output.status.code().unwrap();
         let notes = String::from_utf8(output.stderr).unwrap();
-        Said { code, json, notes }
+        CommandResult { code, json, notes }
     }
 
     /// What people read.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use tower_webhook::{
-    delivery_log::{DeliveryLog, Entry},
+    delivery_log::{DeliveryLog, DeliveryLogEntry},
     event::Source,
 };
 use tower_webhook_sqlx::SqlDeliveryLog;
@@ -21,14 +21,14 @@ pub(crate) fn id(number: u64) -> String {
 }
 
 /// This one of so many, the oldest first.
-fn entry(number: u64, entries: u64, now: SystemTime) -> Entry {
+fn entry(number: u64, entries: u64, now: SystemTime) -> DeliveryLogEntry {
     let (outcome, status, reason) = match number {
         _ if number % 1000 == 17 => (RARE, 422, "the account is closed"),
         _ if number % 50 == 3 => ("handler-failed", 500, "the ledger is closed"),
         _ => ("stored", 200, ""),
     };
     let age = DAY.mul_f64((entries - number) as f64 / entries as f64);
-    let mut entry = Entry::new(now - age, "dwolla", "dwolla", Source::Delivered, outcome);
+    let mut entry = DeliveryLogEntry::new(now - age, "dwolla", "dwolla", Source::Delivered, outcome);
     entry.id = Some(id(number));
     entry.topic = Some(["customer_created", "transfer_completed"][number as usize % 2].to_owned());
     entry.attempt = Some(1);

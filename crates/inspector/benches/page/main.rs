@@ -24,8 +24,8 @@ mod serve;
 #[path = "../../../../tests/it/postgres/server.rs"]
 #[expect(dead_code, reason = "the root crate's tests need more of it")]
 mod server;
-#[path = "../../../../tests/it/postgres/watched.rs"]
-mod watched;
+#[path = "../../../../tests/it/postgres/child_process.rs"]
+mod child_process;
 
 use self::{driver::Browser, fill::RARE, serve::Served, server::Server};
 

@@ -18,9 +18,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Wrong tokens of the last minute, by address. Where the address is unknown, or all come through
 /// one proxy, all of them count together.
 #[derive(Default)]
-pub(super) struct Attempts(Mutex<VecDeque<Tried>>);
+pub(super) struct Attempts(Mutex<VecDeque<WrongToken>>);
 
-struct Tried {
+struct WrongToken {
     address: Option<IpAddr>,
     since: SystemTime,
     failures: u32,
@@ -46,7 +46,7 @@ impl Attempts {
         if tried.len() >= ADDRESSES {
             tried.pop_front();
         }
-        tried.push_back(Tried {
+        tried.push_back(WrongToken {
             address,
             since: now,
             failures: 1,

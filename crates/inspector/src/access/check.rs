@@ -27,8 +27,8 @@ use crate::{inspector::Shared, pages};
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// What a browser is told with each response. A referrer goes to this page alone; with none at all,
-/// browsers leave `Origin` out of its own forms, too.
+/// Headers of every response. A referrer goes to this page alone; with none at all, browsers leave
+/// `Origin` out of its own forms, too.
 const HEADERS: [(HeaderName, &str); 8] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -9,7 +9,7 @@ use super::keys::{Key, random};
 /// For how long a browser stays logged in: a day's work.
 pub(crate) const LASTS: Duration = Duration::from_secs(12 * 3600);
 
-/// What a form's token is bound to.
+/// The session that a form's token is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Session {
     id: String,

@@ -39,7 +39,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// What a link or a form says.
+    /// Reads the action of a link or a form.
     ///
     /// # Errors
     /// What is missing.
@@ -104,7 +104,7 @@ impl Action {
         }
     }
 
-    /// What a form holds, so that it is read again as the same.
+    /// The fields of a form that is read again as the same action.
     pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
         let mut fields = vec![("verb", self.verb().to_owned())];
         fields.extend(self.namespace().map(|namespace| ("namespace", namespace.to_owned())));

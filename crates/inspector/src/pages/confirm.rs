@@ -110,7 +110,7 @@ fn consequences(action: &Action) -> Markup {
     }
 }
 
-/// What else the operator may say.
+/// The further choices of the operator.
 fn choices(action: &Action) -> Markup {
     html! {
         @match action {

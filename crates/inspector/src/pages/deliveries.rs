@@ -8,7 +8,7 @@ use std::{
 use axum::{Extension, extract::State, response::Response};
 use http::StatusCode;
 use maud::{Markup, html};
-use tower_webhook::delivery_log::{Entry, Filter};
+use tower_webhook::delivery_log::{DeliveryLogEntry, DeliveryLogFilter};
 
 use super::{
     chart::{Chart, Range},
@@ -24,7 +24,7 @@ use crate::{
 /// How many are on a page.
 pub(crate) const PAGE: usize = 50;
 
-/// What the form can say, beside the page.
+/// The fields of the form, besides the page.
 const FIELDS: [&str; 9] = [
     "provider",
     "namespace",
@@ -49,16 +49,16 @@ const LAST: [(&str, &str); 5] = [
 /// The value of the outcome that stands for all failures.
 const FAILURES: &str = "failures";
 
-/// What was asked for.
-pub(crate) struct Asked {
-    pub(crate) filter: Filter,
-    /// What was not understood.
+/// The filter that the request asks for.
+pub(crate) struct DeliveriesQuery {
+    pub(crate) filter: DeliveryLogFilter,
+    /// The part of the request that was not understood.
     pub(crate) problem: Option<String>,
 }
 
-impl Asked {
+impl DeliveriesQuery {
     pub(crate) fn read(params: &Params, now: SystemTime) -> Self {
-        let mut filter = Filter::new();
+        let mut filter = DeliveryLogFilter::new();
         let text = |name: &str| {
             let value = params.get(name).map(str::trim)?;
             (!value.is_empty()).then(|| value.to_owned())
@@ -111,14 +111,14 @@ pub(crate) async fn page(
         };
         return respond(&shared, &session, StatusCode::OK, "deliveries", heading, main);
     };
-    let asked = Asked::read(&params, now);
+    let asked = DeliveriesQuery::read(&params, now);
     let before = params.number("before");
     let range = asked.range(now);
     // One more than is shown says whether there is another page.
     let found = log.list(&asked.filter, before, PAGE + 1).await;
     let in_range = asked.filter.clone().since(range.since).until(range.until);
     let per_minute = log.per_minute(&in_range).await;
-    let newest = log.list(&Filter::new(), None, 1).await;
+    let newest = log.list(&DeliveryLogFilter::new(), None, 1).await;
 
     let given = params.only(&FIELDS);
     let is_filtered = !given.is_empty();
@@ -190,7 +190,10 @@ fn form(shared: &Shared, params: &Params, is_filtered: bool) -> Markup {
     namespaces.sort_unstable();
     let outcome = text("outcome");
     let known = |name: &str| {
-        Entry::SUCCESSES.contains(&name) || REFUSED.contains(&name) || FAILED.contains(&name) || name == FAILURES
+        DeliveryLogEntry::SUCCESSES.contains(&name)
+            || REFUSED.contains(&name)
+            || FAILED.contains(&name)
+            || name == FAILURES
     };
     html! {
         form method="get" action="deliveries" .filter role="search" aria-label="Filter deliveries" {
@@ -202,7 +205,7 @@ fn form(shared: &Shared, params: &Params, is_filtered: bool) -> Markup {
                         option value=(FAILURES) selected[outcome == FAILURES] { "Any that did not go well" }
                         optgroup label="Refused" { @for name in REFUSED { (choice(name, &outcome)) } }
                         optgroup label="Failed" { @for name in FAILED { (choice(name, &outcome)) } }
-                        optgroup label="Went well" { @for name in Entry::SUCCESSES { (choice(name, &outcome)) } }
+                        optgroup label="Went well" { @for name in DeliveryLogEntry::SUCCESSES { (choice(name, &outcome)) } }
                         @if !outcome.is_empty() && !known(&outcome) { (choice(&outcome, &outcome)) }
                     }
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Extension, extract::State, response::Response};
 use http::StatusCode;
 use maud::{Markup, html};
-use tower_webhook::delivery_log::{Entry, Filter};
+use tower_webhook::delivery_log::{DeliveryLogEntry, DeliveryLogFilter};
 
 use super::{
     not_found,
@@ -27,7 +27,7 @@ pub(crate) async fn page(
     let (Some(log), Some(number)) = (&shared.log, params.number("number")) else {
         return not_found(&shared, &session, "No delivery is named.");
     };
-    let everything = Filter::new();
+    let everything = DeliveryLogFilter::new();
     let main = match log.list(&everything, number.checked_add(1), 1).await {
         Ok(found) => match found.first().filter(|found| found.number == number) {
             Some(found) => details(&shared, &found.entry),
@@ -38,7 +38,7 @@ pub(crate) async fn page(
     respond(&shared, &session, StatusCode::OK, "deliveries", "A delivery", main)
 }
 
-fn details(shared: &Shared, entry: &Entry) -> Markup {
+fn details(shared: &Shared, entry: &DeliveryLogEntry) -> Markup {
     let now = shared.clock.now();
     let mut pairs = vec![
         ("Ended", time_and_age(entry.time, now)),
@@ -104,7 +104,7 @@ fn details(shared: &Shared, entry: &Entry) -> Markup {
 }
 
 /// The way to the request as a whole, where it was refused.
-fn request(shared: &Shared, entry: &Entry) -> Markup {
+fn request(shared: &Shared, entry: &DeliveryLogEntry) -> Markup {
     if Kind::of(&entry.outcome) == Kind::Well || entry.status.is_none() {
         return html! {};
     }

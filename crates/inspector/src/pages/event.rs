@@ -14,7 +14,7 @@ use http::{
 };
 use maud::{Markup, html};
 use tower_webhook::{
-    delivery_log::Filter,
+    delivery_log::DeliveryLogFilter,
     event::EventId,
     inbox::{InboxAdmin as _, Letter},
     store::{IdempotencyStore as _, Key, Record, Stage, State as RecordState},
@@ -71,7 +71,7 @@ async fn deliveries_of(shared: &Shared, namespace: &str, id: &str) -> Markup {
     let Some(log) = &shared.log else {
         return html! {};
     };
-    let filter = Filter::new().namespace(namespace).id(id);
+    let filter = DeliveryLogFilter::new().namespace(namespace).id(id);
     // One more than is shown says whether that is all.
     html! {
         h2 { "Deliveries and runs" }
@@ -89,7 +89,7 @@ async fn deliveries_of(shared: &Shared, namespace: &str, id: &str) -> Markup {
     }
 }
 
-/// What the store has: the record with what can be done, and the delivery as it lies there.
+/// Renders the stored event: its record with the possible actions, and its delivery.
 async fn remembered(shared: &Shared, endpoint: &Endpoint, key: &Key) -> (Markup, Markup) {
     if let Some(inbox) = &endpoint.inbox {
         match inbox.letter(key).await {

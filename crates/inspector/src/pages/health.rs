@@ -6,7 +6,7 @@ use std::{
 };
 
 use tower_webhook::{
-    delivery_log::{DeliveryLogReader, Entry, Filter},
+    delivery_log::{DeliveryLogEntry, DeliveryLogFilter, DeliveryLogReader},
     store::StoreError,
 };
 
@@ -22,7 +22,7 @@ const DRIFTS: usize = 100;
 /// The rate is over this time, unless the provider has another.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What the newest deliveries say.
+/// A summary of the newest deliveries.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Health {
     /// How the last delivery ended, and when.
@@ -64,7 +64,7 @@ impl Health {
         window: Duration,
         now: SystemTime,
     ) -> Result<Self, StoreError> {
-        let filter = Filter::new().namespace(namespace);
+        let filter = DeliveryLogFilter::new().namespace(namespace);
         let since = now.checked_sub(window).unwrap_or(SystemTime::UNIX_EPOCH);
         let mut health = Self::default();
         let mut drifts = Vec::new();
@@ -91,7 +91,7 @@ impl Health {
     }
 
     /// Adds an entry; they come the newest first.
-    fn add(&mut self, entry: &Entry, since: SystemTime, drifts: &mut Vec<i64>) {
+    fn add(&mut self, entry: &DeliveryLogEntry, since: SystemTime, drifts: &mut Vec<i64>) {
         // What the provider sees of an endpoint are responses. A worker's run has none.
         let Some(status) = entry.status else { return };
         if self.last.is_none() {
@@ -173,7 +173,7 @@ mod tests {
     async fn read(entries: &[(u64, Option<u16>)]) -> Health {
         let log = MemoryLog::new(10_000);
         for (time, status) in entries {
-            let mut entry = Entry::new(second(*time), "dwolla", "dwolla", Source::Delivered, "handled");
+            let mut entry = DeliveryLogEntry::new(second(*time), "dwolla", "dwolla", Source::Delivered, "handled");
             entry.status = *status;
             entry.secret_index = (*status != Some(401)).then_some(0);
             entry.signed_at = Some(second(*time) - Duration::from_millis(*time));

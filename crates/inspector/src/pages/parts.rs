@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use maud::{Markup, html};
-use tower_webhook::delivery_log::{Entry, Numbered};
+use tower_webhook::delivery_log::{DeliveryLogEntry, Numbered};
 
 use crate::{
     params::link,
@@ -59,7 +59,7 @@ impl Kind {
     pub(crate) const ALL: [Self; 3] = [Self::Well, Self::Refused, Self::Failed];
 
     pub(crate) fn of(outcome: &str) -> Self {
-        if Entry::SUCCESSES.contains(&outcome) {
+        if DeliveryLogEntry::SUCCESSES.contains(&outcome) {
             Self::Well
         } else if REFUSED.contains(&outcome) {
             Self::Refused
@@ -125,7 +125,7 @@ pub(crate) fn event_link(namespace: &str, id: &str) -> Markup {
 }
 
 /// Where a delivery came from: the provider, and what tells it from its others.
-fn origin(entry: &Entry) -> Markup {
+fn origin(entry: &DeliveryLogEntry) -> Markup {
     html! {
         (visible(&entry.provider))
         @if entry.namespace != entry.provider { " " span .quiet { "as " (visible(&entry.namespace)) } }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use tower_webhook::{delivery_log::Entry, event::Tenant};
+use tower_webhook::{delivery_log::DeliveryLogEntry, event::Tenant};
 
 use crate::support::{World, event};
 
@@ -148,7 +148,11 @@ async fn a_page_has_its_size_whatever_the_log_holds() {
             "the ledger is closed".to_owned(),
         ),
         // What becomes longest in HTML, at its full length.
-        (200_000, "\"".repeat(Entry::MAX_NAME), "\"".repeat(Entry::MAX_REASON)),
+        (
+            200_000,
+            "\"".repeat(DeliveryLogEntry::MAX_NAME),
+            "\"".repeat(DeliveryLogEntry::MAX_REASON),
+        ),
     ] {
         let world = World::new();
         for number in 0..entries {
@@ -221,7 +225,7 @@ async fn a_page_without_a_log_says_how_to_give_it_one() {
 
 #[tokio::test]
 async fn a_log_that_does_not_respond_is_said() {
-    use tower_webhook::delivery_log::{DeliveryLogReader, Filter, Numbered, PerMinute, Reading};
+    use tower_webhook::delivery_log::{DeliveryLogFilter, DeliveryLogReader, Numbered, PerMinute, Reading};
     use tower_webhook::store::StoreError;
     use tower_webhook_inspector::{Access, Endpoint, Inspector};
 
@@ -229,11 +233,11 @@ async fn a_log_that_does_not_respond_is_said() {
     struct Down;
 
     impl DeliveryLogReader for Down {
-        fn list<'a>(&'a self, _: &'a Filter, _: Option<u64>, _: usize) -> Reading<'a, Vec<Numbered>> {
+        fn list<'a>(&'a self, _: &'a DeliveryLogFilter, _: Option<u64>, _: usize) -> Reading<'a, Vec<Numbered>> {
             Box::pin(async { Err(StoreError::config("the disk is <gone>")) })
         }
 
-        fn per_minute<'a>(&'a self, _: &'a Filter) -> Reading<'a, Vec<PerMinute>> {
+        fn per_minute<'a>(&'a self, _: &'a DeliveryLogFilter) -> Reading<'a, Vec<PerMinute>> {
             Box::pin(async { Err(StoreError::config("the disk is <gone>")) })
         }
     }

@@ -13,7 +13,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::{sync::oneshot, time::timeout};
 use tower::ServiceExt as _;
-use tower_webhook::delivery_log::{DeliveryLogReader, Filter, Numbered, PerMinute, Reading};
+use tower_webhook::delivery_log::{DeliveryLogFilter, DeliveryLogReader, Numbered, PerMinute, Reading};
 use tower_webhook_inspector::{Access, Inspector};
 
 use crate::support::World;
@@ -107,12 +107,12 @@ async fn the_log_is_read_while_somebody_listens_and_no_longer() {
     struct Counted(Arc<AtomicUsize>);
 
     impl DeliveryLogReader for Counted {
-        fn list<'a>(&'a self, _: &'a Filter, _: Option<u64>, _: usize) -> Reading<'a, Vec<Numbered>> {
+        fn list<'a>(&'a self, _: &'a DeliveryLogFilter, _: Option<u64>, _: usize) -> Reading<'a, Vec<Numbered>> {
             self.0.fetch_add(1, Ordering::SeqCst);
             Box::pin(async { Ok(Vec::new()) })
         }
 
-        fn per_minute<'a>(&'a self, _: &'a Filter) -> Reading<'a, Vec<PerMinute>> {
+        fn per_minute<'a>(&'a self, _: &'a DeliveryLogFilter) -> Reading<'a, Vec<PerMinute>> {
             Box::pin(async { Ok(Vec::new()) })
         }
     }

@@ -15,7 +15,7 @@ use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 use tower_webhook::{
     HandlerError, TopicRouter, WebhookLayer,
-    delivery_log::{Captures, DeliveryLog as _, Entry, MemoryLog},
+    delivery_log::{Captures, DeliveryLog as _, DeliveryLogEntry, MemoryLog},
     dwolla::{self, Dwolla},
     event::{EventId, Source},
     inbox::{AnyInbox, Retries, WorkerHandle},
@@ -147,8 +147,8 @@ impl World {
     }
 
     /// Adds an entry to the log.
-    pub(crate) fn record(&self, outcome: &'static str, change: impl FnOnce(&mut Entry)) {
-        let mut entry = Entry::new(SystemTime::now(), "dwolla", "dwolla", Source::Delivered, outcome);
+    pub(crate) fn record(&self, outcome: &'static str, change: impl FnOnce(&mut DeliveryLogEntry)) {
+        let mut entry = DeliveryLogEntry::new(SystemTime::now(), "dwolla", "dwolla", Source::Delivered, outcome);
         entry.status = Some(if entry.is_failure() { 500 } else { 200 });
         change(&mut entry);
         self.log.record(entry);

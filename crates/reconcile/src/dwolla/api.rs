@@ -12,7 +12,7 @@ use url::Url;
 use super::{Event, Events, Retry, Subscription, Webhook, Webhooks, queries::LIMIT};
 use crate::{
     AccessToken, Error, ErrorKind, Options, Pages,
-    http::{Api, Auth, Authorization, Call, Profile, Response, Said, TokenSource, Transport, unreadable},
+    http::{Api, Auth, Authorization, Call, ErrorWords, Profile, Response, TokenSource, Transport, unreadable},
     lenient::{self, Fields, last_segment},
     pages::{Page, pages},
     secret::Secret,
@@ -261,9 +261,9 @@ fn profile() -> Profile {
 }
 
 /// `{code, message, _embedded: {errors: [{code, message, path}]}}`, or of `/token` `{error}`.
-fn read_error(body: &[u8]) -> Said {
+fn read_error(body: &[u8]) -> ErrorWords {
     let Ok(mut fields) = lenient::from_slice::<Fields>(body) else {
-        return Said::default();
+        return ErrorWords::default();
     };
     let code = fields.text("code").or_else(|| fields.text("error"));
     let message = fields.text("message").or_else(|| fields.text("error_description"));
@@ -280,7 +280,7 @@ fn read_error(body: &[u8]) -> Said {
         )
     });
     let message: Vec<String> = message.into_iter().chain(details).collect();
-    Said {
+    ErrorWords {
         code,
         message: (!message.is_empty()).then(|| message.join("; ")),
     }

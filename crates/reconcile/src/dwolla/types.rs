@@ -43,7 +43,7 @@ impl<'de> Deserialize<'de> for Subscription {
 pub struct Webhook {
     /// The webhook's id. It is *not* the event's.
     pub id: String,
-    /// What happened: `transfer_completed`, say.
+    /// The topic: `transfer_completed`, for example.
     pub topic: Option<String>,
     /// The account that the event is about.
     pub account_id: Option<String>,
@@ -229,11 +229,11 @@ impl<'de> Deserialize<'de> for Retry {
 pub struct Event {
     /// The event's id.
     pub id: String,
-    /// What happened.
+    /// The topic.
     pub topic: Option<String>,
     /// When it happened.
     pub created: Option<Time>,
-    /// What it happened to.
+    /// The id of the resource that the event is about.
     pub resource_id: Option<String>,
     /// The id that the application gave the transfer.
     pub correlation_id: Option<String>,

@@ -11,7 +11,7 @@ use url::Url;
 use super::{Delivery, DeliveryDetail};
 use crate::{
     AccessToken, Error, Options, Pages,
-    http::{Api, Auth, Call, Profile, Response, Said, TokenSource, Transport, unreadable},
+    http::{Api, Auth, Call, ErrorWords, Profile, Response, TokenSource, Transport, unreadable},
     lenient::{self, Fields},
     pages::{Page, pages},
     secret::Secret,
@@ -252,12 +252,12 @@ fn profile() -> Profile {
 }
 
 /// `{message, documentation_url, errors: [{code, …}]}`
-fn read_error(body: &[u8]) -> Said {
+fn read_error(body: &[u8]) -> ErrorWords {
     let Ok(mut fields) = lenient::from_slice::<Fields>(body) else {
-        return Said::default();
+        return ErrorWords::default();
     };
     let errors: Vec<Fields> = fields.list("errors");
-    Said {
+    ErrorWords {
         code: errors.into_iter().find_map(|mut error| error.text("code")),
         message: fields.text("message"),
     }

@@ -18,7 +18,7 @@ pub(crate) struct Call {
     pub(super) idempotency_key: Option<HeaderValue>,
     /// A second time changes nothing.
     pub(super) safe: bool,
-    /// What an error must not repeat.
+    /// A text that no error may repeat.
     pub(super) private: Option<Secret>,
 }
 

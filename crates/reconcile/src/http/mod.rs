@@ -30,7 +30,7 @@ pub(crate) use token::TokenSource;
 
 use crate::{Error, ErrorKind, Timer, secret::Secret};
 use response::{Refusal, read_body};
-use retry::{Again, Failed};
+use retry::{Failed, RetryRule};
 
 /// How many redirects within the host are followed. GitHub sends one for a renamed repository.
 const MAX_REDIRECTS: usize = 3;
@@ -44,12 +44,12 @@ pub(crate) struct Profile {
     pub(crate) request_id: &'static str,
     /// How long to wait after a 429 that names no time.
     pub(crate) rate_pause: Duration,
-    pub(crate) read_error: fn(&[u8]) -> Said,
+    pub(crate) read_error: fn(&[u8]) -> ErrorWords,
 }
 
 /// A provider's own words about an error.
 #[derive(Default)]
-pub(crate) struct Said {
+pub(crate) struct ErrorWords {
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
 }
@@ -187,9 +187,9 @@ impl Transport {
                 Err(failed) => failed,
             };
             let may_repeat = match failed.again {
-                Again::Never => false,
-                Again::IfSafe => call.safe,
-                Again::Always => true,
+                RetryRule::Never => false,
+                RetryRule::IfSafe => call.safe,
+                RetryRule::Always => true,
             };
             let planned = waits.next().filter(|_| may_repeat);
             let wait = planned.and_then(|wait| self.retries.wait(&failed, wait, self.profile.rate_pause));
@@ -223,7 +223,7 @@ impl Transport {
                         self.profile.name, self.timeout
                     ),
                 ),
-                again: Again::IfSafe,
+                again: RetryRule::IfSafe,
             }),
         }
     }
@@ -249,7 +249,7 @@ impl Transport {
             if let Some(location) = redirect(&call.method, status, &headers) {
                 url = self.base.follow(&url, location).map_err(|error| Failed {
                     error,
-                    again: Again::Never,
+                    again: RetryRule::Never,
                 })?;
                 continue;
             }
@@ -282,7 +282,7 @@ impl Transport {
                     self.profile.name
                 ),
             ),
-            again: Again::Never,
+            again: RetryRule::Never,
         })
     }
 
@@ -315,12 +315,12 @@ impl Transport {
         let name = self.profile.name;
         let (again, what) = if error.is_connect() {
             (
-                Again::Always,
+                RetryRule::Always,
                 "cannot be connected to; expected its host to accept: check the base URL",
             )
         } else {
             (
-                Again::IfSafe,
+                RetryRule::IfSafe,
                 "ended the connection without a response; expected a response",
             )
         };

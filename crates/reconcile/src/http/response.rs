@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{
     Profile,
-    retry::{Again, Failed, retry_after},
+    retry::{Failed, RetryRule, retry_after},
 };
 use crate::{Error, ErrorKind, lenient};
 
@@ -58,7 +58,7 @@ pub(super) async fn read_body(response: &mut reqwest::Response, limit: usize) ->
             ErrorKind::Body,
             format!("the response's body is larger than {limit} bytes; expected a smaller page: lower its limit"),
         ),
-        again: Again::Never,
+        again: RetryRule::Never,
     };
     if response.content_length().is_some_and(|length| length > limit as u64) {
         return Err(too_large());
@@ -76,14 +76,14 @@ pub(super) async fn read_body(response: &mut reqwest::Response, limit: usize) ->
                         "the response's body broke off; expected all of it",
                         error.without_url(),
                     ),
-                    again: Again::IfSafe,
+                    again: RetryRule::IfSafe,
                 });
             }
         }
     }
 }
 
-/// What a response that is not 2xx means.
+/// A response that is not 2xx, on its way to an error.
 pub(super) struct Refusal<'a> {
     pub(super) profile: &'a Profile,
     pub(super) method: &'a Method,
@@ -110,13 +110,13 @@ impl Refusal<'_> {
         let retry_after = retry_after(headers, self.now);
         let kind = kind_of(status, retry_after);
         let again = match kind {
-            _ if headers.get("stripe-should-retry").is_some_and(|value| value == "false") => Again::Never,
-            ErrorKind::RateLimited => Again::Always,
-            ErrorKind::Server if status != StatusCode::NOT_IMPLEMENTED => Again::IfSafe,
+            _ if headers.get("stripe-should-retry").is_some_and(|value| value == "false") => RetryRule::Never,
+            ErrorKind::RateLimited => RetryRule::Always,
+            ErrorKind::Server if status != StatusCode::NOT_IMPLEMENTED => RetryRule::IfSafe,
             // An earlier attempt under the same key is still being carried out.
-            _ if status == StatusCode::CONFLICT && self.has_key => Again::IfSafe,
-            _ if status == StatusCode::REQUEST_TIMEOUT => Again::IfSafe,
-            _ => Again::Never,
+            _ if status == StatusCode::CONFLICT && self.has_key => RetryRule::IfSafe,
+            _ if status == StatusCode::REQUEST_TIMEOUT => RetryRule::IfSafe,
+            _ => RetryRule::Never,
         };
         let code = said.code.map(|code| self.quotable(&code));
         let request_id = headers

@@ -12,11 +12,11 @@ use crate::Error;
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) error: Error,
-    pub(super) again: Again,
+    pub(super) again: RetryRule,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
+pub(super) enum RetryRule {
     /// The next attempt would fail as well.
     Never,
     /// The request may have been carried out: only where a second time changes nothing.
@@ -51,8 +51,8 @@ impl Retries {
     }
 }
 
-/// What `Retry-After` asks for: seconds or a date. GitHub says in a header of its own when its
-/// limit ends.
+/// The delay that `Retry-After` asks for, in seconds or as a date. GitHub says in a header of its
+/// own when its limit ends.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     if let Some(asked) = text(RETRY_AFTER.as_str()) {

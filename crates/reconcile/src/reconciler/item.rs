@@ -64,7 +64,7 @@ impl<E> Item<E> {
         self
     }
 
-    /// What happened, as a [`TopicRouter`](tower_webhook::TopicRouter) names it.
+    /// Sets the topic, as a [`TopicRouter`](tower_webhook::TopicRouter) names it.
     pub fn topic(mut self, topic: impl Into<String>) -> Self {
         self.topic = Some(topic.into());
         self
@@ -77,8 +77,9 @@ impl<E> Item<E> {
         self
     }
 
-    /// What all deliveries of one event share, where the list does not tell the event's whole id.
-    /// Once one of them was handed in, a mark in the store says so, and the others cost no request.
+    /// Sets a name that all deliveries of one event share, where the list does not tell the event's
+    /// whole id. Once one of them was handed in, a mark in the store says so, and the others cost
+    /// no request.
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.group = Some(group.into());
         self
@@ -167,8 +168,8 @@ impl<E> Content<E> {
         Self(Kind::NotFetchable(reason.into()))
     }
 
-    /// What is only made where it is needed, since most of what is listed is known. `None` for an
-    /// item that must be fetched after all.
+    /// Content that is made only where it is needed, since most of what is listed is known. `None`
+    /// for an item that must be fetched after all.
     #[must_use]
     pub fn lazy(make: impl FnOnce() -> Option<Self> + Send + Sync + 'static) -> Self {
         Self(Kind::Lazy(Box::new(make)))
@@ -188,10 +189,10 @@ impl<E> fmt::Debug for Content<E> {
 
 type HandingIn<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
-/// An event on its way to its door. Only events that carry their whole key can be handed in without
-/// a request; where one is made, that is known.
+/// An event on its way to the processor. Only events that carry their whole key can be handed in
+/// without a request; where one is made, that is known.
 pub(super) trait HandIn<E>: Send + Sync {
-    fn hand_in<'a>(self: Box<Self>, door: &'a Processor<E>) -> HandingIn<'a>
+    fn hand_in<'a>(self: Box<Self>, processor: &'a Processor<E>) -> HandingIn<'a>
     where
         E: 'a;
 }
@@ -202,11 +203,11 @@ struct Fetched<E> {
 }
 
 impl<E: SelfIdentified + Event> HandIn<E> for Fetched<E> {
-    fn hand_in<'a>(self: Box<Self>, door: &'a Processor<E>) -> HandingIn<'a>
+    fn hand_in<'a>(self: Box<Self>, processor: &'a Processor<E>) -> HandingIn<'a>
     where
         E: 'a,
     {
-        Box::pin(door.process_raw(self.event, self.raw))
+        Box::pin(processor.process_raw(self.event, self.raw))
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) const NAMESPACE: &str = "tower-webhook-reconcile";
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
 /// The result of asking for the lease.
-pub(super) enum Asked {
+pub(super) enum LeaseAttempt {
     Held(Lease),
     Busy(Duration),
     /// The key has a record that no lease makes.
@@ -33,7 +33,7 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    pub(super) async fn ask(store: LayerStore, key: Key, length: Duration) -> Result<Asked, StoreError> {
+    pub(super) async fn ask(store: LayerStore, key: Key, length: Duration) -> Result<LeaseAttempt, StoreError> {
         let request = ClaimRequest::new(key, Token::random(), Fingerprint::of(["lease"]))
             .with_lease(length)
             .with_retention(RETENTION.max(length));
@@ -45,10 +45,10 @@ impl Lease {
             renewed: asked,
         };
         match lease.store.claim(&request).await {
-            Ok(Claimed::Acquired { .. }) => Ok(Asked::Held(lease)),
+            Ok(Claimed::Acquired { .. }) => Ok(LeaseAttempt::Held(lease)),
             // Nothing of it is this lease's, so there is nothing to release.
-            Ok(Claimed::InFlight { remaining }) => Ok(lease.give_up(Asked::Busy(remaining))),
-            Ok(_) => Ok(lease.give_up(Asked::Foreign)),
+            Ok(Claimed::InFlight { remaining }) => Ok(lease.give_up(LeaseAttempt::Busy(remaining))),
+            Ok(_) => Ok(lease.give_up(LeaseAttempt::Foreign)),
             Err(error) => Err(error),
         }
     }
@@ -62,7 +62,7 @@ impl Lease {
         }
     }
 
-    fn give_up(mut self, asked: Asked) -> Asked {
+    fn give_up(mut self, asked: LeaseAttempt) -> LeaseAttempt {
         self.request = None;
         asked
     }
@@ -106,10 +106,10 @@ impl Drop for Lease {
 }
 
 /// The owner of the events: a layer's namespace, and the tenant where the layer has tenants.
-pub(super) fn scope<E: Event>(door: &Processor<E>) -> Cow<'_, str> {
-    match door.tenant() {
-        Some(tenant) => Cow::Owned(format!("{}/{tenant}", door.namespace())),
-        None => Cow::Borrowed(door.namespace()),
+pub(super) fn scope<E: Event>(processor: &Processor<E>) -> Cow<'_, str> {
+    match processor.tenant() {
+        Some(tenant) => Cow::Owned(format!("{}/{tenant}", processor.namespace())),
+        None => Cow::Borrowed(processor.namespace()),
     }
 }
 

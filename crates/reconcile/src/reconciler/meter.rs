@@ -1,5 +1,5 @@
-//! What of a report is counted, through the facade `metrics`: the one place that knows whether the
-//! feature is on.
+//! Counts a report through the facade `metrics`: the one place that knows whether the feature is
+//! on.
 
 use std::time::SystemTime;
 

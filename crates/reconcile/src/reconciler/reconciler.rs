@@ -13,7 +13,7 @@ use tower_webhook::{
 
 use super::{
     End, Ending, Every, Listed, Report, Source, Window,
-    lease::{Asked, Lease, lease_key, scope},
+    lease::{Lease, LeaseAttempt, lease_key, scope},
     log, meter, run,
     run::{Mode, Observe, Run, Stop},
 };
@@ -48,7 +48,7 @@ use crate::{Error, ErrorKind};
 pub struct Reconciler<S: Source> {
     source: S,
     name: String,
-    door: Processor<S::Event>,
+    processor: Processor<S::Event>,
     clock: Arc<dyn Clock>,
     look_back: Duration,
     overlap: Duration,
@@ -63,17 +63,18 @@ pub struct Reconciler<S: Source> {
 }
 
 impl<S: Source> Reconciler<S> {
-    /// A reconciler that hands what is missing to this door: `layer.processor(topics)` for topic
-    /// handlers, or the `processor()` of the inbox's service to have it stored. Where the layer has
-    /// tenants, each has a reconciler of its own: `layer.processor(topics).of(&tenant)`. A run over
-    /// a door that is of none, or of one where there are none, fails before it asks the provider.
-    pub fn new(source: S, door: Processor<S::Event>) -> Self {
+    /// A reconciler that hands what is missing to this processor: `layer.processor(topics)` for
+    /// topic handlers, or the `processor()` of the inbox's service to have it stored. Where the
+    /// layer has tenants, each has a reconciler of its own: `layer.processor(topics).of(&tenant)`.
+    /// A run over a processor of no tenant there, or of a tenant where there are none, fails before
+    /// it asks the provider.
+    pub fn new(source: S, processor: Processor<S::Event>) -> Self {
         Self {
             name: source.name(),
             look_back: source.retention(),
             overlap: source.overlap(),
             source,
-            door,
+            processor,
             clock: Arc::new(SystemClock),
             lease: Duration::from_secs(60),
             concurrency: 8,
@@ -189,7 +190,7 @@ impl<S: Source> Reconciler<S> {
         let started = Instant::now();
         let now = self.clock.now();
         let window = self.window(now);
-        let mut report = Report::new(&self.name, self.door.tenant(), window);
+        let mut report = Report::new(&self.name, self.processor.tenant(), window);
         let end = match self.may_begin().await {
             Ok(lease) => self.run_under(lease, window, now, shutdown, &mut report).await,
             Err(end) => end,
@@ -203,16 +204,16 @@ impl<S: Source> Reconciler<S> {
 
     async fn may_begin(&self) -> Result<Lease, End> {
         // Each event would be looked up as nobody's, and refused when it is handed in.
-        let refusal = match (self.door.has_tenants(), self.door.tenant()) {
+        let refusal = match (self.processor.has_tenants(), self.processor.tenant()) {
             (true, None) => {
-                "the layer has tenants, and the reconciler is of none; expected one tenant's source and door: \
+                "the layer has tenants, and the reconciler is of none; expected one tenant's source and processor: \
                  `Reconciler::new(source, processor.of(&tenant))` for each"
             }
             (false, Some(_)) => {
                 "the reconciler is of a tenant, and the layer has none; expected a provider made with `per_tenant`, or a \
-                 door without `of`"
+                 processor without `of`"
             }
-            _ if self.mode == Mode::Look => return Ok(Lease::of_nobody(self.door.store())),
+            _ if self.mode == Mode::Look => return Ok(Lease::of_nobody(self.processor.store())),
             _ => return self.ask_for_lease().await,
         };
         Err(End::Failed(Error::new(ErrorKind::Config, refusal)))
@@ -220,18 +221,18 @@ impl<S: Source> Reconciler<S> {
 
     async fn ask_for_lease(&self) -> Result<Lease, End> {
         let foreign = |message: String| End::Failed(Error::new(ErrorKind::Store, message));
-        let key = lease_key(&scope(&self.door), &self.name)
+        let key = lease_key(&scope(&self.processor), &self.name)
             .map_err(|error| foreign(format!("the source's name makes no key: {error}")))?;
         let named = key.to_string();
-        match Lease::ask(self.door.store(), key, self.lease).await {
-            Ok(Asked::Held(lease)) => Ok(lease),
-            Ok(Asked::Busy(remaining)) => Err(End::Busy(remaining)),
-            Ok(Asked::Foreign) => Err(foreign(format!(
+        match Lease::ask(self.processor.store(), key, self.lease).await {
+            Ok(LeaseAttempt::Held(lease)) => Ok(lease),
+            Ok(LeaseAttempt::Busy(remaining)) => Err(End::Busy(remaining)),
+            Ok(LeaseAttempt::Foreign) => Err(foreign(format!(
                 "the record {named} is no lease; expected nobody else to use that key: forget it"
             ))),
             Err(error) => {
-                let message = format!("the store did not grant the lease: {error}");
-                Err(End::Failed(Error::caused_by(ErrorKind::Store, message, error)))
+                let message = "the store did not grant the lease";
+                Err(End::Failed(Error::saying(ErrorKind::Store, message, error)))
             }
         }
     }
@@ -245,7 +246,15 @@ impl<S: Source> Reconciler<S> {
         report: &mut Report,
     ) -> End {
         let stop = Stop::default();
-        let run = Run::new(&self.source, &self.door, &self.name, now, self.mode, self.within, &stop);
+        let run = Run::new(
+            &self.source,
+            &self.processor,
+            &self.name,
+            now,
+            self.mode,
+            self.within,
+            &stop,
+        );
         // What watches ends only with the run: what has begun is finished all the same, and under
         // the lease.
         let watch = run::first(
@@ -289,7 +298,7 @@ impl<S: Source> fmt::Debug for Reconciler<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reconciler")
             .field("source", &self.name)
-            .field("door", &self.door)
+            .field("processor", &self.processor)
             .field("look_back", &self.look_back)
             .field("overlap", &self.overlap)
             .field("mode", &self.mode)

@@ -31,13 +31,13 @@ use crate::{Error, ErrorKind};
 /// each after its own retries.
 const API_FAILURES: u32 = 10;
 
-/// What is told of each item.
+/// A callback for each item.
 pub(super) type Observe = dyn Fn(&Listed, Ending) + Send + Sync;
 
 /// The parts that one run works with.
 pub(super) struct Run<'a, S: Source> {
     pub(super) source: &'a S,
-    pub(super) door: &'a Processor<S::Event>,
+    pub(super) processor: &'a Processor<S::Event>,
     pub(super) name: &'a str,
     pub(super) store: LayerStore,
     pub(super) now: SystemTime,
@@ -48,7 +48,7 @@ pub(super) struct Run<'a, S: Source> {
     failures: AtomicU32,
 }
 
-/// What is done about what is missing.
+/// The treatment of missing items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     HandIn,
@@ -111,7 +111,7 @@ impl Ended {
     }
 }
 
-/// What the store says of an item.
+/// The result of looking an item up in the store.
 enum LookedUp {
     Ended(Ending),
     Missing,
@@ -120,7 +120,7 @@ enum LookedUp {
 impl<'a, S: Source> Run<'a, S> {
     pub(super) fn new(
         source: &'a S,
-        door: &'a Processor<S::Event>,
+        processor: &'a Processor<S::Event>,
         name: &'a str,
         now: SystemTime,
         mode: Mode,
@@ -129,9 +129,9 @@ impl<'a, S: Source> Run<'a, S> {
     ) -> Self {
         Self {
             source,
-            door,
+            processor,
             name,
-            store: door.store(),
+            store: processor.store(),
             now,
             mode,
             within,
@@ -173,7 +173,7 @@ impl<'a, S: Source> Run<'a, S> {
         let ended = match self.end_of(&mut item).await {
             Ok(ended) => ended,
             Err(error) => {
-                let error = Error::caused_by(ErrorKind::Store, format!("the store did not respond: {error}"), error);
+                let error = Error::saying(ErrorKind::Store, "the store did not respond", error);
                 let reason = error.to_string();
                 self.stop.set(End::Failed(error));
                 Ended::because(Ending::Failed, reason)
@@ -190,7 +190,7 @@ impl<'a, S: Source> Run<'a, S> {
     }
 
     async fn end_of(&self, item: &mut Item<S::Event>) -> Result<Ended, StoreError> {
-        if item.topic.as_ref().is_some_and(|topic| !self.door.wants(topic)) {
+        if item.topic.as_ref().is_some_and(|topic| !self.processor.wants(topic)) {
             return Ok(Ending::Unwanted.into());
         }
         if let LookedUp::Ended(ending) = self.look_up(item).await? {
@@ -215,7 +215,7 @@ impl<'a, S: Source> Run<'a, S> {
 
     async fn look_up(&self, item: &Item<S::Event>) -> Result<LookedUp, StoreError> {
         if let Some(id) = &item.event_id {
-            let key = self.door.key(id);
+            let key = self.processor.key(id);
             let record = self.store.get(&key).await?;
             return Ok(record.map_or(LookedUp::Missing, |record| self.known(&record)));
         }
@@ -251,12 +251,12 @@ impl<'a, S: Source> Run<'a, S> {
                 Err(ended) => return ended,
             },
         };
-        let ended = self.through_the_door(content).await;
+        let ended = self.process(content).await;
         // What the provider recorded may be mangled, or signed with a secret of the past. Its API
         // can tell the event as well.
         match ended {
             Err(refused) if was_listed => match self.fetch(item).await {
-                Ok(content) => self.through_the_door(content).await.unwrap_or_else(|refused| refused),
+                Ok(content) => self.process(content).await.unwrap_or_else(|refused| refused),
                 Err(ended) if ended.ending == Ending::NotFetchable => refused,
                 Err(ended) => ended,
             },
@@ -270,10 +270,10 @@ impl<'a, S: Source> Run<'a, S> {
     }
 
     /// Hands it in. An error is a request that cannot be read, or whose signature does not match.
-    async fn through_the_door(&self, content: Content<S::Event>) -> Result<Ended, Ended> {
+    async fn process(&self, content: Content<S::Event>) -> Result<Ended, Ended> {
         let outcome = match content.0 {
-            Kind::Event(event) => event.hand_in(self.door).await,
-            Kind::Request(headers, body) => self.door.process_request(headers, body).await,
+            Kind::Event(event) => event.hand_in(self.processor).await,
+            Kind::Request(headers, body) => self.processor.process_request(headers, body).await,
             Kind::NotFetchable(reason) => return Ok(Ended::because(Ending::NotFetchable, reason)),
             Kind::Lazy(_) => return Ok(Ended::because(Ending::NotFetchable, "the source has nothing")),
         };
@@ -326,7 +326,7 @@ impl<'a, S: Source> Run<'a, S> {
     }
 
     fn mark_of(&self, item: &Item<S::Event>) -> Option<Key> {
-        mark_key(&scope(self.door), self.name, item.group.as_ref()?).ok()
+        mark_key(&scope(self.processor), self.name, item.group.as_ref()?).ok()
     }
 
     /// Notes that an event is finished, for the other deliveries of it. Without the mark they cost
@@ -348,7 +348,7 @@ fn is_settled(ending: Ending) -> bool {
     )
 }
 
-/// What is made only now, if there is something.
+/// Makes lazy content, if there is any.
 fn made<E>(content: Content<E>) -> Option<Content<E>> {
     let mut content = content;
     loop {

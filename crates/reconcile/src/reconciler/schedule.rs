@@ -36,7 +36,7 @@ impl fmt::Debug for Trigger {
     }
 }
 
-/// What ended a wait.
+/// The reason why a wait ended.
 enum Woken {
     Due,
     Shutdown,

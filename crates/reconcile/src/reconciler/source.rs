@@ -29,8 +29,8 @@ pub trait Source: Send + Sync + 'static {
     /// sending an event by itself, or its API is behind.
     fn overlap(&self) -> Duration;
 
-    /// What time it is for the provider, by its last response: its clock may be another than this
-    /// machine's. By default it is not known.
+    /// The provider's time, by its last response: its clock may be another than this machine's. By
+    /// default it is not known.
     fn provider_time(&self) -> Option<SystemTime> {
         None
     }

@@ -12,7 +12,7 @@ use url::Url;
 use super::Event;
 use crate::{
     Error, ErrorKind, Options, Pages,
-    http::{Api, Auth, Call, Profile, Said, Transport, unreadable},
+    http::{Api, Auth, Call, ErrorWords, Profile, Transport, unreadable},
     lenient::{self, Fields, raw_text},
     pages::{Page, pages},
     secret::Secret,
@@ -254,12 +254,12 @@ fn profile() -> Profile {
 }
 
 /// `{error: {type, code, message}}`
-fn read_error(body: &[u8]) -> Said {
+fn read_error(body: &[u8]) -> ErrorWords {
     let fields = lenient::from_slice::<Fields>(body).ok();
     let Some(mut error) = fields.and_then(|mut fields| fields.object::<Fields>("error")) else {
-        return Said::default();
+        return ErrorWords::default();
     };
-    Said {
+    ErrorWords {
         code: error.text("code").or_else(|| error.text("type")),
         message: error.text("message"),
     }

@@ -13,7 +13,7 @@ use crate::{
 pub struct Event {
     /// The event's id, `evt_…`: what the receiver deduplicates by.
     pub id: String,
-    /// What happened: the field `type`.
+    /// The topic: the field `type`.
     pub topic: Option<String>,
     /// When it happened, in seconds since 1970.
     pub created: Option<Time>,

@@ -1,4 +1,4 @@
-//! What went wrong: whether the connection is of any more use, and what a caller is told.
+//! Failures: whether the connection can still be used, and the error for the caller.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tower_webhook::store::StoreError;
@@ -44,7 +44,7 @@ pub(super) fn may_be_elsewhere(error: &RedisError) -> bool {
 }
 
 impl Connection {
-    /// What the caller is told.
+    /// The error for the caller.
     pub(super) fn error(&self, failure: Failure) -> StoreError {
         let server = self.server();
         let error = match failure {

@@ -27,7 +27,7 @@ use self::{
     wire::Node,
 };
 pub(crate) use self::{
-    nodes::{At, Which},
+    nodes::{NodeSelection, ServerChoice},
     wire::Wire,
 };
 use crate::client::RedisClient;
@@ -56,7 +56,7 @@ impl Script {
 /// Whether an operation may be sent again after the connection broke before its reply arrived. The
 /// first one may have been applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
+pub(crate) enum Resend {
     /// Applying it twice has the effect of applying it once.
     Yes,
     No,
@@ -89,13 +89,13 @@ struct Attempts {
 
 /// A request that awaits its reply. If the caller drops it after `SILENCE`, because its own timeout
 /// is shorter, the connection is presumed dead.
-struct Asked<'c> {
+struct PendingRequest<'c> {
     connection: &'c Connection,
     number: u64,
     at: Instant,
 }
 
-impl Drop for Asked<'_> {
+impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
         if self.at.elapsed() >= SILENCE {
             self.connection.give_up(self.number);
@@ -138,7 +138,7 @@ impl Connection {
         script: &Script,
         key: &str,
         args: &[&str],
-        again: Again,
+        again: Resend,
     ) -> Result<Reply, StoreError> {
         let deadline = Instant::now() + self.limit;
         let command = |name: &str, code: &str| {
@@ -147,19 +147,21 @@ impl Connection {
             command
         };
         let by_digest = command("EVALSHA", script.0.get_hash());
-        let mut reply = self.send(&by_digest, &At(None), deadline, again).await;
+        let mut reply = self.send(&by_digest, &ServerChoice(None), deadline, again).await;
         // The server has not seen it yet, or not since its restart. It keeps what it has evaluated
         // once.
         if let Err(Failure::Redis(error)) = &reply
             && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
         {
-            reply = self.send(&command("EVAL", script.1), &At(None), deadline, again).await;
+            reply = self
+                .send(&command("EVAL", script.1), &ServerChoice(None), deadline, again)
+                .await;
         }
         reply.map_err(|failure| self.error(failure))
     }
 
     /// Asks a command that changes nothing.
-    pub(crate) async fn ask(&self, at: &At, words: &[&str]) -> Result<Reply, StoreError> {
+    pub(crate) async fn ask(&self, at: &ServerChoice, words: &[&str]) -> Result<Reply, StoreError> {
         self.ask_if_allowed(at, words)
             .await?
             .map_err(|refusal| StoreError::unavailable(format!("redis at {}: {refusal}", self.server_at(at))))
@@ -167,9 +169,13 @@ impl Connection {
 
     /// Like `ask`. The inner error is the server's reply that it does not know the command or
     /// forbids it.
-    pub(crate) async fn ask_if_allowed(&self, at: &At, words: &[&str]) -> Result<Result<Reply, String>, StoreError> {
+    pub(crate) async fn ask_if_allowed(
+        &self,
+        at: &ServerChoice,
+        words: &[&str],
+    ) -> Result<Result<Reply, String>, StoreError> {
         match self
-            .send(&command(words), at, Instant::now() + self.limit, Again::Yes)
+            .send(&command(words), at, Instant::now() + self.limit, Resend::Yes)
             .await
         {
             Ok(reply) => Ok(Ok(reply)),
@@ -181,7 +187,7 @@ impl Connection {
     }
 
     /// Asks many commands that change nothing, in one round trip.
-    pub(crate) async fn ask_all(&self, at: &At, commands: &[Vec<&str>]) -> Result<Vec<Reply>, StoreError> {
+    pub(crate) async fn ask_all(&self, at: &ServerChoice, commands: &[Vec<&str>]) -> Result<Vec<Reply>, StoreError> {
         let mut pipeline = redis::pipe();
         for words in commands {
             pipeline.add_command(command(words));
@@ -191,13 +197,16 @@ impl Connection {
             let mut connection = connection.at(at.0.as_ref());
             pipeline.query_async::<Vec<Value>>(&mut connection).await
         };
-        match self.on_a_connection(ask, Instant::now() + self.limit, Again::Yes).await {
+        match self
+            .on_a_connection(ask, Instant::now() + self.limit, Resend::Yes)
+            .await
+        {
             Ok(replies) => Ok(replies.into_iter().map(flatten).collect()),
             Err(failure) => Err(self.error(failure)),
         }
     }
 
-    async fn send(&self, command: &Cmd, at: &At, deadline: Instant, again: Again) -> Result<Reply, Failure> {
+    async fn send(&self, command: &Cmd, at: &ServerChoice, deadline: Instant, again: Resend) -> Result<Reply, Failure> {
         let ask = move |connection: Wire| async move {
             let mut connection = connection.at(at.0.as_ref());
             match command.query_async::<Value>(&mut connection).await {
@@ -223,7 +232,7 @@ impl Connection {
         &self,
         ask: impl Fn(Wire) -> F + Send,
         deadline: Instant,
-        again: Again,
+        again: Resend,
     ) -> Result<A, Failure>
     where
         F: Future<Output = RedisResult<A>> + Send,
@@ -231,7 +240,7 @@ impl Connection {
         let mut is_retry = false;
         loop {
             let live = timeout_at(deadline, self.live()).await.map_err(|_| Failure::Silent)??;
-            let asked = Asked {
+            let asked = PendingRequest {
                 connection: self,
                 number: live.number,
                 at: Instant::now(),
@@ -257,7 +266,7 @@ impl Connection {
             }
             // A replica has applied nothing, nor has another node; where the connection broke,
             // nobody knows.
-            let may_try = is_moved || is_replica(&error) || (again == Again::Yes && error.is_connection_dropped());
+            let may_try = is_moved || is_replica(&error) || (again == Resend::Yes && error.is_connection_dropped());
             if is_retry || !may_try {
                 if is_replica(&error) {
                     self.pause(&error);

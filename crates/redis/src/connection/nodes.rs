@@ -10,13 +10,13 @@ use tokio::time::Instant;
 use tower_webhook::store::StoreError;
 
 use super::{
-    Again, Connection, command, flatten,
+    Connection, Resend, command, flatten,
     wire::{Node, Wire},
 };
 
 /// Which nodes of a cluster.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Which {
+pub(crate) enum NodeSelection {
     /// Those that have records: each of them, or it is an error.
     Primaries,
     /// Their replicas too.
@@ -25,22 +25,22 @@ pub(crate) enum Which {
 
 /// The server for a command that does not concern one key.
 #[derive(Clone, Debug)]
-pub(crate) struct At(pub(super) Option<Node>);
+pub(crate) struct ServerChoice(pub(super) Option<Node>);
 
 impl Connection {
     /// Host and port of one of the servers.
-    pub(crate) fn server_at(&self, at: &At) -> String {
+    pub(crate) fn server_at(&self, at: &ServerChoice) -> String {
         at.0.as_ref().map_or_else(|| self.server().to_owned(), Node::to_string)
     }
 
     /// The servers that have records: one, or a cluster's.
-    pub(crate) async fn servers(&self, which: Which) -> Result<Vec<At>, StoreError> {
+    pub(crate) async fn servers(&self, which: NodeSelection) -> Result<Vec<ServerChoice>, StoreError> {
         if !self.client.is_cluster() {
-            return Ok(vec![At(None)]);
+            return Ok(vec![ServerChoice(None)]);
         }
         let to = match which {
-            Which::Primaries => MultipleNodeRoutingInfo::AllMasters,
-            Which::Reachable => MultipleNodeRoutingInfo::AllNodes,
+            NodeSelection::Primaries => MultipleNodeRoutingInfo::AllMasters,
+            NodeSelection::Reachable => MultipleNodeRoutingInfo::AllNodes,
         };
         let ask = move |connection| {
             let to = RoutingInfo::MultiNode((to.clone(), None));
@@ -54,7 +54,10 @@ impl Connection {
             }
         };
         // By the address of each, its table of slots. A node without a connection is left out.
-        let tables = match self.on_a_connection(ask, Instant::now() + self.limit, Again::Yes).await {
+        let tables = match self
+            .on_a_connection(ask, Instant::now() + self.limit, Resend::Yes)
+            .await
+        {
             Ok(Value::Map(tables)) => tables,
             Ok(_) => Vec::new(),
             Err(failure) => return Err(self.error(failure)),
@@ -64,7 +67,7 @@ impl Connection {
             .map(|(_, table)| primaries(table))
             .max()
             .unwrap_or_default();
-        if matches!(which, Which::Primaries) && tables.len() < primaries {
+        if matches!(which, NodeSelection::Primaries) && tables.len() < primaries {
             return Err(StoreError::unavailable(format!(
                 "redis at {}: {} of the cluster's {primaries} primaries can be asked; expected all, since each has records of \
                  its own: ask again when the others are reached",
@@ -75,7 +78,7 @@ impl Connection {
         let addresses = tables.into_iter().flat_map(|(address, _)| flatten(address)).flatten();
         Ok(addresses
             .filter_map(|address| Node::at(&address))
-            .map(|node| At(Some(node)))
+            .map(|node| ServerChoice(Some(node)))
             .collect())
     }
 }

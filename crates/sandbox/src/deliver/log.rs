@@ -29,7 +29,7 @@ pub struct Attempt {
     pub endpoint: String,
     /// The event's id, as a receiver is meant to deduplicate by.
     pub event_id: String,
-    /// What happened.
+    /// The event's topic.
     pub topic: String,
     /// The address that it was sent to.
     pub url: String,
@@ -126,7 +126,7 @@ impl fmt::Display for Failure {
 
 pub(crate) type Observer = Box<dyn Fn(&Attempt) + Send + Sync>;
 
-/// What was sent.
+/// The attempts that were made.
 pub(crate) struct Log {
     lines: Mutex<Lines>,
     observer: Option<Observer>,

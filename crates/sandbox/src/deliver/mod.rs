@@ -42,7 +42,7 @@ pub(crate) trait Courier: Send + Sync {
     /// Whether the provider keeps the body of a response.
     fn keeps_bodies(&self) -> bool;
 
-    /// What to send now; `None` if nothing is to be sent any more.
+    /// The request to send now; `None` if nothing is to be sent any more.
     fn request(&self, job: &Job) -> Option<Outgoing>;
 
     /// Records how an attempt went, and says when the next one is due.
@@ -88,7 +88,7 @@ struct Begun {
     events: u64,
 }
 
-/// What one endpoint is to get now.
+/// The deliveries that are due for one endpoint.
 #[derive(Default)]
 struct Lane {
     due: Vec<(u64, Job)>,
@@ -102,8 +102,8 @@ impl fmt::Debug for Dispatcher {
 }
 
 impl Dispatcher {
-    /// What was kept of an earlier one goes on: what has become due meanwhile is sent at once, and
-    /// what was on its way once more.
+    /// Continues from the kept state of an earlier one: what has become due meanwhile is sent at
+    /// once, and what was on its way once more.
     pub(crate) fn new(
         clock: Clock,
         client: Client,

@@ -44,7 +44,7 @@ impl Shelved for Event {
     const KIND: &'static str = "dwolla.event";
 }
 
-/// What somebody asks to happen.
+/// A request to fire an event.
 #[derive(Debug)]
 pub(super) struct Happening {
     pub(super) topic: String,

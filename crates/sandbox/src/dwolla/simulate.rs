@@ -31,7 +31,7 @@ impl Shelved for Pending {
 }
 
 impl Pending {
-    /// What an event begins. `"outcome": "failed"` decides how it ends.
+    /// The process that an event begins. `"outcome": "failed"` decides how it ends.
     pub(super) fn of(event: &Event) -> Option<Self> {
         Some(Self {
             topic: Self::end_of(&event.topic, event.outcome.as_deref().unwrap_or("completed"))?,

@@ -26,7 +26,7 @@ use crate::{
 
 const SIGNATURE: &str = "X-Hub-Signature-256";
 
-/// What is sent to a hook, the same each time.
+/// The request to a hook, the same each time.
 #[derive(Deserialize, Serialize)]
 pub(super) struct Parcel {
     pub(super) hook: u64,

@@ -118,7 +118,7 @@ impl Event {
         self.full_name.as_deref().is_none_or(|name| owner.has(name))
     }
 
-    /// What the sandbox returns: the GUID is in no payload.
+    /// The event as the sandbox returns it: the GUID is in no payload.
     pub(super) fn show(&self) -> Bytes {
         let payload: Option<&RawValue> = serde_json::from_slice(&self.payload).ok();
         let shown = Shown {

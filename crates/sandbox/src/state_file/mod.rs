@@ -22,7 +22,7 @@ use crate::{
 /// The changes that are not in the file yet, by kind and place.
 type Changes = BTreeMap<(&'static str, u64), Option<String>>;
 
-/// What changes are noted in.
+/// The changes that wait to be written.
 struct Notes {
     noted: Mutex<Noted>,
     wake: Notify,
@@ -118,8 +118,8 @@ impl Book for Notes {
 }
 
 impl Notes {
-    /// What is finished, moved to `changes`, how many changes that makes, and whether these are the
-    /// last.
+    /// Moves finished changes to `changes`. Returns how many changes that makes, and whether these
+    /// are the last.
     fn take(&self, changes: &mut Changes) -> (u64, bool) {
         let mut noted = self.noted.lock();
         changes.append(&mut noted.finished);

@@ -37,7 +37,7 @@ pub(super) struct Event {
     /// As it is delivered: with the number of endpoints that it began with.
     #[serde(with = "keep::bytes")]
     pub(super) body: Bytes,
-    /// What it is made of, unless it came as a whole.
+    /// The event's object, unless the event came as a whole.
     data: Option<Box<RawValue>>,
     pub(super) deliveries: Vec<Delivery>,
     odd: Option<Odd>,

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::super::case::{Case, refused, with_field};
 use crate::{
-    provider::{At, Provider, Time},
+    provider::{FieldPlace, Provider, Time},
     wire::Framing,
 };
 
 pub(super) fn cases(provider: &'static Provider) -> Vec<Case> {
     let mut cases = bodies();
-    if let At::Body(_) = provider.topic {
+    if let FieldPlace::Body(_) = provider.topic {
         cases.push(refused(
             "the topic was changed behind the signature",
             "the topic decides what runs, and here it is signed",

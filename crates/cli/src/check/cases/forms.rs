@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::case::{Act, Case, Expected, Maker, Sent, one, refused, several, with_field};
+use super::super::case::{Action, Case, Expected, Maker, Sent, one, refused, several, with_field};
 use crate::{
     failure::Failure,
     provider::{Provider, fresh_id},
@@ -153,7 +153,7 @@ fn handshake(name: &'static str, why: &'static str, make: fn(&Maker, &str) -> (s
         let (text, echo) = make(maker, &challenge);
         let mut sent = Sent::from(body(maker, &text)?);
         sent.echo = Some(echo);
-        Ok(Act::InTurn(vec![sent]))
+        Ok(Action::InTurn(vec![sent]))
     })
 }
 

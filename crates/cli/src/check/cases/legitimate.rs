@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::super::case::{Case, Expected, Maker, of_another_version, one, with_field};
 use crate::{
     failure::Failure,
-    provider::{At, Provider, Resent},
+    provider::{FieldPlace, Provider, Resent},
     wire::Request,
 };
 
@@ -318,7 +318,7 @@ fn rotated(provider: &'static Provider, further_secrets: usize) -> Vec<Case> {
             |tag, separator, label| format!("{tag}{separator}{}{}", of_another_version(label), scrambled(tag)),
         ));
     }
-    if let At::Header = provider.topic {
+    if let FieldPlace::Header = provider.topic {
         cases.push(handled(
             "the topic's header twice with one value",
             "gateways double headers, whichever they are",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    super::case::{Act, Case, Expected, Sent, several},
+    super::case::{Action, Case, Expected, Sent, several},
     legitimate::handled,
 };
 use crate::{
@@ -24,7 +24,7 @@ pub(super) fn cases() -> Vec<Case> {
             let request = maker.usual()?;
             let mut pieces = vec![Piece::Bytes(request.head(&maker.target, false))];
             pieces.extend(cut(&request.body));
-            Ok(Act::InTurn(vec![Sent::in_pieces(request, pieces)]))
+            Ok(Action::InTurn(vec![Sent::in_pieces(request, pieces)]))
         })
     };
     vec![
@@ -66,14 +66,19 @@ pub(super) fn cases() -> Vec<Case> {
                     Piece::Pause(Duration::from_millis(100)),
                     Piece::Bytes(request.body.clone()),
                 ];
-                Ok(Act::InTurn(vec![Sent::in_pieces(request, pieces)]))
+                Ok(Action::InTurn(vec![Sent::in_pieces(request, pieces)]))
             },
         ),
         several(
             "two events over one connection",
             Expected::Handled(2),
             "providers keep connections open; what the first left unread must not become the second",
-            |maker| Ok(Act::OneConnection(vec![maker.usual()?.into(), maker.usual()?.into()])),
+            |maker| {
+                Ok(Action::OneConnection(vec![
+                    maker.usual()?.into(),
+                    maker.usual()?.into(),
+                ]))
+            },
         ),
         several(
             "twenty events at once",
@@ -81,7 +86,7 @@ pub(super) fn cases() -> Vec<Case> {
             "a bulk change at the provider is a burst here; limits by address refuse it",
             |maker| {
                 let requests = (0..20).map(|_| Ok(maker.usual()?.into()));
-                Ok(Act::AtOnce(requests.collect::<Result<_, Failure>>()?))
+                Ok(Action::AtOnce(requests.collect::<Result<_, Failure>>()?))
             },
         ),
     ]

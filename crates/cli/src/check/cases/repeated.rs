@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::super::case::{Act, Case, Expected, Sent, one, several, with_field};
+use super::super::case::{Action, Case, Expected, Sent, one, several, with_field};
 use crate::{
     failure::Failure,
-    provider::{At, Provider, Resent, fresh_id},
+    provider::{FieldPlace, Provider, Resent, fresh_id},
     wire::{Framing, Piece},
 };
 
@@ -19,7 +19,7 @@ pub(super) fn cases(provider: &'static Provider) -> Vec<Case> {
 fn copies() -> Vec<Case> {
     let times = |copies: usize, name: &'static str, why: &'static str| {
         several(name, Expected::Handled(1), why, move |maker| {
-            Ok(Act::InTurn(vec![Sent::from(maker.usual()?); copies]))
+            Ok(Action::InTurn(vec![Sent::from(maker.usual()?); copies]))
         })
     };
     vec![
@@ -37,13 +37,13 @@ fn copies() -> Vec<Case> {
             "a delivery twice over one connection",
             Expected::Handled(1),
             "the second finds the first's record, or does not",
-            |maker| Ok(Act::OneConnection(vec![Sent::from(maker.usual()?); 2])),
+            |maker| Ok(Action::OneConnection(vec![Sent::from(maker.usual()?); 2])),
         ),
         several(
             "ten copies at once",
             Expected::Handled(1),
             "`if (await seen(id)) return; await run(); await remember(id)` lets in all that come before the first ends",
-            |maker| Ok(Act::AtOnce(vec![Sent::from(maker.usual()?); 10])),
+            |maker| Ok(Action::AtOnce(vec![Sent::from(maker.usual()?); 10])),
         ),
         several(
             "two copies at once, one in chunks",
@@ -53,7 +53,7 @@ fn copies() -> Vec<Case> {
                 let request = maker.usual()?;
                 let mut chunked = request.clone();
                 chunked.framing = Framing::Chunked(7);
-                Ok(Act::AtOnce(vec![request.into(), chunked.into()]))
+                Ok(Action::AtOnce(vec![request.into(), chunked.into()]))
             },
         ),
         several(
@@ -66,7 +66,7 @@ fn copies() -> Vec<Case> {
                 pieces.push(Piece::Pause(Duration::from_millis(5)));
                 pieces.push(Piece::HangUp);
                 let first = Sent::in_pieces(request.clone(), pieces).that_may_be_cut();
-                Ok(Act::InTurn(vec![first, request.clone().into(), request.into()]))
+                Ok(Action::InTurn(vec![first, request.clone().into(), request.into()]))
             },
         ),
         several(
@@ -83,7 +83,7 @@ fn copies() -> Vec<Case> {
                     Piece::HangUp,
                 ];
                 let first = Sent::in_pieces(request.clone(), pieces).that_may_be_cut();
-                Ok(Act::InTurn(vec![first, request.into()]))
+                Ok(Action::InTurn(vec![first, request.into()]))
             },
         ),
         several(
@@ -96,7 +96,7 @@ fn copies() -> Vec<Case> {
                 forged.body = [&forged.body[..], b" "].concat().into();
                 // Whether it is refused is another case's question.
                 let forged = Sent::from(forged).that_may_be_cut();
-                Ok(Act::InTurn(vec![forged, request.into()]))
+                Ok(Action::InTurn(vec![forged, request.into()]))
             },
         ),
     ]
@@ -114,7 +114,7 @@ fn retries(provider: &'static Provider) -> Vec<Case> {
                 let first = maker.signer.request(&event)?;
                 event.sent = SystemTime::now() + Duration::from_secs(2);
                 let second = maker.signer.request(&event)?;
-                Ok(Act::InTurn(vec![first.into(), second.into()]))
+                Ok(Action::InTurn(vec![first.into(), second.into()]))
             },
         ));
     }
@@ -127,11 +127,11 @@ fn retries(provider: &'static Provider) -> Vec<Case> {
                 let mut event = maker.event();
                 let first = maker.signer.request(&event)?;
                 event.sent = SystemTime::now() + Duration::from_secs(2);
-                Ok(Act::InTurn(vec![first.into(), maker.signer.request(&event)?.into()]))
+                Ok(Action::InTurn(vec![first.into(), maker.signer.request(&event)?.into()]))
             },
         ));
     }
-    let is_named = matches!(provider.id, At::Body(_)) && provider.name != "zoom" || provider.shape.id.is_some();
+    let is_named = matches!(provider.id, FieldPlace::Body(_)) && provider.name != "zoom" || provider.shape.id.is_some();
     if is_named {
         cases.push(several(
             "a retry whose body counts the attempts",
@@ -145,7 +145,7 @@ fn retries(provider: &'static Provider) -> Vec<Case> {
                     let body = with_field(&body, &format!(r#""check_attempt":{number}"#));
                     Ok(maker.signer.request_with(&event, body.into_bytes().into())?.into())
                 };
-                Ok(Act::InTurn(vec![attempt(1)?, attempt(2)?]))
+                Ok(Action::InTurn(vec![attempt(1)?, attempt(2)?]))
             },
         ));
     }
@@ -154,7 +154,7 @@ fn retries(provider: &'static Provider) -> Vec<Case> {
 
 fn look_alikes(provider: &'static Provider) -> Vec<Case> {
     let mut cases = Vec::new();
-    if provider.id == At::Header {
+    if provider.id == FieldPlace::Header {
         cases.push(several(
             "two events with one body",
             Expected::Handled(2),
@@ -166,7 +166,7 @@ fn look_alikes(provider: &'static Provider) -> Vec<Case> {
                 other.id = fresh_id();
                 let first = maker.signer.request_with(&event, body.clone().into_bytes().into())?;
                 let second = maker.signer.request_with(&other, body.into_bytes().into())?;
-                Ok(Act::InTurn(vec![first.into(), second.into()]))
+                Ok(Action::InTurn(vec![first.into(), second.into()]))
             },
         ));
     }
@@ -181,7 +181,7 @@ fn look_alikes(provider: &'static Provider) -> Vec<Case> {
                 let other = with_field(&body, r#""installation":{"id":2}"#);
                 let first = maker.signer.request_with(&event, body.into_bytes().into())?;
                 let second = maker.signer.request_with(&event, other.into_bytes().into())?;
-                Ok(Act::InTurn(vec![first.into(), second.into()]))
+                Ok(Action::InTurn(vec![first.into(), second.into()]))
             },
         ));
     }
@@ -196,7 +196,7 @@ fn look_alikes(provider: &'static Provider) -> Vec<Case> {
                 let other = body.replace(r#""api_app_id":"A1""#, r#""api_app_id":"A2""#);
                 let first = maker.signer.request_with(&event, body.into_bytes().into())?;
                 let second = maker.signer.request_with(&event, other.into_bytes().into())?;
-                Ok(Act::InTurn(vec![first.into(), second.into()]))
+                Ok(Action::InTurn(vec![first.into(), second.into()]))
             },
         ));
     }

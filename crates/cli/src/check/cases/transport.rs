@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::super::case::{Act, Case, Expected, Maker, Sent, several};
+use super::super::case::{Action, Case, Expected, Maker, Sent, several};
 use crate::{
     failure::Failure,
     wire::{Framing, Piece, Request},
@@ -19,7 +19,7 @@ fn cut(
     several(name, expected, why, move |maker| {
         let mut request = forged(maker)?;
         let pieces = pieces(maker, &mut request);
-        Ok(Act::InTurn(vec![Sent::in_pieces(request, pieces).that_may_be_cut()]))
+        Ok(Action::InTurn(vec![Sent::in_pieces(request, pieces).that_may_be_cut()]))
     })
 }
 
@@ -40,7 +40,7 @@ pub(super) fn cases() -> Vec<Case> {
         "what a stranger may take up has a bound; 429 and 503 are fine",
         |maker| {
             let all = (0..40).map(|_| Ok(forged(maker)?.into()));
-            Ok(Act::AtOnce(all.collect::<Result<_, Failure>>()?))
+            Ok(Action::AtOnce(all.collect::<Result<_, Failure>>()?))
         },
     ));
     cases
@@ -241,7 +241,7 @@ pub(super) fn even_times() -> Case {
                 let at = |tag: &str| tag.trim_end_matches('=').len() - 2;
                 last.push(maker.with_tag(|tag| changed(tag, at(tag)))?);
             }
-            Ok(Act::Times([first, last]))
+            Ok(Action::Times([first, last]))
         },
     )
 }

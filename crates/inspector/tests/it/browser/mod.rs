@@ -12,7 +12,7 @@ use axum::{Router, body::Body};
 use http::Request;
 use tokio::net::TcpListener;
 use tower_webhook::{
-    delivery_log::{DeliveryLog as _, DeliveryLogReader as _, Entry, Filter},
+    delivery_log::{DeliveryLog as _, DeliveryLogEntry, DeliveryLogFilter, DeliveryLogReader as _},
     dwolla,
     event::Source,
     inbox::InboxAdmin as _,
@@ -85,7 +85,7 @@ async fn lively() -> World {
         "customer_funding_source_added",
     ];
     for number in 0..240_u64 {
-        let mut entry = Entry::new(
+        let mut entry = DeliveryLogEntry::new(
             now - Duration::from_secs((240 - number) * 15),
             "dwolla",
             "dwolla",
@@ -106,7 +106,7 @@ async fn lively() -> World {
             _ => 200,
         });
         entry.reason = match &*entry.outcome {
-            "signature" => "the tag matches none of the 1 secret(s); expected the body's own".to_owned(),
+            "signature" => "the tag does not match the secret; expected the body's own".to_owned(),
             "handler-failed" => "the ledger is closed until midnight".to_owned(),
             _ => String::new(),
         };
@@ -481,7 +481,7 @@ async fn a_hundred_thousand_deliveries_are_there_at_once() {
     for number in 0..100_000_u64 {
         let outcome = if number % 50 == 0 { "handler-failed" } else { "stored" };
         let time = now - Duration::from_millis((100_000 - number) * 36);
-        let mut entry = Entry::new(time, "dwolla", "dwolla", Source::Delivered, outcome);
+        let mut entry = DeliveryLogEntry::new(time, "dwolla", "dwolla", Source::Delivered, outcome);
         entry.id = Some(format!("4f8b-{number:06}-5b13-4815-a83d-ed7a1fc70bd8"));
         entry.topic = Some("customer_created".to_owned());
         entry.status = Some(if number % 50 == 0 { 500 } else { 200 });
@@ -525,7 +525,7 @@ async fn a_hundred_thousand_deliveries_are_there_at_once() {
     is_sound(&browser, "100,000 deliveries").await;
     browser.keep("hundred-thousand").await;
     assert!(browser.page().await.contains("Outcomes in the last hour"));
-    let all = world.log.list(&Filter::new(), None, 200_000).await.unwrap();
+    let all = world.log.list(&DeliveryLogFilter::new(), None, 200_000).await.unwrap();
     assert_eq!(all.len(), 100_000);
     browser.end().await;
 }

@@ -8,5 +8,5 @@ mod providers;
 mod reports;
 mod schedule;
 mod tenants;
-mod told;
+mod log_and_metrics;
 mod windows;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tower_webhook::{
     Delivery, MemoryStore, Processor, TopicRouter, WebhookLayer,
     clock::Clock as _,
-    delivery_log::{DeliveryLogReader as _, Filter, MemoryLog},
+    delivery_log::{DeliveryLogFilter, DeliveryLogReader as _, MemoryLog},
     dwolla,
     event::Event,
     github,
@@ -226,7 +226,7 @@ async fn dwolla_fetches_what_was_recorded_without_a_signature_and_believes_no_ot
         .await;
     assert_eq!(tallies(&report), "handled 2, not-fetchable 1", "{report:#?}");
     assert_eq!(reason(&report, Ending::NotFetchable), "the API returned another event");
-    let entries = log.list(&Filter::new(), None, 10).await.unwrap();
+    let entries = log.list(&DeliveryLogFilter::new(), None, 10).await.unwrap();
     let outcomes: Vec<_> = entries.iter().map(|numbered| &*numbered.entry.outcome).collect();
     assert_eq!(outcomes, ["handled", "handled"]);
 }

@@ -10,11 +10,11 @@ use tokio::{
 use tower_webhook::{
     Delivery, MemoryStore, Processor, TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla},
-    event::Event,
+    event::{Event, Tenant},
     github::GitHub,
     provider::{
         Provider,
-        tenant::{BoxError, Tenant, TenantOf},
+        tenant::{BoxError, TenantOf},
     },
     signature::Secrets,
 };

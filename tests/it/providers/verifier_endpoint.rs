@@ -73,7 +73,7 @@ impl Provider for Any {
 }
 
 /// A provider's requests, and everything that may judge them.
-pub(super) struct Bench {
+pub(super) struct VerifierEndpoint {
     pub(super) provider: Described,
     pub(super) verifier: Verifier,
     pub(super) clock: ManualClock,
@@ -85,7 +85,7 @@ pub(super) struct Bench {
     secret: String,
 }
 
-impl Bench {
+impl VerifierEndpoint {
     /// Now, with the secret number 1.
     pub(super) fn of(provider: Described) -> Self {
         Self::with(provider, &provider.secret(1), at(NOW))

@@ -31,7 +31,7 @@ pub(crate) type Layer = WebhookLayer<Dwolla, Store>;
 pub(crate) type Service = WebhookService<Dwolla, Store, Deposits>;
 pub(crate) type Topics = TopicRouter<Event>;
 
-pub(crate) struct Office {
+pub(crate) struct InboxEndpoint {
     pub(crate) layer: Layer,
     pub(crate) service: BoxService,
     pub(crate) store: Store,
@@ -39,7 +39,7 @@ pub(crate) struct Office {
     wire: Wire,
 }
 
-impl Office {
+impl InboxEndpoint {
     pub(crate) fn new() -> Self {
         Self::with(|builder| builder, |service| service)
     }

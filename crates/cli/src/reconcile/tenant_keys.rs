@@ -40,29 +40,29 @@ impl<P: Provider + Clone> Providers<P> {
         self.keyed.name()
     }
 
-    /// The door of a layer over this store: nobody's, or this tenant's.
-    pub(super) fn door<T: IdempotencyStore>(
+    /// The processor of a layer over this store: of no tenant, or of this one.
+    pub(super) fn processor<T: IdempotencyStore>(
         &self,
         tenant: Option<&Tenant>,
         namespace: &str,
         store: T,
-        through: impl Through<P::Event, T>,
+        make: impl MakeProcessor<P::Event, T>,
     ) -> Result<Processor<P::Event>, Failure> {
         let Some(tenant) = tenant else {
-            return Ok(through.door(layer(self.keyed.clone(), namespace, store)?));
+            return Ok(make.processor(layer(self.keyed.clone(), namespace, store)?));
         };
         let secrets = self.secrets.clone();
         // Whose events they are, the command was told: no request names it.
         let of_any = move |_: Tenant| ready(Ok::<_, BoxError>(secrets.clone()));
         let provider = self.reader.clone().per_tenant(TenantOf::from_parts(|_| None), of_any);
         let provider = provider.map_err(|error| Failure::caused_by("the provider cannot have tenants", &error))?;
-        Ok(through.door(layer(provider, namespace, store)?).of(tenant))
+        Ok(make.processor(layer(provider, namespace, store)?).of(tenant))
     }
 }
 
-/// Which of a layer's doors.
-pub(super) trait Through<E, T> {
-    fn door<P: Provider<Event = E>>(self, layer: WebhookLayer<P, T>) -> Processor<E>;
+/// Makes the processor of a layer: for topic handlers, or for an inbox.
+pub(super) trait MakeProcessor<E, T> {
+    fn processor<P: Provider<Event = E>>(self, layer: WebhookLayer<P, T>) -> Processor<E>;
 }
 
 fn layer<P: Provider, T: IdempotencyStore>(
@@ -100,10 +100,10 @@ pub(super) async fn check(
     match (tenant, with) {
         (None, Some(found)) => Err(Failure::usage(format!(
             "--tenant is missing, and the namespace {namespace} holds events of tenants ({found} is one); expected the \
-             name of the tenant whose events the provider recorded: without it each would count as missing"
+             name of the tenant tenant_keys events the provider recorded: without it each would count as missing"
         ))),
         (Some(tenant), None) if without => Err(Failure::usage(format!(
-            "--tenant is {tenant}, and the namespace {namespace} holds events of no tenant; expected a namespace whose \
+            "--tenant is {tenant}, and the namespace {namespace} holds events of no tenant; expected a namespace tenant_keys \
              layer has tenants: leave it out, or name another --namespace"
         ))),
         _ => Ok(()),

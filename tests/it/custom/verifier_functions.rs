@@ -4,7 +4,7 @@
 
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use tower_webhook::{
-    delivery_log::{DeliveryLogReader as _, Filter, MemoryLog},
+    delivery_log::{DeliveryLogFilter, DeliveryLogReader as _, MemoryLog},
     event::{Event as _, EventError, from_json},
     provider::{Handshake, Provider},
     signature::{SecretErrorKind, SignatureError, SignatureErrorKind, Verified, Verifier, check_time},
@@ -136,7 +136,7 @@ async fn a_provider_that_panics_gets_a_response_that_asks_for_a_retry() {
             assert!(refusal.reason().contains("on purpose"), "{refusal}");
         }
     }
-    let logged = log.list(&Filter::new(), None, 10).await.unwrap();
+    let logged = log.list(&DeliveryLogFilter::new(), None, 10).await.unwrap();
     assert_eq!(logged.len(), 4);
 }
 

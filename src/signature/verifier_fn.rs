@@ -9,7 +9,7 @@ use super::{Scheme, SignatureError, SignatureErrorKind, Verified, Verifier, requ
 type Check = dyn Fn(&HeaderMap, &[u8], SystemTime) -> Result<(), SignatureError> + Send + Sync;
 
 /// A function, and the headers that it reads.
-pub(super) struct Own {
+pub(super) struct VerifierFn {
     headers: Vec<HeaderName>,
     /// The scheme that would sign a request, where the function is a refusal.
     scheme: Option<Scheme>,
@@ -18,7 +18,7 @@ pub(super) struct Own {
 
 /// The headers and body that a function gets once the body is over.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct KeptRequest {
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
@@ -84,7 +84,7 @@ impl Verifier {
     where
         F: Fn(&HeaderMap, &[u8], SystemTime) -> Result<(), SignatureError> + Send + Sync + 'static,
     {
-        Self::of(Own {
+        Self::of(VerifierFn {
             headers: headers.into_iter().collect(),
             scheme: None,
             check: Box::new(check),
@@ -105,7 +105,7 @@ impl Verifier {
     /// ```
     #[must_use]
     pub fn refusing(scheme: &Scheme) -> Self {
-        Self::of(Own {
+        Self::of(VerifierFn {
             headers: Vec::new(),
             scheme: Some(scheme.clone()),
             check: Box::new(|_, _, _| {
@@ -118,7 +118,7 @@ impl Verifier {
     }
 }
 
-impl Own {
+impl VerifierFn {
     pub(super) fn headers(&self) -> &[HeaderName] {
         &self.headers
     }
@@ -137,9 +137,9 @@ impl Own {
         Ok(())
     }
 
-    pub(super) fn begin(&self, headers: &HeaderMap) -> Result<Kept, SignatureError> {
+    pub(super) fn begin(&self, headers: &HeaderMap) -> Result<KeptRequest, SignatureError> {
         self.claims(headers)?;
-        Ok(Kept {
+        Ok(KeptRequest {
             headers: headers.clone(),
             body: Vec::new(),
         })

@@ -16,12 +16,12 @@ const WATCH: &str = r#"folder=$1; shift; "$@" & cat > /dev/null; grep -qsF "$fol
 
 /// A folder of a program, and whoever watches over it. As long as a watcher's standard input is
 /// open the program runs.
-pub(super) struct Watched {
+pub(super) struct ChildProcess {
     folder: PathBuf,
     watchers: Mutex<Vec<Child>>,
 }
 
-impl Watched {
+impl ChildProcess {
     /// With a new folder that is the other user's.
     pub(super) fn new(kind: &str) -> Self {
         let shared_memory = Path::new("/dev/shm");
@@ -75,7 +75,7 @@ impl Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         for mut watcher in self.watchers.lock().unwrap().drain(..) {
             drop(watcher.stdin.take());

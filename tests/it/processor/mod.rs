@@ -1,5 +1,9 @@
 //! Events that are handed in without a request: what was never delivered.
 
+mod keys_and_facts;
+mod look_ups;
+mod recorded_requests;
+
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
@@ -303,169 +307,6 @@ async fn a_delivery_says_what_it_came_with() {
     assert_eq!(*seen.lock().unwrap(), expected);
 }
 
-/// An event of the user's own that breaks the promises of `SelfIdentified`.
-#[derive(Clone)]
-struct Careless {
-    id: Option<EventId>,
-    fingerprint: Option<Fingerprint>,
-}
-
-impl tower_webhook::event::Event for Careless {
-    fn id(&self) -> Option<&EventId> {
-        self.id.as_ref()
-    }
-    fn topic(&self) -> &str {
-        "careless"
-    }
-    fn fingerprint(&self) -> Option<Fingerprint> {
-        self.fingerprint
-    }
-}
-
-impl SelfIdentified for Careless {}
-
-struct OfCareless(Dwolla);
-
-impl Provider for OfCareless {
-    type Event = Careless;
-
-    fn name(&self) -> &str {
-        "careless"
-    }
-    fn verifier(&self) -> &tower_webhook::signature::Verifier {
-        self.0.verifier()
-    }
-    fn event(&self, _: &HeaderMap, _: &Bytes) -> Result<Careless, tower_webhook::event::EventError> {
-        unreachable!("nothing is delivered")
-    }
-    fn policy(&self) -> tower_webhook::provider::DeliveryPolicy {
-        self.0.policy()
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_event_that_lacks_its_key_or_its_facts_is_refused_and_never_taken_for_another() {
-    let layer = WebhookLayer::new(OfCareless(Dwolla::new(SECRET).unwrap()), MemoryStore::new());
-    let processor = layer.processor(TopicRouter::new().on("careless", async |_: Careless| {}));
-    let event = |id: Option<&str>, facts: Option<&str>| Careless {
-        id: id.map(|id| EventId::new(id).unwrap()),
-        fingerprint: facts.map(|facts| Fingerprint::of([facts])),
-    };
-    let no_id = processor.process_raw(event(None, Some("facts")), "body").await;
-    assert_eq!(
-        no_id.to_string(),
-        "not-an-event: the event has no id; expected one: `SelfIdentified` promises it"
-    );
-    let no_facts = processor.process(event(Some("1"), None)).await;
-    assert_eq!(
-        no_facts.to_string(),
-        "not-an-event: the event has no fingerprint, so its facts are not known; expected one, or the delivered body"
-    );
-    let with_body = processor.process_raw(event(Some("1"), None), "body").await;
-    assert_eq!(with_body, Outcome::Handled);
-}
-
-/// Whether a service, given this request, responds 200.
-async fn accepts<S>(service: S, headers: &HeaderMap, body: &str) -> bool
-where
-    S: Service<
-            http::Request<http_body_util::Full<Bytes>>,
-            Response = http::Response<tower_webhook::layer::ResponseBody>,
-        >,
-    S::Error: std::fmt::Debug,
-{
-    let mut request = http::Request::post("/")
-        .body(http_body_util::Full::from(body.to_owned()))
-        .unwrap();
-    *request.headers_mut() = headers.clone();
-    service.oneshot(request).await.unwrap().status() == StatusCode::OK
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_recorded_request_has_the_key_of_its_delivery_and_is_verified() {
-    let runs = Arc::new(Mutex::new(0));
-    let counted = Arc::clone(&runs);
-    let topics = TopicRouter::new().on("push", move |event: github::Event| {
-        *counted.lock().unwrap() += 1;
-        assert_eq!(event.topic(), "push");
-        std::future::ready(())
-    });
-    let layer = WebhookLayer::new(GitHub::new(secrets()).unwrap(), MemoryStore::new());
-    let (service, processor) = (layer.topics(topics.clone()), layer.processor(topics));
-
-    let body = r#"{"ref":"refs/heads/main"}"#;
-    let mut headers = github::scheme().sign(&secrets(), body.as_bytes()).unwrap();
-    headers.insert("x-github-event", HeaderValue::from_static("push"));
-    headers.insert("x-github-delivery", HeaderValue::from_static("72d3162e"));
-
-    let forged = processor.process_request(headers.clone(), "{}").await;
-    assert_refused(&forged, RefusalKind::Signature);
-    let unsigned = processor.process_request(HeaderMap::new(), body).await;
-    assert_refused(&unsigned, RefusalKind::Signature);
-    assert_eq!(*runs.lock().unwrap(), 0);
-
-    assert_eq!(processor.process_request(headers.clone(), body).await, Outcome::Handled);
-    assert!(accepts(service, &headers, body).await);
-    assert_eq!(*runs.lock().unwrap(), 1, "the delivery is a duplicate");
-
-    let signed_nonsense = github::scheme().sign(&secrets(), b"nonsense").unwrap();
-    let nonsense = processor.process_request(signed_nonsense, "nonsense").await;
-    assert_refused(&nonsense, RefusalKind::NotAnEvent);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_recorded_request_may_be_older_than_the_window_of_its_signature() {
-    let long_ago = SystemTime::now() - Duration::from_secs(30 * 24 * 3600);
-    let body = r#"{"id":"evt_1","type":"invoice.paid","created":1782907200}"#;
-    let headers = stripe::scheme()
-        .sign_at(&secrets(), "evt_1", long_ago, body.as_bytes())
-        .unwrap();
-    let topics = TopicRouter::new().on("invoice.paid", async |_: stripe::Event| {});
-    let layer = WebhookLayer::new(Stripe::new(secrets()).unwrap(), MemoryStore::new());
-    assert!(!accepts(layer.topics(topics.clone()), &headers, body).await, "too old");
-    let processor = layer.processor(topics);
-    assert_eq!(processor.process_request(headers.clone(), body).await, Outcome::Handled);
-
-    // The time is signed: another one is another content.
-    let other = stripe::scheme().sign_at(&secrets(), "evt_1", SystemTime::now(), body.as_bytes());
-    let time = |headers: &HeaderMap| {
-        headers["stripe-signature"]
-            .to_str()
-            .unwrap()
-            .split_once(',')
-            .unwrap()
-            .0
-            .to_owned()
-    };
-    let old_tag = headers["stripe-signature"]
-        .to_str()
-        .unwrap()
-        .split_once(',')
-        .unwrap()
-        .1
-        .to_owned();
-    let mut moved = headers;
-    moved.insert(
-        "stripe-signature",
-        format!("{},{old_tag}", time(&other.unwrap())).parse().unwrap(),
-    );
-    assert_refused(&processor.process_request(moved, body).await, RefusalKind::Signature);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_signed_time_in_the_body_may_be_old_too() {
-    let body = r#"{"type":"Issue","action":"create","data":{"id":"1"},"webhookTimestamp":1600000000000}"#;
-    let mut headers = linear::scheme().sign(&secrets(), body.as_bytes()).unwrap();
-    headers.insert("linear-delivery", HeaderValue::from_static("234d1a4e"));
-    let topics = TopicRouter::new().fallback(async |_: linear::Event| {});
-    let layer = WebhookLayer::new(Linear::new(secrets()).unwrap(), MemoryStore::new());
-    assert!(!accepts(layer.topics(topics.clone()), &headers, body).await, "too old");
-    assert_eq!(
-        layer.processor(topics).process_request(headers, body).await,
-        Outcome::Handled
-    );
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_event_of_any_age_can_be_handed_in() {
     let age = Duration::from_secs(40 * 24 * 3600);
@@ -477,36 +318,4 @@ async fn an_event_of_any_age_can_be_handed_in() {
         doors.processor.process_request(headers, event("2")).await,
         Outcome::Handled
     );
-}
-
-#[test]
-fn a_processor_shows_its_provider_and_no_secret() {
-    let doors = Doors::new(succeed);
-    assert_eq!(
-        format!("{:?}", doors.processor),
-        "Processor { provider: \"dwolla\", .. }"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_look_up_reads_the_layers_record_and_says_what_is_wanted() {
-    let doors = Doors::new(succeed);
-    assert_eq!(doors.processor.provider(), "dwolla");
-    assert_eq!(doors.processor.namespace(), "dwolla");
-    assert!(doors.processor.wants("customer_created"));
-    assert!(!doors.processor.wants("customer_verified"));
-    let store = doors.processor.store();
-    assert_eq!(store.identity(), doors.store.identity());
-    assert_eq!(store.get(&key("1")).await.unwrap(), None);
-    doors.deliver("1").await.assert_acknowledged();
-    assert_state(store.get(&key("1")).await.unwrap(), "handled");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_store_that_hangs_or_panics_ends_a_look_up_in_its_time() {
-    let doors = Doors::new(succeed);
-    for fault in [Fault::HangBeforeApplying, Fault::Panic] {
-        doors.store.fail(Operation::Get, fault, 1);
-        doors.processor.store().get(&key("1")).await.unwrap_err();
-    }
 }

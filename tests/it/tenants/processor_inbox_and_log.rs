@@ -24,7 +24,7 @@ use tower_webhook::{
     testing::MemoryInbox,
 };
 
-use super::{Mood, Office, Provider, Source, TENANT, secret, signed_for};
+use super::{Provider, Source, SourceBehaviour, TENANT, TenantEndpoint, secret, signed_for};
 use crate::endpoint::{Answer, BoxService, Event, event};
 
 fn tenant(name: &str) -> Tenant {
@@ -132,7 +132,7 @@ async fn a_recorded_request_is_verified_with_its_tenants_secrets() {
     // Where the request does not say whose it is, whoever hands it in does.
     let acme = processor.of(&tenant("acme"));
     assert_eq!(acme.process_request(nameless, event("2")).await, Outcome::Handled);
-    source.feels(Mood::Hangs);
+    source.feels(SourceBehaviour::Hangs);
     let other = processor.of(&tenant("other"));
     assert_eq!(
         other.process_request(recorded("other", "4"), event("4")).await.as_str(),
@@ -269,7 +269,7 @@ async fn the_log_says_whose_delivery_it_is_and_why_a_tenant_is_unknown() {
     let _ = processor.of(&tenant("acme")).process(fetched("2")).await;
     assert!(capture.text().contains("id=acme/2"));
 
-    source.feels(Mood::Fails);
+    source.feels(SourceBehaviour::Fails);
     send(&service, "other", "1").await;
     let text = capture.text();
     assert!(
@@ -326,13 +326,13 @@ async fn metrics_have_a_label_for_tenants_where_it_is_asked_for_and_none_for_str
 #[tokio::test(start_paused = true)]
 async fn an_entry_of_the_delivery_log_says_whose_event_it_was() {
     let log = MemoryLog::new(100);
-    let office = Office::with(
+    let endpoint = TenantEndpoint::with(
         Source::of(&["acme"]),
         |provider| provider,
         |builder| builder.delivery_log(log.clone()),
     );
-    office.deliver("acme", "a").await.assert_acknowledged();
-    assert_eq!(office.status("nobody", "b").await, 401);
+    endpoint.deliver("acme", "a").await.assert_acknowledged();
+    assert_eq!(endpoint.status("nobody", "b").await, 401);
 
     let entries = crate::delivery_log::all(&log).await;
     let told: Vec<_> = entries
