@@ -71,9 +71,6 @@ pub use filter::DeliveryLogFilter;
 pub use memory::MemoryLog;
 #[cfg(feature = "service")]
 pub(crate) use recorder::Recorder;
-// `tower-webhook-sqlx` says these two names; no one else should.
-#[doc(hidden)]
-pub use {entry::DeliveryLogEntry as Entry, filter::DeliveryLogFilter as Filter};
 
 use crate::store::StoreError;
 

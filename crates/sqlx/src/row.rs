@@ -7,7 +7,7 @@ use std::{
 
 use tower_webhook::{
     event::Fingerprint,
-    store::{ClaimRequest, Completion, Record, Stage, State, StoreError, Token, record::Schedule},
+    store::{ClaimRequest, Completion, Record, Schedule, Stage, State, StoreError, Token},
 };
 
 /// The columns of a row, as both databases give them; times in microseconds since 1970.

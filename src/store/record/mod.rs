@@ -58,10 +58,8 @@ use std::time::{Duration, SystemTime};
 use super::ClaimRequest;
 use completion::Completion;
 use response::{Claimed, Deposited, Effect, Replayed};
-use state::{Stage, State};
-// `tower-webhook-sqlx` names these two here; their path is that of the other types.
-#[doc(hidden)]
-pub use {schedule::Schedule, state::Record};
+use schedule::Schedule;
+use state::{Record, Stage, State};
 
 /// The effect of an operation: the record to write, if it changes, and the response.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 use tower_webhook::{
-    delivery_log::{DeliveryLog, DeliveryLogReader, Entry, Filter, Numbered, PerMinute, Reading},
+    delivery_log::{DeliveryLog, DeliveryLogEntry, DeliveryLogFilter, DeliveryLogReader, Numbered, PerMinute, Reading},
     store::StoreError,
 };
 
@@ -163,15 +163,20 @@ impl Shared {
 }
 
 impl DeliveryLog for SqlDeliveryLog {
-    fn record(&self, entry: Entry) {
-        if self.queue.try_send(Message::Entry(Box::new(entry))).is_err() {
+    fn record(&self, entry: DeliveryLogEntry) {
+        if self.queue.try_send(Message::DeliveryLogEntry(Box::new(entry))).is_err() {
             self.shared.lose(1);
         }
     }
 }
 
 impl DeliveryLogReader for SqlDeliveryLog {
-    fn list<'a>(&'a self, filter: &'a Filter, before: Option<u64>, limit: usize) -> Reading<'a, Vec<Numbered>> {
+    fn list<'a>(
+        &'a self,
+        filter: &'a DeliveryLogFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Reading<'a, Vec<Numbered>> {
         Box::pin(async move {
             let conditions = Conditions::of(filter)?;
             let before = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
@@ -181,7 +186,7 @@ impl DeliveryLogReader for SqlDeliveryLog {
         })
     }
 
-    fn per_minute<'a>(&'a self, filter: &'a Filter) -> Reading<'a, Vec<PerMinute>> {
+    fn per_minute<'a>(&'a self, filter: &'a DeliveryLogFilter) -> Reading<'a, Vec<PerMinute>> {
         Box::pin(async move {
             let conditions = Conditions::of(filter)?;
             let counts = self.shared.table.per_minute(&conditions).await?;

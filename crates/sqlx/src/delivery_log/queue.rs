@@ -9,7 +9,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep, timeout_at},
 };
-use tower_webhook::delivery_log::Entry;
+use tower_webhook::delivery_log::DeliveryLogEntry;
 
 use super::{Shared, row};
 
@@ -26,7 +26,7 @@ const ATTEMPTS: u32 = 36;
 const LAST_ATTEMPTS: u32 = 3;
 
 pub(super) enum Message {
-    Entry(Box<Entry>),
+    DeliveryLogEntry(Box<DeliveryLogEntry>),
     /// Told when everything before it is written.
     Flush(oneshot::Sender<()>),
 }
@@ -56,13 +56,16 @@ pub(super) async fn write_all(shared: Arc<Shared>, mut queue: mpsc::Receiver<Mes
 }
 
 /// The entries that come within a moment, up to a batch, or to a flush.
-async fn gather(first: Message, queue: &mut mpsc::Receiver<Message>) -> (Vec<Box<Entry>>, Option<oneshot::Sender<()>>) {
+async fn gather(
+    first: Message,
+    queue: &mut mpsc::Receiver<Message>,
+) -> (Vec<Box<DeliveryLogEntry>>, Option<oneshot::Sender<()>>) {
     let until = Instant::now() + LINGER;
     let mut batch = Vec::new();
     let mut next = Some(first);
     while let Some(message) = next {
         match message {
-            Message::Entry(entry) => batch.push(entry),
+            Message::DeliveryLogEntry(entry) => batch.push(entry),
             Message::Flush(flush) => return (batch, Some(flush)),
         }
         if batch.len() >= BATCH {
@@ -73,7 +76,7 @@ async fn gather(first: Message, queue: &mut mpsc::Receiver<Message>) -> (Vec<Box
     (batch, None)
 }
 
-async fn write(shared: &Shared, batch: &[Box<Entry>], queue: &mpsc::Receiver<Message>) {
+async fn write(shared: &Shared, batch: &[Box<DeliveryLogEntry>], queue: &mpsc::Receiver<Message>) {
     let rows = row::write(batch);
     let mut pause = PAUSE;
     for attempt in 1..=ATTEMPTS {

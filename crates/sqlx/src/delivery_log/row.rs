@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tower_webhook::{
-    delivery_log::{Entry, Filter, Numbered, PerMinute},
+    delivery_log::{DeliveryLogEntry, DeliveryLogFilter, Numbered, PerMinute},
     event::{Source, Tenant},
     store::StoreError,
 };
@@ -55,10 +55,10 @@ struct Wanted {
 }
 
 impl Conditions {
-    pub(super) fn of(filter: &Filter) -> Result<Self, StoreError> {
+    pub(super) fn of(filter: &DeliveryLogFilter) -> Result<Self, StoreError> {
         let text = |text: &Option<String>| text.as_deref().map(storable);
         let without = if filter.is_failure {
-            Entry::SUCCESSES.to_vec()
+            DeliveryLogEntry::SUCCESSES.to_vec()
         } else {
             Vec::new()
         };
@@ -100,8 +100,8 @@ fn whole(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }
 
-impl From<&Entry> for Row {
-    fn from(entry: &Entry) -> Self {
+impl From<&DeliveryLogEntry> for Row {
+    fn from(entry: &DeliveryLogEntry) -> Self {
         Self {
             ended_at: micros(entry.time),
             provider: storable(&entry.provider),
@@ -125,7 +125,7 @@ impl From<&Entry> for Row {
 }
 
 /// An array of rows.
-pub(super) fn write(batch: &[Box<Entry>]) -> String {
+pub(super) fn write(batch: &[Box<DeliveryLogEntry>]) -> String {
     let rows: Vec<Row> = batch.iter().map(|entry| Row::from(&**entry)).collect();
     // Texts and numbers: there is nothing to fail.
     serde_json::to_string(&rows).unwrap_or_else(|_| "[]".to_owned())
@@ -145,7 +145,7 @@ pub(super) fn read(number: i64, row: &str) -> Result<Numbered, StoreError> {
             row.source
         ))
     })?;
-    let mut entry = Entry::new(time(row.ended_at), row.provider, row.namespace, source, row.outcome);
+    let mut entry = DeliveryLogEntry::new(time(row.ended_at), row.provider, row.namespace, source, row.outcome);
     entry.tenant = row.tenant.and_then(|name| Tenant::new(name).ok());
     entry.id = row.id;
     entry.topic = row.topic;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteRow;
 use tower_webhook::{
     inbox::{Attempt, Cursor, Filter, InboxAdmin, Letter, Page, PastAttempt},
-    store::{Counts, Effect, Key, Replayed, Stage, StoreAdmin, StoreError, record},
+    store::{Counts, Effect, Key, Record, Replayed, Stage, StoreAdmin, StoreError, record},
 };
 
 use super::{
@@ -224,7 +224,7 @@ impl Write for ReplayAll {
     async fn write(&self, desk: &mut Desk<'_>) -> Result<u64, StoreError> {
         let mut replayed = 0;
         for (after, key) in &self.part {
-            let change = |current: Option<&record::Record>, now: std::time::SystemTime| {
+            let change = |current: Option<&Record>, now: std::time::SystemTime| {
                 // still, where somebody came first
                 let current =
                     current.filter(|record| self.stage.is_none_or(|stage| Stage::from(&record.state) == stage));
