@@ -10,6 +10,7 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::yield_now,
     time::{Instant, sleep},
 };
 
@@ -42,6 +43,8 @@ impl Slot {
             held: Arc::clone(held).acquire_owned().await.ok()?,
             running: Arc::clone(running).acquire_owned().await.ok()?,
         };
+        // Runs that are about to end do so first: one take for them all.
+        yield_now().await;
         let more = most
             .saturating_sub(1)
             .min(running.available_permits())

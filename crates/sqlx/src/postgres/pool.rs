@@ -1,4 +1,10 @@
 //! Connections for single statements.
+//!
+//! They are kept by our own code. deadpool 0.13, tried in its place, passed the tests of outages
+//! and took 349 lines of ours instead of 389, and two more crates. There were 0.94 to 1.07 times as
+//! many claims with 64 in flight in one process, and 0.83 times as many in `benches/inbox`. Most of
+//! what is here is not the pool: it is what becomes of a statement whose connection is dead, slow,
+//! or not to be had.
 
 use std::{
     future::{self, poll_fn},

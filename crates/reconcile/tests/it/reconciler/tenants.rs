@@ -197,7 +197,7 @@ async fn a_reconciler_of_no_tenant_is_refused_before_it_asks_for_anything() {
         .await;
     assert_eq!(
         refusal(&report).to_string(),
-        "the layer has tenants, and the reconciler is of none; expected one tenant's source and door: \
+        "the layer has tenants, and the reconciler is of none; expected one tenant's source and processor: \
          `Reconciler::new(source, processor.of(&tenant))` for each"
     );
     assert!(!report.is_settled());
