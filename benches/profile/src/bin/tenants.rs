@@ -23,8 +23,8 @@ use tower::Service;
 use tower_webhook::{
     MemoryStore, Provider as _, TopicRouter, WebhookLayer,
     dwolla::{self, Dwolla},
-    layer::ResponseBody,
     event::Tenant,
+    layer::ResponseBody,
     provider::tenant::{BoxError, TenantOf},
     signature::Secrets,
 };
