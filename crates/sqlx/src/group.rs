@@ -46,6 +46,7 @@ impl<J> Queue<J> {
     }
 
     /// Changes what waits.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn with<T>(&self, change: impl FnOnce(&mut VecDeque<J>) -> T) -> T {
         change(&mut lock(&self.waiting).jobs)
     }

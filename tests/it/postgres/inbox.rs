@@ -7,8 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _, postgres::PgPoolOption
 use tower_webhook::{
     inbox::{Action, Attempt, Deposit, Filter, Inbox, InboxAdmin, Settlement, StoredDelivery, TakeRequest, Taken},
     store::{
-        Completion, Deposited, Effect, IdempotencyStore, Replayed, Stage, StoreAdmin, StoreError, StoreErrorKind,
-        Token, record,
+        Completion, Deposited, Effect, IdempotencyStore, Replayed, Stage, StoreAdmin, StoreErrorKind, Token, record,
     },
 };
 use tower_webhook_sqlx::PostgresStore;
@@ -38,7 +37,7 @@ tower_webhook::inbox_suite!(suite_on_a_given_pool, Harness::serializable(&new_ta
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-fn deposit(id: &str) -> Deposit {
+pub(super) fn deposit(id: &str) -> Deposit {
     let request = claim_request(id);
     let mut headers = HeaderMap::new();
     headers.insert("x-a", HeaderValue::from_static("1"));
@@ -49,294 +48,28 @@ fn deposit(id: &str) -> Deposit {
     )
 }
 
-async fn take(store: &PostgresStore, limit: usize) -> Vec<Taken> {
+pub(super) async fn take(store: &PostgresStore, limit: usize) -> Vec<Taken> {
     let request = TakeRequest::new("dwolla", Token::random(), limit);
     store.take(&request).await.unwrap()
 }
 
-fn ids(taken: &[Taken]) -> Vec<&str> {
+pub(super) fn ids(taken: &[Taken]) -> Vec<&str> {
     taken
         .iter()
         .map(|taken| taken.claim_request.key.id().as_str())
         .collect()
 }
 
-async fn run(connection: &mut PgConnection, table: &str, sql: &str) {
+pub(super) async fn run(connection: &mut PgConnection, table: &str, sql: &str) {
     let sql = sql.replace("webhook_events", table);
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
 }
 
-async fn number(connection: &mut PgConnection, sql: String) -> i64 {
+pub(super) async fn number(connection: &mut PgConnection, sql: String) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(sql))
         .fetch_one(connection)
         .await
         .unwrap()
-}
-
-// --- plans
-
-/// The statement of a take as the store has it, for this table.
-fn take_sql(due: &str, table: &str) -> String {
-    let taken = include_str!("../../../crates/sqlx/src/postgres/taken.sql");
-    format!("{due}{taken}")
-        .replace("webhook_events", table)
-        .replace("webhook_bodies", &format!("{table}_bodies"))
-}
-
-#[tokio::test]
-async fn a_take_reads_what_is_due_by_the_index_and_nothing_of_what_waits() {
-    let Some(server) = Server::shared() else { return };
-    let table = new_table();
-    drop(store_in(server, &table).await);
-    let mut connection = server.connection().await;
-    let fill = "INSERT INTO webhook_events (namespace, id, state, fingerprint, token, generation, attempts, \
-                changed_at, lease_until, expires_at, crashes, stored, due_at) \
-                SELECT 'dwolla', n::text, CASE WHEN n % 2 = 0 THEN 'free' ELSE 'claimed' END, '\\x00', \
-                CASE WHEN n % 2 = 1 THEN '\\x00'::bytea END, 1, 1, now(), \
-                CASE WHEN n % 2 = 1 THEN now() + interval '1 hour' END, now() + interval '1 year', 0, true, \
-                now() + interval '1 hour' FROM generate_series(1, 5000) AS n";
-    run(&mut connection, &table, fill).await;
-    let statements = [
-        (
-            include_str!("../../../crates/sqlx/src/postgres/due.sql"),
-            "bigint",
-            ", 0",
-            "_due",
-        ),
-        (
-            include_str!("../../../crates/sqlx/src/postgres/due_suspects.sql"),
-            "",
-            "",
-            "_suspects",
-        ),
-    ];
-    for (sql, more, values, index) in statements {
-        let name = format!("take{index}");
-        let more = if more.is_empty() {
-            String::new()
-        } else {
-            format!(", {more}")
-        };
-        let prepare = format!(
-            "PREPARE {name} (text, bytea, bigint, bigint, bigint{more}) AS {}",
-            take_sql(sql, &table)
-        );
-        run(&mut connection, &table, &prepare).await;
-        // fresh and with statistics, for these parameters and for any
-        for setting in ["", "ANALYZE webhook_events"] {
-            run(&mut connection, &table, setting).await;
-            for mode in ["force_custom_plan", "force_generic_plan"] {
-                run(&mut connection, &table, &format!("SET plan_cache_mode = {mode}")).await;
-                let explain = format!("EXPLAIN EXECUTE {name} ('dwolla', '\\x00', 32, 60000, 0{values})");
-                let rows = sqlx::raw_sql(AssertSqlSafe(explain))
-                    .fetch_all(&mut connection)
-                    .await
-                    .unwrap();
-                let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-                let scan = plan.iter().position(|line| line.contains(&format!("{table}{index}")));
-                let scan = scan.unwrap_or_else(|| panic!("{setting} {mode}: {}", plan.join("\n")));
-                let condition = &plan[scan + 1];
-                assert!(
-                    condition.contains("Index Cond") && condition.contains("due_at <= $"),
-                    "{setting} {mode}: {}",
-                    plan.join("\n")
-                );
-                let sorts = plan[scan - 2..scan].iter().any(|line| line.contains("Sort"));
-                assert!(!sorts, "{}", plan.join("\n"));
-            }
-        }
-    }
-}
-
-// --- the floor
-
-#[tokio::test]
-async fn what_lies_below_the_floor_is_found_within_ten_seconds() {
-    let Some(server) = Server::shared() else { return };
-    let table = new_table();
-    let store = store_in(server, &table).await;
-    let mut connection = server.connection().await;
-    store.deposit(&deposit("first")).await.unwrap();
-    assert_eq!(ids(&take(&store, 10).await), ["first"]);
-    // as if their deposits had begun before, and were committed now
-    for (id, age) in [("late", "0.2 s"), ("very late", "60 s")] {
-        store.deposit(&deposit(id)).await.unwrap();
-        let age = format!("UPDATE webhook_events SET due_at = due_at - interval '{age}' WHERE id = '{id}'");
-        run(&mut connection, &table, &age).await;
-    }
-    assert_eq!(ids(&take(&store, 10).await), ["late"]);
-    assert!(take(&store, 10).await.is_empty());
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(10)).await;
-    tokio::time::resume();
-    assert_eq!(ids(&take(&store, 10).await), ["very late"]);
-}
-
-#[tokio::test]
-async fn a_take_that_finds_nothing_raises_the_floor_for_ten_seconds() {
-    let Some(server) = Server::shared() else { return };
-    let table = new_table();
-    let store = store_in(server, &table).await;
-    let mut connection = server.connection().await;
-    assert!(take(&store, 10).await.is_empty());
-    for (id, age) in [("late", "2 s"), ("very late", "60 s")] {
-        store.deposit(&deposit(id)).await.unwrap();
-        let age = format!("UPDATE webhook_events SET due_at = due_at - interval '{age}' WHERE id = '{id}'");
-        run(&mut connection, &table, &age).await;
-    }
-    assert_eq!(ids(&take(&store, 10).await), ["late"]);
-    assert!(take(&store, 10).await.is_empty());
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(10)).await;
-    tokio::time::resume();
-    assert_eq!(ids(&take(&store, 10).await), ["very late"]);
-}
-
-// --- deposits that wait at the same time
-
-/// Deposits all at once: what each is told, in their order.
-async fn deposit_at_once(
-    store: &PostgresStore,
-    ids: impl Iterator<Item = String>,
-) -> Vec<Result<Deposited, StoreError>> {
-    let tasks: Vec<_> = ids
-        .map(|id| {
-            let store = store.clone();
-            tokio::spawn(async move { store.deposit(&deposit(&id)).await })
-        })
-        .collect();
-    let mut told = Vec::new();
-    for task in tasks {
-        told.push(task.await.unwrap());
-    }
-    told
-}
-
-#[tokio::test]
-async fn deposits_that_wait_at_the_same_time_share_a_commit() {
-    let Some(server) = Server::shared() else { return };
-    let table = new_table();
-    let store = store_in(server, &table).await;
-    for told in deposit_at_once(&store, (1..=200).map(|number| number.to_string())).await {
-        assert_eq!(told.unwrap(), Deposited::Stored);
-    }
-    let mut connection = server.connection().await;
-    let commits = number(
-        &mut connection,
-        format!("SELECT count(DISTINCT xmin::text) FROM {table}"),
-    );
-    let commits = commits.await;
-    assert!(commits <= 10, "{commits} commits for 200 deliveries");
-    let taken = take(&store, 300).await;
-    assert_eq!(taken.len(), 200);
-    for taken in taken {
-        let key = &taken.claim_request.key;
-        assert_eq!(taken.delivery, deposit(key.id().as_str()).delivery);
-    }
-}
-
-#[tokio::test]
-async fn a_hundred_copies_at_once_are_stored_once() {
-    let Some(server) = Server::shared() else { return };
-    let store = store_in(server, &new_table()).await;
-    let told = deposit_at_once(&store, (0..100).map(|_| "1".to_owned())).await;
-    let told: Vec<_> = told.into_iter().map(Result::unwrap).collect();
-    let stored = told.iter().filter(|told| **told == Deposited::Stored);
-    assert_eq!(stored.count(), 1);
-    let known = told.iter().filter(|told| **told == Deposited::Known(Stage::Waiting));
-    assert_eq!(known.count(), 99);
-    assert_eq!(ids(&take(&store, 10).await), ["1"]);
-}
-
-#[tokio::test]
-async fn a_delivery_that_the_database_refuses_takes_no_other_with_it() {
-    let Some(server) = Server::shared() else { return };
-    let table = new_table();
-    let store = store_in(server, &table).await;
-    let mut connection = server.connection().await;
-    let refuse = format!("ALTER TABLE {table}_bodies ADD CHECK (id <> '7')");
-    run(&mut connection, &table, &refuse).await;
-    let told = deposit_at_once(&store, (1..=20).map(|number| number.to_string())).await;
-    for (number, told) in (1..).zip(told) {
-        match told {
-            Ok(told) => assert_eq!((told, number == 7), (Deposited::Stored, false)),
-            Err(failed) => {
-                assert_eq!(number, 7, "{failed}");
-                assert_eq!(failed.kind(), StoreErrorKind::Unavailable);
-            }
-        }
-    }
-    assert_eq!(take(&store, 100).await.len(), 19);
-}
-
-#[tokio::test]
-async fn an_event_that_a_transaction_holds_holds_up_no_other() {
-    let Some(server) = Server::shared() else { return };
-    // Of a pool that is given, which has no time limit for a statement of its own.
-    let pool = PgPool::connect(&server.url()).await.unwrap();
-    let builder = PostgresStore::builder().table(new_table());
-    let store = builder.with_pool(pool.clone()).await.unwrap();
-    let mut transaction = pool.begin().await.unwrap();
-    store.deposit_in(&deposit("held"), &mut transaction).await.unwrap();
-    let copy = tokio::spawn({
-        let store = store.clone();
-        async move { store.deposit(&deposit("held")).await }
-    });
-    for told in deposit_at_once(&store, (1..=20).map(|number| number.to_string())).await {
-        assert_eq!(told.unwrap(), Deposited::Stored);
-    }
-    assert!(!copy.is_finished(), "it waits for the transaction");
-    transaction.commit().await.unwrap();
-    assert_eq!(copy.await.unwrap().unwrap(), Deposited::Known(Stage::Waiting));
-}
-
-#[tokio::test]
-async fn callers_that_have_gone_leave_the_way_free() {
-    let Some(server) = Server::shared() else { return };
-    // Fewer connections than callers that go away, and no time limit for a statement.
-    let few = PgPoolOptions::new()
-        .max_connections(2)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect(&server.url())
-        .await
-        .unwrap();
-    let builder = PostgresStore::builder().table(new_table());
-    let store = builder.with_pool(few).await.unwrap();
-    let pool = PgPool::connect(&server.url()).await.unwrap();
-    let mut transaction = pool.begin().await.unwrap();
-    for id in ["a", "b", "c"] {
-        store.deposit_in(&deposit(id), &mut transaction).await.unwrap();
-    }
-    let holder: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
-        .fetch_one(&mut *transaction)
-        .await
-        .unwrap();
-    let mut connection = server.connection().await;
-    // Those that wait alone, for longer than a statement that others share may. The server does not
-    // notice that their callers have gone.
-    let waits = format!(
-        "SELECT count(*) FROM pg_stat_activity \
-         WHERE {holder} = ANY (pg_blocking_pids(pid)) AND clock_timestamp() - query_start > interval '200 ms'"
-    );
-    for (gone, id) in (1..).zip(["a", "b", "c"]) {
-        let copy = tokio::spawn({
-            let store = store.clone();
-            async move { store.deposit(&deposit(id)).await }
-        });
-        while number(&mut connection, waits.clone()).await < gone {
-            assert!(!copy.is_finished(), "it waits for the transaction");
-            tokio::task::yield_now().await;
-        }
-        copy.abort();
-    }
-    assert_eq!(store.deposit(&deposit("d")).await.unwrap(), Deposited::Stored);
-    transaction.rollback().await.unwrap();
-    // What a copy had sent may land by now.
-    let again = store.deposit(&deposit("a")).await.unwrap();
-    assert!(
-        matches!(again, Deposited::Stored | Deposited::Known(Stage::Waiting)),
-        "{again:?}"
-    );
 }
 
 // --- deposits in a transaction

@@ -10,6 +10,8 @@ pub(crate) mod server;
 mod child_process;
 pub(crate) mod pgbouncer;
 mod operators;
+mod shared_deposits;
+mod takes;
 mod transactions;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@
 mod deliveries;
 mod inbox;
 mod operators;
+mod shared_commits;
 mod transactions;
 
 use std::{path::PathBuf, time::Duration};

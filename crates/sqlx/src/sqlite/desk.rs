@@ -103,12 +103,16 @@ impl<'d> Desk<'d> {
     /// Whether a worker may find something that is due.
     pub(super) async fn commit(mut self) -> Result<bool, StoreError> {
         let commit = if self.unwritten.is_empty() {
-            sqlx::query("COMMIT")
+            sqlx::query("COMMIT;\nSELECT 1")
         } else {
             self.unwritten.bound_to(statement(&self.sql.commit))
         };
-        commit.execute(self.connection).await.map_err(|failed| error(&failed))?;
-        Ok(self.wakes)
+        // A thread that dies says nothing, which would look like the end of a statement without rows.
+        let committed = commit.fetch_all(self.connection).await;
+        match committed.map_err(|failed| error(&failed))?.is_empty() {
+            true => Err(super::nothing()),
+            false => Ok(self.wakes),
+        }
     }
 
     /// Writes what operations have left to the end, for those that look at the tables.

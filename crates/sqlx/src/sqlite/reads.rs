@@ -39,15 +39,21 @@ fn gone() -> StoreError {
     StoreError::unavailable("the task that reads ended before its time")
 }
 
+/// The records of these events, in one statement.
+pub(super) async fn read_at_once(shared: &Shared, keys: &[&Key]) -> Result<Vec<Result<Seen, StoreError>>, StoreError> {
+    let statement = asked(statement(&shared.sql.read), keys, shared.offset.millis());
+    let rows = shared.reader.rows(statement).await?;
+    Ok(rows.iter().map(seen).collect())
+}
+
 async fn read_all(shared: Arc<Shared>, mut lane: Lane<Lookup>) {
     while let Some(group) = lane.next(first) {
         let keys: Vec<&Key> = group.iter().map(|lookup| &lookup.key).collect();
-        let statement = asked(statement(&shared.sql.read), &keys, shared.offset.millis());
-        match shared.reader.rows(statement).await {
-            Ok(rows) => {
-                for (lookup, row) in group.into_iter().zip(&rows) {
+        match read_at_once(&shared, &keys).await {
+            Ok(all) => {
+                for (lookup, seen) in group.into_iter().zip(all) {
                     // The caller may have gone.
-                    let _ = lookup.reply.send(seen(row));
+                    let _ = lookup.reply.send(seen);
                 }
             }
             Err(failed) => {

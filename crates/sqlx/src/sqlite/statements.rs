@@ -9,7 +9,7 @@ use super::connection::Statement;
 use crate::row::Table;
 
 const BEGIN: &str = concat!("BEGIN IMMEDIATE;\n", include_str!("read.sql"));
-const COMMIT: &str = concat!(include_str!("write.sql"), ";\nCOMMIT");
+const COMMIT: &str = concat!(include_str!("write.sql"), ";\n", "COMMIT;\nSELECT 1");
 
 macro_rules! statements {
     ($($name:ident)*) => {

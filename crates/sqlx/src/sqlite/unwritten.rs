@@ -46,16 +46,14 @@ impl Unwritten {
     }
 
     pub(super) fn delivery(&mut self, key: &Key, delivery: &StoredDelivery, received_at: i64) {
-        let topic = self.bytes.push(delivery.topic.as_bytes());
         let headers = self.bytes.push(&delivery.headers_text());
         let body = self.bytes.push(&delivery.body);
         self.deliveries.push(&(
             key.namespace(),
             key.id().as_str(),
             received_at,
-            topic.0,
-            topic.1,
-            delivery.secret_index,
+            &delivery.topic,
+            delivery.secret_index.and_then(|index| i64::try_from(index).ok()),
             headers.0,
             headers.1,
             body.0,
@@ -64,20 +62,14 @@ impl Unwritten {
     }
 
     pub(super) fn attempt(&mut self, key: &Key, attempt: &Attempt, ended_at: i64) {
-        let outcome = self.bytes.push(attempt.outcome.as_bytes());
-        let error = self.bytes.push(attempt.error.as_bytes());
-        let worker = self.bytes.push(attempt.worker.as_bytes());
         self.attempts.push(&(
             key.namespace(),
             key.id().as_str(),
             attempt.number,
             ended_at,
-            outcome.0,
-            outcome.1,
-            error.0,
-            error.1,
-            worker.0,
-            worker.1,
+            &attempt.outcome,
+            &attempt.error,
+            &attempt.worker,
         ));
     }
 

@@ -1,6 +1,6 @@
 -- What operations have decided from what `read.sql` gave, in the same transaction and in one trip
 -- to the connection's thread: records, deliveries, and attempts that failed. Each is a JSON array
--- of arrays; bytes, and texts that may hold anything, are parts of $1, by their place and length.
+-- of arrays; bytes are parts of $1, by their place and length.
 -- $1 bytes  $2 new records  $3 changed ones  $4 deliveries  $5 attempts
 -- `value` of json_each is text that is made anew each time it is named: MATERIALIZED, once.
 WITH new AS MATERIALIZED (SELECT value AS row FROM json_each($2))
@@ -30,12 +30,10 @@ WHERE namespace = row ->> 0
 -- An older delivery is of an event that has expired.
 WITH new AS MATERIALIZED (SELECT value AS row FROM json_each($4))
 INSERT OR REPLACE INTO webhook_bodies (namespace, id, received_at, topic, secret_index, headers, body)
-SELECT row ->> 0, row ->> 1, row ->> 2, CAST(substr($1, row ->> 3, row ->> 4) AS TEXT), row ->> 5,
-       substr($1, row ->> 6, row ->> 7), substr($1, row ->> 8, row ->> 9)
+SELECT row ->> 0, row ->> 1, row ->> 2, row ->> 3, row ->> 4,
+       substr($1, row ->> 5, row ->> 6), substr($1, row ->> 7, row ->> 8)
 FROM new;
 
-WITH new AS MATERIALIZED (SELECT value AS row FROM json_each($5))
 INSERT INTO webhook_attempts (namespace, id, number, ended_at, outcome, error, worker)
-SELECT row ->> 0, row ->> 1, row ->> 2, row ->> 3, CAST(substr($1, row ->> 4, row ->> 5) AS TEXT),
-       CAST(substr($1, row ->> 6, row ->> 7) AS TEXT), CAST(substr($1, row ->> 8, row ->> 9) AS TEXT)
-FROM new
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM json_each($5)

@@ -59,6 +59,11 @@ pub(super) trait Job: Send + Sync {
     /// Whether it has a response without writing.
     fn look(&mut self, seen: &Seen) -> bool;
 
+    /// Remembers that it was looked at, and has none.
+    fn note_look(&mut self);
+
+    fn was_looked_at(&self) -> bool;
+
     /// Runs the operation, and keeps its response.
     fn run<'a>(
         &'a mut self,
@@ -72,6 +77,7 @@ pub(super) trait Job: Send + Sync {
 struct Queued<W: Write> {
     write: W,
     response: Option<W::Response>,
+    was_looked_at: bool,
     reply: oneshot::Sender<Result<W::Response, StoreError>>,
 }
 
@@ -87,6 +93,14 @@ impl<W: Write> Job for Queued<W> {
     fn look(&mut self, seen: &Seen) -> bool {
         self.response = self.write.without_writing(seen);
         self.response.is_some()
+    }
+
+    fn note_look(&mut self) {
+        self.was_looked_at = true;
+    }
+
+    fn was_looked_at(&self) -> bool {
+        self.was_looked_at
     }
 
     fn run<'a>(
@@ -127,6 +141,7 @@ pub(super) async fn write<W: Write>(shared: &Arc<Shared>, write: W) -> Result<W:
     let job = Box::new(Queued {
         write,
         response: None,
+        was_looked_at: false,
         reply,
     });
     if let Some(lane) = shared.writes.push(job) {
@@ -170,10 +185,15 @@ async fn commit_all(shared: &Arc<Shared>, live: &mut Live<'_>, mut group: Vec<Bo
     let committed = transact(shared, live, &mut group).await;
     match committed {
         Err(Failed::Within(_)) if group.len() > 1 => {
-            for job in group {
+            let mut all = group.into_iter().filter(|job| job.is_wanted());
+            while let Some(job) = all.next() {
                 let mut one = vec![job];
-                let committed = transact(shared, live, &mut one).await.map_err(Failed::into_error);
-                respond(one, &committed);
+                let committed = transact(shared, live, &mut one).await;
+                if let Err(Failed::Before(_)) = committed {
+                    // The file is not to be had: nor is it for the others.
+                    one.extend(all.by_ref());
+                }
+                respond(one, &committed.map_err(Failed::into_error));
             }
         }
         committed => respond(group, &committed.map_err(Failed::into_error)),
@@ -228,6 +248,7 @@ async fn transact(shared: &Arc<Shared>, live: &mut Live<'_>, group: &mut Vec<Box
 async fn run(shared: &Arc<Shared>, mut desk: Desk<'_>, group: &mut Vec<Box<dyn Job>>) -> Result<bool, Failed> {
     let begun = begin(shared, &mut desk, group).await;
     begun.map_err(|failed| Failed::Before(error(&failed)))?;
+    group.retain(|job| job.is_wanted());
     for job in &mut *group {
         job.run(&mut desk).await.map_err(Failed::Within)?;
     }
@@ -239,50 +260,70 @@ async fn run(shared: &Arc<Shared>, mut desk: Desk<'_>, group: &mut Vec<Box<dyn J
 /// whoever has nothing to write gets a response, also of those that come.
 async fn begin(shared: &Arc<Shared>, desk: &mut Desk<'_>, group: &mut Vec<Box<dyn Job>>) -> Result<(), sqlx::Error> {
     let began = Instant::now();
-    let mut unseen = mem::take(group);
+    let mut is_first = true;
     loop {
-        let jobs = group.iter().chain(&unseen).take(MOST);
-        let keys: Vec<&Key> = jobs.flat_map(|job| job.keys()).collect();
+        let keys: Vec<&Key> = group.iter().flat_map(|job| job.keys()).collect();
         let begun = desk.begin(&keys).await;
-        let is_held_up = begun.as_ref().is_err_and(is_busy) && began.elapsed() < BUSY;
-        if is_held_up {
-            respond_to_known(shared, &mut unseen).await;
-        }
-        group.append(&mut unseen);
-        if !is_held_up {
-            let later = group.split_off(group.len().min(MOST));
-            shared.writes.with(|jobs| {
-                later.into_iter().rev().for_each(|job| jobs.push_front(job));
-                note_in_hand(shared, group.len());
-            });
+        if !begun.as_ref().is_err_and(is_busy) || began.elapsed() >= BUSY {
             return begun;
         }
-        sleep(GAP).await;
-        let room = MOST_WAITING.saturating_sub(group.len());
-        unseen = shared.writes.with(|jobs| {
-            let come = first(jobs, room);
-            note_in_hand(shared, group.len().saturating_add(come.len()));
-            come
+        if mem::take(&mut is_first) {
+            respond_to_known(shared, group).await;
+        }
+        let mut come = shared.writes.with(|jobs| {
+            let all = mem::take(jobs);
+            let (known, come) = all.into_iter().partition(|job| job.was_looked_at());
+            *jobs = known;
+            note_in_hand(shared, group.len().saturating_add(VecDeque::len(&come)));
+            Vec::from(come)
         });
+        respond_to_known(shared, &mut come).await;
+        shared.writes.with(|jobs| {
+            // Behind those that came before them, before those that came since.
+            let since = jobs.iter().position(|job| !job.was_looked_at()).unwrap_or(jobs.len());
+            let later = jobs.split_off(since);
+            jobs.extend(come);
+            jobs.extend(later);
+            note_in_hand(shared, group.len());
+        });
+        sleep(GAP).await;
     }
 }
 
 /// Responds to those that have nothing to write, as far as can be seen without the file's lock.
-async fn respond_to_known(shared: &Arc<Shared>, group: &mut Vec<Box<dyn Job>>) {
-    for mut job in mem::take(group) {
-        let key = match job.keys()[..] {
-            [key] => Some(key.clone()),
-            _ => None,
+async fn respond_to_known(shared: &Shared, group: &mut Vec<Box<dyn Job>>) {
+    let mut all = mem::take(group);
+    all.retain(|job| job.is_wanted());
+    let mut is_down = false;
+    while !all.is_empty() {
+        let later = all.split_off(all.len().min(MOST));
+        let part = mem::replace(&mut all, later);
+        let keys: Vec<&Key> = part.iter().filter_map(|job| single(job.as_ref())).collect();
+        let seen = match is_down {
+            true => Vec::new(),
+            false => reads::read_at_once(shared, &keys).await.unwrap_or_else(|_| {
+                is_down = true;
+                Vec::new()
+            }),
         };
-        let is_known = match key {
-            Some(key) => reads::read(shared, &key).await.is_ok_and(|seen| job.look(&seen)),
-            None => false,
-        };
-        if is_known {
-            job.respond(Ok(()));
-        } else {
-            group.push(job);
+        let mut seen = seen.into_iter();
+        for mut job in part {
+            match single(job.as_ref()).and_then(|_| seen.next()) {
+                Some(Ok(seen)) if job.look(&seen) => job.respond(Ok(())),
+                _ => {
+                    job.note_look();
+                    group.push(job);
+                }
+            }
         }
+    }
+}
+
+/// The event of an operation that is of one alone.
+fn single(job: &dyn Job) -> Option<&Key> {
+    match job.keys()[..] {
+        [key] => Some(key),
+        _ => None,
     }
 }
 
