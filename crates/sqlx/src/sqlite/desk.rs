@@ -107,7 +107,7 @@ impl<'d> Desk<'d> {
         } else {
             self.unwritten.bound_to(statement(&self.sql.commit))
         };
-        // A thread that dies says nothing, which would look like the end of a statement without rows.
+        // A thread that dies says nothing, which looks like the end of a statement without rows.
         let committed = commit.fetch_all(self.connection).await;
         match committed.map_err(|failed| error(&failed))?.is_empty() {
             true => Err(super::nothing()),
