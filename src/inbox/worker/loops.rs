@@ -38,13 +38,16 @@ pub(super) struct Slot {
 impl Slot {
     /// Waits for one place, and takes those besides that are free.
     async fn up_to(most: usize, running: &Arc<Semaphore>, held: &Arc<Semaphore>) -> Option<Self> {
+        let is_full = running.available_permits() == 0;
         // Never closed: an error does not come about.
         let mut place = Self {
             held: Arc::clone(held).acquire_owned().await.ok()?,
             running: Arc::clone(running).acquire_owned().await.ok()?,
         };
-        // Runs that are about to end do so first: one take for them all.
-        yield_now().await;
+        if is_full {
+            // Runs that are about to end, too, do so first: one take for them all.
+            yield_now().await;
+        }
         let more = most
             .saturating_sub(1)
             .min(running.available_permits())
