@@ -209,7 +209,7 @@ async fn a_reconciler_of_no_tenant_is_refused_before_it_asks_for_anything() {
     let report = run(api.webhooks(&subscription), &layer.processor(topics), "acme").await;
     assert_eq!(
         refusal(&report).to_string(),
-        "the reconciler is of a tenant, and the layer has none; expected a provider made with `per_tenant`, or a door \
+        "the reconciler is of a tenant, and the layer has none; expected a provider made with `per_tenant`, or a processor \
          without `of`"
     );
     assert!(notes.lock().unwrap().is_empty());
