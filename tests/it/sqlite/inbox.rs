@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderMap;
-use sqlx::{Connection as _, Row as _, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection, SqlitePool};
 use tower_webhook::{
     Delivery, HandlerError, TopicRouter,
     dwolla::Dwolla,
@@ -339,22 +339,36 @@ async fn who_writes_does_not_wait_for_all_that_is_replayed() {
 #[tokio::test]
 async fn texts_come_back_with_every_character_that_they_had() {
     const ODD: &str = "\0 \" \\ \\u0000 é \u{1f600} \u{2028}\n'); --";
-    let folder = Folder::new();
-    let store = folder.store().await;
-    let mut odd = deposit("1");
-    odd.key = Key::new(ODD, odd.key.id().clone());
-    odd.delivery.topic = ODD.to_owned();
-    assert_eq!(store.deposit(&odd).await.unwrap(), Deposited::Stored);
-    let taken = store.take(&TakeRequest::new(ODD, Token::random(), 1)).await.unwrap();
-    assert_eq!(taken[0].delivery.topic, ODD);
-    let settlement = Settlement::new(taken[0].claim_request.clone(), Action::Bury);
-    let settlement = settlement.with_attempt(Attempt::new(1, ODD, ODD, ODD));
-    assert_eq!(store.settle(&[settlement]).await.unwrap(), [Effect::Applied]);
-    let letter = store.letter(&odd.key).await.unwrap().unwrap();
-    assert_eq!(letter.delivery.topic, ODD);
-    assert_eq!(letter.history.len(), 1);
-    let Attempt {
-        outcome, error, worker, ..
-    } = &letter.history[0].attempt;
-    assert_eq!([outcome, error, worker], [ODD; 3]);
+    // An application's file may have the other encoding.
+    for encoding in ["UTF-8", "UTF-16le"] {
+        let folder = Folder::new();
+        let create = format!("sqlite://{}?mode=rwc", folder.file().display());
+        let mut application = SqliteConnection::connect(&create).await.unwrap();
+        let make = format!("PRAGMA encoding = '{encoding}'; CREATE TABLE books (title TEXT)");
+        let made = sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut application).await;
+        made.unwrap();
+        application.close().await.unwrap();
+        let store = folder.store().await;
+        let is_of: String = sqlx::query_scalar("PRAGMA encoding")
+            .fetch_one(&mut folder.connection().await)
+            .await
+            .unwrap();
+        assert_eq!(is_of, encoding);
+        let mut odd = deposit("1");
+        odd.key = Key::new(ODD, odd.key.id().clone());
+        odd.delivery.topic = ODD.to_owned();
+        assert_eq!(store.deposit(&odd).await.unwrap(), Deposited::Stored);
+        let taken = store.take(&TakeRequest::new(ODD, Token::random(), 1)).await.unwrap();
+        assert_eq!(taken[0].delivery.topic, ODD);
+        let settlement = Settlement::new(taken[0].claim_request.clone(), Action::Bury);
+        let settlement = settlement.with_attempt(Attempt::new(1, ODD, ODD, ODD));
+        assert_eq!(store.settle(&[settlement]).await.unwrap(), [Effect::Applied]);
+        let letter = store.letter(&odd.key).await.unwrap().unwrap();
+        assert_eq!(letter.delivery.topic, ODD);
+        assert_eq!(letter.history.len(), 1);
+        let Attempt {
+            outcome, error, worker, ..
+        } = &letter.history[0].attempt;
+        assert_eq!([outcome, error, worker], [ODD; 3]);
+    }
 }

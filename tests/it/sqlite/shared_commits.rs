@@ -1,6 +1,9 @@
 //! Operations that wait for the file at the same time share a commit.
 
+use std::time::Duration;
+
 use sqlx::SqliteConnection;
+use tokio::time::{Instant, sleep};
 use tower_webhook::{
     inbox::{Action, Inbox, InboxAdmin, Settlement},
     store::{Claimed, Completion, Deposited, Effect, IdempotencyStore, Replayed, Stage, StoreAdmin, Token},
@@ -250,4 +253,26 @@ async fn a_copy_is_known_where_nothing_can_be_written() {
             .to_string()
             .contains("another connection has been writing")
     );
+}
+
+/// Its own time is the store's for a file that is busy (1.5 s).
+#[tokio::test(start_paused = true)]
+async fn who_comes_to_a_busy_file_late_waits_for_its_own_time() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    let mut other = folder.connection().await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let begin = |id| {
+        let store = store.clone();
+        tokio::spawn(async move { store.deposit(&deposit(id)).await })
+    };
+    let began = Instant::now();
+    let early = begin("early");
+    while began.elapsed() < Duration::from_millis(1400) {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let late = begin("late");
+    early.await.unwrap().unwrap_err();
+    sqlx::query("COMMIT").execute(&mut other).await.unwrap();
+    assert_eq!(late.await.unwrap().unwrap(), Deposited::Stored);
 }

@@ -109,10 +109,10 @@ impl<'d> Desk<'d> {
         };
         // A thread that dies says nothing, which looks like the end of a statement without rows.
         let committed = commit.fetch_all(self.connection).await;
-        match committed.map_err(|failed| error(&failed))?.is_empty() {
-            true => Err(super::nothing()),
-            false => Ok(self.wakes),
+        if committed.map_err(|failed| error(&failed))?.is_empty() {
+            return Err(super::nothing());
         }
+        Ok(self.wakes)
     }
 
     /// Writes what operations have left to the end, for those that look at the tables.

@@ -32,9 +32,8 @@ pub use self::builder::SqliteStoreBuilder;
 pub(crate) use self::deliveries::Deliveries;
 use self::{
     connection::Connection,
-    desk::{Desk, asked},
-    reads::Lookup,
-    statements::{Statements, statement},
+    desk::Desk,
+    statements::Statements,
     writer::{Job, Write},
 };
 use crate::{
@@ -140,7 +139,6 @@ struct Shared {
     /// and lets the others poll.
     writer: Connection,
     reader: Connection,
-    reads: Queue<Lookup>,
     writes: Queue<Box<dyn Job>>,
     /// How many operations are in the transaction that is under way, for tests.
     in_hand: AtomicUsize,
@@ -191,7 +189,6 @@ impl SqliteStore {
                 writer: Connection::open(builder::writing(options.clone())).await?,
                 options: options.create_if_missing(false),
                 reader,
-                reads: Queue::new(1),
                 writes: Queue::new(1),
                 in_hand: AtomicUsize::new(0),
                 changed: Arc::default(),
@@ -201,8 +198,7 @@ impl SqliteStore {
             }),
         };
         // Whatever table is there has the columns, or this says what it lacks.
-        let nothing = asked(statement(&store.shared.sql.read), &[], 0);
-        let read = store.shared.reader.rows(nothing).await;
+        let read = reads::read(&store.shared, &[]).await;
         read.map_err(|failed| another(&failed))?;
         Ok(store)
     }
@@ -222,10 +218,6 @@ impl SqliteStore {
     pub fn waiting(&self) -> usize {
         let in_hand = || self.shared.in_hand.load(std::sync::atomic::Ordering::Relaxed);
         self.shared.writes.with(|jobs| jobs.len().saturating_add(in_hand()))
-    }
-
-    async fn see(&self, key: &Key) -> Result<Seen, StoreError> {
-        reads::read(&self.shared, key).await
     }
 
     async fn write<W: Write>(&self, write: W) -> Result<W::Response, StoreError> {
@@ -310,7 +302,8 @@ impl IdempotencyStore for SqliteStore {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let Seen { now, record } = self.see(key).await?;
+        let mut seen = reads::read(&self.shared, &[key]).await?;
+        let Seen { now, record } = seen.pop().ok_or_else(nothing)??;
         Ok(record.filter(|record| !record.is_expired(now)))
     }
 

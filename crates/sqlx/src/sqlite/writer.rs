@@ -270,53 +270,56 @@ async fn begin(shared: &Arc<Shared>, desk: &mut Desk<'_>, group: &mut Vec<Box<dy
         if mem::take(&mut is_first) {
             respond_to_known(shared, group).await;
         }
-        let mut come = shared.writes.with(|jobs| {
-            let all = mem::take(jobs);
-            let (known, come) = all.into_iter().partition(|job| job.was_looked_at());
-            *jobs = known;
-            note_in_hand(shared, group.len().saturating_add(VecDeque::len(&come)));
-            Vec::from(come)
-        });
-        respond_to_known(shared, &mut come).await;
-        shared.writes.with(|jobs| {
-            // Behind those that came before them, before those that came since.
-            let since = jobs.iter().position(|job| !job.was_looked_at()).unwrap_or(jobs.len());
-            let later = jobs.split_off(since);
-            jobs.extend(come);
-            jobs.extend(later);
-            note_in_hand(shared, group.len());
-        });
+        respond_to_queued(shared, group.len()).await;
         sleep(GAP).await;
     }
 }
 
+/// Responds to those that wait for another transaction and have nothing to write. The others go
+/// back to their places, so that each waits for its own time.
+async fn respond_to_queued(shared: &Arc<Shared>, in_hand: usize) {
+    let mut come: Vec<_> = shared.writes.with(|jobs| {
+        let since = jobs.iter().position(|job| !job.was_looked_at()).unwrap_or(jobs.len());
+        let come = jobs.split_off(since);
+        note_in_hand(shared, in_hand.saturating_add(come.len()));
+        come.into()
+    });
+    respond_to_known(shared, &mut come).await;
+    shared.writes.with(|jobs| {
+        // None was taken meanwhile: what is behind those that were looked at has come since.
+        let since = jobs.iter().position(|job| !job.was_looked_at()).unwrap_or(jobs.len());
+        let later = jobs.split_off(since);
+        jobs.extend(come);
+        jobs.extend(later);
+        note_in_hand(shared, in_hand);
+    });
+}
+
 /// Responds to those that have nothing to write, as far as can be seen without the file's lock.
 async fn respond_to_known(shared: &Shared, group: &mut Vec<Box<dyn Job>>) {
-    let mut all = mem::take(group);
-    all.retain(|job| job.is_wanted());
-    let mut is_down = false;
-    while !all.is_empty() {
-        let later = all.split_off(all.len().min(MOST));
-        let part = mem::replace(&mut all, later);
-        let keys: Vec<&Key> = part.iter().filter_map(|job| single(job.as_ref())).collect();
-        let seen = match is_down {
-            true => Vec::new(),
-            false => reads::read_at_once(shared, &keys).await.unwrap_or_else(|_| {
-                is_down = true;
-                Vec::new()
-            }),
-        };
-        let mut seen = seen.into_iter();
-        for mut job in part {
-            match single(job.as_ref()).and_then(|_| seen.next()) {
-                Some(Ok(seen)) if job.look(&seen) => job.respond(Ok(())),
-                _ => {
-                    job.note_look();
-                    group.push(job);
-                }
+    let mut rest = mem::take(group);
+    rest.retain(|job| job.is_wanted());
+    while !rest.is_empty() {
+        let later = rest.split_off(rest.len().min(MOST));
+        let keys: Vec<&Key> = rest.iter().filter_map(|job| single(job.as_ref())).collect();
+        let read = reads::read(shared, &keys).await;
+        let is_down = read.is_err();
+        let mut seen = read.unwrap_or_default().into_iter();
+        for mut job in mem::replace(&mut rest, later) {
+            let seen = single(job.as_ref()).and_then(|_| seen.next());
+            if let Some(Ok(seen)) = seen
+                && job.look(&seen)
+            {
+                job.respond(Ok(()));
+            } else {
+                group.push(job);
             }
         }
+        if is_down {
+            group.append(&mut rest);
+        }
     }
+    group.iter_mut().for_each(|job| job.note_look());
 }
 
 /// The event of an operation that is of one alone.
