@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row as _};
 use tower_webhook::inbox::Inbox;
+use tower_webhook_sqlx::PostgresStore;
 
 use super::{
     inbox::{deposit, ids, run, take},
@@ -87,26 +88,31 @@ async fn a_take_reads_what_is_due_by_the_index_and_nothing_of_what_waits() {
 
 // --- the floor
 
+/// Two deliveries that seem to have been stored before, and were committed now: the first is above
+/// the floor, and the second below it.
+async fn takes_what_is_late_by(store: &PostgresStore, table: &str, ages: [&str; 2]) {
+    let mut connection = Server::shared().unwrap().connection().await;
+    for (id, age) in ["late", "very late"].into_iter().zip(ages) {
+        store.deposit(&deposit(id)).await.unwrap();
+        let age = format!("UPDATE webhook_events SET due_at = due_at - interval '{age}' WHERE id = '{id}'");
+        run(&mut connection, table, &age).await;
+    }
+    assert_eq!(ids(&take(store, 10).await), ["late"]);
+    assert!(take(store, 10).await.is_empty());
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(10)).await;
+    tokio::time::resume();
+    assert_eq!(ids(&take(store, 10).await), ["very late"]);
+}
+
 #[tokio::test]
 async fn what_lies_below_the_floor_is_found_within_ten_seconds() {
     let Some(server) = Server::shared() else { return };
     let table = new_table();
     let store = store_in(server, &table).await;
-    let mut connection = server.connection().await;
     store.deposit(&deposit("first")).await.unwrap();
     assert_eq!(ids(&take(&store, 10).await), ["first"]);
-    // as if their deposits had begun before, and were committed now
-    for (id, age) in [("late", "0.2 s"), ("very late", "60 s")] {
-        store.deposit(&deposit(id)).await.unwrap();
-        let age = format!("UPDATE webhook_events SET due_at = due_at - interval '{age}' WHERE id = '{id}'");
-        run(&mut connection, &table, &age).await;
-    }
-    assert_eq!(ids(&take(&store, 10).await), ["late"]);
-    assert!(take(&store, 10).await.is_empty());
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(10)).await;
-    tokio::time::resume();
-    assert_eq!(ids(&take(&store, 10).await), ["very late"]);
+    takes_what_is_late_by(&store, &table, ["0.2 s", "60 s"]).await;
 }
 
 #[tokio::test]
@@ -114,17 +120,6 @@ async fn a_take_that_finds_nothing_raises_the_floor_for_ten_seconds() {
     let Some(server) = Server::shared() else { return };
     let table = new_table();
     let store = store_in(server, &table).await;
-    let mut connection = server.connection().await;
     assert!(take(&store, 10).await.is_empty());
-    for (id, age) in [("late", "2 s"), ("very late", "60 s")] {
-        store.deposit(&deposit(id)).await.unwrap();
-        let age = format!("UPDATE webhook_events SET due_at = due_at - interval '{age}' WHERE id = '{id}'");
-        run(&mut connection, &table, &age).await;
-    }
-    assert_eq!(ids(&take(&store, 10).await), ["late"]);
-    assert!(take(&store, 10).await.is_empty());
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(10)).await;
-    tokio::time::resume();
-    assert_eq!(ids(&take(&store, 10).await), ["very late"]);
+    takes_what_is_late_by(&store, &table, ["2 s", "60 s"]).await;
 }

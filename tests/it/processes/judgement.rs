@@ -55,6 +55,23 @@ struct Life {
     settled: Vec<u64>,
 }
 
+impl Life {
+    /// Each effect is of another process, and of a run that began there. The processes in which
+    /// one did.
+    fn assert_no_process_did_it_twice(&self, id: &str) -> HashSet<&u64> {
+        let processes: HashSet<_> = self.effects.iter().collect();
+        assert_eq!(
+            processes.len(),
+            self.effects.len(),
+            "{id}: one process did it twice: {:?}",
+            self.effects
+        );
+        let started: HashSet<_> = self.started.iter().collect();
+        assert!(processes.is_subset(&started), "{id}: an effect without a run");
+        started
+    }
+}
+
 /// The events that this process has said anything of, by their ids.
 fn lives<'s>(said: &'s Said, booked: &'s [Booked]) -> HashMap<&'s str, Life> {
     let mut lives = HashMap::<&str, Life>::new();
@@ -107,15 +124,7 @@ pub(super) fn judge(provider: &Provider, said: &Said, booked: &[Booked], in_tran
                 "{id} ran in process {process}: it was acknowledged by {acknowledged}"
             );
         }
-        let processes: HashSet<_> = life.effects.iter().collect();
-        assert_eq!(
-            processes.len(),
-            life.effects.len(),
-            "{id}: one process did it twice: {:?}",
-            life.effects
-        );
-        let started: HashSet<_> = life.started.iter().collect();
-        assert!(processes.is_subset(&started), "{id}: an effect without a run");
+        let started = life.assert_no_process_did_it_twice(&id);
         if in_transaction {
             assert_eq!(
                 life.effects.len(),
@@ -163,15 +172,7 @@ pub(super) fn judge_inbox(
         // A process may also have died between its claim and the run.
         let is_lost = life.effects.is_empty() && !dead.contains(&id);
         assert!(!is_lost, "{id} is lost: acknowledged, and without effect");
-        let processes: HashSet<_> = life.effects.iter().collect();
-        assert_eq!(
-            processes.len(),
-            life.effects.len(),
-            "{id}: one process did it twice: {:?}",
-            life.effects
-        );
-        let started: HashSet<_> = life.started.iter().collect();
-        assert!(processes.is_subset(&started), "{id}: an effect without a run");
+        let started = life.assert_no_process_did_it_twice(&id);
         if in_transaction {
             assert!(
                 life.effects.len() <= 1,
